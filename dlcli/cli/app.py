@@ -1,0 +1,151 @@
+"""The command line's root: lazy commands, and the one place where exceptions become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from dlcli.core.console import Console
+from dlcli.core.errors import DlError, ExitCode, UsageError, did_you_mean
+
+COMMANDS = {
+    # name: (summary, "module:function" that is given the rest of the line and returns the command)
+    "prepare": ("turn an original dataset into the form that training reads", "dlcli.cli.prepare:build"),
+    "train": ("train a network on prepared data", "dlcli.cli.train:build"),
+    "eval": ("measure a run on data it has not seen", "dlcli.cli.evaluate:build"),
+    "predict": ("answer for new inputs, from a run or an exported file", "dlcli.cli.predict:build"),
+    "export": ("write a run as ONNX or TorchScript, proven equal", "dlcli.cli.export:build"),
+    "visualize": ("draw what a run or a dataset holds, as PNG", "dlcli.cli.visualize:build"),
+    "runs": ("list the runs", "dlcli.cli.inspect:build_runs"),
+    "models": ("list the networks, or look into one", "dlcli.cli.models:build"),
+    "datasets": ("list the datasets", "dlcli.cli.inspect:build_datasets"),
+    "tasks": ("list the tasks", "dlcli.cli.inspect:build_tasks"),
+    "doctor": ("check the machine, a dataset or a run", "dlcli.cli.doctor:build"),
+}
+
+# The base of Typer's own usage errors; Typer vendors click, and exports only the leaves.
+UsageFault = typer.BadParameter.__mro__[2]
+
+
+class LazyGroup(TyperGroup):
+    """Knows every command's name and summary, and imports a command only when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of a piece of work."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command without knowledge of what follows it."""
+        del ctx
+        return _load(cmd_name, []) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command made for this very line: its options depend on its target."""
+        del ctx
+        name, rest = args[0], args[1:]
+        if name not in COMMANDS:
+            raise UsageError(f"no command {name!r}", hint=did_you_mean(name, COMMANDS))
+        return name, _load(name, rest), rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands from the table, importing none."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (summary, _) in COMMANDS.items()])
+
+
+def _load(name: str, rest: Sequence[str]) -> Any:
+    from importlib import import_module
+
+    module, _, function = COMMANDS[name][1].partition(":")
+    return vars(import_module(module))[function](list(rest))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from dlcli import __version__
+
+        sys.stdout.write(f"dl {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="show the version"),
+) -> None:
+    """From raw data to a trained, measured, exported and drawn model."""
+    del version
+
+
+def build_app() -> Any:
+    """Return the root command."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        epilog="Start with: dl train digits",
+    )
+    app.callback()(_root)
+    return typer.main.get_command(app)
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code; every exception ends here."""
+    console = Console()
+    debug = "--debug" in args
+    try:
+        code = build_app().main(list(args), prog_name="dl", standalone_mode=False)
+        sys.stdout.flush()
+        if code == ExitCode.INTERRUPTED:
+            console.error(["error: interrupted"])
+        return int(code or 0)
+    except BrokenPipeError:  # the reader has what it wants: `dl runs | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except DlError as error:
+        if debug:
+            raise
+        console.error(error.lines())
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, UsageFault):
+            return _usage_fault(error, args, console)
+        if isinstance(error, OSError):
+            return _system_fault(error, console)
+        console.error(
+            [
+                f"error: a fault in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                "  fix: the same command with --debug shows where; please report it",
+            ]
+        )
+        return ExitCode.FAULT
+
+
+def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:
+    message = " ".join(error.format_message().split())
+    if not message:  # no arguments at all: Typer has printed the help page
+        sys.stdout.write(error.ctx.get_help() + "\n") if getattr(error, "ctx", None) else None
+        return ExitCode.USAGE
+    command = f"dl {args[0]} -h" if args and args[0] in COMMANDS else "dl -h"
+    console.error([f"error: {message[0].lower()}{message[1:]}", f"  fix: `{command}` lists what there is"])
+    return ExitCode.USAGE
+
+
+def _system_fault(error: OSError, console: Console) -> int:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        console.error([f"error: {where}the disk is full", "  fix: free some space and run the command again"])
+    else:
+        console.error([f"error: {where}{error.strerror or error}"])
+    return ExitCode.DATA

@@ -1,0 +1,113 @@
+"""`dl export RUN|MODEL`: a file that leaves the house, proven equal to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcli.cli.opening import data_if_there
+from dlcli.cli.options import Argument, Compute, Values, make_command
+from dlcli.core.config import option
+from dlcli.core.errors import RunError
+from dlcli.core.registry import TaskSpec, all_tasks, load_object
+from dlcli.core.run_dir import RunDir, resolve_run
+
+if TYPE_CHECKING:
+    from dlcli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written, and where."""
+
+    format: str = option("onnx", "the kind of file", short="f", metavar="onnx|torchscript")
+    out: str | None = option(None, "the file (default: in the run, exports/)", metavar="FILE")
+    data: str | None = option(None, "prepared data for the check (default: the run's own)", metavar="DIR")
+
+
+def build(rest: list[str]) -> Any:
+    """Return the command."""
+    del rest
+    return make_command(
+        "export",
+        "Write a run as ONNX or TorchScript with labels and preprocessing inside, and prove the file equal to the run.",
+        _export,
+        arguments=[Argument("run", "a run (as for `dl eval`), or a network's name for fresh weights")],
+        configs=[ExportOptions, Compute],
+    )
+
+
+def _export(values: Values) -> None:
+    console = values.console()
+    options, compute = values.resolve(ExportOptions), values.resolve(Compute)
+    from dlcli.export.exporting import FORMATS
+
+    text = values.arguments["run"]
+    try:
+        run: RunDir | None = resolve_run(text)
+    except RunError as error:
+        run, spec = None, _task_of_network(text, error)
+    from dlcli import __version__
+    from dlcli.engine.device import open_device, seed_everything
+    from dlcli.export.exporting import export_model
+
+    open_device(compute.device, threads=compute.threads)
+    seed_everything(compute.seed)
+    suffix = FORMATS[options.format].suffix if options.format in FORMATS else ""
+    if run is not None:
+        task, more = _task_of_run(run, options.data)
+        path = Path(options.out) if options.out else run.folder("exports") / f"{run.name}{suffix}"
+    else:
+        task, more = load_object(spec.task).from_network(text), {"task": spec.name, "model": text}
+        path = Path(options.out or f"{text}{suffix}")
+        console.warn(f"no finished run of {text!r}: exporting the network with fresh weights (seed {compute.seed})")
+    plan = task.export_plan()
+    plan = replace(plan, metadata={**plan.metadata, **more, "versions": {"dlcli": __version__}})
+    result = export_model(plan, options.format, path, report=console.say)
+    console.say(
+        f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
+        f"over {len(result.checks)} checks"
+    )
+    if console.is_json:
+        checks = [{"sizes": dict(check.sizes), "difference": check.difference} for check in result.checks]
+        document = {
+            "path": str(result.path),
+            "format": result.format,
+            "exporter": result.exporter,
+            "bytes": result.bytes,
+            "sha256": result.sha256,
+            "max_difference": result.max_difference,
+            "checks": checks,
+        }
+        console.answer_json("export", document)
+    else:
+        console.answer(str(result.path))
+
+
+def _task_of_run(run: RunDir, data: str | None) -> tuple[Task, Mapping[str, Any]]:
+    from dlcli.engine.restore import load_task
+
+    info = run.info()
+    task, description = load_task(run, data=data_if_there(info, data))
+    names = {"task": description.task, "model": description.model, "dataset": description.dataset}
+    return task, {**names, "run": run.name, "metrics": info.get("best") or {}}
+
+
+def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
+    """Return the task whose table has a network of that name.
+
+    Raises:
+        RunError: `no_run`, where no task has one.
+    """
+    if Path(name).exists() or "/" in name:
+        raise no_run
+    for spec in all_tasks().values():
+        if name in load_object(spec.networks):
+            return spec
+    from dlcli.models.zoo import classifier_names
+
+    if name in classifier_names():
+        return all_tasks()["classification"]
+    raise no_run

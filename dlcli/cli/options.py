@@ -1,0 +1,166 @@
+"""Dataclass fields to Typer options: a command is made from dataclasses, so each option is written once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from dlcli.core.config import FieldInfo, Layer, fields_of, option, resolve
+from dlcli.core.console import Console
+
+Run = Callable[["Values"], int | None]
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that every command has."""
+
+    json: bool = option(False, "answer as one JSON document")
+    quiet: bool = option(False, "say nothing but the answer", short="q")
+    verbose: bool = option(False, "say more", short="v")
+    debug: bool = option(False, "show the traceback of a fault")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The options of commands that compute."""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps")
+    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
+    seed: int = option(0, "seed of whatever is drawn at random", minimum=0)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A positional argument. `many` takes all that follow."""
+
+    name: str
+    help: str
+    is_required: bool = True
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the user typed: arguments, and the options that were given, by field name."""
+
+    arguments: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    def resolve(self, config_class: type, *layers: Layer) -> Any:
+        """Return a configuration: the layers, and over them what was typed.
+
+        Raises:
+            UsageError: a value is of the wrong type or out of range.
+        """
+        return resolve(config_class, [*layers, self.layer(config_class)])
+
+    def layer(self, config_class: type) -> Layer:
+        """Return what was typed of one configuration's options."""
+        names = {info.name for info in fields_of(config_class)}
+        return Layer(None, {name: value for name, value in self.given.items() if name in names})
+
+    def console(self) -> Console:
+        """Return the console that the common options ask for."""
+        common = self.resolve(Common)
+        return Console(is_quiet=common.quiet, is_verbose=common.verbose, is_json=common.json)
+
+
+def make_command(
+    name: str,
+    summary: str,
+    run: Run,
+    *,
+    arguments: Sequence[Argument] = (),
+    configs: Sequence[type] = (),
+    epilog: str | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a Typer command whose options are the fields of `configs` and of `Common`.
+
+    `defaults` are shown on the help page in place of the fields' own.
+    """
+    fields = [info for config in (*configs, Common) for info in fields_of(config)]
+
+    def call(**typed: Any) -> int | None:
+        values = {key: typed.pop(key) for key in [argument.name for argument in arguments]}
+        return run(Values(values, {key: value for key, value in typed.items() if value not in (None, [])}))
+
+    parameters = [_argument_parameter(argument) for argument in arguments] + [
+        _option_parameter(info, (defaults or {}).get(info.name, info.default)) for info in fields
+    ]
+    # Typer reads a function's signature; this one is written by the dataclasses.
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    app.command(name, help=summary, epilog=epilog, context_settings=settings)(call)
+    return typer.main.get_command(app)
+
+
+def _argument_parameter(argument: Argument) -> inspect.Parameter:
+    info = typer.Argument(help=argument.help, metavar=argument.name.upper(), show_default=False)
+    kind: Any = list[str] if argument.many else str
+    if argument.is_required:
+        return _parameter(argument.name, Annotated[kind, info])
+    return _parameter(argument.name, Annotated[kind | None, info], None)
+
+
+def _option_parameter(info: FieldInfo, default: Any) -> inspect.Parameter:
+    flags = [f"--{info.flag}"]
+    if info.kind is bool and info.default is True:
+        flags = [f"--{info.flag}/--no-{info.flag}"]
+    if info.option.short:
+        flags.append(f"-{info.option.short}")
+    kind: Any = list[info.kind] if info.is_list else info.kind  # type: ignore[name-defined]
+    return _parameter(
+        info.name,
+        Annotated[
+            kind | None,
+            typer.Option(*flags, help=_help(info, default), metavar=_metavar(info), show_default=False),
+        ],
+        None,
+    )
+
+
+def _help(info: FieldInfo, default: Any) -> str:
+    if info.kind is bool or default is None or default == () or default == "":
+        return info.option.help
+    return f"{info.option.help} [{default:g}]" if isinstance(default, float) else f"{info.option.help} [{default}]"
+
+
+def _metavar(info: FieldInfo) -> str | None:
+    if info.kind is bool:
+        return None
+    if info.option.metavar:
+        return info.option.metavar
+    if info.option.choices:
+        return "|".join(info.option.choices)
+    return {int: "N", float: "X", str: "TEXT"}[info.kind]
+
+
+def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
+    given = default[0] if default else inspect.Parameter.empty
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=given, annotation=annotation)
+
+
+def pick_target(rest: Sequence[str], known: Callable[[str], bool]) -> str | None:
+    """Return the word of the command line that names the target, before options are known.
+
+    The first word that `known` recognises is the target; failing that, the first word that is no option and follows
+    none: `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` mean the same.
+    """
+    words = [word for word in rest if not word.startswith("-")]
+    for word in words:
+        if known(word):
+            return word
+    free = [
+        word
+        for index, word in enumerate(rest)
+        if not word.startswith("-") and (index == 0 or not rest[index - 1].startswith("-"))
+    ]
+    return free[0] if free else None

@@ -1,0 +1,94 @@
+"""`dl prepare DATASET SOURCE`: an original format becomes a prepared form."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.targets import DATA
+from dlcli.core.config import option
+from dlcli.core.console import Console
+from dlcli.core.errors import UsageError
+from dlcli.core.registry import DATASETS, DatasetSpec, all_datasets, get_dataset, load_object
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What every dataset's `prepare` can be told."""
+
+    out: str | None = option(None, "where to (default: data/DATASET)", metavar="DIR")
+    force: bool = option(False, "make it anew even where the same is there")
+
+
+def build(rest: list[str]) -> Any:
+    """Return the command with the options of the dataset that the line names."""
+    name = pick_target(rest, DATASETS.__contains__)
+    spec = get_dataset(name) if name else None
+    arguments = [
+        Argument("dataset", "what to prepare", is_required=False),
+        Argument("source", "the original: a folder, file or archive", is_required=False),
+    ]
+    summary = "Turn an original dataset into the form that training reads."
+    if spec is None:
+        epilog = f"Datasets: {', '.join(all_datasets())}. `dl prepare DATASET -h` shows a dataset's own options."
+        return make_command(
+            "prepare", summary, _no_target, arguments=arguments, configs=[PrepareOptions], epilog=epilog
+        )
+    options = load_object(spec.options)
+
+    def run(values: Values) -> None:
+        _prepare(spec, options, values)
+
+    configs = [options, PrepareOptions]
+    return make_command("prepare", f"{summary} {spec.name}: {spec.summary}.", run, arguments=arguments, configs=configs)
+
+
+def _no_target(values: Values) -> None:
+    del values
+    raise UsageError("which dataset?", hint=f"`dl prepare NAME SOURCE`, NAME one of {', '.join(all_datasets())}")
+
+
+def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
+    from dlcli.data.preparing import prepare_dataset
+
+    console = values.console()
+    options = values.resolve(options_class)
+    general = values.resolve(PrepareOptions)
+    source = values.arguments["source"]
+    destination = Path(general.out) if general.out else DATA / spec.name
+    importer = load_object(spec.importer)(options)
+    source_path = _source(spec, importer, source, options, console)
+    command = shlex.join(["dl", *sys.argv[1:]])
+    card, is_new = prepare_dataset(
+        importer, source_path, destination, command=command, force=general.force, report=console.say
+    )
+    for warning in card.warnings:
+        console.warn(warning)
+    counts = ", ".join(f"{card.num_items(split):,} {split}" for split in card.counts)
+    verb = "prepared" if is_new else "already prepared"
+    console.say(f"{verb} {spec.name}: {counts}, {len(card.classes)} classes")
+    if console.is_json:
+        console.answer_json("prepare", {"data": str(destination), "is_new": is_new, "card": card.to_json()})
+    else:
+        console.answer(str(destination))
+
+
+def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:
+    """Return the original's place: what the user named, or what --download fetched.
+
+    Raises:
+        UsageError: there is no source and none is fetched.
+    """
+    if source is not None:
+        return Path(source)
+    if not spec.needs_source:
+        return None
+    if vars(options).get("download"):
+        path: Path = importer.download(DATA / ".downloads", console.say)
+        return path
+    where = f" (the original: {spec.page})" if spec.page else ""
+    raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=f"dl prepare {spec.name} FOLDER")

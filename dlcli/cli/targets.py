@@ -1,0 +1,101 @@
+"""What the user's TARGET means: a task, a dataset, or a folder of prepared data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.registry import (
+    DATASETS,
+    TASKS,
+    TaskSpec,
+    all_datasets,
+    all_tasks,
+    find_dataset,
+    find_task,
+    get_task,
+    load_object,
+)
+
+DATA = Path("data")
+"""Where prepared datasets are kept, relative to the folder that the user stands in."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A task with the data to do it on."""
+
+    spec: TaskSpec
+    dataset: str
+    data: Path
+
+
+def is_known(word: str) -> bool:
+    """Return whether a word surely is a target, without looking at plugins."""
+    return word in TASKS or word in DATASETS or (DATA / word / "dataset.json").is_file()
+
+
+def resolve_target(text: str, data: str | None) -> Target:
+    """Return what a TARGET means; `data` is the folder that the user named, if any.
+
+    Raises:
+        UsageError: there is no such task or dataset.
+        DataError: a prepared folder has a damaged card or a form that no task reads.
+    """
+    task = find_task(text)
+    if task is not None:
+        if data is not None:
+            return Target(task, _name_of(Path(data)), Path(data))
+        return Target(task, task.default_dataset, DATA / task.default_dataset)
+    dataset = find_dataset(text)
+    if dataset is not None:
+        return Target(get_task(dataset.task), dataset.name, Path(data) if data else DATA / dataset.name)
+    folder = Path(data) if data is not None else DATA / text if (DATA / text).is_dir() else Path(text)
+    if folder.is_dir():
+        return Target(_task_of_form(folder), _name_of(folder), folder)
+    known = [*all_tasks(), *all_datasets()]
+    raise UsageError(f"no task, dataset or folder {text!r}", hint=did_you_mean(text, known))
+
+
+def _name_of(folder: Path) -> str:
+    from dlcli.data.card import read_card
+
+    card = read_card(folder)
+    return card.name if card is not None else folder.resolve().name
+
+
+def _task_of_form(folder: Path) -> TaskSpec:
+    from dlcli.data.card import read_card
+
+    card = read_card(folder)
+    form = card.form if card is not None else "images"
+    for spec in all_tasks().values():
+        if spec.form == form:
+            return spec
+    raise DataError(f"{folder}: no task reads the form {form!r}")
+
+
+def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
+    """See that the target's data is there; embedded data is prepared on the way.
+
+    Raises:
+        DataError: it is not there.
+    """
+    if target.data.is_dir():
+        return
+    dataset = find_dataset(target.dataset)
+    if dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name:
+        from dlcli.data.preparing import prepare_dataset
+
+        options = load_object(dataset.options)()
+        importer = load_object(dataset.importer)(options)
+        prepare_dataset(importer, None, target.data, command=f"dl prepare {dataset.name}", force=False, report=say)
+        say(f"prepared {target.data}")
+        return
+    name = dataset.name if dataset is not None else "DATASET"
+    raise DataError(
+        f"{target.data}: no prepared data there",
+        hint=f"`dl prepare {name} SOURCE` makes it, or name a prepared folder with --data",
+    )

@@ -1,0 +1,182 @@
+"""`dl train TARGET`: prepared data becomes a run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.targets import Target, ensure_prepared, is_known, resolve_target
+from dlcli.core.config import Layer, option, read_toml, resolve, split_values, to_dict
+from dlcli.core.console import Console
+from dlcli.core.errors import DlError, UsageError
+from dlcli.core.registry import TaskSpec, all_datasets, all_tasks, get_task, load_object
+from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from dlcli.engine.training import TrainRequest
+
+TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
+"""What the one line about the chosen options names, beside the network and the recipe's own."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Where a training's data, options and name come from."""
+
+    data: str | None = option(None, "prepared data (default: data/DATASET)", metavar="DIR")
+    config: str | None = option(None, "options as TOML; flags win", metavar="FILE")
+    resume: str | None = option(None, "go on with an interrupted run", metavar="RUN")
+    origin: str | None = option(None, "start anew with a run's options", flag="from", metavar="RUN")
+    name: str | None = option(None, "the run's name (default: DATASET-MODEL-N)")
+
+
+def build(rest: list[str]) -> Any:
+    """Return the command with the options of the task that the line means."""
+    target = _target_of_line(rest)
+    spec = target.spec if target else None
+    recipe = load_object(target.spec.recipe)(target.dataset, {}) if target else {}
+    configs = [load_object(spec.config), TrainConfig] if spec else [TrainConfig]
+
+    def run(values: Values) -> None:
+        _train(spec, values)
+
+    names = ", ".join([*all_tasks(), *all_datasets()]) if spec is None else ""
+    epilog = f"Targets: {names}, or a prepared folder. `dl train TARGET -h` shows a task's own options."
+    return make_command(
+        "train",
+        "Train a network on prepared data; the answer is the run's path.",
+        run,
+        arguments=[Argument("target", "a task, a dataset or a prepared folder", is_required=False)],
+        configs=[TrainOptions, *configs],
+        epilog=f"Defaults in brackets are those for {target.dataset}." if target else epilog,
+        defaults=recipe,
+    )
+
+
+def _target_of_line(rest: list[str]) -> Target | None:
+    """Return what the line trains, as far as can be told before its options are known.
+
+    Its task's options are the ones that the line may use. A line in error has none, and is answered when it runs.
+    """
+    word = pick_target(rest, is_known)
+    try:
+        if word is not None and not any(flag in rest for flag in ("--resume", "--from")):
+            data = rest[rest.index("--data") + 1] if "--data" in rest[:-1] else None
+            return resolve_target(word, data)
+        for flag in ("--resume", "--from"):
+            if flag in rest[:-1]:
+                info = resolve_run(rest[rest.index(flag) + 1]).info()
+                return Target(get_task(str(info["task"])), str(info["dataset"]), Path())
+    except (DlError, KeyError):
+        return None
+    return None
+
+
+def _train(spec: TaskSpec | None, values: Values) -> None:
+    console = values.console()
+    options = values.resolve(TrainOptions)
+    if options.resume is not None:
+        _resume(options, values, console)
+        return
+    origin = resolve_run(options.origin) if options.origin else None
+    target = _target(values, options, origin)
+    if spec is None or spec.name != target.spec.name:
+        raise UsageError(f"dl train {target.spec.name}: name the target before its options")
+    request = _request(target, values, options, origin, console)
+    ensure_prepared(target, console.say)
+    from dlcli.engine.training import start_training
+
+    _finish(start_training(request, console), console)
+
+
+def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Target:
+    text = values.arguments["target"]
+    if text is not None:
+        return resolve_target(text, options.data)
+    if origin is not None:
+        info = origin.info()
+        data = options.data or str(info["data"])
+        return Target(get_task(str(info["task"])), str(info["dataset"]), Path(data))
+    raise UsageError(
+        "train what?",
+        hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
+    )
+
+
+def _request(
+    target: Target, values: Values, options: TrainOptions, origin: RunDir | None, console: Console
+) -> TrainRequest:
+    """Return the request, its options resolved: flag > config file > the run of --from > recipe > default."""
+    config_class = load_object(target.spec.config)
+    layers: list[tuple[Layer, Layer]] = []
+    for where, table in _tables(options, origin):
+        own, shared = split_values(table, config_class, TrainConfig, origin=where)
+        layers.append((own, shared))
+    layers.append((values.layer(config_class), values.layer(TrainConfig)))
+    given: dict[str, Any] = {}
+    for own, shared in layers:
+        given |= {**own.values, **shared.values}
+    recipe = {} if origin else load_object(target.spec.recipe)(target.dataset, given)
+    own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
+    config = resolve(config_class, [own, *(pair[0] for pair in layers)])
+    train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
+    console.say(_choice_line(target, to_dict(config, train), recipe))
+    from dlcli.engine.training import TrainRequest
+
+    command = shlex.join(["dl", *sys.argv[1:]])
+    return TrainRequest(target.spec, target.dataset, target.data, config.model, config, train, command, options.name)
+
+
+def _tables(options: TrainOptions, origin: RunDir | None) -> list[tuple[str, Mapping[str, Any]]]:
+    tables: list[tuple[str, Mapping[str, Any]]] = []
+    if origin is not None:
+        tables.append((str(origin.config_file), read_toml(origin.config_file)))
+    if options.config is not None:
+        tables.append((options.config, read_toml(Path(options.config))))
+    return tables
+
+
+def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    names = [*TOLD, *(name for name in recipe if name not in TOLD and name != "model")]
+    parts = [f"{name.replace('_', ' ')} {_short(chosen[name])}" for name in names if name in chosen]
+    return f"{target.dataset} -> {chosen['model']}: {', '.join(parts)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _resume(options: TrainOptions, values: Values, console: Console) -> None:
+    run = resolve_run(str(options.resume))
+    ignored = [name for name in values.given if name not in ("resume", "data", "json", "quiet", "verbose", "debug")]
+    if ignored:
+        raise UsageError(
+            f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
+            hint=f"`dl train --from {run.name}` starts anew and takes other options",
+        )
+    from dlcli.engine.training import resume_training
+
+    _finish(resume_training(run, Path(options.data) if options.data else None, console), console)
+
+
+def _finish(run: RunDir, console: Console) -> None:
+    info = run.info()
+    best = info.get("best") or {}
+    goal = info["goal"]
+    if goal in best:
+        console.say(
+            f"best epoch {best['epoch']}: {goal} {best[goal]:.4f} on the validation part, {info['seconds']:.1f} s"
+        )
+    console.say(f"next: dl eval {run.name}")
+    if console.is_json:
+        console.answer_json("train", {"run": str(run.path), "best": best, "seconds": info["seconds"]})
+    else:
+        console.answer(str(run.path))

@@ -1,0 +1,212 @@
+"""`dl visualize PICTURE RUN|DATA [INPUT...]`: PNG files of what a run or a dataset holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcli.cli.opening import data_if_there, data_of_run
+from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.targets import resolve_target
+from dlcli.core.config import Layer, option, resolve, split_values
+from dlcli.core.console import Console
+from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
+from dlcli.core.registry import load_object
+from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.train_config import TrainConfig
+from dlcli.visualize.pictures import PICTURES, Input, Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from dlcli.data.codec import Codec
+    from dlcli.engine.restore import Description
+    from dlcli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """Where pictures go."""
+
+    out: str | None = option(None, "the PNG file, or a folder for several (default: the run's plots/)", metavar="PATH")
+
+
+def build(rest: list[str]) -> Any:
+    """Return the command with the options of the picture that the line names."""
+    name = pick_target(rest, PICTURES.__contains__)
+    arguments = [
+        Argument("picture", " | ".join(PICTURES), is_required=False),
+        Argument("subject", "a run (as for `dl eval`), or for `grid` prepared data", is_required=False),
+        Argument("input", "image files, folders or globs, where the picture is of an image", False, True),
+    ]
+    if name is None:
+        epilog = "; ".join(f"{key}: {picture.summary}" for key, picture in PICTURES.items())
+        return make_command("visualize", "Draw PNG files.", _no_picture, arguments=arguments, epilog=epilog)
+    if name not in PICTURES:
+        raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, PICTURES))
+    picture = PICTURES[name]
+
+    def run(values: Values) -> None:
+        _visualize(picture, values)
+
+    summary = f"Draw {name}: {picture.summary}."
+    return make_command("visualize", summary, run, arguments=arguments, configs=[picture.options, DrawOptions])
+
+
+def _no_picture(values: Values) -> None:
+    del values
+    raise UsageError("which picture?", hint=f"`dl visualize PICTURE RUN`, PICTURE one of {', '.join(PICTURES)}")
+
+
+def _visualize(picture: Picture, values: Values) -> None:
+    console = values.console()
+    options = values.resolve(picture.options)
+    out = values.resolve(DrawOptions).out
+    if values.arguments["subject"] is None:
+        raise UsageError(f"dl visualize: name a {picture.subject}", hint="`dl runs` lists the runs")
+    subject = _Opened(
+        values.arguments["subject"], values.arguments["input"] or [], prefers_run=picture.subject == "RUN"
+    )
+    if picture.list_layers is not None and vars(options).get("layer") == "list":
+        _list_layers(picture, subject, console)
+        return
+    from dlcli.visualize.canvas import write_png
+
+    drawn = list(picture.draw(subject, options))
+    paths = _paths([stem for stem, _ in drawn], out, subject)
+    for path, (_, image) in zip(paths, drawn, strict=True):
+        write_png(path, image)
+    if console.is_json:
+        console.answer_json("visualize", {"pictures": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            console.answer(str(path))
+
+
+def _list_layers(picture: Picture, subject: _Opened, console: Console) -> None:
+    assert picture.list_layers is not None
+    layers = picture.list_layers(subject)
+    if console.is_json:
+        entries = [{"name": layer.name, "kind": layer.kind, "shape": list(layer.shape)} for layer in layers]
+        console.answer_json("layers", {"layers": entries})
+    else:
+        rows = [[layer.name, layer.kind, " x ".join(map(str, layer.shape))] for layer in layers]
+        console.table(["layer", "kind", "channels x height x width"], rows)
+
+
+def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path]:
+    """Return the files to write: `out` itself for one picture, else names in `out` or in the run's plots."""
+    if out is not None and len(stems) == 1 and not Path(out).is_dir():
+        return [Path(out)]
+    if out is not None and Path(out).suffix.lower() == ".png":
+        raise UsageError(f"--out {out}: there are {len(stems)} pictures", hint="name a folder")
+    folder = Path(out) if out is not None else subject.plots()
+    return [folder / (re.sub(r"[/\\:]+", "_", stem) + ".png") for stem in stems]
+
+
+class _Opened:
+    """See `dlcli.visualize.pictures.Subject`; everything is opened when first asked for."""
+
+    def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool) -> None:
+        self._text = text
+        self._inputs = inputs
+        self._prefers_run = prefers_run
+
+    @property
+    def name(self) -> str:
+        return self._run.name if self._run is not None else self._text
+
+    @cached_property
+    def _run_error(self) -> DlError | None:
+        try:
+            resolve_run(self._text)
+        except DlError as error:
+            return error
+        return None
+
+    @cached_property
+    def _run(self) -> RunDir | None:
+        # A dataset's name also means its newest run; the picture says which of the two it is of.
+        is_data = any((place / "dataset.json").exists() for place in (Path("data") / self._text, Path(self._text)))
+        is_wanted = self._prefers_run or not is_data
+        return resolve_run(self._text) if is_wanted and self._run_error is None else None
+
+    @cached_property
+    def _loaded(self) -> tuple[Task, Description]:
+        from dlcli.engine.device import open_device
+        from dlcli.engine.restore import load_task
+
+        open_device("cpu")
+        run = self.run()
+        return load_task(run, data=data_if_there(run.info(), None))
+
+    @cached_property
+    def _codec(self) -> Codec:
+        description = self._loaded[1]
+        codec: Codec = load_object(description.spec.codec)(description.assets)
+        return codec
+
+    def run(self) -> RunDir:
+        if self._run is None:
+            raise self._run_error or UsageError(f"{self._text} is prepared data; this picture is of a run")
+        return self._run
+
+    def network(self) -> nn.Module:
+        model: nn.Module = self._loaded[0].model.eval()
+        return model
+
+    def labels(self) -> Sequence[str]:
+        return tuple(self._loaded[1].assets["labels"])
+
+    def example(self) -> Tensor:
+        task = self._loaded[0]
+        plan = task.export_plan()
+        return plan.example[plan.inputs[0]][:1]
+
+    def inputs(self) -> Sequence[Input]:
+        import torch
+
+        if not self._inputs:
+            raise UsageError("this picture is of an image: name one", hint="`dl visualize PICTURE RUN IMAGE...`")
+        items, name = [], self._loaded[0].inputs[0]
+        for source in self._codec.expand(self._inputs):
+            encoded = self._codec.encode(source)
+            if encoded.arrays is None:
+                raise DataError(f"{source}: {encoded.error}")
+            pixels = encoded.arrays[name]
+            rgb = pixels.transpose(1, 2, 0).repeat(3 // pixels.shape[0], axis=2)
+            items.append(Input(Path(source).stem, torch.from_numpy(pixels)[None], rgb))
+        return items
+
+    def data(self) -> Path:
+        if self._run is not None:
+            return data_of_run(self._run.info(), None)
+        target = resolve_target(self._text, None)
+        if not target.data.is_dir():
+            raise DataError(f"{target.data}: no prepared data there", hint=f"`dl prepare {self._text} SOURCE` makes it")
+        return target.data
+
+    def plots(self) -> Path:
+        """Return where pictures go by default: the run's plots, for data the folder that the user stands in."""
+        return self._run.folder("plots") if self._run is not None else Path()
+
+    def training_samples(self) -> np.ndarray:
+        task: Task
+        if self._run is not None:
+            task = self._loaded[0]
+        else:
+            target = resolve_target(self._text, None)
+            recipe = load_object(target.spec.recipe)(target.dataset, {})
+            config_class = load_object(target.spec.config)
+            own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
+            config, train = resolve(config_class, [own]), resolve(TrainConfig, [shared, Layer(None, {})])
+            task = load_object(target.spec.task).from_data(config, train, self.data())
+        picture = task.samples()
+        if picture is None:
+            raise DataError(f"{self.name}: no training data is at hand", hint="prepare it where the run was trained")
+        return picture

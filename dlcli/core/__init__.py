@@ -1,0 +1,1 @@
+"""Errors, configuration, registry, run directory and console: knows nothing of torch."""

@@ -1,0 +1,220 @@
+"""Configuration as frozen dataclasses: a field carries type, default, range and help, and is written once.
+
+The command line, the TOML file and the checks are all made from the fields. Precedence: flag > config file >
+recipe > default, which `resolve` applies to layers that each say where they come from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dlcli.core.errors import UsageError, did_you_mean
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What a configuration field says beside its type and default.
+
+    Attributes:
+        help: one line for the help page.
+        flag: the flag's name without dashes; the field's name with `-` for `_` if None.
+        short: a one-letter flag.
+        choices: the allowed values, all of them if empty.
+        minimum, maximum: inclusive bounds of a number.
+        metavar: what the help page shows for the value.
+    """
+
+    help: str
+    flag: str | None = None
+    short: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    metavar: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """Values from one place; `origin` names the place in messages, None is the command line itself."""
+
+    origin: str | None
+    values: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldInfo:
+    """A configuration field, its type taken apart."""
+
+    name: str
+    kind: type  # bool, int, float or str: the type of one value
+    is_optional: bool  # None is allowed
+    is_list: bool  # a tuple of values
+    default: Any
+    option: Option
+
+    @property
+    def flag(self) -> str:
+        """The flag without dashes."""
+        return self.option.flag or self.name.replace("_", "-")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    short: str | None = None,
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """Return a dataclass field that is also an option of the command line."""
+    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar)
+    return dataclasses.field(default=default, metadata={"option": info})
+
+
+@functools.cache
+def fields_of(config_class: type) -> tuple[FieldInfo, ...]:
+    """Return the fields of a configuration class, in the order they are written."""
+    hints = typing.get_type_hints(config_class)
+    result = []
+    for field in dataclasses.fields(config_class):
+        kind, is_optional, is_list = _take_apart(hints[field.name])
+        result.append(FieldInfo(field.name, kind, is_optional, is_list, field.default, field.metadata["option"]))
+    return tuple(result)
+
+
+def _take_apart(hint: Any) -> tuple[type, bool, bool]:
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        [kind] = [argument for argument in arguments if argument is not type(None)]
+        return kind, True, False
+    if typing.get_origin(hint) is tuple:
+        return arguments[0], False, True
+    return hint, False, False
+
+
+def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
+    """Return the configuration in which later layers win over earlier ones, each value checked.
+
+    Raises:
+        UsageError: a name is unknown, or a value has the wrong type or lies out of its range.
+    """
+    known = {info.name: info for info in fields_of(config_class)}
+    values: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.values.items():
+            if name not in known:
+                raise UsageError(
+                    f"{layer.origin or 'command line'}: no option {name!r}", hint=did_you_mean(name, known)
+                )
+            values[name] = check_value(known[name], value, layer.origin)
+    return config_class(**values)
+
+
+def check_value(info: FieldInfo, value: Any, origin: str | None) -> Any:
+    """Return the value as its field's type.
+
+    Raises:
+        UsageError: the value has the wrong type or lies out of its range.
+    """
+    if value is None:
+        if info.is_optional:
+            return None
+        raise UsageError(f"{_where(info, origin)} needs a value")
+    if info.is_list:
+        if not isinstance(value, (list, tuple)):
+            raise UsageError(f"{_where(info, origin)} must be a list, not {value!r}")
+        return tuple(_check_single(info, item, origin) for item in value)
+    return _check_single(info, value, origin)
+
+
+def _where(info: FieldInfo, origin: str | None) -> str:
+    return f"--{info.flag}" if origin is None else f"{origin}: {info.name}"
+
+
+def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
+    where = _where(info, origin)
+    if info.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if info.kind is str and isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, info.kind) or (isinstance(value, bool) and info.kind is not bool):
+        raise UsageError(f"{where} must be of type {info.kind.__name__}, not {value!r}")
+    spec = info.option
+    if spec.choices and value not in spec.choices:
+        raise UsageError(f"{where} cannot be {value!r}", hint=did_you_mean(value, spec.choices))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where} must be a finite number, not {value}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if spec.minimum is not None and value < spec.minimum:
+            raise UsageError(f"{where} must be at least {spec.minimum:g}, not {value}")
+        if spec.maximum is not None and value > spec.maximum:
+            raise UsageError(f"{where} must be at most {spec.maximum:g}, not {value}")
+    return value
+
+
+def split_values(values: Mapping[str, Any], *config_classes: type, origin: str | None) -> list[Layer]:
+    """Return one layer a class, each with the values that the class has a field for.
+
+    Raises:
+        UsageError: no class has a field of that name.
+    """
+    owners = {info.name: index for index, cls in enumerate(config_classes) for info in fields_of(cls)}
+    parts: list[dict[str, Any]] = [{} for _ in config_classes]
+    for name, value in values.items():
+        key = name.replace("-", "_")
+        if key not in owners:
+            raise UsageError(f"{origin}: no option {name!r}", hint=did_you_mean(key, owners))
+        parts[owners[key]][key] = value
+    return [Layer(origin, part) for part in parts]
+
+
+def to_dict(*configs: Any) -> dict[str, Any]:
+    """Return the values of the configurations as one flat mapping of plain values; None is left out."""
+    merged: dict[str, Any] = {}
+    for config in configs:
+        for info in fields_of(type(config)):
+            value = getattr(config, info.name)
+            if value is not None:
+                merged[info.name] = list(value) if isinstance(value, tuple) else value
+    return merged
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the flat table that a TOML file holds.
+
+    Raises:
+        UsageError: the file is missing, is no TOML, or holds nested tables.
+    """
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="--config takes a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a TOML file: {error}") from None
+    nested = [name for name, value in table.items() if isinstance(value, dict)]
+    if nested:
+        raise UsageError(f"{path}: [{nested[0]}] is a table", hint="write every option at the top level")
+    return table
+
+
+def write_toml(values: Mapping[str, Any], comment: str) -> str:
+    """Return the TOML text of a flat table under a comment line."""
+    import tomli_w
+
+    return f"# {comment}\n" + tomli_w.dumps(dict(values))

@@ -1,0 +1,126 @@
+"""All output of the tool: the answer on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+
+def is_interactive(stream: IO[str]) -> bool:
+    """Return whether progress bars and colours may be written to the stream: a terminal, and no CI."""
+    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def has_colour(stream: IO[str]) -> bool:
+    """Return whether escape codes may be written to the stream."""
+    return is_interactive(stream) and not os.environ.get("NO_COLOR")
+
+
+@dataclass
+class Console:
+    """Where a command writes.
+
+    Attributes:
+        is_quiet: nothing but the answer and errors.
+        is_verbose: details as well.
+        is_json: the answer is one JSON document.
+        log: a file that also gets every line, once a run exists.
+    """
+
+    is_quiet: bool = False
+    is_verbose: bool = False
+    is_json: bool = False
+    log: Path | None = None
+
+    def answer(self, text: str) -> None:
+        """Write a line of the answer to stdout."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def answer_json(self, kind: str, value: dict[str, Any]) -> None:
+        """Write the answer as one JSON document with its schema."""
+        self.answer(json.dumps({"schema": f"dl.{kind}/1", **value}, ensure_ascii=False, allow_nan=False, indent=2))
+
+    def say(self, line: str) -> None:
+        """Write a line to stderr unless quiet."""
+        self._keep(line)
+        if not self.is_quiet:
+            self._error_line(line)
+
+    def detail(self, line: str) -> None:
+        """Write a line to stderr if verbose."""
+        self._keep(line)
+        if self.is_verbose:
+            self._error_line(line)
+
+    def warn(self, line: str) -> None:
+        """Write a warning to stderr, quiet or not."""
+        self._keep(f"warning: {line}")
+        prefix = "\033[33mwarning:\033[0m" if has_colour(sys.stderr) else "warning:"
+        self._error_line(f"{prefix} {line}")
+
+    def error(self, lines: Sequence[str]) -> None:
+        """Write an error's lines to stderr."""
+        for line in lines:
+            self._keep(line)
+        first, *rest = lines
+        if has_colour(sys.stderr):
+            first = first.replace("error:", "\033[1;31merror:\033[0m", 1)
+        self._error_line("\n".join([first, *rest]))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Write an aligned table to stdout; numbers stand at the right, Chinese counts double width."""
+        self.answer("\n".join(format_table(columns, rows, bold=has_colour(sys.stdout))))
+
+    def _keep(self, line: str) -> None:
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+    @staticmethod
+    def _error_line(line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def display_width(text: str) -> int:
+    """Return the number of terminal cells the text takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bold: bool = False) -> list[str]:
+    """Return the lines of an aligned table. A column whose values are all numbers stands at the right."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        max([display_width(name), *(display_width(row[index]) for row in texts)]) for index, name in enumerate(columns)
+    ]
+    to_right = [
+        bool(rows) and all(isinstance(row[index], (int, float, type(None))) for row in rows)
+        for index in range(len(columns))
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = []
+        for cell, width, right in zip(cells, widths, to_right, strict=True):
+            padding = " " * (width - display_width(cell))
+            parts.append(padding + cell if right else cell + padding)
+        return "  ".join(parts).rstrip()
+
+    header = line(list(columns))
+    return [f"\033[1m{header}\033[0m" if bold else header, *(line(row) for row in texts)]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

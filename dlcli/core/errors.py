@@ -1,0 +1,128 @@
+"""What can go wrong, said once: every user-facing fault is a `DlError` with an exit code and a way to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes that scripts may rely on."""
+
+    DONE = 0
+    FAULT = 1  # a fault of the tool itself
+    USAGE = 2  # a wrong option, argument or configuration
+    DATA = 3  # data missing or invalid
+    RUN = 4  # a run, checkpoint or model file missing or incompatible
+    EXPORT = 5  # an export failed
+    PARITY = 6  # an exported file differs from its model
+    THRESHOLD = 7  # --fail-under was not met
+    PARTIAL = 8  # some inputs failed, the others are answered
+    DIVERGED = 9  # training met a loss or gradient that is not finite
+    DEVICE = 10  # a device is missing or out of memory
+    INTERRUPTED = 130  # Ctrl-C
+    TERMINATED = 143  # SIGTERM
+
+
+class DlError(Exception):
+    """A fault that the user can mend.
+
+    Args:
+        message: what is wrong and where, one line.
+        hint: how to mend it, one line.
+        details: up to three lines between the two (what was looked for, what was found).
+    """
+
+    exit_code = ExitCode.FAULT
+
+    def __init__(self, message: str, *, hint: str | None = None, details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = tuple(details)
+
+    def lines(self) -> list[str]:
+        """Return the message as at most 6 lines, ready to print."""
+        body = [f"error: {self.message}", *(f"  {detail}" for detail in self.details[:4])]
+        if self.hint:
+            body.append(f"  fix: {self.hint}")
+        return "\n".join(body).splitlines()[:6]
+
+
+class UsageError(DlError):
+    """A wrong option, argument or configuration value."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(DlError):
+    """Data is missing or is not what its format promises."""
+
+    exit_code = ExitCode.DATA
+
+
+class RunError(DlError):
+    """A run, checkpoint or model file is missing, damaged or does not fit."""
+
+    exit_code = ExitCode.RUN
+
+
+class ExportError(DlError):
+    """A model could not be written in the asked format."""
+
+    exit_code = ExitCode.EXPORT
+
+
+class ParityError(DlError):
+    """An exported file gives other answers than its model."""
+
+    exit_code = ExitCode.PARITY
+
+
+class ThresholdError(DlError):
+    """A metric stayed under the bound that the user set."""
+
+    exit_code = ExitCode.THRESHOLD
+
+
+class PartialError(DlError):
+    """Some inputs failed; the others are answered."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+class DivergedError(DlError):
+    """Training met a loss or gradient that is not finite."""
+
+    exit_code = ExitCode.DIVERGED
+
+
+class DeviceError(DlError):
+    """A device is missing or out of memory."""
+
+    exit_code = ExitCode.DEVICE
+
+
+class StoppedError(DlError):
+    """A signal stopped the training; the checkpoint is saved."""
+
+    def __init__(self, message: str, *, exit_code: ExitCode, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is spelled most like `name`, or None when none is near."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known name, or lists what is known (the first twelve)."""
+    known = list(known)
+    near = nearest(name, known)
+    if near:
+        return f"did you mean {near!r}?"
+    return f"known: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"

@@ -1,0 +1,211 @@
+"""The run directory: the name of everything a run holds, and how a run is found again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.core.files import write_json, write_text
+
+RUN_SCHEMA = 1
+RUNS = Path("runs")
+"""Where runs are kept, relative to the folder that the user stands in."""
+
+FINISHED, RUNNING, INTERRUPTED, FAILED, DIVERGED = "finished", "running", "interrupted", "failed", "diverged"
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A run's folder; every path of a run is named here and nowhere else."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def info_file(self) -> Path:
+        """`run.json`: schema, status, command, versions, device, seed, times, best metric."""
+        return self.path / "run.json"
+
+    @property
+    def config_file(self) -> Path:
+        """`config.toml`: every option as resolved."""
+        return self.path / "config.toml"
+
+    @property
+    def card_file(self) -> Path:
+        """`data.json`: the dataset's card."""
+        return self.path / "data.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """`metrics.jsonl`: one line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        """`log.txt`: what the run said."""
+        return self.path / "log.txt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The checkpoint with the best monitored metric."""
+        return self.path / "checkpoints" / "best.pt"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The checkpoint before the newest, should that one be damaged."""
+        return self.path / "checkpoints" / "previous.pt"
+
+    def folder(self, kind: str) -> Path:
+        """Return (and make) one of the folders tensorboard, plots, samples, predictions, exports, eval."""
+        path = self.path / kind
+        path.mkdir(exist_ok=True)
+        return path
+
+    def info(self) -> dict[str, Any]:
+        """Return `run.json`.
+
+        Raises:
+            RunError: it is missing, damaged, or of a newer schema.
+        """
+        value = self.read_json(self.info_file.name)
+        if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
+            raise RunError(f"{self.info_file}: not a run", hint="`dl runs` lists the runs")
+        if value["schema"] > RUN_SCHEMA:
+            raise RunError(f"{self.info_file}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
+        return value
+
+    def update_info(self, **changes: Any) -> None:
+        """Change entries of `run.json`."""
+        write_json(self.info_file, {**self.info(), **changes})
+
+    def read_json(self, file_name: str) -> Any:
+        """Return the JSON value of a file in the run.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        path = self.path / file_name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path}: no {file_name}, so not a run", hint="`dl runs` lists the runs") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: cannot be read: {error}") from None
+
+    def assets(self, names: Mapping[str, Any] | list[str]) -> dict[str, Any]:
+        """Return the JSON values of the named assets (`labels` is the file `labels.json`)."""
+        return {name: self.read_json(f"{name}.json") for name in names}
+
+
+def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> RunDir:
+    """Make a new run folder, `runs/<stem>-<n>` or `runs/<name>`, with its `run.json`, and point `runs/latest` at it.
+
+    Raises:
+        UsageError: the name is taken or is no folder name.
+    """
+    RUNS.mkdir(exist_ok=True)
+    if name is not None:
+        if name != Path(name).name or name in ("", ".", "..", "latest"):
+            raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
+        path = RUNS / name
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise UsageError(
+                f"the run {path} exists", hint=f"`dl train --resume {name}` goes on with it, or take another name"
+            ) from None
+    else:
+        path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
+    run = RunDir(path)
+    write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
+    write_text(RUNS / "latest", path.name + "\n")
+    return run
+
+
+def _make_numbered(stem: str) -> Path:
+    taken = [re.fullmatch(re.escape(stem) + r"-(\d+)", path.name) for path in RUNS.iterdir()]
+    number = max((int(match[1]) for match in taken if match), default=0) + 1
+    while True:
+        path = RUNS / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:  # another process was quicker
+            number += 1
+        else:
+            return path
+
+
+def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:
+    """Yield every readable run with its `run.json`, oldest first."""
+    found = []
+    for path in RUNS.glob("*/run.json"):
+        run = RunDir(path.parent)
+        try:
+            found.append((run, run.info()))
+        except RunError:
+            continue
+    yield from sorted(found, key=lambda pair: (str(pair[1].get("started", "")), pair[0].name))
+
+
+def resolve_run(text: str) -> RunDir:
+    """Return the run that the user means.
+
+    `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, or the name of a dataset, task or model
+    (its newest finished run).
+
+    Raises:
+        RunError: there is no such run.
+    """
+    path = Path(text)
+    if (path / "run.json").is_file():
+        return RunDir(path)
+    if path.suffix == ".pt" and path.parent.name == "checkpoints" and (path.parent.parent / "run.json").is_file():
+        return RunDir(path.parent.parent)
+    if text == "latest":
+        return _latest()
+    if (RUNS / text / "run.json").is_file():
+        return RunDir(RUNS / text)
+    run = newest_run_of(text)
+    if run is not None:
+        return run
+    if path.is_dir():
+        raise RunError(f"{text}: a folder, but not a run (no run.json)", hint="`dl runs` lists the runs")
+    known = [run.name for run, _ in list_runs()]
+    hint = did_you_mean(text, known) if known else "there are no runs in ./runs yet: train one with `dl train TARGET`"
+    raise RunError(f"no run {text!r}", hint=hint)
+
+
+def newest_run_of(name: str) -> RunDir | None:
+    """Return the newest finished run of a dataset, task or model, or None."""
+    matching = [
+        run
+        for run, info in list_runs()
+        if info.get("status") == FINISHED and name in (info.get("dataset"), info.get("task"), info.get("model"))
+    ]
+    return matching[-1] if matching else None
+
+
+def _latest() -> RunDir:
+    try:
+        name = (RUNS / "latest").read_text(encoding="utf-8").strip()
+    except OSError:
+        raise RunError("there is no latest run in ./runs", hint="train one with `dl train TARGET`") from None
+    run = RunDir(RUNS / Path(name).name)
+    if not run.info_file.is_file():
+        raise RunError(f"the latest run, {run.path}, is gone", hint="`dl runs` lists the runs")
+    return run

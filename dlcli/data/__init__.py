@@ -1,0 +1,1 @@
+"""Prepared forms, packed copies, transforms and loaders."""

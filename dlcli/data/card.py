@@ -1,0 +1,105 @@
+"""The card of a prepared dataset: `dataset.json`, what it holds and where it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.errors import DataError
+
+CARD_NAME = "dataset.json"
+CARD_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a prepared dataset holds.
+
+    Attributes:
+        form: the prepared form ("images", "text", ...).
+        name: the dataset's name.
+        classes: the class names in the order of their indices.
+        counts: split -> class name -> number of items.
+        details: what the form adds; for images: `channels` (1 or 3), `image_size` ([height, width] where all images
+            share one, else None), `mean` and `std` per channel in [0, 1].
+        sources: the original files, each {"file", "bytes", "sha256"}.
+        command: the command line that made it.
+        version: the version of the tool that made it.
+        warnings: what was found on the way (duplicates, leakage, unreadable files).
+    """
+
+    form: str
+    name: str
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    details: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[dict[str, Any], ...] = ()
+    command: str = ""
+    version: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def num_items(self, split: str) -> int:
+        """Return the number of items of a split; 0 where the dataset has no such split."""
+        return sum(self.counts.get(split, {}).values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as JSON values."""
+        return {"schema": CARD_SCHEMA, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> Card:
+        """Return the card that JSON values describe.
+
+        Raises:
+            DataError: a field is missing or of the wrong type.
+        """
+        try:
+            card = cls(
+                form=_typed(value["form"], str),
+                name=_typed(value["name"], str),
+                classes=tuple(_typed(name, str) for name in value["classes"]),
+                counts={
+                    _typed(split, str): {_typed(name, str): _typed(count, int) for name, count in counts.items()}
+                    for split, counts in value["counts"].items()
+                },
+                details=dict(value.get("details", {})),
+                sources=tuple(dict(source) for source in value.get("sources", ())),
+                command=str(value.get("command", "")),
+                version=str(value.get("version", "")),
+                warnings=tuple(str(warning) for warning in value.get("warnings", ())),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(
+                f"{where}: not a dataset card: {type(error).__name__}: {error}",
+                hint="prepare the data again with `dl prepare`",
+            ) from None
+        return card
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not of type {kind.__name__}")
+    return value
+
+
+def read_card(folder: Path) -> Card | None:
+    """Return the card of a prepared folder, or None where there is no card.
+
+    Raises:
+        DataError: the card is damaged.
+    """
+    path = folder / CARD_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}", hint="prepare the data again with `dl prepare`") from None
+    return Card.from_json(value, str(path))

@@ -1,0 +1,28 @@
+"""What the user's input arguments mean: files, folders and globs, in the order given."""
+
+from __future__ import annotations
+
+import glob  # pathlib has no glob of an absolute pattern
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+
+
+def expand_files(inputs: Iterable[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> Iterator[str]:
+    """Yield files: one named is taken whatever its suffix, a folder is searched, a glob that no file bears is opened.
+
+    A name that is nothing of these is yielded as it is, for its reader to tell the fault.
+    """
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            yield from sorted(str(file) for file in path.rglob("*") if _is_wanted(file, suffixes))
+        elif not path.exists() and glob.has_magic(text):
+            yield from sorted(glob.glob(text, recursive=True)) or [text]  # noqa: PTH207
+        else:
+            yield text
+
+
+def _is_wanted(file: Path, suffixes: frozenset[str]) -> bool:
+    return file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()

@@ -1,0 +1,202 @@
+"""Loaders: which items, in which batches; order and augmentation are functions of (seed, epoch, batch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dlcli.core.errors import DataError
+from dlcli.data.decoding import read_image
+from dlcli.data.transforms import BatchAugmentation
+
+
+def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of two parts, the second holding `fraction` of each class, both in ascending order.
+
+    A class with two or more items keeps at least one in the first part; a class with one has it there.
+    """
+    random = np.random.default_rng([seed, 0x5911])
+    second = []
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        count = min(round(len(members) * fraction), len(members) - 1)
+        second.append(members[:count])
+    taken = np.sort(np.concatenate(second)) if second else np.zeros(0, dtype=np.int64)
+    return np.setdiff1d(np.arange(len(labels)), taken), taken
+
+
+class Order:
+    """The batches of each epoch, as indices.
+
+    A last batch of a single item joins no training step (batch normalisation has no variance there); in evaluation
+    every item has its place.
+    """
+
+    def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None) -> None:
+        self.indices = indices
+        self.batch_size = batch_size
+        self.seed = seed
+        full, rest = divmod(len(indices), batch_size)
+        keeps_rest = rest > (1 if seed is not None and full else 0)
+        self.num_batches = full + keeps_rest
+        self.num_items = full * batch_size + (rest if keeps_rest else 0)
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Return the indices in the epoch's order: shuffled where there is a seed."""
+        if self.seed is None:
+            return self.indices
+        return np.random.default_rng([self.seed, epoch]).permutation(self.indices)
+
+    def random_of(self, epoch: int, batch: int) -> np.random.Generator:
+        """Return the generator that augments this one batch."""
+        return np.random.default_rng([self.seed or 0, epoch, batch, 0xA06])
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each batch's number and indices from the batch numbered `start` on."""
+        order = self.epoch(epoch)
+        for number in range(start, self.num_batches):
+            yield number, order[number * self.batch_size : (number + 1) * self.batch_size]
+
+
+class PackedLoader:
+    """Batches from a packed copy: one fancy index each, no workers, with an augmentation plan beside the images."""
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, order: Order, augmentation: BatchAugmentation | None = None
+    ) -> None:
+        self._images = images
+        self._labels = torch.from_numpy(np.ascontiguousarray(labels))
+        self._order = order
+        self._augmentation = augmentation
+
+    @property
+    def num_items(self) -> int:
+        """The number of images an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield {"images": (N, C, H, W) uint8, "labels": (N,) int64, "plan": the augmentation's numbers}."""
+        size = self._images.shape[1:3]
+        for number, indices in self._order.batches(epoch, start):
+            images = torch.from_numpy(np.asarray(self._images[indices])).permute(0, 3, 1, 2)
+            plan = {}
+            if self._augmentation is not None:
+                plan = self._augmentation.plan(len(indices), size, self._order.random_of(epoch, number))
+            yield {"images": images, "labels": self._labels[indices], "plan": plan}
+
+
+class _Files(Dataset):  # type: ignore[type-arg]
+    """Image files, read and brought to one size; an unreadable one is told by its path in place of the image."""
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: np.ndarray,
+        channels: int,
+        to_size: Callable[[np.ndarray, int], np.ndarray],
+    ) -> None:
+        self._files = files
+        self._labels = labels
+        self._channels = channels
+        self._to_size = to_size
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray | str, int]:
+        index, seed = key
+        try:
+            image = read_image(self._files[index], channels=self._channels)
+        except DataError as error:
+            return str(error), int(self._labels[index])
+        return np.ascontiguousarray(self._to_size(image, seed)), int(self._labels[index])
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+class FileLoader:
+    """Batches from image files, decoded in worker processes.
+
+    Args:
+        files, labels: the whole split.
+        order: which of them, in which order.
+        channels: 1 or 3.
+        to_size: (image, seed) -> image of the network's size; the seed is the item's own.
+        workers: processes that decode.
+        max_bad: more unreadable files than this end the training.
+        on_bad: told of each unreadable file once.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: np.ndarray,
+        order: Order,
+        *,
+        channels: int,
+        to_size: Callable[[np.ndarray, int], np.ndarray],
+        workers: int,
+        max_bad: int,
+        on_bad: Callable[[str], None],
+    ) -> None:
+        self._dataset = _Files(files, labels, channels, to_size)
+        self._order = order
+        self._workers = workers
+        self._max_bad = max_bad
+        self._on_bad = on_bad
+        self._bad: set[str] = set()
+
+    @property
+    def num_items(self) -> int:
+        """The number of images an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield {"images": (N, C, H, W) uint8, "labels": (N,) int64, "plan": {}}; unreadable files are left out.
+
+        Raises:
+            DataError: more than `max_bad` files are unreadable.
+        """
+        keys = [
+            [(int(index), hash((self._order.seed or 0, epoch, int(index))) % 2**31) for index in indices]
+            for _, indices in self._order.batches(epoch, start)
+        ]
+        loader = DataLoader(
+            self._dataset, batch_sampler=keys, num_workers=self._workers, collate_fn=_collate, persistent_workers=False
+        )
+        for images, labels, bad in loader:
+            self._note(bad)
+            if len(labels):
+                yield {"images": images, "labels": labels, "plan": {}}
+
+    def _note(self, bad: Sequence[str]) -> None:
+        for reason in bad:
+            if reason not in self._bad:
+                self._bad.add(reason)
+                self._on_bad(reason)
+        if len(self._bad) > self._max_bad:
+            raise DataError(
+                f"{len(self._bad)} images cannot be read, more than --max-bad {self._max_bad}",
+                details=sorted(self._bad)[:2],
+                hint="mend or remove them; `dl prepare image-folder` names them all",
+            )
+
+
+def _collate(items: Sequence[tuple[np.ndarray | str, int]]) -> tuple[Tensor, Tensor, list[str]]:
+    good = [(image, label) for image, label in items if not isinstance(image, str)]
+    bad = [image for image, _ in items if isinstance(image, str)]
+    images = np.stack([image for image, _ in good]) if good else np.zeros((0, 1, 1, 1), dtype=np.uint8)
+    labels = torch.tensor([label for _, label in good], dtype=torch.int64)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), labels, bad

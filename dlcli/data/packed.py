@@ -1,0 +1,138 @@
+"""The packed copy of a split of small images: one memory-mapped array, derived from the image files.
+
+`packed/<split>.images.npy` is (N, H, W, C) uint8, `packed/<split>.labels.npy` (N,) int64, rows in the order of the
+reader's file list (class index, then file name). `packed/packed.json` says what the copy was made from: the card's
+classes, counts and size, and when each class folder last changed. A copy that does not fit these is stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.files import write_json
+from dlcli.data.card import Card
+
+FOLDER = "packed"
+INDEX = "packed.json"
+SCHEMA = 1
+MAX_SIZE_PX = 64  # larger images are decoded while training: they are cropped from different places each time
+
+
+@dataclass(frozen=True)
+class PackedSplit:
+    """The images of a split as arrays.
+
+    Attributes:
+        images: (N, H, W, C) uint8, RGB or grey; a memory map where it lies on the disk.
+        labels: (N,) int64.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def images_file(root: Path, split: str) -> Path:
+    """Return where a split's pixels lie."""
+    return root / FOLDER / f"{split}.images.npy"
+
+
+def labels_file(root: Path, split: str) -> Path:
+    """Return where a split's labels lie."""
+    return root / FOLDER / f"{split}.labels.npy"
+
+
+def is_packable(card: Card) -> bool:
+    """Return whether all images share one size of at most 64 x 64 pixels."""
+    size = card.details.get("image_size")
+    return size is not None and max(size) <= MAX_SIZE_PX
+
+
+def write_split(
+    root: Path, split: str, chunks: Iterable[np.ndarray], shape: tuple[int, int, int, int], labels: np.ndarray
+) -> None:
+    """Write a split's arrays; a reader that has the old ones mapped keeps them.
+
+    Args:
+        chunks: consecutive rows, together of `shape` (N, H, W, C), uint8.
+        labels: (N,) class indices.
+    """
+    (root / FOLDER).mkdir(exist_ok=True)
+    suffix = f".{os.getpid()}.partial"
+    partial = [path.with_name(path.name + suffix) for path in (images_file(root, split), labels_file(root, split))]
+    try:
+        with partial[0].open("wb", buffering=0) as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for chunk in chunks:
+                _write_all(stream.fileno(), np.ascontiguousarray(chunk))
+        with partial[1].open("wb") as stream:
+            np.save(stream, labels.astype(np.int64, copy=False))
+        partial[0].replace(images_file(root, split))
+        partial[1].replace(labels_file(root, split))
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, chunk: np.ndarray) -> None:
+    view = memoryview(chunk.data).cast("B")
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def seal(root: Path, card: Card, folders: Mapping[str, Path]) -> None:
+    """Record what the packed copies of these splits were made from; call it when the image files stand.
+
+    Args:
+        folders: split -> the folder that holds its class folders.
+    """
+    entries = _read_index(root)
+    for split, folder in folders.items():
+        entries[split] = _origin(card, split, folder)
+    write_json(root / FOLDER / INDEX, {"schema": SCHEMA, "splits": entries})
+
+
+def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit | None:
+    """Return the packed copy of a split, or None where it is missing, stale or damaged."""
+    try:
+        if _read_index(root).get(split) != _origin(card, split, folder):
+            return None
+        images = np.load(images_file(root, split), mmap_mode="r", allow_pickle=False)
+        labels = np.load(labels_file(root, split), allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    shape = (card.num_items(split), *card.details["image_size"], card.details["channels"])
+    if images.dtype != np.uint8 or images.shape != shape or labels.dtype != np.int64 or labels.shape != shape[:1]:
+        return None
+    if not np.array_equal(labels, labels_of(card, split)):
+        return None
+    return PackedSplit(images, labels)
+
+
+def labels_of(card: Card, split: str) -> np.ndarray:
+    """Return the labels that the card's counts mean, (N,) int64: files are ordered by class."""
+    counts = [card.counts[split].get(name, 0) for name in card.classes]
+    return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+
+def _read_index(root: Path) -> dict[str, Any]:
+    try:
+        value = json.loads((root / FOLDER / INDEX).read_text(encoding="utf-8"))
+        return dict(value["splits"]) if value["schema"] == SCHEMA else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _origin(card: Card, split: str, folder: Path) -> dict[str, Any]:
+    facts = [card.classes, card.counts[split], card.details.get("image_size"), card.details.get("channels")]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    classes = [name for name in card.classes if card.counts[split].get(name)]
+    return {"card": digest, "changed_ns": {name: (folder / name).stat().st_mtime_ns for name in classes}}

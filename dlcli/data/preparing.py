@@ -1,0 +1,237 @@
+"""Preparing: an original format becomes a prepared form, all or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import dlcli
+from dlcli.core.config import to_dict
+from dlcli.core.errors import DataError
+from dlcli.core.files import write_json
+from dlcli.data.card import CARD_NAME, Card, read_card
+
+Report = Callable[[str], None]
+"""Says one line to the user (on stderr)."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LEFTOVER_AGE_S = 24 * 3600
+_NOT_OF_THE_FORM = ("download",)  # options that say how the source is had, not what is made of it
+
+
+class Importer(Protocol):
+    """Reads one original format. Constructed as `Importer(options)` with its options dataclass.
+
+    An importer of a dataset with an official archive also has `download(folder, report) -> Path`: it fetches the
+    archive into `folder` and returns what `locate` takes as `source`.
+    """
+
+    options: Any
+
+    def locate(self, source: Path | None) -> list[Path]:
+        """Return the original files under `source`, or a folder that counts with everything in it.
+
+        Raises:
+            DataError: files are missing; says what was looked for, what was found, and which page has them.
+        """
+        ...
+
+    def write(self, files: list[Path], folder: Path, report: Report) -> Card:
+        """Write the prepared form into the empty `folder` and return its card (without command and version).
+
+        Raises:
+            DataError: a file is not what its format promises.
+        """
+        ...
+
+    def space_needed(self, files: list[Path]) -> int:
+        """Return about how many bytes the prepared form takes on a disk, for the message when it is full."""
+        ...
+
+
+def prepare_dataset(
+    importer: Importer, source: Path | None, destination: Path, *, command: str, force: bool, report: Report
+) -> tuple[Card, bool]:
+    """Return the card of the prepared dataset, and whether it had to be made.
+
+    The form is written into a hidden folder beside `destination` and renamed at the end, so a killed run leaves
+    nothing half-made. Where `destination` already holds the same (same source files, same options), nothing is done;
+    a prepared dataset that differs is replaced, any other folder that holds something is left alone.
+
+    Raises:
+        DataError: the source is missing or invalid, the disk is full, or `destination` holds something that is not a
+            prepared dataset.
+    """
+    files = importer.locate(source)
+    target = destination.resolve()  # where `data/NAME` is a link to another disk, that disk's folder is replaced
+    for path in [*files, *([source] if source else [])]:
+        _refuse_overlap(path, destination)
+    _recover_and_clean(target)
+    existing = _existing_card(target, destination)
+    with ThreadPoolExecutor(1) as thread:
+        # hashlib lets other threads run, so the source's SHA-256 costs no time while images are written.
+        sources = thread.submit(_sources, files)
+        if existing is not None and not force and _is_same(existing, importer, sources.result()):
+            return existing, False
+        with _staging(target, destination, lambda: importer.space_needed(files)) as staging:
+            card = importer.write(files, staging, report)
+            card = _complete(card, importer, sources, command)
+            write_json(staging / CARD_NAME, card.to_json())
+            _take_place(staging, target)
+    return card, True
+
+
+def options_of(importer: Any) -> dict[str, Any]:
+    """Return the importer's options as plain values, for the card; `--download` is left out."""
+    return {name: value for name, value in to_dict(importer.options).items() if name not in _NOT_OF_THE_FORM}
+
+
+def _complete(card: Card, importer: Importer, sources: Future[list[dict[str, Any]]], command: str) -> Card:
+    return dataclasses.replace(
+        card,
+        details={**card.details, "options": options_of(importer)},
+        sources=tuple(sources.result()),
+        command=command,
+        version=dlcli.__version__,
+    )
+
+
+def _is_same(card: Card, importer: Importer, sources: list[dict[str, Any]]) -> bool:
+    return list(card.sources) == sources and card.details.get("options") == options_of(importer)
+
+
+def _sources(files: Sequence[Path]) -> list[dict[str, Any]]:
+    return [_folder_fingerprint(path) if path.is_dir() else _file_fingerprint(path) for path in files]
+
+
+def _file_fingerprint(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _folder_fingerprint(folder: Path) -> dict[str, Any]:
+    """Fingerprint a folder by its listing (names, sizes, times), as `make` does: reading 100,000 photos is slow."""
+    digest = hashlib.sha256()
+    num_bytes = 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            facts = path.stat()
+            num_bytes += facts.st_size
+            line = f"{path.relative_to(folder).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogatepass"))
+    return {"file": f"{folder.name}/", "bytes": num_bytes, "sha256": digest.hexdigest(), "of": "listing"}
+
+
+def _refuse_overlap(source: Path, destination: Path) -> None:
+    inner, outer = source.resolve(), destination.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise DataError(
+            f"{destination}: the prepared dataset and its source {source} lie in each other",
+            hint="give another folder with --out: nothing is written beside the source",
+        )
+
+
+def _existing_card(target: Path, shown: Path) -> Card | None:
+    """Return the card of what stands at the destination; None where there is nothing or an empty folder.
+
+    Raises:
+        DataError: something else stands there.
+    """
+    if not target.exists():
+        return None
+    if not target.is_dir():
+        raise DataError(f"{shown}: a file stands where the dataset should go", hint="give another folder with --out")
+    try:
+        card = read_card(target)
+    except DataError as error:
+        raise DataError(error.message, hint=f"remove {shown} by hand if it may go, then prepare again") from None
+    if card is None and any(target.iterdir()):
+        raise DataError(
+            f"{shown}: holds files, but no prepared dataset (no {CARD_NAME})",
+            hint="give another folder with --out: only prepared datasets are replaced",
+        )
+    return card
+
+
+def _recover_and_clean(target: Path) -> None:
+    """Remove what killed runs left beside the destination; put back an old dataset that was only moved aside."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(partial|old)")
+    if not target.parent.is_dir():
+        return
+    for path in sorted(target.parent.iterdir()):
+        match = pattern.fullmatch(path.name)
+        if match is None or not _is_leftover(path, int(match[1])):
+            continue
+        if match[2] == "old" and not target.exists():
+            path.rename(target)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_leftover(path: Path, pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    if os.name == "nt":  # os.kill(pid, 0) would send Ctrl-C there
+        return time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
+@contextmanager
+def _staging(target: Path, shown: Path, space_needed: Callable[[], int]) -> Iterator[Path]:
+    """Give a hidden empty folder beside the destination; it is removed if the block fails."""
+    staging = _beside(target, "partial")
+    try:
+        staging.mkdir(parents=True)
+        yield staging
+    except OSError as error:
+        free = shutil.disk_usage(next(parent for parent in target.parents if parent.exists())).free
+        shutil.rmtree(staging, ignore_errors=True)
+        if error.errno in _FULL:
+            raise DataError(
+                f"{shown}: the disk is full",
+                details=[f"about {space_needed() / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB were left at the end"],
+                hint="free some space, or give a folder on another disk with --out",
+            ) from None
+        raise DataError(f"{error.filename or shown}: {error.strerror or error}") from error
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _take_place(staging: Path, target: Path) -> None:
+    """Put the new folder where the old one is; the old one is removed after (ext4: creating files after a large
+    removal is several times slower)."""
+    old = _beside(target, "old")
+    if not target.exists():
+        staging.rename(target)
+        return
+    target.rename(old)
+    try:
+        staging.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(target: Path, kind: str) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.{kind}")

@@ -1,0 +1,1 @@
+"""Original formats: each module turns one into a prepared form."""

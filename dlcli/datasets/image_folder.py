@@ -1,0 +1,321 @@
+"""A user's own images in one folder a class, with or without split folders.
+
+Which splits come out:
+- `train/` and `test/` (and `valid/` or `val/`): as they are.
+- `train/` and `val/` alone, as ImageNet has it: `val/` becomes the test split, and training takes its own validation
+  part out of train; so the test images choose no checkpoint.
+- `train/` alone, or plain class folders: a stratified, seeded part of each class becomes the test split.
+
+Files are copied byte for byte, once they have been decoded; what cannot be decoded is skipped, counted and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dlcli.core.config import option
+from dlcli.core.errors import DataError
+from dlcli.data import packed
+from dlcli.data.card import Card
+from dlcli.data.decoding import IMAGE_SUFFIXES, SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
+from dlcli.data.forms.images import class_folders, find_splits, image_names
+from dlcli.data.names import check_class_names
+from dlcli.data.pixels import PixelStatistics, leak_warning
+from dlcli.data.preparing import Report
+from dlcli.data.splitting import stratified_part
+
+_MAX_NAMED = 20  # bad files that the card names
+_MAX_SAMPLED = 2000  # training images that mean and std are taken from
+_SAMPLE_SIZE_PX = 64
+_LARGE_BYTES = 32 * 1024  # above it, decoding takes longer than Python's own work on a file
+_RUBBISH = ("thumbs.db", "desktop.ini")
+
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ImageFolderOptions:
+    """What `dl prepare image-folder` can be told."""
+
+    test_fraction: float = option(
+        0.2, "part of each class that becomes the test split where the folder has none", minimum=0.01, maximum=0.9
+    )
+    seed: int = option(0, "seed of that split", minimum=0)
+    max_bad: int = option(100, "unreadable files that are skipped before it is an error", minimum=0, metavar="COUNT")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A file of the source."""
+
+    split: str
+    label: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Image:
+    """What is known of a file that could be decoded."""
+
+    item: _Item
+    sha256: bytes
+    height: int  # upright, as decoded
+    width: int
+    channels: int
+    suffix: str
+
+
+@dataclass(frozen=True)
+class _Bad:
+    item: _Item
+    reason: str
+
+
+class ImageFolderImporter:
+    """Reads class folders."""
+
+    def __init__(self, options: ImageFolderOptions) -> None:
+        self.options = options
+
+    def locate(self, source: Path | None) -> list[Path]:
+        """Return the folder itself."""
+        if source is None:
+            raise DataError("image-folder needs a SOURCE: a folder with one folder of images a class")
+        if not source.is_dir():
+            raise DataError(f"{source}: no such folder", hint="SOURCE holds one folder of images a class")
+        return [source]
+
+    def space_needed(self, files: list[Path]) -> int:
+        """Return about how many bytes the copies take."""
+        return sum(path.stat().st_size for path in files[0].rglob("*") if path.is_file())
+
+    def write(self, files: list[Path], folder: Path, report: Report) -> Card:
+        """Check every image, copy it, and make the packed copy where all share one small size."""
+        [root] = files
+        folder_names, items, notes = _list(root)
+        report(f"{root}: checking {len(items):,} files in {len(folder_names)} classes")
+        images, bad = _inspect(items)
+        self._refuse_too_many(bad, root)
+        classes, images, class_notes = _settle_classes(folder_names, images, root)
+        if not any(image.item.split == "test" for image in images):
+            images = self._cut_test_part(images)
+        notes += [*class_notes, *_bad_notes(bad, root), *_leak_notes(images)]
+        card, train_files = _copy(images, classes, folder, notes, root)
+        if packed.is_packable(card):
+            statistics = _pack(card, folder)
+        else:
+            statistics = _sample_statistics(train_files, card.details["channels"])
+        mean, std = statistics.result()
+        return replace(card, details={**card.details, "mean": mean, "std": std})
+
+    def _refuse_too_many(self, bad: Sequence[_Bad], root: Path) -> None:
+        if len(bad) > self.options.max_bad:
+            first = bad[0]
+            raise DataError(
+                f"{root}: {len(bad):,} files cannot be read as images, more than --max-bad {self.options.max_bad}",
+                details=[f"the first: {first.item.path}: {first.reason}"],
+                hint="remove them, or allow more with --max-bad",
+            )
+
+    def _cut_test_part(self, images: list[_Image]) -> list[_Image]:
+        train = [image for image in images if image.item.split == "train"]
+        labels = np.array([image.item.label for image in train])
+        is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)
+        moved = [
+            replace(image, item=replace(image.item, split="test")) if test else image
+            for image, test in zip(train, is_test.tolist(), strict=True)
+        ]
+        return moved + [image for image in images if image.item.split != "train"]
+
+
+def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
+    """Return the class names of all splits, the files, and what is worth saying about the layout."""
+    folders = find_splits(root)
+    notes = []
+    if "valid" in folders and "test" not in folders:
+        notes.append(f"{folders['valid'].name}/ is the only other split: it is taken as test")
+        folders = {"train": folders["train"], "test": folders["valid"]}
+    classes = sorted({name for folder in folders.values() for name in class_folders(folder)})
+    check_class_names(classes, str(root))
+    real_root = root.resolve()
+    items: list[_Item] = []
+    for split, folder in folders.items():
+        for label, name in enumerate(classes):
+            items.extend(_Item(split, label, path) for path in _files(folder / name, real_root))
+    if not items:
+        raise DataError(
+            f"{root}: no images by class",
+            details=["looked for: train/<class>/*.png, or <class>/*.png"],
+            hint="put the images of each class into a folder of its own",
+        )
+    return classes, items, notes
+
+
+def _files(folder: Path, root: Path) -> Iterator[Path]:
+    """Yield the files of a class folder by name; hidden ones and links that leave the source are left out."""
+    if not folder.is_dir() or not folder.resolve().is_relative_to(root):
+        return
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith(".") or entry.name.casefold() in _RUBBISH or not entry.is_file():
+            continue
+        path = Path(entry.path)
+        if not entry.is_symlink() or path.resolve().is_relative_to(root):
+            yield path
+
+
+def _inspect(items: Sequence[_Item]) -> tuple[list[_Image], list[_Bad]]:
+    results = _each(_inspect_one, items, are_large=_are_large([item.path for item in items]))
+    return [found for found in results if isinstance(found, _Image)], [r for r in results if isinstance(r, _Bad)]
+
+
+def _are_large(files: Sequence[Path]) -> bool:
+    sample = files[:: max(1, len(files) // 200)]
+    return sum(path.stat().st_size for path in sample) > _LARGE_BYTES * len(sample)
+
+
+def _each(function: Callable[..., Result], *arguments: Sequence[Any], are_large: bool) -> list[Result]:
+    """Return the function's results, from threads where the files are large.
+
+    OpenCV and hashlib let other threads run; for small files the threads wait for each other and take 4x the time.
+    """
+    if not are_large:
+        return list(map(function, *arguments))
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(function, *arguments))
+
+
+def _inspect_one(item: _Item) -> _Image | _Bad:
+    try:
+        data = read_bytes(item.path)
+        header = read_header(data)
+        height, width, _ = decode_image(data, channels=header.channels).shape
+    except DataError as error:
+        return _Bad(item, error.message)
+    digest = hashlib.sha256(data).digest()
+    return _Image(item, digest, height, width, header.channels, SUFFIX_OF[header.format])
+
+
+def _settle_classes(
+    classes: list[str], images: list[_Image], root: Path
+) -> tuple[tuple[str, ...], list[_Image], list[str]]:
+    """Leave out classes without a readable image; every other one must have one to train on."""
+    in_train = {image.item.label for image in images if image.item.split == "train"}
+    elsewhere = {image.item.label for image in images} - in_train
+    if elsewhere:
+        raise DataError(
+            f"{root}: the class {classes[min(elsewhere)]!r} has no readable image in the training split",
+            hint="every class needs images to train on; check the folder's name in both splits",
+        )
+    if len(in_train) < 2:
+        raise DataError(
+            f"{root}: {len(in_train)} classes with images; a classifier needs two",
+            hint="put the images of each class into a folder of its own",
+        )
+    kept = sorted(in_train)
+    new_label = {label: index for index, label in enumerate(kept)}
+    relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
+    notes = [f"the class {name!r} has no images: left out" for i, name in enumerate(classes) if i not in in_train]
+    sizes = Counter(image.item.label for image in relabelled)
+    notes += [
+        f"the class {classes[old]!r} has a single image: it is in train alone"
+        for old in kept
+        if sizes[new_label[old]] == 1
+    ]
+    return tuple(classes[label] for label in kept), relabelled, notes
+
+
+def _bad_notes(bad: Sequence[_Bad], root: Path) -> list[str]:
+    if not bad:
+        return []
+    notes = [f"{len(bad):,} files could not be read as images and were skipped"]
+    notes += [f"skipped {entry.item.path.relative_to(root)}: {entry.reason}" for entry in bad[:_MAX_NAMED]]
+    return notes
+
+
+def _leak_notes(images: Sequence[_Image]) -> list[str]:
+    """Return a note for each pair of splits that share files with equal bytes."""
+    digests: dict[str, list[bytes]] = {}
+    for image in images:
+        digests.setdefault(image.item.split, []).append(image.sha256)
+    order = [split for split in ("train", "valid", "test") if split in digests]
+    notes: list[str] = []
+    for index, first in enumerate(order):
+        known = set(digests[first])
+        for second in order[index + 1 :]:
+            notes.extend(leak_warning(first, second, sum(digest in known for digest in digests[second])))
+    return notes
+
+
+def _copy(
+    images: Sequence[_Image], classes: tuple[str, ...], folder: Path, notes: Sequence[str], root: Path
+) -> tuple[Card, list[Path]]:
+    """Copy the files into the form; return its card, still without mean and std, and the training files."""
+    channels = 1 if all(image.channels == 1 for image in images) else 3
+    sizes = {(image.height, image.width) for image in images}
+    size = list(sizes.pop()) if len(sizes) == 1 else None
+    splits = [split for split in ("train", "valid", "test") if any(image.item.split == split for image in images)]
+    counts = {split: dict.fromkeys(classes, 0) for split in splits}
+    for split in splits:
+        for name in classes:
+            (folder / split / name).mkdir(parents=True)
+    taken: set[Path] = set()
+    targets = []
+    for image in images:
+        name = classes[image.item.label]
+        counts[image.item.split][name] += 1
+        targets.append(_target(folder / image.item.split / name, image, taken))
+    sources = [image.item.path for image in images]
+    _each(shutil.copyfile, sources, targets, are_large=_are_large(sources))
+    train = [target for image, target in zip(images, targets, strict=True) if image.item.split == "train"]
+    details = {"channels": channels, "image_size": size}
+    return Card("images", root.resolve().name, classes, counts, details, warnings=tuple(notes)), train
+
+
+def _target(folder: Path, image: _Image, taken: set[Path]) -> Path:
+    """Return where the file goes: under its own name, with a suffix by its content where it has none of an image."""
+    name = image.item.path.name
+    if not name.lower().endswith(IMAGE_SUFFIXES):
+        name += image.suffix
+    stem, suffix = Path(name).stem, Path(name).suffix
+    target, number = folder / name, 2
+    while target in taken:
+        target = folder / f"{stem}_{number}{suffix}"
+        number += 1
+    taken.add(target)
+    return target
+
+
+def _sample_statistics(files: Sequence[Path], channels: int) -> PixelStatistics:
+    """Return the statistics of at most 2,000 training images at 64 px."""
+    statistics = PixelStatistics()
+    for path in files[:: max(1, -(-len(files) // _MAX_SAMPLED))]:
+        statistics.add(resize_image(decode_image(read_bytes(path), channels=channels), _SAMPLE_SIZE_PX))
+    return statistics
+
+
+def _pack(card: Card, folder: Path) -> PixelStatistics:
+    """Write the packed copies, rows in the order of the reader's file list; return the training split's statistics."""
+    statistics = PixelStatistics()
+    height, width = card.details["image_size"]
+    channels = card.details["channels"]
+    for split in card.counts:
+        files = [folder / split / name / file for name in card.classes for file in image_names(folder / split / name)]
+        rows = (decode_image(read_bytes(path), channels=channels)[np.newaxis] for path in files)
+        shape = (len(files), height, width, channels)
+        packed.write_split(folder, split, rows, shape, packed.labels_of(card, split))
+    packed.seal(folder, card, {split: folder / split for split in card.counts})
+    statistics.add(np.load(packed.images_file(folder, "train"), mmap_mode="r"))
+    return statistics

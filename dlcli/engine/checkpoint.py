@@ -1,0 +1,162 @@
+"""Checkpoints: tensors and JSON only, so that they load with `weights_only=True`; written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlcli.core.errors import RunError
+from dlcli.core.files import atomic_file
+from dlcli.core.run_dir import RunDir
+from dlcli.engine.callbacks import Callback
+from dlcli.engine.loop import Sums, TrainState
+
+CHECKPOINT_SCHEMA = 1
+
+
+def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
+    """Write the model, and where `with_training` all that an exact continuation needs.
+
+    Args:
+        path: the file that is replaced.
+        state: what is saved.
+        description: JSON values that make the file self-contained: task, configuration, assets.
+        with_training: also optimizers, schedule, position, sums, and random generators.
+    """
+    content: dict[str, Any] = {
+        "schema": CHECKPOINT_SCHEMA,
+        "description": json.dumps(description, ensure_ascii=False),
+        "model": state.task.model.state_dict(),
+        "epoch": state.epoch,
+    }
+    if with_training:
+        content["training"] = _training_state(state)
+    with atomic_file(path) as stream:
+        torch.save(content, stream)
+
+
+def _training_state(state: TrainState) -> dict[str, Any]:
+    return {
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in state.optimizers.items()},
+        "schedule": state.schedule.state(),
+        "progress": {
+            "epoch": state.epoch,
+            "batch": state.batch,
+            "step": state.step,
+            "best": state.best,
+            "best_epoch": state.best_epoch,
+        },
+        "sums": {"losses": state.sums.losses, "counts": state.sums.counts},
+        "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+    }
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's content, its tensors on the CPU.
+
+    Raises:
+        RunError: the file is missing, damaged, not ours, or holds anything but tensors and plain values.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint", hint="the run saved none; train it again") from None
+    except pickle.UnpicklingError as error:
+        raise RunError(
+            f"{path}: refused: {_first_line(error)}", hint="only files of tensors and plain values are loaded"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: damaged: {_first_line(error)}") from None
+    if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:
+        raise RunError(f"{path}: not a checkpoint of dl", hint="`dl runs` lists the runs")
+    return content
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the description that a checkpoint carries.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        value = json.loads(content["description"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: its description is damaged") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path}: its description is damaged")
+    return value
+
+
+def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into the model.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    try:
+        model.load_state_dict(content["model"])
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise RunError(f"{path}: does not fit the network: {reason}") from None
+
+
+def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) -> None:
+    """Put a training back to where the checkpoint was taken.
+
+    Raises:
+        RunError: the checkpoint holds weights only, or does not fit.
+    """
+    if "training" not in content:
+        raise RunError(f"{path}: holds weights only", hint="resume from last.pt, or start anew with `dl train --from`")
+    load_weights(state.task.model, content, path)
+    training = content["training"]
+    try:
+        for name, optimizer in state.optimizers.items():
+            optimizer.load_state_dict(training["optimizers"][name])
+        state.schedule.load_state(training["schedule"])
+        for name, value in training["progress"].items():
+            setattr(state, name, value)
+        losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
+        state.sums = Sums(losses, dict(training["sums"]["counts"]))
+        torch.set_rng_state(training["random"]["cpu"])
+        if len(training["random"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(training["random"]["cuda"])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise RunError(f"{path}: its training state does not fit: {error}") from None
+
+
+class Checkpoints(Callback):
+    """Keeps the newest state, the one before it, and the best weights."""
+
+    def __init__(self, run: RunDir, description: Mapping[str, Any]) -> None:
+        self._run = run
+        self._description = description
+        self._saved_at = (-1, -1)
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Save the newest state, and the weights where they are the best so far."""
+        if state.is_best:
+            save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
+        self._save_last(state)
+
+    def on_train_end(self, state: TrainState) -> None:
+        """Save a training that was stopped within an epoch; after a failure the last sound state stays."""
+        if state.failure is None and self._saved_at != (state.epoch, state.batch):
+            self._save_last(state)
+
+    def _save_last(self, state: TrainState) -> None:
+        last = self._run.last_checkpoint
+        if last.exists():
+            last.replace(self._run.previous_checkpoint)
+        save_checkpoint(last, state, self._description, with_training=True)
+        self._saved_at = (state.epoch, state.batch)

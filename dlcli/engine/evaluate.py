@@ -1,0 +1,47 @@
+"""Running a task over a split, and over single inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlcli.engine.device import Device
+from dlcli.engine.task import Loader, Metric, Task
+
+
+def evaluate(task: Task, loader: Loader, device: Device, *, on_batch: Callable[[], None] | None = None) -> Metric:
+    """Return the task's metric over a whole split; the model is left in evaluation mode."""
+    metric = task.metric()
+    task.model.eval()
+    with torch.inference_mode(), device.computing():
+        for batch in loader.batches():
+            metric.update(batch, task.infer(device.move(batch)))
+            if on_batch is not None:
+                on_batch()
+    return metric
+
+
+class RunPredictor:
+    """A task's model as a function from arrays to arrays, as an exported file is one."""
+
+    def __init__(self, task: Task, device: Device) -> None:
+        self._task = task
+        self._device = device
+        task.model.eval()
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs by name for inputs by name, batch first."""
+        batch = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
+        with torch.inference_mode(), self._device.computing():
+            outputs = self._task.infer(self._device.move(batch))
+        return {name: _to_numpy(value) for name, value in outputs.items()}
+
+
+def _to_numpy(value: Any) -> np.ndarray:
+    if isinstance(value, Tensor):
+        return value.float().cpu().numpy() if value.is_floating_point() else value.cpu().numpy()
+    return np.asarray(value)

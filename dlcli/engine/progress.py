@@ -1,0 +1,39 @@
+"""The progress bar on a terminal."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+MIN_SECONDS = 0.1
+"""Between two redraws: a bar that is drawn every step costs more than a small net's step."""
+
+
+class StepBar:
+    """A bar of the steps of an epoch, drawn on stderr and gone when closed."""
+
+    def __init__(self, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=RichConsole(stderr=True), transient=True, auto_refresh=False)
+        self._bar = self._progress.add_task("", total=total)
+        self._drawn = 0.0
+        self._progress.start()
+
+    def show(self, description: str, done: int) -> None:
+        """Draw the bar, at most ten times a second."""
+        now = time.monotonic()
+        if now - self._drawn >= MIN_SECONDS:
+            self._drawn = now
+            self._progress.update(self._bar, description=description, completed=done, refresh=True)
+
+    def clear(self) -> None:
+        """Take the bar off the screen, so that a line can be written; the next `show` draws it again."""
+        self._progress.stop()
+        self._progress.reset(self._bar)
+        self._progress.start()
+
+    def close(self) -> None:
+        """Take the bar off the screen for good."""
+        self._progress.stop()

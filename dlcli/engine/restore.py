@@ -1,0 +1,103 @@
+"""From a run or a checkpoint back to a task that can evaluate, predict, export and draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.config import read_toml, resolve, split_values
+from dlcli.core.errors import RunError
+from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.core.run_dir import RunDir
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.checkpoint import describe_checkpoint, load_weights, read_checkpoint
+from dlcli.engine.task import Task
+
+
+@dataclass(frozen=True)
+class Description:
+    """What makes a checkpoint self-contained.
+
+    Attributes:
+        task: the task's name.
+        config: every option as resolved, flat.
+        assets: the JSON values that travel: labels, preprocessing, vocabulary.
+        model, dataset: names, for the lists.
+        run: the run's name.
+    """
+
+    task: str
+    config: Mapping[str, Any]
+    assets: Mapping[str, Any]
+    model: str
+    dataset: str
+    run: str
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task's entry in the registry."""
+        return get_task(self.task)
+
+    def configs(self, origin: str) -> tuple[Any, TrainConfig]:
+        """Return the task's and the loop's configuration.
+
+        Raises:
+            UsageError: an option is unknown or out of range.
+        """
+        config_class = load_object(self.spec.config)
+        own, shared = split_values(self.config, config_class, TrainConfig, origin=origin)
+        return resolve(config_class, [own]), resolve(TrainConfig, [shared])
+
+
+def describe_run(run: RunDir) -> Description:
+    """Return the description that stands in a run's files.
+
+    Raises:
+        RunError: a file of the run is missing or damaged.
+    """
+    info = run.info()
+    try:
+        task, model, dataset = str(info["task"]), str(info["model"]), str(info["dataset"])
+        names = list(info["assets"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.info_file}: {error} is missing") from None
+    return Description(task, read_toml(run.config_file), run.assets(names), model, dataset, run.name)
+
+
+def load_task(run: RunDir, *, data: Path | None = None) -> tuple[Task, Description]:
+    """Return the run's task with its best weights (the newest where no epoch has finished).
+
+    Raises:
+        RunError: the run is damaged or has no checkpoint.
+        DataError: the data does not fit the run.
+    """
+    checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
+    return _build(describe_run(run), read_checkpoint(checkpoint), checkpoint, data)
+
+
+def load_task_from_file(path: Path, *, data: Path | None = None) -> tuple[Task, Description]:
+    """Return the task that a checkpoint file describes by itself, with its weights.
+
+    Raises:
+        RunError: the file is no checkpoint of dl, or is damaged.
+    """
+    content = read_checkpoint(path)
+    value = describe_checkpoint(content, path)
+    try:
+        description = Description(**value)
+    except TypeError as error:
+        raise RunError(f"{path}: its description is damaged: {error}") from None
+    return _build(description, content, path, data)
+
+
+def _build(
+    description: Description, content: Mapping[str, Any], path: Path, data: Path | None
+) -> tuple[Task, Description]:
+    config, train = description.configs(str(path))
+    factory = load_object(description.spec.task)
+    task: Task = factory.from_assets(config, train, description.assets, data)
+    load_weights(task.model, content, path)
+    task.model.eval()
+    return task, description

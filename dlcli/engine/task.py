@@ -1,0 +1,178 @@
+"""What a task must be for the loop to train it: the maths, and nothing to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
+from dlcli.export.plan import ExportPlan
+
+Batch = Mapping[str, Any]
+"""Tensors (or lists of them) by name. The names in `Task.inputs` are what the model takes; the others are targets."""
+
+Outputs = Mapping[str, Any]
+"""What the model answers, by the names in `Task.outputs`."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """Minimise these losses with that optimizer.
+
+    Attributes:
+        optimizer: which of the task's optimizers steps.
+        losses: name -> scalar tensor, the mean over `count` items; the loop minimises their sum.
+        count: images, tokens or boxes: the weight in sums over batches.
+    """
+
+    optimizer: str
+    losses: Mapping[str, Tensor]
+    count: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The metric that picks the best checkpoint."""
+
+    metric: str
+    larger_is_better: bool
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Return whether `value` beats `best`; NaN beats nothing."""
+        if value != value:
+            return False
+        if best is None:
+            return True
+        return value > best if self.larger_is_better else value < best
+
+
+class Loader(Protocol):
+    """Batches of one split, in an order that is a function of (seed, epoch) alone.
+
+    So any batch can be reached without drawing the ones before it, and a resumed run sees what the first would have.
+    """
+
+    @property
+    def num_items(self) -> int:
+        """The number of items an epoch shows."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        ...
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from the batch numbered `start` on."""
+        ...
+
+
+class Metric(Protocol):
+    """Sums up a split; figures are over all samples, never a mean of batch means."""
+
+    def update(self, batch: Batch, outputs: Outputs) -> None:
+        """Take in a batch and the model's answers."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """Return the figures by name; `loss` is among them."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Return everything `dl eval` tells, as JSON values: `metrics`, and for classes `per_class`, `confusion`."""
+        ...
+
+
+class Task(Protocol):
+    """The maths of one task."""
+
+    model: nn.Module
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    goal: Goal
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the data at hand, None where there is none."""
+        ...
+
+    def assets(self) -> dict[str, Any]:
+        """Return the JSON values that travel with a run and its exports: labels, vocabulary, preprocessing."""
+        ...
+
+    def loader(self, split: str) -> Loader:
+        """Return the batches of train, valid, test (or another split of the data).
+
+        Raises:
+            DataError: there is no such split, or no data at all.
+        """
+        ...
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return new optimizers over the model's parameters, by name."""
+        ...
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Yield what to minimise; the next update is asked for after the one before has stepped."""
+        ...
+
+    def infer(self, batch: Batch) -> Outputs:
+        """Return the model's answers; evaluation, prediction and the export check all call this one."""
+        ...
+
+    def metric(self) -> Metric:
+        """Return a new, empty metric."""
+        ...
+
+    def samples(self) -> np.ndarray | None:
+        """Return a picture, (H, W, 3) uint8 RGB, of what training sees or makes; None where there is none."""
+        ...
+
+    def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the pictures of an evaluation: a file name and (H, W, 3) uint8 RGB."""
+        ...
+
+    def export_plan(self) -> ExportPlan:
+        """Return what the exporters need."""
+        ...
+
+
+class TaskFactory(Protocol):
+    """The class that a `TaskSpec` names."""
+
+    @classmethod
+    def from_data(cls, config: Any, train: TrainConfig, data: Path) -> Task:
+        """Return the task with a new network for the prepared data.
+
+        Raises:
+            DataError: the data is missing, invalid, or not of the task's form.
+            UsageError: an option does not fit the data.
+        """
+        ...
+
+    @classmethod
+    def from_assets(cls, config: Any, train: TrainConfig, assets: Mapping[str, Any], data: Path | None) -> Task:
+        """Return the task as a run describes it, its weights not yet loaded; `data` is for evaluation.
+
+        Raises:
+            RunError: the assets are damaged.
+            DataError: the data does not fit the run (an unknown class).
+        """
+        ...
+
+    @classmethod
+    def from_network(cls, name: str) -> Task:
+        """Return the task with a network of fresh weights at its own default size, for export and drawing.
+
+        Raises:
+            UsageError: there is no such network.
+        """
+        ...
+
+    asset_names: tuple[str, ...]

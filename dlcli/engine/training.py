@@ -1,0 +1,246 @@
+"""A training from its request to its finished run directory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlcli import __version__
+from dlcli.core.config import to_dict, write_toml
+from dlcli.core.console import Console
+from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, RunError, StoppedError, UsageError
+from dlcli.core.files import write_json, write_text
+from dlcli.core.registry import TaskSpec, load_object
+from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog, read_records
+from dlcli.engine.checkpoint import Checkpoints, read_checkpoint, restore_training
+from dlcli.engine.device import Device, open_device, seed_everything
+from dlcli.engine.loop import TrainState, start_state, train
+from dlcli.engine.precision import choose_precision
+from dlcli.engine.restore import describe_run
+from dlcli.engine.signals import StopOnSignal
+from dlcli.engine.task import Loader, Task
+from dlcli.engine.tensorboard import TensorBoard
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train.
+
+    Attributes:
+        spec: the task.
+        dataset: the dataset's name.
+        data: the prepared data.
+        model: the network's name.
+        config, train: the task's and the loop's options, resolved.
+        command: the exact command line.
+        name: the run's name, or None for the next free number.
+    """
+
+    spec: TaskSpec
+    dataset: str
+    data: Path
+    model: str
+    config: Any
+    train: TrainConfig
+    command: str
+    name: str | None = None
+
+
+def start_training(request: TrainRequest, console: Console) -> RunDir:
+    """Train anew and return the finished run. Whatever fails before the first step leaves no run behind.
+
+    Raises:
+        DlError: data, options or device do not fit; training diverged; a signal stopped it.
+    """
+    device = open_device(request.train.device, threads=request.train.threads)
+    seed_everything(request.train.seed)
+    task, loader, valid = _open_task(request, device)
+    device, why = choose_precision(task, device, next(loader.batches()), request.train.precision)
+    console.say(f"{device.describe()}, {device.precision} ({why})")
+    seed_everything(request.train.seed)
+    state = start_state(task, loader, request.train, device)
+    run = _create_run(request, task, device)
+    return _run_to_end(run, state, loader, valid, request.train, console)
+
+
+def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
+    """Go on with an interrupted run where its newest checkpoint was taken; return the finished run.
+
+    Raises:
+        UsageError: the run is finished.
+        RunError: the run or its checkpoint is damaged.
+    """
+    info = run.info()
+    if info.get("status") == FINISHED:
+        raise UsageError(f"{run.path} is finished", hint=f"`dl train --from {run.name}` starts anew with its options")
+    description = describe_run(run)
+    config, options = description.configs(str(run.config_file))
+    device = open_device(options.device, threads=options.threads).with_precision(str(info.get("precision", "fp32")))
+    seed_everything(options.seed)
+    data = data or Path(str(info.get("data", "")))
+    request = TrainRequest(
+        description.spec, description.dataset, data, description.model, config, options, str(info["command"])
+    )
+    task, loader, valid = _open_task(request, device)
+    state = start_state(task, loader, options, device)
+    checkpoint, content = _newest_checkpoint(run)
+    restore_training(state, content, checkpoint)
+    run.update_info(status=RUNNING)
+    console.say(f"resuming {run.path} at epoch {state.epoch + 1}, step {state.step}")
+    return _run_to_end(run, state, loader, valid, options, console)
+
+
+def _newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
+    if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
+        raise RunError(f"{run.path}: stopped before its first checkpoint", hint="start it anew with `dl train --from`")
+    try:
+        return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
+    except RunError:
+        if not run.previous_checkpoint.exists():
+            raise
+        return run.previous_checkpoint, read_checkpoint(run.previous_checkpoint)
+
+
+def _open_task(request: TrainRequest, device: Device) -> tuple[Task, Loader, Loader | None]:
+    factory = load_object(request.spec.task)
+    task: Task = factory.from_data(request.config, request.train, request.data)
+    device.place(task.model)
+    loader = task.loader("train")
+    if len(loader) == 0:
+        raise DataError(f"{request.data}: the training split is empty", hint="lower --val-fraction or add data")
+    valid: Loader | None = task.loader("valid")
+    if valid is not None and len(valid) == 0:
+        valid = None
+    return task, loader, valid
+
+
+def _create_run(request: TrainRequest, task: Task, device: Device) -> RunDir:
+    assets = task.assets()
+    info = {
+        "status": RUNNING,
+        "task": request.spec.name,
+        "dataset": request.dataset,
+        "model": request.model,
+        "assets": sorted(assets),
+        "data": os.path.relpath(request.data),
+        "command": request.command,
+        "seed": request.train.seed,
+        "device": device.describe(),
+        "precision": device.precision,
+        "versions": versions(),
+        "git": _git_revision(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "goal": task.goal.metric,
+    }
+    run = create_run(f"{request.dataset}-{request.model}", info, request.name)
+    try:
+        write_text(run.config_file, write_toml(to_dict(request.train, request.config), "every option as resolved"))
+        for name, value in assets.items():
+            write_json(run.path / f"{name}.json", value)
+        if task.card is not None:
+            write_json(run.card_file, task.card.to_json())
+    except OSError:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return run
+
+
+def _run_to_end(
+    run: RunDir, state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, console: Console
+) -> RunDir:
+    console.log = run.log_file
+    signals = StopOnSignal()
+    callbacks = _callbacks(run, config, console, signals)
+    started = time.perf_counter()
+    try:
+        reason = train(state, loader, valid, config, callbacks)
+    except DivergedError as error:
+        _close(run, state, DIVERGED, started, error=error.message)
+        raise
+    except BaseException as error:
+        _close(run, state, INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, started, error=str(error))
+        raise
+    if signals.received is not None:
+        _close(run, state, INTERRUPTED, started)
+        code = ExitCode.TERMINATED if signals.received == signal.SIGTERM else ExitCode.INTERRUPTED
+        raise StoppedError(
+            f"{reason} at step {state.step}; the checkpoint is saved",
+            exit_code=code,
+            hint=f"go on with `dl train --resume {run.name}`",
+        )
+    if reason is not None:
+        console.say(reason)
+    _close(run, state, FINISHED, started)
+    return run
+
+
+def _callbacks(run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal) -> Sequence[Callback]:
+    """Return the observers in their order: figures are written before the checkpoint that counts them as done."""
+    description = asdict(describe_run(run))
+    callbacks: list[Callback] = [
+        MetricsLog(run.metrics_file),
+        TensorBoard(run.folder("tensorboard")),
+        Checkpoints(run, description),
+        EpochLines(console),
+        signals,
+    ]
+    if config.patience is not None:
+        callbacks.append(EarlyStopping(config.patience))
+    return callbacks
+
+
+def _close(run: RunDir, state: TrainState, status: str, started: float, *, error: str | None = None) -> None:
+    best = next((r for r in _records(run) if r.get("epoch") == state.best_epoch), None)
+    changes: dict[str, Any] = {
+        "status": status,
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 1),
+        "epochs": state.epoch,
+        "best": best,
+    }
+    if error is not None:
+        changes["error"] = error.splitlines()[0] if error else "unknown"
+    run.update_info(**changes)
+
+
+def _records(run: RunDir) -> list[dict[str, Any]]:
+    try:
+        return read_records(run.metrics_file)
+    except DlError:
+        return []
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {
+        "dlcli": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the folder that the user stands in, with `+` where it has changes; None outside git."""
+    try:
+        command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

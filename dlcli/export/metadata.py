@@ -1,0 +1,110 @@
+"""The metadata inside an exported file: JSON values, written by us, read as if by a stranger. Torch-free."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dlcli.core.errors import RunError
+
+METADATA_SCHEMA = 1
+PREFIX = "dlcli."
+MAX_METADATA_BYTES = 64 * 2**20
+"""Bound of all values together: a vocabulary of 100,000 words takes 2 MB."""
+
+_REQUIRED: Mapping[str, type] = {"schema": int, "task": str, "assets": dict, "inputs": list, "outputs": list}
+_OPTIONAL: Mapping[str, type] = {"run": str, "versions": dict, "metrics": dict}
+_HINT = "write the file again with `dl export RUN`"
+
+
+def encode_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata as key -> JSON text, each key with our prefix.
+
+    Raises:
+        ValueError: a value is no JSON (NaN is none) or has the wrong type, one misses, or all are too large together.
+    """
+    texts = {
+        PREFIX + key: json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        for key, value in metadata.items()
+    }
+    try:
+        decode_metadata(texts, "metadata")
+    except RunError as error:
+        raise ValueError(error.message) from None
+    return texts
+
+
+def decode_metadata(texts: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Return the metadata from key -> JSON text; keys without our prefix are passed over.
+
+    Raises:
+        RunError: there is none of ours, or `check_metadata` refuses it.
+    """
+    ours = {key.removeprefix(PREFIX): text for key, text in texts.items() if key.startswith(PREFIX)}
+    if not ours:
+        raise RunError(
+            f"{where}: holds no labels and preprocessing of dl", hint="only files that `dl export` wrote can be run"
+        )
+    check_size(sum(len(text) for text in ours.values()), where)
+    return check_metadata(
+        {key: parse_json(text, f"{where}: its metadata {key!r}") for key, text in ours.items()}, where
+    )
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Return the JSON value of a text from an untrusted file; its numbers are finite and its strings can be printed.
+
+    Raises:
+        RunError: it is no JSON.
+    """
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if "\\ud" in text.lower():  # escapes of surrogates, of which half a pair is no character
+            json.dumps(value, ensure_ascii=False).encode()
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{where} is damaged: {type(error).__name__}", hint=_HINT) from None
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not JSON")
+    return number
+
+
+def check_size(num_bytes: int, where: str) -> None:
+    """Check that metadata is of a size that ours could have.
+
+    Raises:
+        RunError: it is larger.
+    """
+    if num_bytes > MAX_METADATA_BYTES:
+        raise RunError(f"{where}: its metadata is larger than {MAX_METADATA_BYTES >> 20} MiB", hint=_HINT)
+
+
+def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
+    """Return the metadata after a look at schema, keys and types.
+
+    Raises:
+        RunError: a key is missing, a value has the wrong type, or the schema is newer than this program.
+    """
+    if not isinstance(metadata, dict):
+        raise RunError(f"{where}: its metadata is no mapping", hint=_HINT)
+    for key, kind in {**_REQUIRED, **_OPTIONAL}.items():
+        if key not in metadata:
+            if key in _REQUIRED:
+                raise RunError(f"{where}: its metadata has no {key!r}", hint=_HINT)
+        elif not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
+            raise RunError(f"{where}: its metadata {key!r} is no {kind.__name__}", hint=_HINT)
+    if metadata["schema"] > METADATA_SCHEMA:
+        raise RunError(f"{where}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
+    if metadata["schema"] < 1:
+        raise RunError(f"{where}: its metadata has the unknown schema {metadata['schema']}", hint=_HINT)
+    for key in ("inputs", "outputs"):
+        if not metadata[key] or not all(isinstance(name, str) for name in metadata[key]):
+            raise RunError(f"{where}: its metadata {key!r} is no list of names", hint=_HINT)
+    return metadata

@@ -1,0 +1,145 @@
+"""What a file is, told by its content without running any of it. Torch-free; onnx is imported only if needed."""
+
+from __future__ import annotations
+
+import mmap
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from dlcli.core.errors import RunError
+
+ONNX, TORCHSCRIPT, CHECKPOINT = "onnx", "torchscript", "checkpoint"
+
+# Field number -> wire type of an ONNX ModelProto (onnx.proto3: 0 is a varint, 2 has a length).
+_ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
+_GRAPH, _OPSET = 7, 8
+
+
+def kind_of(path: Path) -> str | None:
+    """Return "onnx", "torchscript", "checkpoint", or None for any other file, a damaged archive or no file.
+
+    An ONNX file counts as one also when its end is missing; `open_model` refuses it and says so.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+            if head == b"PK\x03\x04":
+                return _archive_kind(stream)
+            return ONNX if head[:1] == b"\x08" and _scan_onnx(stream) is not None else None
+    except OSError:
+        return None
+
+
+def is_whole_onnx(path: Path) -> bool:
+    """Return whether an ONNX file ends where its fields end, and holds a graph."""
+    with path.open("rb") as stream:
+        return _scan_onnx(stream) is True
+
+
+def _archive_kind(stream: IO[bytes]) -> str | None:
+    try:
+        names = zipfile.ZipFile(stream).namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return None
+    members = {name.partition("/")[2] for name in names}  # all lie in one folder
+    if "constants.pkl" in members and any(member.startswith("code/") for member in members):
+        return TORCHSCRIPT
+    return CHECKPOINT if "data.pkl" in members else None
+
+
+def _scan_onnx(stream: IO[bytes]) -> bool | None:
+    """Return True for a whole ONNX file, False for one whose end is missing, None for something else.
+
+    Only the fields of the outermost message are walked; the graph is one of them and is leapt over.
+    """
+    end = stream.seek(0, 2)
+    stream.seek(0)
+    seen = set()
+    while stream.tell() < end:
+        tag = _read_varint(stream)
+        if tag is None:
+            break
+        if _ONNX_FIELDS.get(tag >> 3) != tag & 7:
+            return None
+        seen.add(tag >> 3)
+        value = _read_varint(stream)
+        if value is None or (tag & 7 == 2 and value > end - stream.tell()):
+            break
+        if tag & 7 == 2:
+            stream.seek(value, 1)
+    else:
+        return True if {_GRAPH, _OPSET} <= seen else None
+    return False if _GRAPH in seen else None
+
+
+def _read_varint(stream: IO[bytes]) -> int | None:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = stream.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None
+
+
+def check_external_data(path: Path) -> tuple[Path, ...]:
+    """Return the files beside an ONNX file that hold its weights; most have none.
+
+    Raises:
+        RunError: a weight lies outside the file's folder, or its file is missing or too short.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # A weight in another file has an entry with the key "location"; without that word there is none,
+        # and the import of onnx (170 ms) is saved.
+        if content.find(b"location") < 0:
+            return ()
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except DecodeError:
+        raise RunError(f"{path}: a damaged ONNX file", hint="copy or export it again") from None
+    found: dict[Path, None] = {}
+    for message in walk_messages(model):
+        if message.DESCRIPTOR.name == "TensorProto" and message.data_location == onnx.TensorProto.EXTERNAL:
+            entries = {entry.key: entry.value for entry in message.external_data}
+            found[_external_file(path, entries)] = None
+    return tuple(found)
+
+
+def _external_file(path: Path, entries: dict[str, str]) -> Path:
+    location = entries.get("location", "")
+    folder = path.parent.resolve()
+    try:
+        data_file = (folder / location).resolve()
+        offset, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
+        is_inside = data_file.is_relative_to(folder) and data_file != folder and min(offset, length) >= 0
+    except (ValueError, OSError, RuntimeError):  # no number, a null byte, a loop of links
+        is_inside = False
+    if not is_inside:
+        raise RunError(
+            f"{path}: wants weights from outside its folder: {location[:80]!r}",
+            hint="do not run this file unless you know who made it",
+        )
+    if not data_file.is_file() or data_file.stat().st_size < offset + length:
+        raise RunError(
+            f"{path}: its weights in {data_file.name} are missing or cut short", hint="keep the two files side by side"
+        )
+    return data_file
+
+
+def walk_messages(message: Any) -> Iterator[Any]:
+    """Yield a protobuf message and all those inside it, but not the insides of tensors (their values are large)."""
+    yield message
+    if message.DESCRIPTOR.name == "TensorProto":
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            # A repeated field is a sequence and has no descriptor of its own.
+            for child in [value] if hasattr(value, "DESCRIPTOR") else value:
+                yield from walk_messages(child)

@@ -1,0 +1,83 @@
+"""ONNX files, by torch's two exporters: the one on torch.export ("dynamo") and the older one on traces ("legacy")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+import dlcli
+from dlcli.export.model_file import check_external_data, walk_messages
+from dlcli.export.plan import ExportPlan
+
+OPSET = 20
+"""The newest that both exporters of torch 2.11 to 2.15 write; ONNX Runtime reads it since 1.17."""
+
+MAX_BYTES_IN_ONE_FILE = 1_900_000_000
+"""Of parameters and buffers. Protobuf ends at 2 GiB; beyond, torch writes a file of 7 KB without an error."""
+
+
+def write_dynamo(module: nn.Module, plan: ExportPlan, metadata: Mapping[str, str], path: Path) -> None:
+    """Write the module as an ONNX file by way of torch.export, which fails where the graph depends on values."""
+    _export(module, plan, path, {"dynamic_shapes": tuple(dict(plan.dynamic.get(name, {})) for name in plan.inputs)})
+    _finish(path, metadata, is_large=_is_large(module))
+
+
+def write_legacy(module: nn.Module, plan: ExportPlan, metadata: Mapping[str, str], path: Path) -> None:
+    """Write the module as an ONNX file by way of a trace."""
+    _export(module, plan, path, {"dynamic_axes": {name: dict(axes) for name, axes in plan.dynamic.items()}})
+    _finish(path, metadata, is_large=_is_large(module))
+
+
+def _is_large(module: nn.Module) -> bool:
+    tensors = (*module.parameters(), *module.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) > MAX_BYTES_IN_ONE_FILE
+
+
+def _export(module: nn.Module, plan: ExportPlan, path: Path, axes: dict[str, Any]) -> None:
+    export: Any = torch.onnx.export
+    with torch.no_grad():
+        export(
+            module,
+            tuple(plan.example[name].cpu() for name in plan.inputs),
+            str(path),
+            input_names=list(plan.inputs),
+            output_names=list(plan.outputs),
+            opset_version=OPSET,
+            dynamo="dynamic_shapes" in axes,
+            external_data=_is_large(module),
+            **axes,
+        )
+
+
+def _finish(path: Path, metadata: Mapping[str, str], *, is_large: bool) -> None:
+    """Take the machine's traces out of the file, put ours in, and check it."""
+    model = onnx.load(str(path), load_external_data=False)
+    for message in walk_messages(model):
+        # The newer exporter writes stack traces with absolute paths into every node.
+        for name in ("metadata_props", "doc_string"):
+            if name in message.DESCRIPTOR.fields_by_name:
+                message.ClearField(name)
+    model.producer_name, model.producer_version = "dlcli", dlcli.__version__
+    onnx.helper.set_model_props(model, dict(metadata))
+    if is_large:
+        _gather_weights(model, path)
+    path.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(str(path))
+    check_external_data(path)
+
+
+def _gather_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Put all weights into one file beside `path`; the older exporter makes one for each."""
+    scattered = check_external_data(path)
+    data_file = path.with_name(path.name + ".data")
+    if scattered in ((), (data_file.resolve(),)):
+        return
+    onnx.load_external_data_for_model(model, str(path.parent))
+    for file in scattered:
+        file.unlink()
+    onnx.save_model(model, str(path), save_as_external_data=True, all_tensors_to_one_file=True, location=data_file.name)

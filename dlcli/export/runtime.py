@@ -1,0 +1,138 @@
+"""Running an exported file: the ONNX path needs numpy and onnxruntime only, never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dlcli.core.errors import RunError
+from dlcli.export.metadata import decode_metadata
+from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
+
+__all__ = ["ExportedModel", "kind_of", "open_model"]
+
+
+class ExportedModel(Protocol):
+    """A file that answers as the run does from which it was exported."""
+
+    metadata: dict[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return output name -> array for a batch of inputs.
+
+        Raises:
+            RunError: an input is missing or unknown, or has a shape or type that the model does not take.
+        """
+        ...
+
+
+def open_model(path: Path, *, threads: int | None = None) -> ExportedModel:
+    """Return the model in an exported file.
+
+    Args:
+        path: an ONNX or TorchScript file, told apart by content.
+        threads: CPU threads (default: all cores).
+
+    Raises:
+        RunError: the file is missing, damaged, no model, not written by dl, or reaches outside its folder.
+    """
+    kind = kind_of(path)
+    try:
+        if kind == ONNX:
+            return OnnxModel(path, threads)
+        if kind == TORCHSCRIPT:
+            from dlcli.export.torchscript import TorchScriptModel
+
+            return TorchScriptModel(path, threads)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
+    raise _no_model(path, kind)
+
+
+def _no_model(path: Path, kind: str | None) -> RunError:
+    if kind == CHECKPOINT:
+        return RunError(
+            f"{path}: a checkpoint, not an exported model", hint="use it inside its run, or export the run first"
+        )
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except OSError as error:
+        return RunError(f"{path}: {error.strerror}", hint="`dl export RUN --format onnx` writes a model file")
+    if not head:
+        return RunError(f"{path}: an empty file", hint="copy or export it again")
+    if head.startswith(b"PK"):
+        return RunError(f"{path}: a cut-off archive, or one that holds no model", hint="copy or export it again")
+    return RunError(
+        f"{path}: not a model file", hint="a run, a checkpoint in it, an .onnx or a TorchScript file can answer"
+    )
+
+
+class OnnxModel:
+    """An ONNX file in ONNX Runtime on the CPU. See `ExportedModel`."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        if not is_whole_onnx(path):
+            raise RunError(f"{path}: a cut-off ONNX file", hint="copy or export it again")
+        check_external_data(path)
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what is wrong comes as an exception; nothing is written to stderr
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has one class for each of its twelve error codes
+            raise RunError(
+                f"{path}: ONNX Runtime cannot load it: {first_line(error)}", hint="copy or export it again"
+            ) from None
+        self._path = path
+        self.metadata = decode_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
+        self.inputs = tuple(node.name for node in self._session.get_inputs())
+        self.outputs = tuple(node.name for node in self._session.get_outputs())
+        check_names(path, self.metadata, self.inputs, self.outputs)
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return output name -> array. See `ExportedModel.run`."""
+        require_inputs(self._path, arrays, self.inputs)
+        try:
+            answers = self._session.run(None, dict(arrays))
+        except Exception as error:
+            raise RunError(f"{self._path}: does not take these inputs: {first_line(error)}") from None
+        return {name: np.asarray(answer) for name, answer in zip(self.outputs, answers, strict=True)}
+
+
+def check_names(path: Path, metadata: Mapping[str, Any], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    """Check that the graph has the inputs and outputs that the metadata names.
+
+    Raises:
+        RunError: it has others.
+    """
+    if set(metadata["inputs"]) != set(inputs) or tuple(metadata["outputs"]) != outputs:
+        raise RunError(
+            f"{path}: its graph has other inputs or outputs than its metadata",
+            hint="write the file again with `dl export RUN`",
+        )
+
+
+def require_inputs(path: Path, arrays: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> None:
+    """Check that the arrays are the inputs, no more and no less.
+
+    Raises:
+        RunError: they are not.
+    """
+    if set(arrays) != set(inputs):
+        raise RunError(f"{path}: takes the inputs {', '.join(inputs)}, not {', '.join(arrays) or 'nothing'}")
+
+
+def first_line(error: BaseException, limit: int = 160) -> str:
+    """Return the first line that an exception says, cut to `limit` characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."

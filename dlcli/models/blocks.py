@@ -1,0 +1,29 @@
+"""The layer that all networks here are made of, and how its weights begin."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1) -> nn.Sequential:
+    """Return convolution, batch norm and ReLU; padded, so that only the stride shrinks the map.
+
+    The convolution has no bias, since the norm subtracts it again (Ioffe & Szegedy 2015, arXiv:1502.03167, 3.2).
+    """
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def initialise(model: nn.Module) -> None:
+    """Draw the weights of all convolutions: normal, variance 2 / fan-out, so that gradients keep their scale.
+
+    Source: He et al. 2015, arXiv:1502.01852.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

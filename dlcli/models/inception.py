@@ -1,0 +1,110 @@
+"""A small GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842.
+
+What differs: the nine modules of table 1 at half width; batch norm after each convolution, which makes the two
+auxiliary classifiers needless (Ioffe & Szegedy 2015, arXiv:1502.03167); for images of up to 64 pixels one 3x3
+convolution and one max-pool as the stem, where the paper's shrinks the map eight times before the first module.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.models.blocks import conv_norm_relu, initialise
+from dlcli.models.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
+
+# Table 1, the columns #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5 and pool proj, halved.
+STAGE3 = ((32, 48, 64, 8, 16, 16), (64, 64, 96, 16, 48, 32))
+STAGE4 = (
+    (96, 48, 104, 8, 24, 32),
+    (80, 56, 112, 12, 32, 32),
+    (64, 64, 128, 12, 32, 32),
+    (56, 72, 144, 16, 32, 32),
+    (128, 80, 160, 16, 64, 64),
+)
+STAGE5 = ((128, 80, 160, 16, 64, 64), (192, 96, 192, 24, 64, 64))
+STEM_WIDTH = 96
+DROPOUT = 0.4
+"""What the paper drops before its head."""
+
+
+class Inception(nn.Module):
+    """A stem, nine inception modules in three stages, mean over the map, dropout, head.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images; chooses the stem.
+
+    Raises:
+        ImageSizeError: the images are under 28 pixels.
+    """
+
+    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 32) -> None:
+        super().__init__()
+        check_image_size("inception", image_size, MIN_IMAGE)
+        self.in_channels = in_channels
+        self.stem = _small_stem(in_channels) if image_size <= SMALL_IMAGE else _large_stem(in_channels)
+        self.layer1 = nn.Sequential(*_modules(STEM_WIDTH, STAGE3), _halving())
+        self.layer2 = nn.Sequential(*_modules(_width(STAGE3[-1]), STAGE4), _halving())
+        self.layer3 = nn.Sequential(*_modules(_width(STAGE4[-1]), STAGE5))
+        self.dropout = nn.Dropout(DROPOUT)
+        self.head = nn.Linear(_width(STAGE5[-1]), num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("inception", images, self.in_channels, MIN_IMAGE)
+        features = self.layer3(self.layer2(self.layer1(self.stem(images))))
+        logits: Tensor = self.head(self.dropout(features.mean(dim=(2, 3))))
+        return logits
+
+
+class InceptionModule(nn.Module):
+    """Convolutions of 1x1, 3x3 and 5x5 and a max-pool side by side, each made thin by a 1x1 (figure 2b).
+
+    Args:
+        in_channels: of the features that come in.
+        widths: one row of table 1.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, int, int, int, int, int]) -> None:
+        super().__init__()
+        direct, thin3, wide3, thin5, wide5, pooled = widths
+        self.branch1 = conv_norm_relu(in_channels, direct, 1)
+        self.branch3 = nn.Sequential(conv_norm_relu(in_channels, thin3, 1), conv_norm_relu(thin3, wide3, 3))
+        self.branch5 = nn.Sequential(conv_norm_relu(in_channels, thin5, 1), conv_norm_relu(thin5, wide5, 5))
+        self.branch_pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv_norm_relu(in_channels, pooled, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the four branches' channels, height and width unchanged."""
+        branches = (self.branch1, self.branch3, self.branch5, self.branch_pool)
+        return torch.cat([branch(features) for branch in branches], dim=1)
+
+
+def _width(widths: tuple[int, int, int, int, int, int]) -> int:
+    direct, _, wide3, _, wide5, pooled = widths
+    return direct + wide3 + wide5 + pooled
+
+
+def _modules(in_channels: int, rows: tuple[tuple[int, int, int, int, int, int], ...]) -> list[InceptionModule]:
+    inputs = [in_channels, *(_width(row) for row in rows[:-1])]
+    return [InceptionModule(before, row) for before, row in zip(inputs, rows, strict=True)]
+
+
+def _halving() -> nn.MaxPool2d:
+    return nn.MaxPool2d(3, 2, 1)
+
+
+def _small_stem(in_channels: int) -> nn.Sequential:
+    return nn.Sequential(conv_norm_relu(in_channels, STEM_WIDTH, 3), _halving())
+
+
+def _large_stem(in_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_relu(in_channels, 32, 7, stride=2),
+        _halving(),
+        conv_norm_relu(32, 32, 1),
+        conv_norm_relu(32, STEM_WIDTH, 3),
+        _halving(),
+    )

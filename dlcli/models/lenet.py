@@ -1,0 +1,101 @@
+"""Two networks for digits: LeNet-5 (LeCun et al. 1998, Proc. IEEE 86(11)) and a small modern one.
+
+LeNet differs from the paper's: ReLU for tanh, max-pools for trained subsampling, every map of the second convolution
+sees every map of the first, and a linear head for radial basis functions. With one channel, ten classes and 28 pixels
+that is the usual 61,706 parameters.
+
+SmallCNN is VGG's pattern (arXiv:1409.1556), pairs of 3x3 convolutions between max-pools, with batch norm
+(arXiv:1502.03167) and a mean over the map (arXiv:1312.4400) in place of hidden layers.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dlcli.models.blocks import conv_norm_relu, initialise
+from dlcli.models.stem import check_image_size, check_images
+
+MIN_DIGIT = 8
+"""Side of scikit-learn's digits."""
+
+LENET_IMAGE = 28
+"""From this side on a 5x5 convolution without padding leaves enough of the map."""
+
+LENET_MAP = 5
+"""Side of the last map, which the hidden layers are built for."""
+
+
+class LeNet(nn.Module):
+    """Two 5x5 convolutions with max-pools, two hidden layers, head.
+
+    Maps of images that are not 28 pixels are brought to 5x5 by averaging; at 28 they are 5x5 already.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images; under 28 the second convolution is padded.
+
+    Raises:
+        ImageSizeError: the images are under 8 pixels.
+    """
+
+    def __init__(self, *, num_classes: int, in_channels: int = 1, image_size: int = LENET_IMAGE) -> None:
+        super().__init__()
+        check_image_size("lenet", image_size, MIN_DIGIT)
+        self.in_channels = in_channels
+        self.min_size = min(image_size, LENET_IMAGE)
+        padding = 0 if image_size >= LENET_IMAGE else 2
+        self.layer1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+        self.layer2 = nn.Sequential(nn.Conv2d(6, 16, 5, padding=padding), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+        self.pool = nn.AdaptiveAvgPool2d(LENET_MAP)
+        self.hidden = nn.Sequential(
+            nn.Linear(16 * LENET_MAP**2, 120), nn.ReLU(inplace=True), nn.Linear(120, 84), nn.ReLU(inplace=True)
+        )
+        self.head = nn.Linear(84, num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("lenet", images, self.in_channels, self.min_size)
+        features = self.pool(self.layer2(self.layer1(images)))
+        logits: Tensor = self.head(self.hidden(features.flatten(1)))
+        return logits
+
+
+class SmallCNN(nn.Module):
+    """Five 3x3 convolutions in three stages, mean over the map, dropout, head; for images from 8 pixels up.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images, to be told early that they are too small.
+        width: channels of the first stage, doubled in each that follows.
+        dropout: before the head.
+
+    Raises:
+        ImageSizeError: the images are under 8 pixels.
+    """
+
+    def __init__(
+        self, *, num_classes: int, in_channels: int = 1, image_size: int = 28, width: int = 32, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        check_image_size("cnn", image_size, MIN_DIGIT)
+        self.in_channels = in_channels
+        self.layer1 = nn.Sequential(
+            conv_norm_relu(in_channels, width, 3), conv_norm_relu(width, width, 3), nn.MaxPool2d(2)
+        )
+        self.layer2 = nn.Sequential(
+            conv_norm_relu(width, width * 2, 3), conv_norm_relu(width * 2, width * 2, 3), nn.MaxPool2d(2)
+        )
+        self.layer3 = conv_norm_relu(width * 2, width * 4, 3)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width * 4, num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("cnn", images, self.in_channels, MIN_DIGIT)
+        features = self.layer3(self.layer2(self.layer1(images)))
+        logits: Tensor = self.head(self.dropout(features.mean(dim=(2, 3))))
+        return logits

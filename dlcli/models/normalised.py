@@ -1,0 +1,31 @@
+"""A network that takes images as they are: uint8 pixels in, normalisation inside, so that every export carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalised(nn.Module):
+    """Scale and shift pixels per channel, then ask the network.
+
+    Args:
+        network: takes normalised (N, C, H, W) images.
+        mean, std: per channel, of pixels in [0, 1].
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255)
+        self.register_buffer("scale", 1 / (torch.tensor(std).view(1, -1, 1, 1) * 255))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the network's logits for (N, C, H, W) pixels in 0..255, uint8 or float."""
+        normalised: Tensor = self.network((images.float() - self.mean) * self.scale)
+        return normalised

@@ -1,0 +1,109 @@
+"""PeleeNet: Wang, Li & Ling 2018, arXiv:1804.06882; official script github.com/Robert-JunWang/PeleeNet.
+
+What differs: images of up to 64 pixels get a stem of stride 1 with the same weights. At 1000 classes and 224 pixels it
+has the paper's 2.80 M parameters and 508 M multiply-adds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.models.blocks import conv_norm_relu, initialise
+from dlcli.models.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
+
+GROWTH = 32
+"""Channels that a dense layer adds, half of them from each of its two ways."""
+
+LAYERS = (3, 4, 8, 6)
+"""Dense layers a stage (table 1)."""
+
+BOTTLENECKS = (1, 2, 4, 4)
+"""Width of a bottleneck in each stage, in units of half the growth: early, shallow maps need thin ones."""
+
+STEM_WIDTH = 32
+DROPOUT = 0.05
+"""Before the head, as in the official script."""
+
+
+class PeleeNet(nn.Module):
+    """A stem block and four stages of two-way dense layers, mean over the map, head.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images; chooses the stem.
+
+    Raises:
+        ImageSizeError: the images are under 28 pixels.
+    """
+
+    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 224) -> None:
+        super().__init__()
+        check_image_size("peleenet", image_size, MIN_IMAGE)
+        self.in_channels = in_channels
+        self.stem = StemBlock(in_channels, stride=1 if image_size <= SMALL_IMAGE else 2)
+        widths = [STEM_WIDTH + GROWTH * sum(LAYERS[:index]) for index in range(len(LAYERS) + 1)]
+        self.layer1 = _stage(widths[0], LAYERS[0], BOTTLENECKS[0], is_last=False)
+        self.layer2 = _stage(widths[1], LAYERS[1], BOTTLENECKS[1], is_last=False)
+        self.layer3 = _stage(widths[2], LAYERS[2], BOTTLENECKS[2], is_last=False)
+        self.layer4 = _stage(widths[3], LAYERS[3], BOTTLENECKS[3], is_last=True)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.head = nn.Linear(widths[4], num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("peleenet", images, self.in_channels, MIN_IMAGE)
+        features = self.layer4(self.layer3(self.layer2(self.layer1(self.stem(images)))))
+        logits: Tensor = self.head(self.dropout(features.mean(dim=(2, 3))))
+        return logits
+
+
+class StemBlock(nn.Module):
+    """A convolution, then a thin convolution beside a max-pool, mixed by a 1x1 (figure 2).
+
+    Args:
+        in_channels: 1 or 3.
+        stride: 2 shrinks the map four times, as in the paper; 1 keeps its size.
+    """
+
+    def __init__(self, in_channels: int, stride: int) -> None:
+        super().__init__()
+        self.first = conv_norm_relu(in_channels, STEM_WIDTH, 3, stride=stride)
+        self.thin = conv_norm_relu(STEM_WIDTH, STEM_WIDTH // 2, 1)
+        self.wide = conv_norm_relu(STEM_WIDTH // 2, STEM_WIDTH, 3, stride=stride)
+        # Rounded up, as the padded convolution beside it rounds on maps of odd size.
+        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, 1, 1)
+        self.mix = conv_norm_relu(STEM_WIDTH * 2, STEM_WIDTH, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, 32, H / stride^2, W / stride^2) features."""
+        features = self.first(images)
+        mixed: Tensor = self.mix(torch.cat([self.pool(features), self.wide(self.thin(features))], dim=1))
+        return mixed
+
+
+class DenseLayer(nn.Module):
+    """Adds the channels of two ways to its input: one 3x3 convolution, and two in a row (figure 1)."""
+
+    def __init__(self, in_channels: int, bottleneck: int) -> None:
+        super().__init__()
+        added = GROWTH // 2
+        thin = added * bottleneck
+        self.way1 = nn.Sequential(conv_norm_relu(in_channels, thin, 1), conv_norm_relu(thin, added, 3))
+        self.way2 = nn.Sequential(
+            conv_norm_relu(in_channels, thin, 1), conv_norm_relu(thin, added, 3), conv_norm_relu(added, added, 3)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the input with 32 channels more."""
+        return torch.cat([features, self.way1(features), self.way2(features)], dim=1)
+
+
+def _stage(in_channels: int, num_layers: int, bottleneck: int, *, is_last: bool) -> nn.Sequential:
+    """Return dense layers and a transition, which keeps all channels and, but for the last stage, halves the map."""
+    dense = [DenseLayer(in_channels + GROWTH * index, bottleneck) for index in range(num_layers)]
+    width = in_channels + GROWTH * num_layers
+    halving = [] if is_last else [nn.AvgPool2d(2)]
+    return nn.Sequential(*dense, conv_norm_relu(width, width, 1), *halving)

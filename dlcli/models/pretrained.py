@@ -1,0 +1,148 @@
+"""Weights that know something already: torchvision's own, or a local file of them."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.core.console import is_interactive
+from dlcli.core.errors import DataError, RunError
+from dlcli.models.small_stem import stem_name
+from dlcli.models.stem import head_name
+
+DEFAULT = "default"
+"""Asks for the weights that torchvision holds for the best."""
+
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+"""Side heads of GoogLeNet and Inception v3, which the networks are built without."""
+
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
+"""torchvision's DenseNet files still say `norm.1.weight` for what is now `norm1.weight`."""
+
+
+def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -> None:
+    """Put pretrained weights into a torchvision classifier, in place.
+
+    All names and shapes must fit, but for the head, which stays fresh where the number of classes differs, and the
+    first convolution: for one channel its filters are summed over RGB; where its kernel was changed for small images
+    it stays fresh. ViT's position embeddings are interpolated to the image size.
+
+    Args:
+        model: the network, fitted to its classes, channels and image size.
+        name: torchvision's name of it.
+        source: "default" for torchvision's weights (from the cache of torch.hub, else downloaded), or a file.
+        image_size: side of the images.
+
+    Raises:
+        DataError: the weights cannot be downloaded.
+        RunError: the file is missing, damaged, refused, or does not fit.
+    """
+    path = _default_file(name) if source == DEFAULT else Path(source).expanduser()
+    state = _fit(read_state_dict(path), model, path, image_size)
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except (RuntimeError, ValueError) as error:
+        raise _does_not_fit(path, name, " ".join(str(error).split())) from None
+    fresh = (f"{head_name(model)}.", f"{stem_name(model)}.weight")
+    missing = [key for key in missing if not key.startswith(fresh)]
+    if missing or unexpected:
+        wrong = [f"no {key}" for key in missing[:2]] + [f"unknown {key}" for key in unexpected[:2]]
+        raise _does_not_fit(path, name, f"{', '.join(wrong)} ({len(missing) + len(unexpected)} names differ)")
+
+
+def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
+    """Return the tensors of a file by name, on the CPU; nothing but tensors and plain values is unpickled.
+
+    Raises:
+        RunError: the file is missing, damaged, refused, or holds something else.
+    """
+    hint = "--pretrained takes `default` or a file of weights by name, as torch.save(model.state_dict(), FILE) writes it"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file", hint=hint) from None
+    except pickle.UnpicklingError as error:
+        raise RunError(f"{path}: refused: {_first_line(error)}", hint=hint) from None
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: damaged: {_first_line(error)}", hint=hint) from None
+    if not isinstance(content, dict) or not content:
+        raise RunError(f"{path}: holds no weights by name", hint=hint)
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise RunError(f"{path}: {str(key)[:60]!r} is not the name of a tensor", hint=hint)
+    state = OrderedDict(content)
+    # MNASNet tells its two versions apart by what state_dict() notes beside the tensors.
+    state.__dict__.update(vars(content) if isinstance(content, OrderedDict) else {})
+    return state
+
+
+def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_size: int) -> OrderedDict[str, Tensor]:
+    from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
+
+    for key in list(state):
+        old = _OLD_DENSENET.match(key)
+        if key.startswith(AUXILIARY):
+            del state[key]
+        elif old:
+            state[old[1] + old[2]] = state.pop(key)
+    own = model.state_dict()
+    head, stem = f"{head_name(model)}.", f"{stem_name(model)}.weight"
+    for key in [key for key in state if key.startswith(head)]:
+        if key in own and state[key].shape != own[key].shape:
+            del state[key]
+    if stem in state and state[stem].shape != own[stem].shape:
+        _fit_stem(state, stem, own[stem].shape)
+    if isinstance(model, VisionTransformer) and "encoder.pos_embedding" in state:
+        try:
+            state = OrderedDict(interpolate_embeddings(image_size, model.patch_size, state))
+        except (ValueError, RuntimeError) as error:
+            raise RunError(f"{path}: its position embeddings do not fit: {_first_line(error)}") from None
+    return state
+
+
+def _fit_stem(state: OrderedDict[str, Tensor], key: str, shape: torch.Size) -> None:
+    weight = state[key]
+    if weight.ndim != 4 or weight.shape[0] != shape[0]:
+        return  # load_state_dict says how they differ
+    if weight.shape[2:] != shape[2:]:
+        del state[key]
+    elif shape[1] == 1:
+        # A grey image is an RGB image of three equal channels: the sum answers as the network did.
+        state[key] = weight.sum(dim=1, keepdim=True)
+
+
+def _default_file(name: str) -> Path:
+    from torchvision.models import get_model_weights
+
+    url = str(get_model_weights(name).DEFAULT.url)
+    file_name = url.rsplit("/", 1)[-1]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    if path.exists():
+        return path
+    checksum = re.search(r"-([0-9a-f]{8,})\.", file_name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(
+            url, str(path), checksum[1] if checksum else None, progress=is_interactive(sys.stderr)
+        )
+    except (OSError, RuntimeError) as error:  # no network, a full disk; a wrong checksum
+        raise DataError(
+            f"the weights of {name} cannot be fetched: {_first_line(error)}",
+            details=(f"looked for: {url}",),
+            hint=f"fetch {file_name} by hand and pass it with --pretrained FILE",
+        ) from None
+    return path
+
+
+def _does_not_fit(path: Path, name: str, reason: str) -> RunError:
+    return RunError(f"{path}: does not fit {name}: {reason[:160]}", hint="take the file of the same network")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]

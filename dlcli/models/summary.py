@@ -1,0 +1,141 @@
+"""What a network is made of and what it costs: layers, parameters, multiply-adds, receptive field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from dlcli.models.receptive_field import measure_receptive_field
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer.
+
+    Attributes:
+        name: dotted, as `named_modules` has it.
+        kind: the class.
+        output_shape: of one item, without the batch axis; () where the layer returns no tensor.
+        parameters: its own, those that an earlier layer shares with it not counted again.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A network.
+
+    Attributes:
+        layers: in the order in which they are called; one that is called twice stands where it was first.
+        parameters, trainable: all parameters, and those that get gradients.
+        multiply_adds: of one item; a multiplication with the addition after it counts once.
+        parameter_bytes: memory of the parameters.
+        receptive_field: side in input pixels of what one unit of the last map sees; None where that is the whole
+            input, or the network attends to all of it.
+    """
+
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    trainable: int
+    multiply_adds: int
+    parameter_bytes: int
+    receptive_field: int | None
+
+
+def summarise(model: nn.Module, example: Tensor) -> Summary:
+    """Return what the network is made of; its mode, weights, gradients and the random generator stay as they are.
+
+    Args:
+        model: takes one tensor.
+        example: (N, ...) input of which the first item is used; for the receptive field it must be an image.
+    """
+    item = example[:1]
+    counter = FlopCounterMode(display=False)
+    layers: dict[str, LayerSummary] = {}
+    # The fused attention kernels are not in the counter's table; the plain ones are made of products that are.
+    with _evaluating(model), _recording(model, layers), _without_fast_attention(), torch.no_grad(), counter:
+        model(item)
+    parameters = list(model.parameters())
+    return Summary(
+        layers=tuple(layers.values()),
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        multiply_adds=counter.get_total_flops() // 2,
+        parameter_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+        receptive_field=measure_receptive_field(model, item) if item.ndim == 4 else None,
+    )
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        for module, mode in modes.items():  # model.train(mode) would set all alike
+            module.training = mode
+
+
+@contextmanager
+def _without_fast_attention() -> Iterator[None]:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[None]:
+    """Fill `layers` during a forward pass, by name."""
+    counted: set[int] = set()
+
+    def record(name: str, module: nn.Module, output: Any) -> None:
+        if name not in layers:
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+            layers[name] = LayerSummary(name, type(module).__name__, shape, _count_new(module, counted))
+
+    handles = [
+        module.register_forward_hook(lambda module, _inputs, output, name=name: record(name, module, output))
+        for name, module in _rows(model)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield leaves, and modules that hold parameters beside their children (ViT's class token)."""
+    # Attention's output projection is a child that is never called.
+    is_leaf = isinstance(model, nn.MultiheadAttention) or not any(True for _ in model.children())
+    if is_leaf or any(True for _ in model.parameters(recurse=False)):
+        yield name, model
+    if not is_leaf:
+        for child_name, child in model.named_children():
+            yield from _rows(child, f"{name}.{child_name}" if name else child_name)
+
+
+def _count_new(module: nn.Module, counted: set[int]) -> int:
+    total = 0
+    for parameter in module.parameters(recurse=isinstance(module, nn.MultiheadAttention)):
+        if id(parameter) not in counted:
+            counted.add(id(parameter))
+            total += parameter.numel()
+    return total

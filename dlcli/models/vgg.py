@@ -1,0 +1,50 @@
+"""A small VGG for CIFAR: Simonyan & Zisserman 2014, arXiv:1409.1556.
+
+What differs: six convolutions (64, 128, 256, 256, 512, 512) in place of eight to sixteen; batch norm after each, which
+the paper lacks; a mean over the last map in place of the two layers of 4096 units, so any image size will do.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dlcli.models.blocks import conv_norm_relu, initialise
+from dlcli.models.stem import MIN_IMAGE, check_image_size, check_images
+
+
+class VGG(nn.Module):
+    """Six 3x3 convolutions in four stages, each stage halved by a max-pool; 16 times smaller at the end.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images, to be told early that they are too small.
+        dropout: before the head.
+
+    Raises:
+        ImageSizeError: the images are under 28 pixels.
+    """
+
+    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 32, dropout: float = 0.0) -> None:
+        super().__init__()
+        check_image_size("vgg", image_size, MIN_IMAGE)
+        self.in_channels = in_channels
+        self.layer1 = _stage(in_channels, 64)
+        self.layer2 = _stage(64, 128)
+        self.layer3 = _stage(128, 256, 256)
+        self.layer4 = _stage(256, 512, 512)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(512, num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("vgg", images, self.in_channels, MIN_IMAGE)
+        features = self.layer4(self.layer3(self.layer2(self.layer1(images))))
+        logits: Tensor = self.head(self.dropout(features.mean(dim=(2, 3))))
+        return logits
+
+
+def _stage(*widths: int) -> nn.Sequential:
+    convolutions = [conv_norm_relu(before, after, 3) for before, after in zip(widths, widths[1:], strict=False)]
+    return nn.Sequential(*convolutions, nn.MaxPool2d(2))

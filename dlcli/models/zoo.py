@@ -1,0 +1,120 @@
+"""Every classifier of torchvision by name, fitted to the classes, channels and size of the images.
+
+What differs from torchvision: a stem that keeps the resolution of images up to 64 pixels (see `small_stem`), patches
+of ViT that suit them, a first convolution for one channel, no auxiliary heads, and no normalisation inside.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dlcli.core.errors import UsageError, did_you_mean
+from dlcli.models.pretrained import load_pretrained
+from dlcli.models.small_stem import family_of, keep_resolution, set_in_channels
+from dlcli.models.stem import SMALL_IMAGE
+
+MIN_PATCHES = 7
+"""Patches a side that a small image is cut into at least: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""
+
+MAXVIT_STEP = 224
+"""MaxViT cuts its last map, an image of a 32nd, into windows of 7 x 7."""
+
+
+def classifier_names() -> list[str]:
+    """Return the names of torchvision's image classifiers."""
+    from torchvision import models
+
+    return list(models.list_models(module=models))
+
+
+def build_torchvision(
+    name: str, *, num_classes: int, in_channels: int = 3, image_size: int = 224, pretrained: str | None = None
+) -> nn.Module:
+    """Return a torchvision classifier: (N, in_channels, H, W) normalised images to (N, num_classes) logits.
+
+    Args:
+        name: as `classifier_names` has it.
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images; up to 64 pixels the stem keeps their resolution.
+        pretrained: None for fresh weights, "default" for torchvision's, which are downloaded if they are not in the
+            cache of torch.hub, or a file of weights. The network's shape does not depend on it.
+
+    Raises:
+        UsageError: there is no such classifier, it cannot run at that size, or the channels are not 1 or 3.
+        DataError: the weights cannot be downloaded.
+        RunError: the file of weights is missing, damaged, refused or does not fit.
+    """
+    names = classifier_names()
+    if name not in names:
+        raise UsageError(f"torchvision has no classifier {name!r}", hint=did_you_mean(name, names))
+    if in_channels not in (1, 3):
+        raise UsageError(f"{name} takes images of 1 or 3 channels, not {in_channels}")
+    if name.startswith("vit"):
+        model = _build_vit(name, num_classes, image_size)
+    elif name.startswith("maxvit"):
+        model = _build_maxvit(name, num_classes, image_size)
+    else:
+        model = _build_convolutional(name, num_classes, image_size)
+    set_in_channels(model, in_channels)
+    if pretrained is not None:
+        load_pretrained(model, name, pretrained, image_size)
+    return model
+
+
+def _build_convolutional(name: str, num_classes: int, image_size: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    family = family_of(name, image_size)
+    if name in ("googlenet", "inception_v3"):
+        model = get_model(name, num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=True)
+    else:
+        model = get_model(name, num_classes=num_classes)
+    if image_size <= SMALL_IMAGE:
+        keep_resolution(model, family.early)
+    return model
+
+
+def _build_vit(name: str, num_classes: int, image_size: int) -> nn.Module:
+    from torchvision.models import VisionTransformer, get_model
+
+    with torch.device("meta"):  # its shape alone, no memory
+        reference = get_model(name)
+    if image_size <= SMALL_IMAGE:
+        # The builders by name fix the patches, so the network is built from its parts.
+        return VisionTransformer(
+            image_size=image_size,
+            patch_size=_small_patch(image_size),
+            num_layers=len(reference.encoder.layers),
+            num_heads=reference.encoder.layers[0].num_heads,
+            hidden_dim=reference.hidden_dim,
+            mlp_dim=reference.mlp_dim,
+            num_classes=num_classes,
+        )
+    _check_multiple(name, image_size, reference.patch_size)
+    return get_model(name, num_classes=num_classes, image_size=image_size)
+
+
+def _small_patch(image_size: int) -> int:
+    """Return the side of the largest patches of which at least seven fill the side of an image exactly."""
+    sizes = [size for size in range(1, image_size // MIN_PATCHES + 1) if image_size % size == 0]
+    return max(sizes, default=1)
+
+
+def _build_maxvit(name: str, num_classes: int, image_size: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    _check_multiple(name, image_size, MAXVIT_STEP)
+    return get_model(name, num_classes=num_classes, input_size=(image_size, image_size))
+
+
+def _check_multiple(name: str, image_size: int, step: int) -> None:
+    if image_size % step:
+        fitting = max(1, round(image_size / step)) * step
+        while fitting <= SMALL_IMAGE:
+            fitting += step
+        raise UsageError(
+            f"{name} needs an image size that is a multiple of {step}, not {image_size}",
+            hint=f"--image-size {fitting}",
+        )

@@ -1,0 +1,1 @@
+"""The tasks: each is one folder, found through the registry."""

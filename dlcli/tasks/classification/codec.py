@@ -1,0 +1,127 @@
+"""Image files to arrays and logits to labels, without torch: shared by a run and by what is exported from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.codec import Arrays, Encoded, Record
+from dlcli.data.decoding import read_image, resize_image
+from dlcli.data.inputs import expand_files
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How an image becomes the network's input.
+
+    Attributes:
+        channels: 1 or 3.
+        height, width: of the input; an image of another size is resized by its shorter side and cropped at the centre.
+        mean, std: per channel in [0, 1]; applied inside the network.
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value that a run keeps."""
+        return {
+            "channels": self.channels,
+            "size": [self.height, self.width],
+            "resize": "shorter side, then centre crop",
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "normalise": "inside the network",
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Preprocess:
+        """Return what a run kept.
+
+        Raises:
+            RunError: a field is missing or out of range.
+        """
+        try:
+            height, width = (int(side) for side in value["size"])
+            result = cls(
+                int(value["channels"]), height, width, tuple(map(float, value["mean"])), tuple(map(float, value["std"]))
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the preprocessing that came with the model is damaged: {error}") from None
+        sides_fit = 1 <= height <= 8192 and 1 <= width <= 8192
+        if result.channels not in (1, 3) or not sides_fit or not len(result.mean) == len(result.std) == result.channels:
+            raise RunError("the preprocessing that came with the model is damaged: impossible values")
+        return result
+
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """Return the (H, W, C) image at the network's size."""
+        if image.shape[:2] == (self.height, self.width):
+            return image
+        side = max(self.height, self.width)
+        top, left = (side - self.height) // 2, (side - self.width) // 2
+        return resize_image(image, side)[top : top + self.height, left : left + self.width]
+
+
+def read_labels(value: Any) -> tuple[str, ...]:
+    """Return the class names that a run kept.
+
+    Raises:
+        RunError: it is no list of names.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise RunError("the labels that came with the model are damaged")
+    return tuple(value)
+
+
+class ImageCodec:
+    """See `dlcli.data.codec.Codec`."""
+
+    def __init__(self, assets: Mapping[str, Any]) -> None:
+        self.labels = read_labels(assets.get("labels"))
+        self.preprocess = Preprocess.from_json(assets.get("preprocess"))
+
+    def expand(self, inputs: Iterable[str]) -> Iterator[str]:
+        """Yield image files: folders searched, globs opened."""
+        return expand_files(inputs)
+
+    def encode(self, source: str) -> Encoded:
+        """Read one image file."""
+        try:
+            image = read_image(Path(source), channels=self.preprocess.channels)
+        except DataError as error:
+            return Encoded(source, None, error.message)
+        pixels = np.ascontiguousarray(self.preprocess.fit(image).transpose(2, 0, 1))
+        return Encoded(source, {"images": pixels})
+
+    def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
+        """Return label and probability, and the `top_k` best of both."""
+        probabilities = _softmax(outputs["logits"].astype(np.float64))
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, top_k)]
+        return [
+            {
+                "label": self.labels[order[0]],
+                "probability": round(float(row[order[0]]), 6),
+                "top": [{"label": self.labels[k], "probability": round(float(row[k]), 6)} for k in order],
+            }
+            for row, order in zip(probabilities, best, strict=True)
+        ]
+
+    def draw(self, source: str, record: Record) -> np.ndarray:
+        """Return the picture with its labels under it."""
+        from dlcli.visualize.canvas import annotate
+
+        lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in record["top"]]
+        return annotate(read_image(Path(source), channels=3), lines)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -1,0 +1,173 @@
+"""The images of a classification task: splits, loaders, and pictures of what training sees."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from dlcli.core.errors import DataError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.decoding import read_image
+from dlcli.data.forms.images import ImagesForm
+from dlcli.data.loader import FileLoader, Order, PackedLoader, stratified_split
+from dlcli.data.transforms import BatchAugmentation
+from dlcli.tasks.classification.codec import Preprocess
+from dlcli.tasks.classification.config import ClassificationConfig
+
+EVAL_BATCH = 256
+"""Images a batch in evaluation: enough to keep two cores or a GPU busy at 32 pixels."""
+
+CROP_AREA = (0.35, 1.0)
+"""Part of a large image's area that a random crop keeps: milder than ImageNet's 0.08, which wants 100s of epochs
+(Touvron et al. 2019, arXiv:1906.06423 on what strong crops do to apparent size)."""
+
+
+class ImageSource:
+    """Prepared images under a run's class names.
+
+    Args:
+        form: the prepared images.
+        labels: the run's class names in the run's order; the form's classes are matched to them by name.
+        preprocess: the network's input.
+        config, train: the task's and the loop's options.
+
+    Raises:
+        DataError: the data has a class that the run does not know.
+    """
+
+    def __init__(
+        self,
+        form: ImagesForm,
+        labels: tuple[str, ...],
+        preprocess: Preprocess,
+        config: ClassificationConfig,
+        train: TrainConfig,
+    ) -> None:
+        unknown = [name for name in form.card.classes if name not in labels]
+        if unknown:
+            raise DataError(
+                f"{form.root}: class {unknown[0]!r} is unknown to the run",
+                details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
+                hint="rename the folder, or train on this data",
+            )
+        self.form = form
+        self._to_run = np.array([labels.index(name) for name in form.card.classes], dtype=np.int64)
+        self._num_classes = len(labels)
+        self._preprocess = preprocess
+        self._config = config
+        self._train = train
+        size = form.card.details.get("image_size")
+        fits = size is not None and tuple(size) == (preprocess.height, preprocess.width)
+        self._is_packed = fits and preprocess.channels == form.card.details["channels"]
+        self._is_packed = (
+            self._is_packed and form.packed("train" if "train" in form.splits() else form.splits()[0]) is not None
+        )
+        self.bad_files: list[str] = []
+
+    @property
+    def augmentation(self) -> BatchAugmentation | None:
+        """What batches of packed images go through on the device; large images are augmented as they are decoded."""
+        if not self._config.augment or not self._is_packed:
+            return None
+        side = min(self._preprocess.height, self._preprocess.width)
+        pad = min(self._config.crop_pad, side - 1)
+        return BatchAugmentation(pad, self._config.flip, min(self._config.cutout, side))
+
+    def _part(self, split: str) -> tuple[str, np.ndarray]:
+        """Return the folder that a split is read from and the indices in it.
+
+        The validation part is the data's own where it has one, else a stratified part of the training split.
+        """
+        splits = self.form.splits()
+        if split in ("train", "valid") and "valid" not in splits and "train" in splits:
+            labels = self.form.labels("train")
+            parts = stratified_split(labels, self._train.val_fraction, self._train.seed)
+            return "train", parts[0 if split == "train" else 1]
+        if split not in splits:
+            raise DataError(f"{self.form.root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
+        return split, np.arange(len(self.form.labels(split)))
+
+    def class_weights(self) -> np.ndarray:
+        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over images."""
+        folder, indices = self._part("train")
+        counts = np.bincount(self._to_run[self.form.labels(folder)[indices]], minlength=self._num_classes)
+        present = counts > 0
+        weights = np.where(present, len(indices) / (present.sum() * np.maximum(counts, 1)), 0.0)
+        return weights.astype(np.float32)
+
+    def loader(self, split: str) -> PackedLoader | FileLoader:
+        """Return the batches of a split."""
+        folder, indices = self._part(split)
+        is_training = split == "train"
+        batch_size = self._train.batch_size if is_training else min(EVAL_BATCH, max(32, self._train.batch_size))
+        order = Order(indices, batch_size, seed=self._train.seed if is_training else None)
+        labels = self._to_run[self.form.labels(folder)]
+        if self._is_packed:
+            packed = self.form.packed(folder)
+            if packed is not None:
+                return PackedLoader(packed.images, labels, order, self.augmentation if is_training else None)
+        to_size = functools.partial(random_crop, self._preprocess, self._config.flip)
+        return FileLoader(
+            self.form.files(folder),
+            labels,
+            order,
+            channels=self._preprocess.channels,
+            to_size=to_size
+            if is_training and self._config.augment
+            else functools.partial(centre_crop, self._preprocess),
+            workers=self._workers(len(order.indices)),
+            max_bad=self._config.max_bad,
+            on_bad=self.bad_files.append,
+        )
+
+    def _workers(self, count: int) -> int:
+        if self._train.workers is not None:
+            return self._train.workers
+        return min(os.cpu_count() or 1, 8) if count > 256 else 0  # a worker takes longer to start than 256 images
+
+    def augmented(self, count: int) -> np.ndarray:
+        """Return (N, H, W, C) uint8 training images as the network sees them."""
+        batch = next(iter(self.loader("train").batches()))
+        images, plan = batch["images"], batch["plan"]
+        if self.augmentation is not None:
+            images = self.augmentation.apply(images, plan)
+        return np.ascontiguousarray(images[:count].permute(0, 2, 3, 1).numpy())
+
+    def some_images(self, count: int) -> np.ndarray:
+        """Return up to `count` (N, C, H, W) uint8 images without augmentation, from whichever split there is."""
+        folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
+        chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
+        return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
+
+    def images_at(self, split: str, positions: Sequence[int]) -> list[np.ndarray]:
+        """Return the (H, W, C) uint8 images at these positions of a split's evaluation order."""
+        folder, indices = self._part(split)
+        files = self.form.files(folder)
+        return [
+            self._preprocess.fit(read_image(files[indices[position]], channels=self._preprocess.channels))
+            for position in positions
+        ]
+
+
+def centre_crop(preprocess: Preprocess, image: np.ndarray, seed: int) -> np.ndarray:
+    """Return the image as prediction sees it."""
+    del seed
+    return preprocess.fit(image)
+
+
+def random_crop(preprocess: Preprocess, flip: bool, image: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random part of the image at the network's size, perhaps mirrored (Szegedy et al. 2014's crops)."""
+    from torchvision.transforms import v2
+
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        size = (preprocess.height, preprocess.width)
+        tensor = v2.RandomResizedCrop(size, scale=CROP_AREA, antialias=True)(tensor)
+        if flip and torch.rand(()) < 0.5:
+            tensor = tensor.flip(-1)
+    return tensor.permute(1, 2, 0).numpy()

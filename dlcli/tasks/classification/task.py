@@ -1,0 +1,251 @@
+"""Image classification: the network, its loss, its data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.registry import load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
+from dlcli.data.forms.images import ImagesForm, open_images
+from dlcli.engine.optim import build_optimizer
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
+from dlcli.export.plan import ExportPlan
+from dlcli.metrics.classification import ClassificationMetric
+from dlcli.models.normalised import Normalised
+from dlcli.models.stem import freeze_backbone
+from dlcli.tasks.classification.codec import Preprocess, read_labels
+from dlcli.tasks.classification.config import ClassificationConfig
+from dlcli.tasks.classification.images import ImageSource
+from dlcli.tasks.classification.networks import NETWORKS
+
+LARGE_SIZE = 224
+"""Side of the network's input where the data has no size of its own: ImageNet's, which pretrained weights expect."""
+
+PARITY_BATCHES = (1, 3, 7)
+"""Batch sizes at which an exported file is compared with the run."""
+
+
+class LogitsMetric:
+    """The classification metric, fed from batches."""
+
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self._names = class_names
+        self._metric = ClassificationMetric(len(class_names))
+
+    def update(self, batch: Batch, outputs: Outputs) -> None:
+        """Take in (N, C) logits and (N,) labels."""
+        self._metric.update(outputs["logits"].float().cpu().numpy(), batch["labels"].cpu().numpy())
+
+    def compute(self) -> dict[str, float]:
+        """Return loss, accuracy, and top-5 accuracy where there are more than five classes."""
+        return self._metric.compute()
+
+    def report(self) -> dict[str, Any]:
+        """Return figures, the table per class, curves, the confusion matrix and the worst mistakes."""
+        worst = [mistake._asdict() for mistake in self._metric.worst(25)]
+        return {"metrics": self.compute(), **self._metric.report(self._names), "worst": worst}
+
+
+class ClassificationTask:
+    """See `dlcli.engine.task.Task`; a batch holds `images` (N, C, H, W) uint8, `labels` (N,), and `plan`."""
+
+    inputs = ("images",)
+    outputs = ("logits",)
+    goal = Goal("accuracy", larger_is_better=True)
+
+    def __init__(
+        self,
+        config: ClassificationConfig,
+        train: TrainConfig,
+        labels: tuple[str, ...],
+        preprocess: Preprocess,
+        source: ImageSource | None,
+    ) -> None:
+        self._config = config
+        self._train = train
+        self.labels = labels
+        self.preprocess = preprocess
+        self._source = source
+        network = build_network(config, len(labels), preprocess)
+        if config.freeze:
+            freeze_backbone(network)
+        self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
+        # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
+        self.model.register_buffer("class_weights", None, persistent=False)
+        self.augmentation = source.augmentation if source is not None else None
+
+    @classmethod
+    def from_data(cls, config: ClassificationConfig, train: TrainConfig, data: Path) -> ClassificationTask:
+        """Return the task with a new network for the prepared images."""
+        form = open_images(data)
+        if len(form.card.classes) < 2:
+            raise DataError(f"{data}: {len(form.card.classes)} class; a classifier needs two or more")
+        preprocess = _preprocess_for(form, config)
+        source = ImageSource(form, form.card.classes, preprocess, config, train)
+        task = cls(config, train, form.card.classes, preprocess, source)
+        if config.class_weights == "balanced":
+            task.model.class_weights = torch.from_numpy(source.class_weights())
+        return task
+
+    @classmethod
+    def from_assets(
+        cls, config: ClassificationConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
+    ) -> ClassificationTask:
+        """Return the task as a run describes it."""
+        labels, preprocess = read_labels(assets.get("labels")), Preprocess.from_json(assets.get("preprocess"))
+        source = ImageSource(open_images(data), labels, preprocess, config, train) if data is not None else None
+        return cls(_without_download(config), train, labels, preprocess, source)
+
+    @classmethod
+    def from_network(cls, name: str) -> ClassificationTask:
+        """Return the task with fresh weights at the network's own default size."""
+        network = NETWORKS.get(name)
+        channels = network.channels if network else 3
+        size = network.image_size if network else LARGE_SIZE
+        num_classes = network.num_classes if network else 1000
+        preprocess = Preprocess(channels, size, size, (0.5,) * channels, (0.25,) * channels)
+        labels = tuple(str(index) for index in range(num_classes))
+        return cls(ClassificationConfig(model=name), TrainConfig(), labels, preprocess, None)
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the images at hand."""
+        return self._source.form.card if self._source is not None else None
+
+    def assets(self) -> dict[str, Any]:
+        """Return labels and preprocessing."""
+        return {"labels": list(self.labels), "preprocess": self.preprocess.to_json()}
+
+    def loader(self, split: str) -> Loader:
+        """Return the batches of a split; train is shuffled and augmented."""
+        if self._source is None:
+            raise DataError("no data is at hand", hint="name it with --data DIR")
+        return self._source.loader(split)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return the one optimizer."""
+        return {"network": build_optimizer(self.model, self._train)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Minimise the cross-entropy."""
+        images, labels = batch["images"], batch["labels"]
+        if self.augmentation is not None:
+            images = self.augmentation.apply(images, batch["plan"])
+        loss = cross_entropy(self.model(images), labels, self._config.label_smoothing, self.model.class_weights)  # type: ignore[arg-type]
+        yield Update("network", {"cross_entropy": loss}, len(labels))
+
+    def infer(self, batch: Batch) -> Outputs:
+        """Return the logits."""
+        return {"logits": self.model(batch["images"])}
+
+    def metric(self) -> LogitsMetric:
+        """Return a new metric."""
+        return LogitsMetric(self.labels)
+
+    def samples(self) -> np.ndarray | None:
+        """Return a grid of training images as the network sees them, augmentation applied."""
+        if self._source is None:
+            return None
+        from dlcli.visualize.canvas import tile
+
+        return tile(self._source.augmented(64))
+
+    def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the confusion matrix, the curves and the worst mistakes."""
+        from dlcli.tasks.classification.drawing import draw_report
+
+        images = self._source.images_at(split, [entry["index"] for entry in report["worst"]]) if self._source else []
+        return draw_report(report, self.labels, images)
+
+    def export_plan(self) -> ExportPlan:
+        """Return the model with samples of real images where data is at hand, else of noise."""
+        shape = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
+        total = sum(PARITY_BATCHES)
+        if self._source is not None:
+            pixels = self._source.some_images(total)
+        else:
+            pixels = np.random.default_rng(0).integers(0, 256, (total, *shape), dtype=np.uint8)
+        parts = np.split(pixels, np.cumsum(PARITY_BATCHES)[:-1])
+        return ExportPlan(
+            module=self.model,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            example={"images": torch.from_numpy(np.ascontiguousarray(pixels[:2]))},
+            dynamic={"images": {0: "batch"}},
+            metadata={"assets": self.assets()},
+            samples=tuple({"images": np.ascontiguousarray(part)} for part in parts if len(part)),
+        )
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, class_weights: Tensor | None) -> Tensor:
+    """Return the cross-entropy as a mean over the batch.
+
+    Weighted classes are divided by the number of images too, not by the sum of their weights as torch's mean does: so
+    the gradients of two micro-batches add up to those of the large batch.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) int64.
+        smoothing: part of the target shared among all classes (Szegedy et al. 2015, arXiv:1512.00567).
+        class_weights: (C,), or None for none.
+    """
+    total = F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing, reduction="sum")
+    return total / len(labels)
+
+
+def build_network(config: ClassificationConfig, num_classes: int, preprocess: Preprocess) -> nn.Module:
+    """Return the network that the configuration names.
+
+    Raises:
+        UsageError: there is no such network, or --pretrained does not fit it.
+    """
+    name = config.model
+    if name in NETWORKS:
+        if config.pretrained is not None:
+            raise UsageError(f"--pretrained: {name} has no published weights", hint="take a torchvision network")
+        network: nn.Module = load_object(NETWORKS[name].build)(
+            num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height
+        )
+        return network
+    from dlcli.models.zoo import build_torchvision, classifier_names  # torchvision costs two seconds to import
+
+    known = classifier_names()
+    if name not in known:
+        raise UsageError(f"--model: no network {name!r}", hint=did_you_mean(name, [*NETWORKS, *known]))
+    return build_torchvision(
+        name,
+        num_classes=num_classes,
+        in_channels=preprocess.channels,
+        image_size=preprocess.height,
+        pretrained=config.pretrained,
+    )
+
+
+def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:
+    details = form.card.details
+    own_size = details.get("image_size")
+    if config.image_size is not None:
+        height = width = config.image_size
+    elif own_size is not None and max(own_size) <= LARGE_SIZE:
+        height, width = own_size
+    else:
+        height = width = LARGE_SIZE
+    channels = 3 if config.pretrained is not None else int(details["channels"])
+    mean, std = (tuple(details[name]) * (channels // len(details[name])) for name in ("mean", "std"))
+    return Preprocess(channels, height, width, mean, tuple(max(value, 1e-3) for value in std))
+
+
+def _without_download(config: ClassificationConfig) -> ClassificationConfig:
+    """Return the configuration for a restored run: its weights come from its checkpoint."""
+    return dataclasses.replace(config, pretrained=None)

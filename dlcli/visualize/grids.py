@@ -1,0 +1,89 @@
+"""Samples of a dataset: one row of images a class. Torch-free."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dlcli.visualize.canvas import add_title, as_rgb, caption_size, equal_cells, tile
+from dlcli.visualize.fonts import Font, draw_lines, font_for, sized_font, text_width
+
+WIDEST_NAME_PX = 220
+NAMED_CELL_PX = 96
+"""Room for about a dozen characters under an image."""
+
+
+def draw_samples(samples: Mapping[str, Sequence[np.ndarray]], *, title: str | None = None) -> np.ndarray:
+    """Return a picture of samples by class: the class's name, then its images in a row.
+
+    Many classes are laid out in several blocks side by side, so that the whole stays near a square. With one image a
+    class the names stand under the images instead.
+
+    Args:
+        samples: class name -> its images, (H, W), (H, W, 1) or (H, W, 3) uint8 of any sizes; a class without images
+            keeps its empty row.
+
+    Raises:
+        ValueError: there is no image at all.
+    """
+    per_class = max((len(images) for images in samples.values()), default=0)
+    if per_class == 0:
+        raise ValueError("no images to draw")
+    if per_class == 1:
+        shown = {name: images for name, images in samples.items() if images}
+        picture = tile([images[0] for images in shown.values()], captions=list(shown), gap=6, min_cell_px=NAMED_CELL_PX)
+    else:
+        picture = _blocks(samples, per_class)
+    return add_title(picture, [title]) if title else picture
+
+
+def _blocks(samples: Mapping[str, Sequence[np.ndarray]], per_class: int) -> np.ndarray:
+    cells = iter(equal_cells([as_rgb(image) for images in samples.values() for image in images]))
+    rows = [[next(cells) for _ in images] for images in samples.values()]
+    height, width = next(row for row in rows if row)[0].shape[:2]
+    # `tile` decides on the size of a cell from the number of images, so that the block count is chosen first, from
+    # the shape alone: a row is per_class cells wide, its name about two more.
+    num_blocks = max(1, round(math.sqrt(len(rows) * height / ((per_class + 2) * width))))
+    per_block = math.ceil(len(rows) / num_blocks)
+    num_blocks = math.ceil(len(rows) / per_block)
+    blank = np.full((height, width, 3), 255, np.uint8)
+    # Row by row over all blocks: the order in which `tile` fills a grid.
+    ordered = []
+    for row in range(per_block):
+        for block in range(num_blocks):
+            index = block * per_block + row
+            images = rows[index] if index < len(rows) else []
+            ordered += [*images, *[blank] * (per_class - len(images))]
+    grid = tile(ordered, columns=num_blocks * per_class, gap=2)
+    return _with_names(grid, list(samples), num_blocks, per_block)
+
+
+def _with_names(grid: np.ndarray, names: Sequence[str], num_blocks: int, per_block: int) -> np.ndarray:
+    """Return the grid cut into its blocks, each with its class names at the left."""
+    row_height = (grid.shape[0] - 2) // per_block
+    block_width = (grid.shape[1] - 2) // num_blocks
+    font = font_for(names)
+    size_px = min(caption_size(row_height) + 3, 17)
+    face = sized_font(font.path, size_px)
+    name_width = min(max(text_width(name, face) for name in names) + 20, WIDEST_NAME_PX)
+    parts = []
+    for block in range(num_blocks):
+        block_names = names[block * per_block : (block + 1) * per_block]
+        parts.append(_name_column(block_names, per_block, row_height, name_width, size_px, font))
+        left = block * block_width
+        parts.append(grid[:, left : left + block_width + 2])
+    return np.concatenate(parts, axis=1)
+
+
+def _name_column(
+    names: Sequence[str], num_rows: int, row_height: int, width_px: int, size_px: int, font: Font
+) -> np.ndarray:
+    column = np.full((num_rows * row_height + 2, width_px, 3), 255, np.uint8)
+    for row, name in enumerate(names):
+        strip = draw_lines(
+            [name], width_px=width_px, height_px=row_height, size_px=size_px, font=font, align="right", margin_px=7
+        )
+        column[1 + row * row_height : 1 + (row + 1) * row_height] = strip
+    return column

@@ -1,0 +1,50 @@
+"""The worst mistakes of an evaluation as a grid of images. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlcli.visualize.canvas import add_title, tile
+
+CELL_PX = 140
+"""Room for about twenty characters under an image."""
+
+
+def draw_mistakes(
+    images: Sequence[np.ndarray],
+    mistakes: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    *,
+    title: str | None = None,
+) -> np.ndarray:
+    """Return a grid of wrongly classified images: the true class, then what was predicted and how surely.
+
+    Args:
+        images: the image of each mistake, (H, W), (H, W, 1) or (H, W, 3) uint8, of any sizes.
+        mistakes: label, predicted, confidence of each, as `ClassificationMetric.worst` names them.
+
+    Raises:
+        ValueError: there are no mistakes, or not one image for each.
+    """
+    if len(images) != len(mistakes):
+        raise ValueError(f"{len(images)} images for {len(mistakes)} mistakes")
+    captions = [
+        f"{_one_line(class_names[mistake['label']])}\n"
+        f"→ {_percent(mistake['confidence'])} {_one_line(class_names[mistake['predicted']])}"
+        for mistake in mistakes
+    ]
+    picture = tile(images, captions=captions, gap=8, min_cell_px=CELL_PX)
+    heading = title or f"The {len(mistakes)} most confident mistakes"
+    return add_title(picture, [heading, "true class, → predicted class and its probability"])
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _percent(confidence: float) -> str:
+    """Return a probability in per cent; only what is exactly 1 reads 100 %."""
+    return f"{min(confidence * 100, 99.9):.1f}%" if 0.995 <= confidence < 1 else f"{confidence * 100:.0f}%"

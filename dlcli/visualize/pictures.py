@@ -1,0 +1,283 @@
+"""The pictures that `dl visualize` draws: a table of them, their options, and how each is made from its subject.
+
+Torch-free until a picture is drawn. To add one: a file with the drawing, and here its options, its function, its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dlcli.core.config import option
+from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.core.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from dlcli.visualize.features import Layer
+
+Drawn = Iterator[tuple[str, np.ndarray]]
+"""The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the user's.
+
+    Attributes:
+        name: of the file.
+        tensor: (1, ...) as the model takes it.
+        picture: (H, W, 3) uint8 RGB, as the model sees it.
+    """
+
+    name: str
+    tensor: Tensor
+    picture: np.ndarray
+
+
+class Subject(Protocol):
+    """What is drawn: a run or prepared data, opened as far as a picture asks for."""
+
+    name: str
+
+    def run(self) -> RunDir:
+        """Return the run; UsageError where the subject is data."""
+        ...
+
+    def network(self) -> nn.Module:
+        """Return the run's model, in evaluation mode."""
+        ...
+
+    def labels(self) -> Sequence[str]:
+        """Return the run's class names."""
+        ...
+
+    def example(self) -> Tensor:
+        """Return an input of the right shape, (1, ...), of whatever content."""
+        ...
+
+    def inputs(self) -> Sequence[Input]:
+        """Return the user's inputs; UsageError where there are none."""
+        ...
+
+    def data(self) -> Path:
+        """Return the prepared data of the subject."""
+        ...
+
+    def training_samples(self) -> np.ndarray:
+        """Return a picture of what training sees."""
+        ...
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Of `features`."""
+
+    layer: str | None = option(None, "the layer; `list` shows them (default: the first)")
+    max_channels: int | None = option(None, "draw only the first so many", minimum=1)
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """Of `kernels`."""
+
+    layer: str | None = option(None, "the convolution; `list` shows them (default: the first)")
+
+
+@dataclass(frozen=True)
+class CamOptions:
+    """Of `cam`."""
+
+    layer: str | None = option(None, "the layer; `list` shows them (default: the last with a map)")
+    label: str | None = option(None, "the class that is asked about (default: the most probable)", flag="class")
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """Of `grid`."""
+
+    split: str = option("train", "the part of the data")
+    per_class: int = option(8, "images a class", minimum=1, maximum=64)
+    augmented: bool = option(False, "draw what training sees instead")
+
+
+@dataclass(frozen=True)
+class ConfusionOptions:
+    """Of `confusion`."""
+
+    split: str = option("test", "the evaluation that is drawn")
+    counts: bool = option(False, "show counts in place of per cent of each true class")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of pictures that have none."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A line of the table.
+
+    Attributes:
+        summary: one line for the help page.
+        subject: what the first argument may be.
+        options: the dataclass of its options.
+        draw: makes the pictures.
+        list_layers: where layers can be named, what `--layer list` shows.
+    """
+
+    summary: str
+    subject: str
+    options: type
+    draw: Callable[[Subject, Any], Drawn]
+    list_layers: Callable[[Subject], list[Layer]] | None = None
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Return the first parts, with their dot, that all of a model's layers have (a wrapper's name for its network)."""
+    prefix = ""
+    while True:
+        heads = {name[len(prefix) :].partition(".")[0] for name in names if len(name) > len(prefix)}
+        if len(heads) != 1 or not any(name.startswith(f"{prefix}{next(iter(heads))}.") for name in names):
+            return prefix
+        prefix += f"{heads.pop()}."
+
+
+def _prefix(model: nn.Module) -> str:
+    return common_prefix([name for name, _ in model.named_modules() if name])
+
+
+def _map_layers(subject: Subject) -> list[Layer]:
+    from dlcli.visualize.features import list_layers
+
+    model = subject.network()
+    prefix = _prefix(model)
+    return [_renamed(layer, prefix) for layer in list_layers(model, subject.example()) if layer.name.startswith(prefix)]
+
+
+def _conv_layers(subject: Subject) -> list[Layer]:
+    return [layer for layer in _map_layers(subject) if layer.kind == "Conv2d"]
+
+
+def _renamed(layer: Layer, prefix: str) -> Layer:
+    from dataclasses import replace
+
+    return replace(layer, name=layer.name.removeprefix(prefix))
+
+
+def _layer(model: nn.Module, subject: Subject, name: str | None) -> str | None:
+    """Return a layer's full name.
+
+    Raises:
+        UsageError: there is no such layer.
+    """
+    if name is None:
+        return None
+    known = [layer.name for layer in _map_layers(subject)]
+    if name not in known:
+        raise UsageError(f"--layer: no layer {name!r} with a map", hint=f"{did_you_mean(name, known)}; --layer list")
+    return _prefix(model) + name
+
+
+def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
+    """Yield every channel of a layer for each input."""
+    from dlcli.visualize.features import draw_features, feature_maps
+
+    model = subject.network()
+    first = next((layer.name for layer in _map_layers(subject)), None)
+    name = options.layer or first
+    layer = _layer(model, subject, name)
+    if layer is None:
+        raise UsageError("the network has no layer with a map")
+    for item in subject.inputs():
+        maps = feature_maps(model, item.tensor, layer)
+        yield (
+            f"features-{item.name}",
+            draw_features(maps, max_channels=options.max_channels, title=f"{item.name}, {name}"),
+        )
+
+
+def draw_kernels(subject: Subject, options: KernelOptions) -> Drawn:
+    """Yield the filters of a convolution."""
+    from dlcli.visualize.kernels import conv_kernels, draw_kernels
+
+    model = subject.network()
+    name, weights = conv_kernels(model, _layer(model, subject, options.layer))
+    yield "kernels", draw_kernels(weights, title=f"{subject.name}, {name.removeprefix(_prefix(model))}")
+
+
+def draw_cam(subject: Subject, options: CamOptions) -> Drawn:
+    """Yield where each input speaks for a class."""
+    from dlcli.visualize.cam import draw_cam, grad_cam
+
+    model, labels = subject.network(), subject.labels()
+    if options.label is not None and options.label not in labels:
+        raise UsageError(f"--class: no class {options.label!r}", hint=did_you_mean(options.label, labels))
+    asked = list(labels).index(options.label) if options.label is not None else None
+    layer = _layer(model, subject, options.layer)
+    for item in subject.inputs():
+        heat, index = grad_cam(model, item.tensor, layer=layer, class_index=asked)
+        yield f"cam-{item.name}", draw_cam(item.picture, heat, title=f"{item.name}: {labels[index]}")
+
+
+def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
+    """Yield samples of each class, or what training sees."""
+    if options.augmented:
+        yield "grid-augmented", subject.training_samples()
+        return
+    from dlcli.data.decoding import read_image
+    from dlcli.data.forms.images import open_images
+    from dlcli.visualize.grids import draw_samples
+
+    form = open_images(subject.data())
+    if options.split not in form.splits():
+        raise UsageError(f"--split: no split {options.split!r}", hint=did_you_mean(options.split, form.splits()))
+    files, labels = form.files(options.split), form.labels(options.split)
+    samples: dict[str, list[np.ndarray]] = {}
+    for index, name in enumerate(form.card.classes):
+        members = np.flatnonzero(labels == index)
+        # Spread over the class, so that a folder sorted by scene shows more than its first scene.
+        chosen = members[np.linspace(0, len(members) - 1, min(options.per_class, len(members))).astype(int)]
+        samples[name] = [read_image(files[position], channels=3) for position in chosen]
+    yield "grid", draw_samples(samples, title=f"{form.card.name}, {options.split}")
+
+
+def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
+    """Yield loss, metrics and learning rate over the epochs."""
+    del options
+    from dlcli.visualize.curves import draw_curves, read_metrics
+
+    run = subject.run()
+    best = run.info().get("best") or {}
+    yield "curves", draw_curves(read_metrics(run.metrics_file), run.name, best_epoch=best.get("epoch"))
+
+
+def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
+    """Yield the confusion matrix of an evaluation."""
+    from dlcli.visualize.confusion import draw_confusion
+
+    run = subject.run()
+    path = run.path / "eval" / f"{options.split}.json"
+    if not path.exists():
+        raise RunError(f"{run.path}: not evaluated on {options.split} yet", hint=f"`dl eval {run.name}` does it")
+    report = run.read_json(f"eval/{options.split}.json")
+    if "confusion" not in report:
+        raise RunError(f"{path}: has no confusion matrix; the task has no classes")
+    names = [row["name"] for row in report["per_class"]]
+    title = f"{run.name}, {options.split}"
+    yield "confusion", draw_confusion(np.array(report["confusion"]), names, normalise=not options.counts, title=title)
+
+
+PICTURES: Mapping[str, Picture] = {
+    "features": Picture("every channel of a layer, for an image", "RUN", FeatureOptions, draw_features, _map_layers),
+    "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, _conv_layers),
+    "cam": Picture("where an image speaks for its class (Grad-CAM)", "RUN", CamOptions, draw_cam, _map_layers),
+    "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
+    "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
+    "confusion": Picture("which classes are taken for which", "RUN", ConfusionOptions, draw_confusion),
+}

@@ -1,0 +1,132 @@
+"""Shared fixtures: real data where there is any, and small tasks that the loop can train."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dlcli.engine.task import Goal, Update
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets that DLCLI_DATA names."""
+    if "DLCLI_DATA" not in os.environ:
+        pytest.skip("DLCLI_DATA is not set: no real data")
+    return Path(os.environ["DLCLI_DATA"])
+
+
+class ToyLoader:
+    """Batches of fixed tensors in an order that is a function of (seed, epoch)."""
+
+    def __init__(self, inputs, targets, batch_size, *, shuffled):
+        self.inputs, self.targets, self.batch_size, self.shuffled = inputs, targets, batch_size, shuffled
+        self.num_items = len(inputs)
+
+    def __len__(self):
+        return -(-len(self.inputs) // self.batch_size)
+
+    def batches(self, epoch=0, start=0):
+        count = len(self.inputs)
+        order = np.random.default_rng([7, epoch]).permutation(count) if self.shuffled else np.arange(count)
+        for number in range(start, len(self)):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield {"inputs": self.inputs[chosen], "targets": self.targets[chosen]}
+
+
+class ToyMetric:
+    def __init__(self):
+        self.total, self.count = 0.0, 0
+
+    def update(self, batch, outputs):
+        self.total += float(((outputs["answers"].cpu() - batch["targets"]) ** 2).sum())
+        self.count += len(batch["targets"])
+
+    def compute(self):
+        return {"loss": self.total / self.count, "score": -self.total / self.count}
+
+    def report(self):
+        return {"metrics": self.compute()}
+
+
+class ToyTask:
+    """Linear regression with dropout, so that the random generators matter."""
+
+    inputs, outputs = ("inputs",), ("answers",)
+    goal = Goal("score", larger_is_better=True)
+    card = None
+
+    def __init__(self, config, *, num_items=40, dropout=0.2, model=None):
+        torch.manual_seed(config.seed)
+        generator = torch.Generator().manual_seed(1)
+        self.x = torch.randn(num_items, 4, generator=generator)
+        self.y = self.x @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]]) + 0.1
+        self.config = config
+        self.model = model or nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(dropout), nn.Linear(8, 1))
+
+    def assets(self):
+        return {}
+
+    def loader(self, split):
+        size = self.config.batch_size if split == "train" else 16
+        return ToyLoader(self.x, self.y, size, shuffled=split == "train")
+
+    def optimizers(self):
+        return {"network": torch.optim.SGD(self.model.parameters(), lr=self.config.learning_rate, momentum=0.9)}
+
+    def training_step(self, batch) -> Iterator[Update]:
+        loss = ((self.model(batch["inputs"]) - batch["targets"]) ** 2).mean()
+        yield Update("network", {"squared": loss}, len(batch["targets"]))
+
+    def infer(self, batch):
+        return {"answers": self.model(batch["inputs"])}
+
+    def metric(self):
+        return ToyMetric()
+
+    def samples(self):
+        return None
+
+
+class ToyGan(ToyTask):
+    """Two networks with two optimizers: a generator of numbers and its critic."""
+
+    def __init__(self, config):
+        torch.manual_seed(config.seed)
+        model = nn.ModuleDict({"generator": nn.Linear(4, 1), "critic": nn.Linear(1, 1)})
+        super().__init__(config, model=model)
+        self.seen = []
+
+    def optimizers(self):
+        rate = self.config.learning_rate
+        return {name: torch.optim.SGD(self.model[name].parameters(), lr=rate) for name in ("generator", "critic")}
+
+    def training_step(self, batch) -> Iterator[Update]:
+        generator, critic = self.model["generator"], self.model["critic"]
+        fake = generator(batch["inputs"])
+        before = generator.weight.detach().clone()
+        yield Update("generator", {"fool": -critic(fake).mean()}, len(fake))
+        self.seen.append(not torch.equal(before, generator.weight))
+        judged = critic(fake.detach()).mean() - critic(batch["targets"]).mean()
+        yield Update("critic", {"judge": judged, "decay": 0.01 * critic.weight.square().sum()}, len(fake))
+
+    def infer(self, batch):
+        return {"answers": self.model["generator"](batch["inputs"])}
+
+
+@pytest.fixture
+def toy_task():
+    """The class of the toy regression."""
+    return ToyTask
+
+
+@pytest.fixture
+def toy_gan():
+    """The class of the toy with two optimizers."""
+    return ToyGan

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from dlcli.core.config import Layer, fields_of, option, read_toml, resolve, split_values, to_dict, write_toml
+from dlcli.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Example:
+    count: int = option(3, "a count", minimum=1, maximum=9)
+    rate: float = option(0.5, "a rate", flag="lr")
+    colour: str = option("red", "a colour", choices=("red", "blue"))
+    is_on: bool = option(False, "a switch")
+    name: str | None = option(None, "a name")
+    bounds: tuple[str, ...] = option((), "several")
+
+
+def test_later_layers_win():
+    config = resolve(Example, [Layer("file", {"count": 4, "rate": 0.1}), Layer(None, {"count": 5})])
+    assert (config.count, config.rate, config.colour) == (5, 0.1, "red")
+
+
+def test_a_whole_number_is_taken_for_a_float():
+    value = resolve(Example, [Layer("file", {"rate": 1})]).rate
+    assert value == 1.0
+    assert isinstance(value, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"count": 0}, "at least 1"),
+        ({"count": 10}, "at most 9"),
+        ({"count": "3"}, "of type int"),
+        ({"count": True}, "of type int"),
+        ({"count": None}, "needs a value"),
+        ({"rate": float("nan")}, "finite"),
+        ({"rate": float("inf")}, "finite"),
+        ({"colour": "rad"}, "cannot be 'rad'"),
+        ({"is_on": 1}, "of type bool"),
+        ({"bounds": "abc"}, "must be a list"),
+        ({"cuont": 1}, "no option 'cuont'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values, says):
+    with pytest.raises(UsageError, match=says) as caught:
+        resolve(Example, [Layer("x.toml", values)])
+    assert "x.toml" in caught.value.message
+
+
+def test_on_the_command_line_the_flag_is_named():
+    with pytest.raises(UsageError, match="--count must be at least 1"):
+        resolve(Example, [Layer(None, {"count": 0})])
+
+
+def test_a_near_name_is_suggested():
+    with pytest.raises(UsageError) as caught:
+        resolve(Example, [Layer("x.toml", {"colur": "red"})])
+    assert caught.value.hint == "did you mean 'colour'?"
+
+
+def test_fields_tell_type_flag_and_default():
+    by_name = {info.name: info for info in fields_of(Example)}
+    assert by_name["rate"].flag == "lr"
+    assert by_name["is_on"].flag == "is-on"
+    assert by_name["name"].is_optional
+    assert by_name["bounds"].is_list
+    assert by_name["count"].default == 3
+
+
+@dataclass(frozen=True)
+class Other:
+    depth: int = option(1, "depth")
+
+
+def test_split_values_gives_each_class_its_own():
+    own, other = split_values({"count": 2, "depth": 7}, Example, Other, origin="x")
+    assert own.values == {"count": 2}
+    assert other.values == {"depth": 7}
+    with pytest.raises(UsageError, match="no option"):
+        split_values({"width": 7}, Example, Other, origin="x")
+
+
+def test_toml_round_trip(tmp_path):
+    config = Example(count=7, name='名字 "x"', bounds=("a=1", "b=2"))
+    path = tmp_path / "c.toml"
+    path.write_text(write_toml(to_dict(config), "note"), encoding="utf-8")
+    assert resolve(Example, [Layer("c", read_toml(path))]) == config
+
+
+@pytest.mark.parametrize("text", ["count = ", "[table]\ncount = 1\n", "\x00"])
+def test_a_broken_toml_is_a_usage_error(tmp_path, text):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"c\.toml"):
+        read_toml(path)

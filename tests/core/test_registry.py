@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from dlcli.core import registry
+from dlcli.core.errors import RunError, UsageError
+from dlcli.core.registry import DATASETS, TASKS, get_dataset, get_task, load_object
+
+
+@pytest.mark.parametrize("spec", [*TASKS.values(), *DATASETS.values()], ids=lambda spec: spec.name)
+def test_every_reference_of_a_spec_exists(spec):
+    references = [value for value in dataclasses.asdict(spec).values() if isinstance(value, str) and ":" in value]
+    assert references
+    for reference in references:
+        assert load_object(reference) is not None
+
+
+def test_every_dataset_has_a_task_that_reads_its_form():
+    for spec in DATASETS.values():
+        assert get_task(spec.task).form == spec.form
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UsageError) as caught:
+        get_dataset("cifer10")
+    assert caught.value.hint == "did you mean 'cifar10'?"
+
+
+def test_a_missing_object_is_a_clear_error():
+    with pytest.raises(RunError, match="does not exist"):
+        load_object("dlcli.core.errors:Nothing")
+    with pytest.raises(RunError, match="does not exist"):
+        load_object("dlcli_no_such_package.x:Nothing")
+
+
+@dataclasses.dataclass
+class FakeEntry:
+    name: str
+    result: object
+
+    def load(self):
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def test_broken_plugins_are_told_and_harm_nothing(monkeypatch):
+    good = dataclasses.replace(TASKS["classification"], name="mine")
+    entries = [
+        FakeEntry("raises", RuntimeError("boom")),
+        FakeEntry("no-spec", object()),
+        FakeEntry("taken", TASKS["classification"]),
+        FakeEntry("good", good),
+    ]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries)
+    plugins = registry._load_plugins("dlcli.tasks", registry.TaskSpec, TASKS)
+    assert list(plugins.specs) == ["mine"]
+    assert [plugin.name for plugin in plugins.broken] == ["raises", "no-spec", "taken"]
+    assert "boom" in plugins.broken[0].reason

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import dlcli
+from dlcli.core.errors import DivergedError
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.callbacks import Callback, EarlyStopping, StopTraining
+from dlcli.engine.device import Device
+from dlcli.engine.loop import start_state, train
+
+CPU = Device(torch.device("cpu"))
+BASE = TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, optimizer="sgd", schedule="constant")
+
+
+def run(task, config, callbacks=(), valid=True):
+    loader = task.loader("train")
+    state = start_state(task, loader, config, CPU)
+    torch.manual_seed(config.seed)
+    reason = train(state, loader, task.loader("valid") if valid else None, config, callbacks)
+    return state, reason
+
+
+def weights(task):
+    return torch.cat([value.flatten() for value in task.model.state_dict().values()])
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.moments, self.records = [], []
+
+    def on_train_start(self, state):
+        self.moments.append("start")
+
+    def on_step_end(self, state):
+        self.moments.append(f"step {state.step}")
+
+    def on_epoch_end(self, state):
+        self.moments.append(f"epoch {state.record['epoch']}")
+        self.records.append(state.record)
+
+    def on_train_end(self, state):
+        self.moments.append("end")
+
+
+def test_the_word_backward_stands_once_in_the_package():
+    sources = Path(dlcli.__file__).parent.rglob("*.py")
+    calls = [str(path) for path in sources for _ in re.finditer(r"\.backward\(", path.read_text(encoding="utf-8"))]
+    assert [Path(path).name for path in calls] == ["loop.py"]
+
+
+def test_the_loop_equals_one_written_by_hand(toy_task):
+    task, by_hand = toy_task(BASE), toy_task(BASE)
+    run(task, BASE)
+    optimizer = by_hand.optimizers()["network"]
+    torch.manual_seed(BASE.seed)
+    for epoch in range(BASE.epochs):
+        by_hand.model.train()
+        for batch in by_hand.loader("train").batches(epoch):
+            optimizer.zero_grad()
+            [update] = by_hand.training_step(batch)
+            update.losses["squared"].backward()
+            optimizer.step()
+    assert torch.equal(weights(task), weights(by_hand))
+
+
+def test_moments_come_in_their_order(toy_task):
+    recorder = Recorder()
+    config = dataclasses.replace(BASE, epochs=2, batch_size=20)
+    run(toy_task(config), config, [recorder])
+    assert recorder.moments == ["start", "step 1", "step 2", "epoch 1", "step 3", "step 4", "epoch 2", "end"]
+
+
+@pytest.mark.parametrize(("micro", "count"), [(10, 4), (5, 8), (16, 3)])
+def test_accumulation_equals_one_large_batch(toy_task, micro, count):
+    large = dataclasses.replace(BASE, batch_size=40)
+    small = dataclasses.replace(BASE, batch_size=micro, accumulate=count)
+    one, many = toy_task(large, dropout=0.0), toy_task(small, dropout=0.0)
+    state, _ = run(one, large)
+    other, _ = run(many, small)
+    assert state.step == other.step == 3
+    torch.testing.assert_close(weights(many), weights(one), rtol=1e-5, atol=1e-6)
+    assert other.record["loss"] == pytest.approx(state.record["loss"], rel=1e-5)
+
+
+def test_the_logged_loss_is_the_mean_over_items_not_over_batches(toy_task):
+    config = dataclasses.replace(BASE, epochs=1, batch_size=16, learning_rate=0.0)  # batches of 16, 16 and 8
+    task = toy_task(config, dropout=0.0)
+    state, _ = run(task, config)
+    expected = float(((task.model(task.x) - task.y) ** 2).mean().detach())
+    assert state.record["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_loss_stays_out_of_the_other_networks_gradient(toy_gan):
+    config = dataclasses.replace(BASE, epochs=1, batch_size=40)
+    task = toy_gan(config)
+    generator, critic = task.model["generator"], task.model["critic"]
+    w, b = generator.weight.detach().clone(), critic.weight.detach().clone()
+    mean_input, rate = task.x.mean(0), config.learning_rate
+    run(task, config)
+    # d(-mean critic(fake))/dw = -critic.weight * mean(x): the critic's own loss has no part in it.
+    torch.testing.assert_close(generator.weight.detach(), w + rate * b * mean_input)
+    assert task.seen == [True], "the critic's update is asked for after the generator has stepped"
+
+
+def test_two_optimizers_log_each_loss(toy_gan):
+    recorder = Recorder()
+    run(toy_gan(BASE), BASE, [recorder])
+    record = recorder.records[-1]
+    assert record["loss"] == pytest.approx(record["loss_fool"] + record["loss_judge"] + record["loss_decay"])
+
+
+def test_clipping_bounds_the_step(toy_task):
+    config = dataclasses.replace(BASE, epochs=1, batch_size=40, clip_norm=1e-3)
+    task = toy_task(config)
+    before = weights(task)
+    run(task, config)
+    assert (weights(task) - before).norm() == pytest.approx(config.learning_rate * 1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("poison", ["inputs", "learning_rate"])
+def test_a_loss_that_is_not_finite_stops_the_training_and_names_step_and_rate(toy_task, poison):
+    config = dataclasses.replace(BASE, learning_rate=1e18 if poison == "learning_rate" else 0.05)
+    task = toy_task(config)
+    if poison == "inputs":
+        task.x[3] = float("nan")
+    recorder = Recorder()
+    with pytest.raises(DivergedError, match=r"step \d+ .*learning rate") as caught:
+        run(task, config, [recorder])
+    assert caught.value.exit_code == 9
+    assert recorder.moments[-1] == "end"
+
+
+def test_stop_training_ends_after_the_step(toy_task):
+    class StopAtThree(Recorder):
+        def on_step_end(self, state):
+            super().on_step_end(state)
+            if state.step == 3:
+                raise StopTraining("enough")
+
+    recorder = StopAtThree()
+    state, reason = run(toy_task(BASE), BASE, [recorder])
+    assert reason == "enough"
+    assert (state.epoch, state.batch, state.step) == (0, 3, 3)
+    assert recorder.moments[-2:] == ["step 3", "end"]
+
+
+def test_early_stopping_waits_for_its_patience(toy_task):
+    config = dataclasses.replace(BASE, epochs=50, learning_rate=0.0)
+    state, reason = run(toy_task(config), config, [EarlyStopping(3)])
+    assert "no better epoch" in str(reason)
+    assert (state.best_epoch, state.epoch) == (1, 4)
+
+
+def test_the_best_epoch_is_the_goals_best_on_the_validation_part(toy_task):
+    recorder = Recorder()
+    state, _ = run(toy_task(BASE), BASE, [recorder])
+    scores = [record["score"] for record in recorder.records]
+    assert state.best == max(scores)
+    assert state.best_epoch == scores.index(max(scores)) + 1
+
+
+def test_without_a_validation_part_the_training_loss_decides(toy_task):
+    recorder = Recorder()
+    state, _ = run(toy_task(BASE), BASE, [recorder], valid=False)
+    losses = [record["loss"] for record in recorder.records]
+    assert state.best_epoch == losses.index(min(losses)) + 1
+    assert "val_loss" not in recorder.records[0]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from dlcli.export.plan import ExportPlan
+
+Plans = Mapping[str, Callable[..., ExportPlan]]
+
+
+def test_dynamic_axis_that_no_sample_tries_is_refused(plans: Plans) -> None:
+    plan = plans["two"]()
+    same = tuple({name: array.numpy() for name, array in plan.example.items()} for _ in range(2))
+    with pytest.raises(ValueError, match="no sample tries another batch of left"):
+        dataclasses.replace(plan, samples=same)
+
+
+def test_example_of_one_item_is_refused(plans: Plans) -> None:
+    plan = plans["two"]()
+    with pytest.raises(ValueError, match="needs at least 2"):
+        dataclasses.replace(plan, example={name: tensor[:1] for name, tensor in plan.example.items()})
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ({"left": np.zeros((3, 4), np.float32)}, "a sample has"),
+        ({"left": np.zeros((3, 9), np.float32), "right": np.zeros((3, 5), np.float32)}, "shape"),
+        ({"left": np.zeros((3, 4)), "right": np.zeros((3, 5), np.float32)}, "float64"),
+    ],
+)
+def test_sample_unlike_the_example_is_refused(plans: Plans, sample: dict[str, np.ndarray], message: str) -> None:
+    plan = plans["two"]()
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(plan, samples=(*plan.samples, sample))
+
+
+def test_names_that_repeat_or_miss_are_refused(plans: Plans) -> None:
+    plan = plans["two"]()
+    with pytest.raises(ValueError, match="repeat"):
+        dataclasses.replace(plan, outputs=("left", "best"))
+    with pytest.raises(ValueError, match="the inputs are"):
+        dataclasses.replace(plan, example={"left": torch.zeros(2, 4)})
+    with pytest.raises(ValueError, match="no samples"):
+        dataclasses.replace(plan, samples=())

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from dlcli.export.plan import ExportPlan
+from dlcli.export.verify import compare, largest_values, reference_answers, tells_apart
+
+NAN, INF = math.nan, math.inf
+
+
+def floats(*values: float) -> dict[str, np.ndarray]:
+    return {"y": np.array(values, np.float32)}
+
+
+def test_difference_is_absolute_and_relative() -> None:
+    assert compare(floats(0.0, 9.0), floats(0.25, 9.0)).value == pytest.approx(0.25)
+    assert compare(floats(0.0, 9.0), floats(0.0, 10.0)).value == pytest.approx(0.1)
+
+
+def test_difference_of_tiny_values_is_measured_by_their_scale() -> None:
+    wrong = compare(floats(1e-9, 0.0), floats(0.0, 0.0), {"y": 1e-9})
+    assert wrong.value == pytest.approx(0.5)
+    assert compare(floats(0.0), floats(1e-30), {"y": 0.0}).value == INF
+
+
+def test_every_value_equals_itself() -> None:
+    values = floats(NAN, INF, -INF, 0.0, 3.4e38)
+    assert compare(values, {"y": values["y"].copy()}).value == 0.0
+    assert compare({"y": np.zeros((0, 3))}, {"y": np.zeros((0, 3))}).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        (floats(NAN), floats(0.0)),
+        (floats(0.0), floats(NAN)),
+        (floats(INF), floats(-INF)),
+        (floats(1.0), floats(INF)),
+        (floats(1.0, 2.0), floats(1.0)),
+        (floats(1.0), {"y": np.array([1.0])}),
+        (floats(1.0), {"z": np.array([1.0], np.float32)}),
+        ({"y": np.array([1, 2])}, {"y": np.array([1, 3])}),
+        ({"y": np.array([True])}, {"y": np.array([False])}),
+    ],
+)
+def test_answers_that_cannot_be_equal_are_infinitely_far_apart(
+    reference: dict[str, np.ndarray], answer: dict[str, np.ndarray]
+) -> None:
+    difference = compare(reference, answer)
+    assert difference.value == INF
+    assert difference.reason
+
+
+def test_worst_output_is_named() -> None:
+    reference = {"a": np.zeros(2), "b": np.zeros(2), "c": np.array([1])}
+    answer = {"a": np.full(2, 0.1), "b": np.full(2, 0.2), "c": np.array([1])}
+    assert compare(reference, answer).reason == "b differs by 0.2"
+
+
+def test_scale_passes_over_what_is_not_finite() -> None:
+    assert largest_values([floats(1.0, NAN), floats(-3.0, INF)]) == {"y": 3.0}
+
+
+def test_equal_items_tell_nothing_and_unequal_ones_do() -> None:
+    alike = {"y": np.tile(np.array([[0.3, -5.0]], np.float32), (3, 1))}
+    assert not tells_apart([alike, alike], 1e-4)
+    assert tells_apart([alike, {"y": alike["y"] * np.array([[1.0], [1.1], [1.0]], np.float32)}], 1e-4)
+    assert not tells_apart([{"y": alike["y"][:1]}], 1e-4)
+
+
+def test_reference_leaves_the_samples_alone(plans: Mapping[str, Callable[..., ExportPlan]]) -> None:
+    import torch
+    from torch import Tensor, nn
+
+    class InPlace(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return image.add_(1).mean((2, 3))
+
+    plan = plans["image"](InPlace())
+    before = [sample["image"].copy() for sample in plan.samples]
+    reference_answers(plan.module, plan)
+    assert all(
+        torch.equal(torch.from_numpy(a), torch.from_numpy(s["image"]))
+        for a, s in zip(before, plan.samples, strict=True)
+    )
+
+
+def test_wrong_number_of_outputs_is_a_fault_of_the_plan(plans: Mapping[str, Callable[..., ExportPlan]]) -> None:
+    plan = dataclasses.replace(plans["two"](), outputs=("scores",))
+    with pytest.raises(ValueError, match="gives 2 outputs"):
+        reference_answers(plan.module, plan)

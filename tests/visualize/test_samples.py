@@ -1,0 +1,80 @@
+"""Grids of samples and of mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlcli.visualize import mistakes as mistakes_module
+from dlcli.visualize.canvas import enlarge, tile
+from dlcli.visualize.grids import draw_samples
+from dlcli.visualize.mistakes import draw_mistakes
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def contains(picture: np.ndarray, cell: np.ndarray) -> bool:
+    height, width = cell.shape[:2]
+    corners = np.argwhere((picture[: -height + 1, : -width + 1] == cell[0, 0]).all(axis=2))
+    return any(np.array_equal(picture[top : top + height, left : left + width], cell) for top, left in corners)
+
+
+@pytest.mark.parametrize(("num_classes", "per_class"), [(1, 3), (3, 4), (40, 2), (5, 1)])
+def test_every_sample_is_in_the_picture(num_classes: int, per_class: int) -> None:
+    images = noise(num_classes, per_class, 32, 32, 3)
+    picture = draw_samples({f"class {index}": list(row) for index, row in enumerate(images)}, title="data")
+    factor = 3 if per_class == 1 else 2
+    assert all(contains(picture, enlarge(image, factor)) for row in images for image in row)
+
+
+def test_classes_stand_under_each_other_and_samples_side_by_side() -> None:
+    values = np.arange(1, 7, dtype=np.uint8).reshape(2, 3)
+    samples = {"a": [np.full((64, 64), value) for value in values[0]], "b": [np.full((64, 64), v) for v in values[1]]}
+    picture = draw_samples(samples)
+    cells = [
+        [picture[2 + 66 * row + 30, picture.shape[1] - 66 * (3 - column) + 30, 0] for column in range(3)]
+        for row in range(2)
+    ]
+    assert np.array_equal(cells, values)
+
+
+def test_class_with_fewer_samples_leaves_white() -> None:
+    picture = draw_samples({"a": [np.zeros((64, 64), np.uint8)] * 2, "b": [np.zeros((64, 64), np.uint8)], "c": []})
+    assert (picture[2:66, -66:-2] == 0).all()
+    assert (picture[68:, -66:] == 255).all()
+    assert (picture[134:, -132:] == 255).all()
+
+
+def test_many_classes_stay_near_a_square() -> None:
+    picture = draw_samples({f"class {index}": list(noise(4, 32, 32, 3)) for index in range(100)})
+    assert 0.5 < picture.shape[0] / picture.shape[1] < 2
+    assert max(picture.shape) < 2600
+
+
+def test_nothing_to_draw_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no images"):
+        draw_samples({"a": []})
+    with pytest.raises(ValueError, match="1 images for 2 mistakes"):
+        draw_mistakes([noise(4, 4)], [{}, {}], ["a"])
+
+
+def test_mistake_s_caption_names_truth_prediction_and_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def record(images: Any, *, captions: list[str], **options: Any) -> np.ndarray:
+        seen.append(captions)
+        return tile(images, captions=captions, **options)
+
+    monkeypatch.setattr(mistakes_module, "tile", record)
+    found = [
+        {"index": 7, "label": 0, "predicted": 1, "confidence": 0.973, "loss": 3.6},
+        {"index": 2, "label": 1, "predicted": 0, "confidence": 0.99996, "loss": 9.0},
+    ]
+    images = noise(2, 32, 32, 3)
+    picture = draw_mistakes(images, found, ["cat", "big\ndog"])
+    assert seen == [["cat\n→ 97% big dog", "big dog\n→ 99.9% cat"]]
+    assert all(contains(picture, enlarge(image, 5)) for image in images)
