@@ -52,7 +52,7 @@ class ToyMetric:
         return {"loss": self.total / self.count, "score": -self.total / self.count}
 
     def report(self):
-        return {"metrics": self.compute()}
+        return {"metrics": self.compute(), "lower_is_better": ["loss"]}
 
 
 class ToyTask:

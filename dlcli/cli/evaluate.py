@@ -22,7 +22,7 @@ class EvalOptions:
 
     split: str = option("test", "the part of the data: test, valid or train")
     data: str | None = option(None, "prepared data (default: the run's own)", metavar="DIR")
-    fail_under: tuple[str, ...] = option((), "exit 7 where a metric is lower (loss: higher)", metavar="METRIC=X")
+    fail_under: tuple[str, ...] = option((), "exit 7 where a metric is worse than this", metavar="METRIC=X")
     plots: bool = option(True, "draw plots into the run; --no-plots for none")
 
 
@@ -68,7 +68,7 @@ def _evaluate(values: Values) -> None:
         _print(console, split, report)
         if plots:
             console.say(f"plots in {run.folder('plots')}")
-    _check_bounds(bounds, report["metrics"])
+    _check_bounds(bounds, report["metrics"], report["lower_is_better"])
 
 
 def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list[str]:
@@ -114,12 +114,12 @@ def _check_names(bounds: Sequence[tuple[str, float]], metrics: Mapping[str, Any]
             raise UsageError(f"--fail-under: no metric {name!r}", hint=did_you_mean(name, metrics))
 
 
-def _check_bounds(bounds: Sequence[tuple[str, float]], metrics: Mapping[str, Any]) -> None:
+def _check_bounds(bounds: Sequence[tuple[str, float]], metrics: Mapping[str, Any], lower: Sequence[str]) -> None:
     for name, bound in bounds:
         value = metrics[name]
-        is_met = value is not None and (value <= bound if name == "loss" else value >= bound)
+        is_met = value is not None and (value <= bound if name in lower else value >= bound)
         if not is_met:
-            side = "over" if name == "loss" else "under"
+            side = "over" if name in lower else "under"
             raise ThresholdError(
                 f"{name} is {value if value is None else round(value, 6)}, {side} the bound of {bound:g}"
             )

@@ -79,6 +79,7 @@ def _export(values: Values) -> None:
             "bytes": result.bytes,
             "sha256": result.sha256,
             "max_difference": result.max_difference,
+            "is_telling": result.is_telling,
             "checks": checks,
         }
         console.answer_json("export", document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,12 +80,10 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
     network = own.get(name, Network("", "", "torchvision", image_size=224, num_classes=1000))
     size = options.image_size or network.image_size
     channels = options.channels or network.channels
-    arguments = {"num_classes": options.num_classes or network.num_classes, "in_channels": channels}
+    num_classes = options.num_classes or network.num_classes
+    build = load_object(network.build) if name in own else functools.partial(build_torchvision, name)
     try:
-        if name in own:
-            model = load_object(network.build)(image_size=size, **arguments)
-        else:
-            model = build_torchvision(name, image_size=size, **arguments)
+        model = build(num_classes=num_classes, in_channels=channels, image_size=size)
         summary = summarise(model, torch.zeros(1, channels, size, size))
     except ValueError as error:
         raise UsageError(f"{name} at {size} pixels: {error}", hint="take another --image-size") from None
@@ -92,9 +91,9 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
     if console.is_json:
         console.answer_json("model", {"name": name, "source": network.source, "image_size": size, **asdict(summary)})
         return
-    rows = [[layer.name, layer.kind, " x ".join(map(str, layer.shape)), layer.parameters] for layer in summary.layers]
+    rows = [[layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in summary.layers]
     console.table(["layer", "kind", "output", "parameters"], rows)
     console.answer(
-        f"\n{summary.parameters:,} parameters, {summary.flops / 1e6:,.1f} M multiply-adds at {size} x {size} px, "
+        f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds at {size} x {size} px, "
         f"receptive field {f'{field} pixels' if field else 'the whole input'}; {network.source}"
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from dlcli.core.errors import DataError, RunError
 from dlcli.core.registry import get_task, load_object
 from dlcli.core.run_dir import resolve_run
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dlcli.data.codec import Codec
 
 FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")

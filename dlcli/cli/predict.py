@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dlcli.cli.opening import Opened, open_model
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.streams import input_batches
@@ -79,6 +77,8 @@ def _predict(values: Values) -> None:
 
 def _answer(opened: Opened, sources: Sequence[str], top_k: int) -> Iterator[tuple[str, Record]]:
     """Yield each source with its record; what cannot be read has an `error` in place of an answer."""
+    import numpy as np
+
     encoded = [opened.codec.encode(source) for source in sources]
     good = [item.arrays for item in encoded if item.arrays is not None]
     records: Iterator[Record] = iter(())

@@ -44,7 +44,7 @@ def resolve_target(text: str, data: str | None) -> Target:
         UsageError: there is no such task or dataset.
         DataError: a prepared folder has a damaged card or a form that no task reads.
     """
-    task = find_task(text)
+    task = TASKS.get(text) or (None if text in DATASETS else find_task(text))  # plugins cost 30 ms to look at
     if task is not None:
         if data is not None:
             return Target(task, _name_of(Path(data)), Path(data))

@@ -7,8 +7,8 @@ recipe > default, which `resolve` applies to layers that each say where they com
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +83,6 @@ def option(
     return dataclasses.field(default=default, metadata={"option": info})
 
 
-@functools.cache
 def fields_of(config_class: type) -> tuple[FieldInfo, ...]:
     """Return the fields of a configuration class, in the order they are written."""
     hints = typing.get_type_hints(config_class)
@@ -153,7 +152,7 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
         raise UsageError(f"{where} must be of type {info.kind.__name__}, not {value!r}")
     spec = info.option
     if spec.choices and value not in spec.choices:
-        raise UsageError(f"{where} cannot be {value!r}", hint=did_you_mean(value, spec.choices))
+        raise UsageError(f"{where} cannot be {value!r}", hint=did_you_mean(str(value), spec.choices))
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{where} must be a finite number, not {value}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -197,9 +196,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file is missing, is no TOML, or holds nested tables.
     """
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

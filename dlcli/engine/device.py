@@ -49,7 +49,7 @@ class Device:
     def place(self, module: ModuleT) -> ModuleT:
         """Move a module here, in the memory layout that suits it."""
         if self.is_channels_last:
-            return module.to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+            return module.to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module.to(self.torch_device)
 
     def move(self, value: Any) -> Any:

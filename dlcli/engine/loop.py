@@ -161,7 +161,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
             if config.accumulate > 1:
                 loss = loss * update.count
-            loss.backward(inputs=parameters)
+            loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
             state.sums.add(update)
             weights[update.optimizer] = weights.get(update.optimizer, 0) + update.count
             if not steps_now:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def choose_precision(task: Task, device: Device, batch: Batch, asked: str) -> tu
         return device.with_precision(asked), "asked for"
     if device.torch_device.type == "mps":
         return device.with_precision("fp32"), "the default on mps"
-    small = device.move({name: _head(value) for name, value in batch.items()})
+    small = device.move(_head(batch))
     before = copy.deepcopy(task.model.state_dict())
     with torch.random.fork_rng():
         seconds = {name: _time_step(task, device.with_precision(name), small) for name in ("fp32", "bf16")}
@@ -42,6 +43,9 @@ def choose_precision(task: Task, device: Device, batch: Batch, asked: str) -> tu
 
 
 def _head(value: Any) -> Any:
+    """Return the first items of whatever a batch holds."""
+    if isinstance(value, Mapping):
+        return {name: _head(item) for name, item in value.items()}
     return value[:MAX_ITEMS] if isinstance(value, (torch.Tensor, list, tuple)) else value
 
 

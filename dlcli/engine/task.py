@@ -85,7 +85,11 @@ class Metric(Protocol):
         ...
 
     def report(self) -> dict[str, Any]:
-        """Return everything `dl eval` tells, as JSON values: `metrics`, and for classes `per_class`, `confusion`."""
+        """Return everything `dl eval` tells, as JSON values.
+
+        `metrics` and `lower_is_better` (the names of those that are better when lower) are always there; for classes
+        `per_class` and `confusion` too.
+        """
         ...
 
 

@@ -1,6 +1,6 @@
 """The pictures that `dl visualize` draws: a table of them, their options, and how each is made from its subject.
 
-Torch-free until a picture is drawn. To add one: a file with the drawing, and here its options, its function, its line.
+Free of torch and numpy until a picture is drawn, for the help page. To add one: a file with the drawing, and here its options, its function, its line.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.run_dir import RunDir
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
     from dlcli.visualize.features import Layer
 
-Drawn = Iterator[tuple[str, np.ndarray]]
+Drawn = Iterator[tuple[str, "np.ndarray"]]
 """The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
 
 
@@ -43,7 +42,10 @@ class Input:
 class Subject(Protocol):
     """What is drawn: a run or prepared data, opened as far as a picture asks for."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Return what the user called it."""
+        ...
 
     def run(self) -> RunDir:
         """Return the run; UsageError where the subject is data."""
@@ -230,6 +232,8 @@ def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
     if options.augmented:
         yield "grid-augmented", subject.training_samples()
         return
+    import numpy as np
+
     from dlcli.data.decoding import read_image
     from dlcli.data.forms.images import open_images
     from dlcli.visualize.grids import draw_samples
@@ -259,6 +263,8 @@ def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
 
 def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     """Yield the confusion matrix of an evaluation."""
+    import numpy as np
+
     from dlcli.visualize.confusion import draw_confusion
 
     run = subject.run()

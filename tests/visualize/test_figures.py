@@ -121,7 +121,7 @@ def test_damaged_metrics_are_a_run_error(tmp_path: Path, content: bytes | None, 
         read_metrics(path)
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 21, 100])
+@pytest.mark.parametrize("num_classes", [2, 21, 100])
 def test_confusion_is_drawn_within_bounds_for_few_and_many_classes(num_classes: int) -> None:
     matrix = np.eye(num_classes, dtype=int) * 50
     matrix[0] = 0

@@ -23,7 +23,7 @@ def contains(picture: np.ndarray, cell: np.ndarray) -> bool:
     return any(np.array_equal(picture[top : top + height, left : left + width], cell) for top, left in corners)
 
 
-@pytest.mark.parametrize(("num_classes", "per_class"), [(1, 3), (3, 4), (40, 2), (5, 1)])
+@pytest.mark.parametrize(("num_classes", "per_class"), [(1, 3), (3, 4), (24, 2), (5, 1)])
 def test_every_sample_is_in_the_picture(num_classes: int, per_class: int) -> None:
     images = noise(num_classes, per_class, 32, 32, 3)
     picture = draw_samples({f"class {index}": list(row) for index, row in enumerate(images)}, title="data")

@@ -170,4 +170,5 @@ def random_crop(preprocess: Preprocess, flip: bool, image: np.ndarray, seed: int
         tensor = v2.RandomResizedCrop(size, scale=CROP_AREA, antialias=True)(tensor)
         if flip and torch.rand(()) < 0.5:
             tensor = tensor.flip(-1)
-    return tensor.permute(1, 2, 0).numpy()
+    cropped: np.ndarray = tensor.permute(1, 2, 0).numpy()
+    return cropped

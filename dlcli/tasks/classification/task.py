@@ -54,7 +54,8 @@ class LogitsMetric:
     def report(self) -> dict[str, Any]:
         """Return figures, the table per class, curves, the confusion matrix and the worst mistakes."""
         worst = [mistake._asdict() for mistake in self._metric.worst(25)]
-        return {"metrics": self.compute(), **self._metric.report(self._names), "worst": worst}
+        lower = ["loss", "calibration_error"]
+        return {**self._metric.report(self._names), "lower_is_better": lower, "worst": worst}
 
 
 class ClassificationTask:
