@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def usual_loop(batches: Path, folder: Path) -> None:
                 cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
 
-def _unpickled(path: Path) -> dict[bytes, list[bytes]]:
+def _unpickled(path: Path) -> Any:
     with path.open("rb") as stream:
         return pickle.load(stream, encoding="bytes")
 
@@ -58,7 +59,7 @@ def prepare(batches: Path, folder: Path) -> None:
 
 def packed_only(batches: Path, folder: Path) -> None:
     """Do what the command does, without the PNG files."""
-    add, png.PngWriters.add = png.PngWriters.add, lambda *_job: None  # type: ignore[assignment, method-assign]
+    add, png.PngWriters.add = png.PngWriters.add, lambda *_job: None  # type: ignore[method-assign]
     threshold, png._WORTH_A_PROCESS = png._WORTH_A_PROCESS, 10**9
     try:
         prepare(batches, folder)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import data_of_run
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
@@ -59,6 +60,8 @@ def _evaluate(values: Values) -> None:
     _check_names(bounds, report["metrics"])
     split = {"run": str(run.path), "split": options.split, "data": str(data), "items": loader.num_items}
     write_json(run.folder("eval") / f"{options.split}.json", {**split, **report})
+    if options.plots:
+        warn_of_missing_glyphs(console, [str(row["name"]) for row in report.get("per_class", ())])
     plots = _draw(task, report, options.split, run) if options.plots else []
     for line in plots:
         console.detail(f"drew {line}")

@@ -91,7 +91,9 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
     if console.is_json:
         console.answer_json("model", {"name": name, "source": network.source, "image_size": size, **asdict(summary)})
         return
-    rows = [[layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in summary.layers]
+    rows = [
+        [layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in summary.layers
+    ]
     console.table(["layer", "kind", "output", "parameters"], rows)
     console.answer(
         f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds at {size} x {size} px, "

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import data_if_there, data_of_run
 from dlcli.cli.options import Argument, Values, make_command, pick_target
 from dlcli.cli.targets import resolve_target
@@ -78,6 +79,7 @@ def _visualize(picture: Picture, values: Values) -> None:
     from dlcli.visualize.canvas import write_png
 
     drawn = list(picture.draw(subject, options))
+    warn_of_missing_glyphs(console, subject.names())
     paths = _paths([stem for stem, _ in drawn], out, subject)
     for path, (_, image) in zip(paths, drawn, strict=True):
         write_png(path, image)
@@ -162,6 +164,16 @@ class _Opened:
 
     def labels(self) -> Sequence[str]:
         return tuple(self._loaded[1].assets["labels"])
+
+    def names(self) -> Sequence[str]:
+        """Return the class names that may stand in the picture, as far as they are known without loading a network."""
+        if self._run is not None:
+            names = self._run.read_json("labels.json") if (self._run.path / "labels.json").exists() else []
+            return [str(name) for name in names]
+        from dlcli.data.card import read_card
+
+        card = read_card(self.data())
+        return card.classes if card is not None else ()
 
     def example(self) -> Tensor:
         task = self._loaded[0]

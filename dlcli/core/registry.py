@@ -104,8 +104,8 @@ TASKS: Mapping[str, TaskSpec] = {
 
 
 def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: Any) -> DatasetSpec:
-    path = f"dlcli.datasets.{module}:{prefix}"
-    return DatasetSpec(name, summary, "images", "classification", f"{path}Importer", f"{path}Options", **more)
+    importer, options = f"dlcli.datasets.{module}:{prefix}Importer", f"dlcli.datasets.options:{prefix}Options"
+    return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
 
 
 DATASETS: Mapping[str, DatasetSpec] = {

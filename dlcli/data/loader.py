@@ -16,21 +16,6 @@ from dlcli.data.decoding import read_image
 from dlcli.data.transforms import BatchAugmentation
 
 
-def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of two parts, the second holding `fraction` of each class, both in ascending order.
-
-    A class with two or more items keeps at least one in the first part; a class with one has it there.
-    """
-    random = np.random.default_rng([seed, 0x5911])
-    second = []
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        count = min(round(len(members) * fraction), len(members) - 1)
-        second.append(members[:count])
-    taken = np.sort(np.concatenate(second)) if second else np.zeros(0, dtype=np.int64)
-    return np.setdiff1d(np.arange(len(labels)), taken), taken
-
-
 class Order:
     """The batches of each epoch, as indices.
 

@@ -17,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dlcli.core.config import option
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.download import download_file
@@ -26,6 +25,7 @@ from dlcli.data.gzips import open_decompressed
 from dlcli.data.names import check_class_names
 from dlcli.data.pickles import load_numpy_dict
 from dlcli.data.preparing import Report
+from dlcli.datasets.options import Cifar10Options, Cifar100Options
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 _SIZE = 32
@@ -74,21 +74,6 @@ _CIFAR100 = _Layout(
     test=("test",),
     meta="meta",
 )
-
-
-@dataclass(frozen=True)
-class Cifar10Options:
-    """What `dl prepare cifar10` can be told."""
-
-    download: bool = option(False, "fetch the official archive (170 MB) when no SOURCE is given")
-
-
-@dataclass(frozen=True)
-class Cifar100Options:
-    """What `dl prepare cifar100` can be told."""
-
-    download: bool = option(False, "fetch the official archive (170 MB) when no SOURCE is given")
-    coarse: bool = option(False, "label by the 20 superclasses instead of the 100 classes")
 
 
 class _CifarImporter:
@@ -154,7 +139,7 @@ class _CifarImporter:
             self._split(name, members, batches, len(classes))
             for name, members in (("test", self._layout.test), ("train", self._layout.train))
         )
-        card = write_pixels(folder, self._layout.name, classes, splits, num_images=_NUM_IMAGES)
+        card = write_pixels(folder, self._layout.name, classes, splits, num_images=batches.num_bytes // _ROW)
         total = sum(card.num_items(split) for split in card.counts)
         if total == _NUM_IMAGES:
             return card
@@ -207,6 +192,11 @@ class _Batches:
         self._archive = files[0] if len(files) == 1 else None
         if self._archive is not None:
             self._contents = _unpacked(self._archive, layout)
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of all batches together."""
+        return sum(map(len, self._contents.values())) or sum(path.stat().st_size for path in self._paths.values())
 
     def load(self, name: str) -> tuple[dict[bytes, Any], str]:
         """Return what a batch holds, and where it was found."""

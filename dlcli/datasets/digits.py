@@ -6,28 +6,19 @@ Source: the test part of Alpaydin and Kaynak 1998, "Optical Recognition of Handw
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dlcli.core.config import option
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.forms.image_writer import PixelSplit, write_pixels
 from dlcli.data.preparing import Report
 from dlcli.data.splitting import stratified_part
+from dlcli.datasets.options import DigitsOptions
 
 _MAX_VALUE = 16  # each pixel counts the set pixels of a 4 x 4 block
 _NUM_IMAGES = 1797
-
-
-@dataclass(frozen=True)
-class DigitsOptions:
-    """What `dl prepare digits` can be told."""
-
-    test_fraction: float = option(0.2, "part of each class that becomes the test split", minimum=0.01, maximum=0.9)
-    seed: int = option(0, "seed of that split", minimum=0)
 
 
 class DigitsImporter:

@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dlcli.core.config import option
 from dlcli.core.errors import DataError
 from dlcli.data import packed
 from dlcli.data.card import Card
@@ -33,6 +32,7 @@ from dlcli.data.names import check_class_names
 from dlcli.data.pixels import PixelStatistics, leak_warning
 from dlcli.data.preparing import Report
 from dlcli.data.splitting import stratified_part
+from dlcli.datasets.options import ImageFolderOptions
 
 _MAX_NAMED = 20  # bad files that the card names
 _MAX_SAMPLED = 2000  # training images that mean and std are taken from
@@ -42,17 +42,6 @@ _RUBBISH = ("thumbs.db", "desktop.ini")
 
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class ImageFolderOptions:
-    """What `dl prepare image-folder` can be told."""
-
-    test_fraction: float = option(
-        0.2, "part of each class that becomes the test split where the folder has none", minimum=0.01, maximum=0.9
-    )
-    seed: int = option(0, "seed of that split", minimum=0)
-    max_bad: int = option(100, "unreadable files that are skipped before it is an error", minimum=0, metavar="COUNT")
 
 
 @dataclass(frozen=True)

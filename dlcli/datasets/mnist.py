@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.config import option
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.download import download_file
@@ -23,11 +22,13 @@ from dlcli.data.forms.image_writer import PixelSplit, write_pixels
 from dlcli.data.gzips import open_decompressed
 from dlcli.data.packed import MAX_SIZE_PX
 from dlcli.data.preparing import Report
+from dlcli.datasets.options import FashionMnistOptions, MnistOptions
 
 _UINT8 = 0x08  # the idx format's number for unsigned bytes
 _MAX_ITEMS = 1_000_000
 _NUM_IMAGES = 70_000
 _BYTES_AN_IMAGE = 4096 + 28 * 28
+_LEAST_BYTES = 150  # of an image in a gzipped file, to guess whether there are many
 _FILES = {  # split -> (images, labels)
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -86,20 +87,6 @@ _FASHION_MNIST = _Origin(
 )
 
 
-@dataclass(frozen=True)
-class MnistOptions:
-    """What `dl prepare mnist` can be told."""
-
-    download: bool = option(False, "fetch the original files (11 MB) when no SOURCE is given")
-
-
-@dataclass(frozen=True)
-class FashionMnistOptions:
-    """What `dl prepare fashion-mnist` can be told."""
-
-    download: bool = option(False, "fetch the original files (30 MB) when no SOURCE is given")
-
-
 class _IdxImporter:
     """What both have in common."""
 
@@ -149,9 +136,10 @@ class _IdxImporter:
         """Write PNG files, named by their place in the original, and the packed copy."""
         origin = self._origin
         report(f"{origin.title}: writing images of {len(origin.classes)} classes")
+        num_images = sum(path.stat().st_size for path in files) // _LEAST_BYTES
         pairs = (("test", (files[2], files[3])), ("train", (files[0], files[1])))
         splits = (_read_split(split, *pair, len(origin.classes)) for split, pair in pairs)
-        card = write_pixels(folder, origin.name, origin.classes, splits, num_images=_NUM_IMAGES)
+        card = write_pixels(folder, origin.name, origin.classes, splits, num_images=num_images)
         total = sum(card.num_items(split) for split in card.counts)
         if total == _NUM_IMAGES:
             return card

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.console import Console, is_interactive
-from dlcli.core.errors import RunError
 from dlcli.core.files import write_text
+from dlcli.core.records import parse_record
 
 if TYPE_CHECKING:
     from dlcli.engine.loop import TrainState
@@ -51,7 +51,7 @@ class MetricsLog(Callback):
         if not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _epoch_of(line) <= state.epoch]
+        kept = [line for line in lines if (parse_record(line) or {"epoch": math.inf})["epoch"] <= state.epoch]
         write_text(self._path, "".join(line + "\n" for line in kept))
 
     def on_epoch_end(self, state: TrainState) -> None:
@@ -61,28 +61,8 @@ class MetricsLog(Callback):
             stream.write(json.dumps(record, allow_nan=False) + "\n")
 
 
-def _epoch_of(line: str) -> float:
-    try:
-        return int(json.loads(line)["epoch"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf  # a line that a crash cut short
-
-
 def _jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a `metrics.jsonl`; a last line that a crash cut short is left out.
-
-    Raises:
-        RunError: there is no such file.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        raise RunError(f"{path}: no metrics yet", hint="the run has not finished an epoch") from None
-    return [json.loads(line) for line in lines if _epoch_of(line) < math.inf]
 
 
 class EarlyStopping(Callback):

@@ -22,10 +22,11 @@ from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, RunError, StoppedError, UsageError
 from dlcli.core.files import write_json, write_text
+from dlcli.core.records import read_metrics
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog, read_records
+from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
 from dlcli.engine.checkpoint import Checkpoints, read_checkpoint, restore_training
 from dlcli.engine.device import Device, open_device, seed_everything
 from dlcli.engine.loop import TrainState, start_state, train
@@ -220,7 +221,7 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
 
 def _records(run: RunDir) -> list[dict[str, Any]]:
     try:
-        return read_records(run.metrics_file)
+        return read_metrics(run.metrics_file)
     except DlError:
         return []
 

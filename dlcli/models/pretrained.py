@@ -62,7 +62,9 @@ def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
     Raises:
         RunError: the file is missing, damaged, refused, or holds something else.
     """
-    hint = "--pretrained takes `default` or a file of weights by name, as torch.save(model.state_dict(), FILE) writes it"
+    hint = (
+        "--pretrained takes `default` or a file of weights by name, as torch.save(model.state_dict(), FILE) writes it"
+    )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

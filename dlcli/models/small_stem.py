@@ -89,7 +89,9 @@ def keep_resolution(model: nn.Module, early: tuple[str, ...]) -> None:
         if isinstance(layer, nn.MaxPool2d):
             model.set_submodule(name, nn.Identity())
         elif isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 3:
-            model.set_submodule(name, _similar(layer, layer.in_channels, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)))
+            model.set_submodule(
+                name, _similar(layer, layer.in_channels, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+            )
         elif isinstance(layer, nn.Conv2d):
             layer.stride = (1, 1)
         else:

@@ -81,7 +81,7 @@ def head_name(model: nn.Module) -> str:
     ]
     if not found:
         raise ValueError(f"{type(model).__name__} has no layer named {', '.join(sorted(HEAD_NAMES))}")
-    return found[-1]
+    return str(found[-1])
 
 
 def freeze_backbone(model: nn.Module) -> None:

@@ -123,8 +123,7 @@ def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[No
 
 def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Yield leaves, and modules that hold parameters beside their children (ViT's class token)."""
-    # Attention's output projection is a child that is never called.
-    is_leaf = isinstance(model, nn.MultiheadAttention) or not any(True for _ in model.children())
+    is_leaf = _is_attention(model) or not any(True for _ in model.children())
     if is_leaf or any(True for _ in model.parameters(recurse=False)):
         yield name, model
     if not is_leaf:
@@ -132,9 +131,14 @@ def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
             yield from _rows(child, f"{name}.{child_name}" if name else child_name)
 
 
+def _is_attention(module: nn.Module) -> bool:
+    """Return whether the module may use its children's weights without calling them, as torch's and Swin's do."""
+    return "Attention" in type(module).__name__
+
+
 def _count_new(module: nn.Module, counted: set[int]) -> int:
     total = 0
-    for parameter in module.parameters(recurse=isinstance(module, nn.MultiheadAttention)):
+    for parameter in module.parameters(recurse=_is_attention(module)):
         if id(parameter) not in counted:
             counted.add(id(parameter))
             total += parameter.numel()

@@ -6,6 +6,8 @@ the paper lacks; a mean over the last map in place of the two layers of 4096 uni
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from dlcli.models.blocks import conv_norm_relu, initialise
@@ -46,5 +48,5 @@ class VGG(nn.Module):
 
 
 def _stage(*widths: int) -> nn.Sequential:
-    convolutions = [conv_norm_relu(before, after, 3) for before, after in zip(widths, widths[1:], strict=False)]
+    convolutions = [conv_norm_relu(before, after, 3) for before, after in pairwise(widths)]
     return nn.Sequential(*convolutions, nn.MaxPool2d(2))

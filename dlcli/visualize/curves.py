@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlcli.core.errors import RunError
 from dlcli.visualize.figure import COLOURS, new_figure, plain_axes, set_texts, to_rgb
 from dlcli.visualize.fonts import font_for
 
@@ -21,38 +18,6 @@ NOT_DRAWN = ("epoch", "step", "seconds", "items_per_s")
 SHOWN_NAMES = {"loss": "training", "val_loss": "validation"}
 MOST_MARKED = 40
 """Up to so many epochs every one is a dot."""
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a `metrics.jsonl`, one an epoch; a last line that a crash cut short is left out.
-
-    Raises:
-        RunError: the file is missing, empty, or damaged elsewhere than in its last line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", hint="the run has not finished an epoch yet") from None
-    records = []
-    for number, line in enumerate(lines, start=1):
-        record = _record(line)
-        if record is not None:
-            records.append(record)
-        elif number < len(lines):
-            raise RunError(
-                f"{path}: line {number} is not the record of an epoch", hint="the file was changed or damaged"
-            )
-    if not records:
-        raise RunError(f"{path}: holds no epoch", hint="the run has not finished an epoch yet")
-    return records
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and _is_number(value.get("epoch")) else None
 
 
 def _is_number(value: Any) -> bool:

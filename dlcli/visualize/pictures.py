@@ -1,6 +1,7 @@
 """The pictures that `dl visualize` draws: a table of them, their options, and how each is made from its subject.
 
-Free of torch and numpy until a picture is drawn, for the help page. To add one: a file with the drawing, and here its options, its function, its line.
+Free of torch and numpy until a picture is drawn, for the help page. To add one: a file with the drawing, and here its
+options, its function, its line.
 """
 
 from __future__ import annotations
@@ -254,7 +255,8 @@ def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
 def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
     """Yield loss, metrics and learning rate over the epochs."""
     del options
-    from dlcli.visualize.curves import draw_curves, read_metrics
+    from dlcli.core.records import read_metrics
+    from dlcli.visualize.curves import draw_curves
 
     run = subject.run()
     best = run.info().get("best") or {}

@@ -143,7 +143,7 @@ def test_a_chinese_path_is_read_and_a_bad_one_named(tmp_path):
     photo().save(folder / "猫.png")
     np.testing.assert_array_equal(read_image(folder / "猫.png", 3), np.asarray(photo()))
     (folder / "坏.png").write_bytes(b"")
-    with pytest.raises(DataError, match="坏.png: the file is empty"):
+    with pytest.raises(DataError, match=r"坏\.png: the file is empty"):
         read_image(folder / "坏.png", 3)
     with pytest.raises(DataError, match="cannot be read"):
         read_image(folder / "none.png", 3)

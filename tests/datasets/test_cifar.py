@@ -142,17 +142,12 @@ def test_mean_and_std_are_over_all_training_pixels(folder, tmp_path):
 
 def test_outer_folder_and_archives_give_the_same(folder, tmp_path):
     card = prepare(folder, tmp_path / "out")
-    sources = [
-        folder.parent,
+    archives = [
         write_archive(tmp_path / "a.tar.gz", make_batches()),
         write_archive(tmp_path / "b.tar", make_batches(), mode="w"),
     ]
-    for number, source in enumerate(sources):
-        other = (
-            prepare(source, tmp_path / "elsewhere" / str(number))
-            if number
-            else prepare(source / folder.name, tmp_path / "o")
-        )
+    for source in archives:
+        other = prepare(source, tmp_path / f"out of {source.name}")
         assert dataclasses.replace(other, sources=card.sources) == card
     assert Cifar10Importer(Cifar10Options()).locate(folder.parent) == [folder / name for name in MEMBERS]
 

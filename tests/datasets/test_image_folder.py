@@ -179,7 +179,7 @@ def test_a_class_of_the_test_split_alone_is_an_error(tmp_path):
 def test_without_two_classes_there_is_nothing_to_learn(tmp_path, build):
     (tmp_path / "source").mkdir()
     build(tmp_path / "source")
-    with pytest.raises(DataError, match="no images by class|needs two"):
+    with pytest.raises(DataError, match=r"no images by class|needs two"):
         prepare(tmp_path / "source", tmp_path / "out")
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from dlcli.core.errors import RunError
+from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, MetricsLog, StopTraining, read_records
+from dlcli.engine.callbacks import Callback, MetricsLog, StopTraining
 from dlcli.engine.checkpoint import (
     Checkpoints,
     describe_checkpoint,
@@ -47,7 +48,7 @@ def start(make, config, run, *, resume=False, stop_at=None):
 
 
 def untimed(path):
-    return [{k: v for k, v in record.items() if k not in ("seconds", "items_per_s")} for record in read_records(path)]
+    return [{k: v for k, v in record.items() if k not in ("seconds", "items_per_s")} for record in read_metrics(path)]
 
 
 @pytest.mark.parametrize("stop_at", [10, 12, 15], ids=["at an epoch's end", "within an epoch", "at its last step"])
@@ -72,8 +73,8 @@ def test_lines_of_epochs_that_the_checkpoint_does_not_know_are_written_anew(tmp_
     with run.metrics_file.open("a") as stream:
         stream.write('{"epoch": 3, "loss": 99}\n{"epo')
     start(toy_task, BASE, run, resume=True)
-    assert [record["epoch"] for record in read_records(run.metrics_file)] == [1, 2, 3, 4]
-    assert all(record["loss"] < 99 for record in read_records(run.metrics_file))
+    assert [record["epoch"] for record in read_metrics(run.metrics_file)] == [1, 2, 3, 4]
+    assert all(record["loss"] < 99 for record in read_metrics(run.metrics_file))
 
 
 def test_the_one_before_the_last_is_kept(tmp_path, toy_task):
@@ -86,7 +87,7 @@ def test_the_one_before_the_last_is_kept(tmp_path, toy_task):
 def test_the_best_checkpoint_holds_the_best_epochs_weights(tmp_path, toy_task):
     run = RunDir(tmp_path)
     start(toy_task, BASE, run)
-    records = read_records(run.metrics_file)
+    records = read_metrics(run.metrics_file)
     best = max(records, key=lambda record: record["score"])
     content = read_checkpoint(run.best_checkpoint)
     assert content["epoch"] == best["epoch"]

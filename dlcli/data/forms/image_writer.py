@@ -54,7 +54,7 @@ def write_pixels(
         classes: names that are safe as folder names.
         splits: taken one after the other: the PNG files of one are written while the next is read. "train" last
             keeps the cores busy for the longest.
-        num_images: of all splits.
+        num_images: of all splits, roughly: whether more processes are worth their start.
     """
     written: dict[str, _Written] = {}
     statistics = PixelStatistics()

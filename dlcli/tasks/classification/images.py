@@ -13,7 +13,8 @@ from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.decoding import read_image
 from dlcli.data.forms.images import ImagesForm
-from dlcli.data.loader import FileLoader, Order, PackedLoader, stratified_split
+from dlcli.data.loader import FileLoader, Order, PackedLoader
+from dlcli.data.splitting import stratified_part
 from dlcli.data.transforms import BatchAugmentation
 from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig
@@ -85,8 +86,8 @@ class ImageSource:
         splits = self.form.splits()
         if split in ("train", "valid") and "valid" not in splits and "train" in splits:
             labels = self.form.labels("train")
-            parts = stratified_split(labels, self._train.val_fraction, self._train.seed)
-            return "train", parts[0 if split == "train" else 1]
+            is_valid = stratified_part(labels, self._train.val_fraction, self._train.seed)
+            return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
         if split not in splits:
             raise DataError(f"{self.form.root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
         return split, np.arange(len(self.form.labels(split)))

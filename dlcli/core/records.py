@@ -1,0 +1,46 @@
+"""`metrics.jsonl`: one JSON record an epoch, read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.errors import RunError
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a `metrics.jsonl`, one an epoch; a last line that a crash cut short is left out.
+
+    Raises:
+        RunError: the file is missing, empty, or damaged elsewhere than in its last line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", hint="the run has not finished an epoch yet") from None
+    records = []
+    for number, line in enumerate(lines, start=1):
+        record = parse_record(line)
+        if record is not None:
+            records.append(record)
+        elif number < len(lines):
+            raise RunError(
+                f"{path}: line {number} is not the record of an epoch", hint="the file was changed or damaged"
+            )
+    if not records:
+        raise RunError(f"{path}: holds no epoch", hint="the run has not finished an epoch yet")
+    return records
+
+
+def parse_record(line: str) -> dict[str, Any] | None:
+    """Return the record that a line holds, or None where it holds none (a crash cut it short)."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and _is_epoch(value.get("epoch")) else None
+
+
+def _is_epoch(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import torch
+
+from dlcli.models.inception import Inception, InceptionModule
+from dlcli.models.summary import summarise
+
+
+def test_modules_have_half_the_paper_s_widths() -> None:
+    network = Inception(num_classes=10)
+    features, widths = torch.zeros(2, 96, 4, 4), []
+    for stage in (network.layer1, network.layer2, network.layer3):
+        for module in stage:
+            if isinstance(module, InceptionModule):
+                features = module(features)
+                widths.append(features.shape[1])
+    # Table 1: 256, 480, 512, 512, 512, 528, 832, 832, 1024.
+    assert [2 * width for width in widths] == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
+
+
+def test_counts_are_those_that_are_stated() -> None:
+    summary = summarise(Inception(num_classes=10), torch.zeros(1, 3, 32, 32))
+    assert (summary.parameters, summary.multiply_adds) == (1_475_418, 92_779_520)
+
+
+def test_large_images_are_shrunk_as_in_the_paper() -> None:
+    summary = summarise(Inception(num_classes=10, image_size=224), torch.zeros(1, 3, 224, 224))
+    assert {layer.name: layer.output_shape for layer in summary.layers}["stem.4"] == (96, 28, 28)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from dlcli.models.lenet import SmallCNN
+from dlcli.models.normalised import Normalised
+from dlcli.models.stem import freeze_backbone
+from dlcli.models.summary import LayerSummary, summarise
+from dlcli.models.zoo import build_torchvision
+
+
+def test_summary_of_a_small_network_equals_the_one_worked_by_hand() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    summary = summarise(model, torch.zeros(5, 1, 8, 8))
+    assert summary.layers == (
+        LayerSummary("0", "Conv2d", (4, 8, 8), 40),
+        LayerSummary("1", "ReLU", (4, 8, 8), 0),
+        LayerSummary("2", "AdaptiveAvgPool2d", (4, 1, 1), 0),
+        LayerSummary("3", "Flatten", (4,), 0),
+        LayerSummary("4", "Linear", (2,), 10),
+    )
+    assert (summary.parameters, summary.trainable, summary.parameter_bytes) == (50, 50, 200)
+    assert summary.multiply_adds == 9 * 4 * 64 + 4 * 2
+    assert summary.receptive_field == 3
+
+
+def test_model_and_random_generator_stay_as_they_were() -> None:
+    model = SmallCNN(num_classes=3, width=4)
+    freeze_backbone(model)
+    model.train()
+    model.layer2.eval()
+    weights, modes = copy.deepcopy(model.state_dict()), [module.training for module in model.modules()]
+    hooks = [len(module._forward_hooks) for module in model.modules()]
+    generator = torch.get_rng_state()
+    summary = summarise(model, torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
+    assert summary.trainable == 16 * 3 + 3
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert [module.training for module in model.modules()] == modes
+    assert [len(module._forward_hooks) for module in model.modules()] == hooks
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_layers_account_for_every_parameter_of_a_transformer() -> None:
+    summary = summarise(build_torchvision("vit_b_32", num_classes=1000), torch.zeros(1, 3, 224, 224))
+    assert sum(layer.parameters for layer in summary.layers) == summary.parameters == 88_224_232
+    assert round(summary.multiply_adds / 1e9, 3) == 4.409  # as torchvision's page has it, attention products included
+    assert summary.receptive_field is None
+
+
+def test_parameters_that_layers_share_are_counted_once() -> None:
+    first, second = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+    second.weight = first.weight
+    summary = summarise(nn.Sequential(first, second), torch.zeros(1, 4))
+    assert (summary.parameters, [layer.parameters for layer in summary.layers]) == (16, [16, 0])
+    assert (summary.multiply_adds, summary.receptive_field) == (32, None)
+
+
+def test_receptive_field_of_resnet18_is_the_published_one() -> None:
+    # 7, pool 11; four 3x3 at step 4: 43; one at 4 and three at 8: 99; one at 8 and three at 16: 211; one at 16 and
+    # three at 32: 435.
+    model = build_torchvision("resnet18", num_classes=2)
+    assert summarise(model, torch.zeros(1, 3, 480, 480)).receptive_field == 435
+
+
+def test_uint8_pixels_and_a_normalising_wrapper_change_no_receptive_field() -> None:
+    model = SmallCNN(num_classes=3, width=4)
+    plain = summarise(model, torch.zeros(1, 1, 64, 64)).receptive_field
+    wrapped = summarise(Normalised(model, [0.9], [0.1]), torch.zeros(1, 1, 64, 64, dtype=torch.uint8)).receptive_field
+    # 3x3 twice 5, pool 6, 3x3 twice at step 2: 14, pool 16, 3x3 at step 4: 24.
+    assert plain == wrapped == 24
+    assert type(plain) is int
+
+
+def test_max_pool_and_dead_units_hide_no_pixel() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(4))
+    nn.init.zeros_(model[0].weight)
+    nn.init.constant_(model[1].bias, -1.0)
+    assert summarise(model, torch.zeros(1, 1, 32, 32)).receptive_field == 6
+
+
+def test_bf16_network_is_measured_too() -> None:
+    model = SmallCNN(num_classes=3, width=4).bfloat16()
+    summary = summarise(model, torch.zeros(1, 1, 64, 64, dtype=torch.bfloat16))
+    assert (summary.parameter_bytes, summary.receptive_field) == (2 * summary.parameters, 24)
