@@ -90,7 +90,6 @@ def build_app() -> Any:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
         epilog="Start with: dl train digits",
     )
@@ -103,12 +102,16 @@ def run(args: Sequence[str]) -> int:
     console = Console()
     debug = "--debug" in args
     try:
-        code = build_app().main(list(args), prog_name="dl", standalone_mode=False)
+        app = build_app()
+        if not args:
+            sys.stderr.write(app.get_help(app.make_context("dl", ["-h"], resilient_parsing=True)) + "\n")
+            return ExitCode.USAGE
+        code = app.main(list(args), prog_name="dl", standalone_mode=False)
         sys.stdout.flush()
         if code == ExitCode.INTERRUPTED:
             console.error(["error: interrupted"])
         return int(code or 0)
-    except BrokenPipeError:  # the reader has what it wants: `dl runs | head -1`
+    except (BrokenPipeError, SystemExit):  # the reader has what it wants: `dl runs | head -1`; Typer exits by itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except DlError as error:
@@ -134,9 +137,6 @@ def run(args: Sequence[str]) -> int:
 
 def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:
     message = " ".join(error.format_message().split())
-    if not message:  # no arguments at all: Typer has printed the help page
-        sys.stdout.write(error.ctx.get_help() + "\n") if getattr(error, "ctx", None) else None
-        return ExitCode.USAGE
     command = f"dl {args[0]} -h" if args and args[0] in COMMANDS else "dl -h"
     console.error([f"error: {message[0].lower()}{message[1:]}", f"  fix: `{command}` lists what there is"])
     return ExitCode.USAGE

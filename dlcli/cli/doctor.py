@@ -39,7 +39,7 @@ def _doctor(values: Values) -> None:
     faults = [(what, found) for what, state, found in findings if state == "fault"]
     if faults:
         what, found = faults[0]
-        fault = RunError if subject is not None and (Path(subject) / "run.json").exists() else DataError
+        fault = RunError if subject is not None and _data_folder(subject) is None else DataError
         raise fault(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {what}: {found}")
 
 
@@ -80,17 +80,27 @@ def _pair() -> Iterator[Finding]:
 
 
 def _subject(text: str) -> Iterator[Finding]:
+    data = _data_folder(text)
+    yield from _run(resolve_run(text)) if data is None else _dataset(data)
+
+
+def _data_folder(text: str) -> Path | None:
+    """Return the dataset that the user means, or None where it is a run."""
     path = Path(text) if Path(text).is_dir() else Path("data") / text
-    if path.is_dir() and not (path / "run.json").exists():
-        yield from _dataset(path)
-    else:
-        yield from _run(resolve_run(text))
+    return path if path.is_dir() and not (path / "run.json").exists() else None
 
 
 def _dataset(path: Path) -> Iterator[Finding]:
+    from dlcli.data.card import read_card
     from dlcli.data.decoding import read_image
     from dlcli.data.forms.images import open_images
 
+    other = read_card(path)
+    if other is not None and other.form != "images":  # a form of its own: the card is all that is known here
+        items = ", ".join(f"{other.num_items(split):,} {split}" for split in other.counts)
+        yield "card", "ok", f"{other.name}: form {other.form}, {items}"
+        yield from (("card", "warning", warning) for warning in other.warnings)
+        return
     form = open_images(path)
     card = form.card
     yield "card", "ok" if form.is_prepared else "warning", f"{card.name}: {len(card.classes)} classes"

@@ -21,7 +21,7 @@ from dlcli.core.run_dir import RunDir, resolve_run
 class EvalOptions:
     """What is measured, and what must be met."""
 
-    split: str = option("test", "the part of the data: test, valid or train")
+    split: str = option("test", "the part of the data", choices=("test", "valid", "train"))
     data: str | None = option(None, "prepared data (default: the run's own)", metavar="DIR")
     fail_under: tuple[str, ...] = option((), "exit 7 where a metric is worse than this", metavar="METRIC=X")
     plots: bool = option(True, "draw plots into the run; --no-plots for none")
@@ -106,9 +106,12 @@ def _finite(value: Any) -> Any:
 def _bound(text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
-        return name.strip(), float(number)
+        bound = float(number)
     except ValueError:
-        raise UsageError(f"--fail-under {text!r}: not METRIC=NUMBER", hint="as in --fail-under accuracy=0.9") from None
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise UsageError(f"--fail-under {text!r}: not METRIC=NUMBER", hint="as in --fail-under accuracy=0.9")
+    return name.strip(), bound
 
 
 def _check_names(bounds: Sequence[tuple[str, float]], metrics: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ def _export(values: Values) -> None:
     suffix = FORMATS[options.format].suffix if options.format in FORMATS else ""
     if run is not None:
         task, more = _task_of_run(run, options.data)
-        path = Path(options.out) if options.out else run.folder("exports") / f"{run.name}{suffix}"
+        path = Path(options.out) if options.out else run.exports / f"{run.name}{suffix}"
     else:
         task, more = load_object(spec.task).from_network(text), {"task": spec.name, "model": text}
         path = Path(options.out or f"{text}{suffix}")

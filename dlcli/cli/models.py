@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import Network, TaskSpec, all_tasks, load_object
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -69,24 +72,28 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         UsageError: there is no such network, or it does not take that size.
     """
     console = values.console()
-    import torch
-
     from dlcli.models.summary import summarise
     from dlcli.models.zoo import build_torchvision, classifier_names
 
-    own = {key: network for spec in all_tasks().values() for key, network in _networks(spec).items()}
-    if name not in own and name not in classifier_names():
-        raise UsageError(f"no network {name!r}", hint=did_you_mean(name, [*own, *classifier_names()]))
-    network = own.get(name, Network("", "", "torchvision", image_size=224, num_classes=1000))
+    owners = {key: spec for spec in all_tasks().values() for key in _networks(spec)}
+    if name in owners:
+        network = _networks(owners[name])[name]
+        build = load_object(network.build)
+    elif name in classifier_names():
+        network = Network("", "", "torchvision", image_size=224, num_classes=1000)
+        build = functools.partial(build_torchvision, name)
+    else:
+        raise UsageError(f"no network {name!r}", hint=did_you_mean(name, [*owners, *classifier_names()]))
     size = options.image_size or network.image_size
-    channels = options.channels or network.channels
-    num_classes = options.num_classes or network.num_classes
-    build = load_object(network.build) if name in own else functools.partial(build_torchvision, name)
-    try:
-        model = build(num_classes=num_classes, in_channels=channels, image_size=size)
-        summary = summarise(model, torch.zeros(1, channels, size, size))
-    except ValueError as error:
-        raise UsageError(f"{name} at {size} pixels: {error}", hint="take another --image-size") from None
+    if network.image_size is None:
+        model, example = _without_images(name, owners[name], options)
+        summary = summarise(model, example)
+    else:
+        try:
+            model, example = _of_images(build, network, options)
+            summary = summarise(model, example)
+        except ValueError as error:
+            raise UsageError(f"{name} at {size} pixels: {error}", hint="take another --image-size") from None
     field = summary.receptive_field
     if console.is_json:
         console.answer_json("model", {"name": name, "source": network.source, "image_size": size, **asdict(summary)})
@@ -95,7 +102,31 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         [layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in summary.layers
     ]
     console.table(["layer", "kind", "output", "parameters"], rows)
-    console.answer(
-        f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds at {size} x {size} px, "
-        f"receptive field {f'{field} pixels' if field else 'the whole input'}; {network.source}"
-    )
+    counts = f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds"
+    if network.image_size is not None:
+        counts += f" at {size} px, receptive field {f'{field} pixels' if field else 'the whole input'}"
+    console.answer(f"{counts}; {network.source}")
+
+
+def _of_images(build: Any, network: Network, options: ModelsOptions) -> tuple[nn.Module, Tensor]:
+    """Return a network of images and an input of the size that was asked for."""
+    import torch
+
+    size = options.image_size or network.image_size or 0
+    channels = options.channels or network.channels
+    num_classes = options.num_classes or network.num_classes
+    model = build(num_classes=num_classes, in_channels=channels, image_size=size)
+    return model, torch.zeros(1, channels, size, size)
+
+
+def _without_images(name: str, spec: TaskSpec, options: ModelsOptions) -> tuple[nn.Module, Tensor]:
+    """Return a network of something else, as its task makes it, and an input.
+
+    Raises:
+        UsageError: a size of images was asked for.
+    """
+    if options.image_size or options.channels or options.num_classes:
+        raise UsageError(f"{name} takes no images", hint=f"dl models {name}")
+    task = load_object(spec.task).from_network(name)
+    plan = task.export_plan()
+    return task.model, plan.example[plan.inputs[0]]

@@ -151,16 +151,24 @@ def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
 def pick_target(rest: Sequence[str], known: Callable[[str], bool]) -> str | None:
     """Return the word of the command line that names the target, before options are known.
 
-    The first word that `known` recognises is the target; failing that, the first word that is no option and follows
-    none: `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` mean the same.
+    `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` mean the same. A word that follows an option may be
+    its value, so those that follow none are looked at first: the first that `known` recognises is the target; failing
+    that, the first word that `known` recognises anywhere; failing that, the first word that follows no option.
     """
     words = [word for word in rest if not word.startswith("-")]
-    for word in words:
-        if known(word):
-            return word
     free = [
         word
         for index, word in enumerate(rest)
         if not word.startswith("-") and (index == 0 or not rest[index - 1].startswith("-"))
     ]
-    return free[0] if free else None
+    return next(filter(known, [*free, *words]), free[0] if free else None)
+
+
+def flag_value(rest: Sequence[str], flag: str) -> str | None:
+    """Return what a line gives for a flag, as `--flag VALUE` or `--flag=VALUE`, before options are known."""
+    for index, word in enumerate(rest):
+        if word == flag and index + 1 < len(rest):
+            return rest[index + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

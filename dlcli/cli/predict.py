@@ -53,7 +53,7 @@ def _predict(values: Values) -> None:
     if sum((options.jsonl, options.csv, console.is_json)) > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
     opened = open_model(values.arguments["run"], device=compute.device, threads=compute.threads)
-    writer = _Writer(console, options, opened.name)
+    writer = _Writer(console, options, opened)
     num_good = num_bad = 0
     drawing = _Drawing(Path(options.save_dir), opened) if options.save_dir else None
     for sources in input_batches(values.arguments["input"], options.batch_size, opened.codec.expand):
@@ -92,10 +92,11 @@ def _answer(opened: Opened, sources: Sequence[str], top_k: int) -> Iterator[tupl
 class _Writer:
     """Writes records in the form that was asked for: lines as they come, tables and documents at the end."""
 
-    def __init__(self, console: Console, options: PredictOptions, model: str) -> None:
+    def __init__(self, console: Console, options: PredictOptions, opened: Opened) -> None:
         self._console = console
         self._options = options
-        self._model = model
+        self._model = opened.name
+        self._fields = opened.codec.fields
         self._kept: list[Record] = []
         self._has_header = False
         self.first_error: list[str] = []
@@ -116,11 +117,11 @@ class _Writer:
         if self._console.is_json:
             self._console.answer_json("predict", {"model": self._model, "records": self._kept})
         elif self._kept:
-            self._console.answer(_plain("\n".join(format_table(*_as_table(self._kept)))))
+            self._console.answer(_plain("\n".join(format_table(*_as_table(self._kept, self._fields)))))
 
     def _write_csv(self, record: Record) -> None:
         scalars = {name: value for name, value in record.items() if not isinstance(value, (list, dict))}
-        columns = ["input", "label", "probability", "error"]
+        columns = ["input", *self._fields, "error"]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if not self._has_header:
@@ -135,16 +136,18 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _as_table(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
+def _as_table(records: Sequence[Record], fields: Sequence[str]) -> tuple[list[str], list[list[object]]]:
+    """Return columns and rows: the fields, and behind them the second best answers and on where they were asked for."""
     rows: list[list[object]] = []
-    width = max((len(record.get("top", ())) for record in records), default=1)
+    ranks = range(2, 1 + max((len(record.get("top", ())) for record in records), default=1))
     for record in records:
         if "error" in record:
-            rows.append([record["input"], f"error: {record['error']}", ""] + [""] * (width - 1))
-            continue
-        others = [f"{entry['label']} {entry['probability']:.4f}" for entry in record.get("top", ())[1:]]
-        rows.append([record["input"], record["label"], f"{record['probability']:.4f}", *others])
-    return ["input", "label", "probability", *(f"{rank}." for rank in range(2, width + 1))], rows
+            values: list[object] = [f"error: {record['error']}", *[""] * (len(fields) - 1 + len(ranks))]
+        else:
+            values = [f"{value:.4f}" if isinstance(value, float) else value for value in map(record.get, fields)]
+            values += [f"{entry['label']} {entry['probability']:.4f}" for entry in record.get("top", ())[1:]]
+        rows.append([record["input"], *values])
+    return ["input", *fields, *(f"{rank}." for rank in ranks)], rows
 
 
 class _Drawing:

@@ -55,6 +55,8 @@ def _no_target(values: Values) -> None:
 def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
     from dlcli.data.preparing import prepare_dataset
 
+    if values.arguments["dataset"] != spec.name:  # an option's value was taken for the dataset
+        raise UsageError(f"dl prepare {values.arguments['dataset']}: name the dataset before its options")
     console = values.console()
     options = values.resolve(options_class)
     general = values.resolve(PrepareOptions)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
 from dlcli.cli.targets import Target, ensure_prepared, is_known, resolve_target
 from dlcli.core.config import Layer, option, read_toml, resolve, split_values, to_dict
 from dlcli.core.console import Console
-from dlcli.core.errors import DlError, UsageError
+from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
@@ -66,16 +66,12 @@ def _target_of_line(rest: list[str]) -> Target | None:
     """
     word = pick_target(rest, is_known)
     try:
-        if word is not None and not any(flag in rest for flag in ("--resume", "--from")):
-            data = rest[rest.index("--data") + 1] if "--data" in rest[:-1] else None
-            return resolve_target(word, data)
-        for flag in ("--resume", "--from"):
-            if flag in rest[:-1]:
-                info = resolve_run(rest[rest.index(flag) + 1]).info()
-                return Target(get_task(str(info["task"])), str(info["dataset"]), Path())
-    except (DlError, KeyError):
+        run = flag_value(rest, "--resume") or flag_value(rest, "--from")
+        if run is not None:
+            return _target_of_run(resolve_run(run), None)
+        return resolve_target(word, flag_value(rest, "--data")) if word is not None else None
+    except DlError:
         return None
-    return None
 
 
 def _train(spec: TaskSpec | None, values: Values) -> None:
@@ -100,13 +96,24 @@ def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Tar
     if text is not None:
         return resolve_target(text, options.data)
     if origin is not None:
-        info = origin.info()
-        data = options.data or str(info["data"])
-        return Target(get_task(str(info["task"])), str(info["dataset"]), Path(data))
+        return _target_of_run(origin, options.data)
     raise UsageError(
         "train what?",
         hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
     )
+
+
+def _target_of_run(run: RunDir, data: str | None) -> Target:
+    """Return what a run was trained for.
+
+    Raises:
+        RunError: the run does not say it, or its task is not there any more.
+    """
+    try:
+        spec = get_task(run.entry("task"))
+    except UsageError as error:
+        raise RunError(f"{run.info_file}: {error.message}", hint=error.hint) from None
+    return Target(spec, run.entry("dataset"), Path(data or run.entry("data")))
 
 
 def _request(
@@ -136,7 +143,7 @@ def _request(
 def _tables(options: TrainOptions, origin: RunDir | None) -> list[tuple[str, Mapping[str, Any]]]:
     tables: list[tuple[str, Mapping[str, Any]]] = []
     if origin is not None:
-        tables.append((str(origin.config_file), read_toml(origin.config_file)))
+        tables.append((str(origin.config_file), origin.config()))
     if options.config is not None:
         tables.append((options.config, read_toml(Path(options.config))))
     return tables

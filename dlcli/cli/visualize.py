@@ -65,6 +65,8 @@ def _no_picture(values: Values) -> None:
 
 
 def _visualize(picture: Picture, values: Values) -> None:
+    if PICTURES.get(values.arguments["picture"]) is not picture:  # an option's value was taken for the picture
+        raise UsageError(f"dl visualize {values.arguments['picture']}: name the picture before its options")
     console = values.console()
     options = values.resolve(picture.options)
     out = values.resolve(DrawOptions).out

@@ -76,14 +76,15 @@ class Network:
         build: "module:Callable" with plain arguments.
         summary: one line for `dl models`.
         source: the paper or page it follows.
-        image_size: height and width that it is drawn and counted at when no run says otherwise.
+        image_size: height and width that it is drawn and counted at when no run says otherwise; None for a network
+            that takes no images, which is then looked at as its task's `from_network` makes it.
         channels, num_classes: likewise.
     """
 
     build: str
     summary: str
     source: str
-    image_size: int = 32
+    image_size: int | None = 32
     channels: int = 3
     num_classes: int = 10
 

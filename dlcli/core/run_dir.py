@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.files import write_json, write_text
 
@@ -70,8 +72,13 @@ class RunDir:
         """The checkpoint before the newest, should that one be damaged."""
         return self.path / "checkpoints" / "previous.pt"
 
+    @property
+    def exports(self) -> Path:
+        """The folder of what is exported from the run; the export makes it."""
+        return self.path / "exports"
+
     def folder(self, kind: str) -> Path:
-        """Return (and make) one of the folders tensorboard, plots, samples, predictions, exports, eval."""
+        """Return (and make) one of the folders tensorboard, plots, samples, predictions, eval."""
         path = self.path / kind
         path.mkdir(exist_ok=True)
         return path
@@ -88,6 +95,28 @@ class RunDir:
         if value["schema"] > RUN_SCHEMA:
             raise RunError(f"{self.info_file}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
         return value
+
+    def entry(self, name: str) -> str:
+        """Return a text that `run.json` of every run has.
+
+        Raises:
+            RunError: it has none.
+        """
+        value = self.info().get(name)
+        if not isinstance(value, str):
+            raise RunError(f"{self.info_file}: {name!r} is missing", hint="the run is damaged: train it again")
+        return value
+
+    def config(self) -> dict[str, Any]:
+        """Return `config.toml`.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        try:
+            return read_toml(self.config_file)
+        except UsageError as error:
+            raise RunError(error.message, hint="the run is damaged: train it again") from None
 
     def update_info(self, **changes: Any) -> None:
         """Change entries of `run.json`."""
@@ -118,10 +147,10 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> R
     Raises:
         UsageError: the name is taken or is no folder name.
     """
+    if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest")):
+        raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
     RUNS.mkdir(exist_ok=True)
     if name is not None:
-        if name != Path(name).name or name in ("", ".", "..", "latest"):
-            raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
         path = RUNS / name
         try:
             path.mkdir()
@@ -132,8 +161,12 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> R
     else:
         path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
     run = RunDir(path)
-    write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
-    write_text(RUNS / "latest", path.name + "\n")
+    try:
+        write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
+        write_text(RUNS / "latest", path.name + "\n")
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return run
 
 

@@ -35,7 +35,12 @@ class Codec(Protocol):
     """Turns raw inputs into arrays and outputs into records.
 
     Constructed as `Codec(assets)` with the mapping from asset names to their JSON values.
+
+    Attributes:
+        fields: the single values of every record, in the order of a table's columns.
     """
+
+    fields: tuple[str, ...]
 
     def expand(self, inputs: Iterable[str]) -> Iterator[str]:
         """Yield the single inputs that the user's arguments mean (folders and globs opened)."""

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -197,24 +197,33 @@ def _is_leftover(path: Path, pid: int) -> bool:
 
 @contextmanager
 def _staging(target: Path, shown: Path, space_needed: Callable[[], int]) -> Iterator[Path]:
-    """Give a hidden empty folder beside the destination; it is removed if the block fails."""
+    """Give a hidden empty folder beside the destination; if the block fails, it is removed with those made for it."""
     staging = _beside(target, "partial")
+    made = [parent for parent in target.parents if not parent.exists()]
     try:
         staging.mkdir(parents=True)
         yield staging
     except OSError as error:
         free = shutil.disk_usage(next(parent for parent in target.parents if parent.exists())).free
-        shutil.rmtree(staging, ignore_errors=True)
+        _remove(staging, made)
         if error.errno in _FULL:
             raise DataError(
                 f"{shown}: the disk is full",
                 details=[f"about {space_needed() / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB were left at the end"],
                 hint="free some space, or give a folder on another disk with --out",
             ) from None
-        raise DataError(f"{error.filename or shown}: {error.strerror or error}") from error
+        is_ours = error.filename is None or str(error.filename).startswith(str(staging))
+        raise DataError(f"{shown if is_ours else error.filename}: {error.strerror or error}") from error
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        _remove(staging, made)
         raise
+
+
+def _remove(staging: Path, made: Sequence[Path]) -> None:
+    shutil.rmtree(staging, ignore_errors=True)
+    for folder in made:
+        with suppress(OSError):  # it was not made, or someone else has put something into it
+            folder.rmdir()
 
 
 def _take_place(staging: Path, target: Path) -> None:

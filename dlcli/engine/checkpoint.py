@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlcli.core.errors import RunError
 from dlcli.core.files import atomic_file
@@ -28,6 +31,10 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
         state: what is saved.
         description: JSON values that make the file self-contained: task, configuration, assets.
         with_training: also optimizers, schedule, position, sums, and random generators.
+
+    Raises:
+        OSError: the disk is full; the old file is kept. What is needed is compared with what is free before the first
+            byte is written.
     """
     content: dict[str, Any] = {
         "schema": CHECKPOINT_SCHEMA,
@@ -37,8 +44,45 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
     }
     if with_training:
         content["training"] = _training_state(state)
+    content["sha256"] = _digest(content)
+    _require_space(path, content)
     with atomic_file(path) as stream:
         torch.save(content, stream)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of every name, plain value and tensor of a checkpoint but the digest itself."""
+    digest = hashlib.sha256()
+    for name, value in _leaves({key: value for key, value in content.items() if key != "sha256"}):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            array = value.detach().cpu().contiguous()
+            digest.update(f"{array.dtype}{tuple(array.shape)}".encode())
+            digest.update(array.flatten().view(torch.uint8).numpy() if array.numel() else b"")
+        else:
+            digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}/{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}/{index}")
+    else:
+        yield name, value
+
+
+def _require_space(path: Path, content: Mapping[str, Any]) -> None:
+    tensors = [value for _, value in _leaves(content) if isinstance(value, Tensor)]
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + 2**16
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        message = f"{needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+        raise OSError(errno.ENOSPC, message, str(path))
 
 
 def _training_state(state: TrainState) -> dict[str, Any]:
@@ -75,11 +119,29 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: damaged: {_first_line(error)}") from None
     if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:
         raise RunError(f"{path}: not a checkpoint of dl", hint="`dl runs` lists the runs")
+    if content.get("sha256") != _digest(content):
+        raise RunError(f"{path}: damaged: its content does not have the SHA-256 that it was saved with")
     return content
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
+    """Return the newest checkpoint of a run that is whole: the last, or the one before it.
+
+    Raises:
+        RunError: the run has no checkpoint, or both are damaged.
+    """
+    if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
+        raise RunError(f"{run.path}: stopped before its first checkpoint", hint="start it anew with `dl train --from`")
+    try:
+        return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
+    except RunError:
+        if not run.previous_checkpoint.exists():
+            raise
+        return run.previous_checkpoint, read_checkpoint(run.previous_checkpoint)
 
 
 def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

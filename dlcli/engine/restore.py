@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import read_toml, resolve, split_values
-from dlcli.core.errors import RunError
+from dlcli.core.config import resolve, split_values
+from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
@@ -51,19 +52,31 @@ class Description:
         return resolve(config_class, [own]), resolve(TrainConfig, [shared])
 
 
+@contextmanager
+def blaming(origin: Path) -> Iterator[None]:
+    """Turn a wrong option into a fault of the file that it was read from: nobody has typed it.
+
+    Raises:
+        RunError: in place of a UsageError.
+    """
+    try:
+        yield
+    except UsageError as error:
+        where = "" if error.message.startswith(str(origin)) else f"{origin}: "
+        raise RunError(f"{where}{error.message}", hint=error.hint) from None
+
+
 def describe_run(run: RunDir) -> Description:
     """Return the description that stands in a run's files.
 
     Raises:
         RunError: a file of the run is missing or damaged.
     """
-    info = run.info()
-    try:
-        task, model, dataset = str(info["task"]), str(info["model"]), str(info["dataset"])
-        names = list(info["assets"])
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{run.info_file}: {error} is missing") from None
-    return Description(task, read_toml(run.config_file), run.assets(names), model, dataset, run.name)
+    task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
+    names = run.info().get("assets")
+    if not isinstance(names, list):
+        raise RunError(f"{run.info_file}: 'assets' is missing")
+    return Description(task, run.config(), run.assets(names), model, dataset, run.name)
 
 
 def load_task(run: RunDir, *, data: Path | None = None) -> tuple[Task, Description]:
@@ -74,7 +87,7 @@ def load_task(run: RunDir, *, data: Path | None = None) -> tuple[Task, Descripti
         DataError: the data does not fit the run.
     """
     checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
-    return _build(describe_run(run), read_checkpoint(checkpoint), checkpoint, data)
+    return _build(describe_run(run), run.config_file, read_checkpoint(checkpoint), checkpoint, data)
 
 
 def load_task_from_file(path: Path, *, data: Path | None = None) -> tuple[Task, Description]:
@@ -89,15 +102,17 @@ def load_task_from_file(path: Path, *, data: Path | None = None) -> tuple[Task, 
         description = Description(**value)
     except TypeError as error:
         raise RunError(f"{path}: its description is damaged: {error}") from None
-    return _build(description, content, path, data)
+    return _build(description, path, content, path, data)
 
 
 def _build(
-    description: Description, content: Mapping[str, Any], path: Path, data: Path | None
+    description: Description, origin: Path, content: Mapping[str, Any], path: Path, data: Path | None
 ) -> tuple[Task, Description]:
-    config, train = description.configs(str(path))
-    factory = load_object(description.spec.task)
-    task: Task = factory.from_assets(config, train, description.assets, data)
+    """Return the task; `origin` is the file that holds the options, `path` the one with the weights."""
+    with blaming(origin):
+        config, train = description.configs(str(origin))
+        factory = load_object(description.spec.task)
+        task: Task = factory.from_assets(config, train, description.assets, data)
     load_weights(task.model, content, path)
     task.model.eval()
     return task, description

@@ -20,18 +20,18 @@ import torch
 from dlcli import __version__
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
-from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, RunError, StoppedError, UsageError
+from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, StoppedError, UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
-from dlcli.engine.checkpoint import Checkpoints, read_checkpoint, restore_training
+from dlcli.engine.checkpoint import Checkpoints, newest_checkpoint, restore_training
 from dlcli.engine.device import Device, open_device, seed_everything
 from dlcli.engine.loop import TrainState, start_state, train
 from dlcli.engine.precision import choose_precision
-from dlcli.engine.restore import describe_run
+from dlcli.engine.restore import blaming, describe_run
 from dlcli.engine.signals import StopOnSignal
 from dlcli.engine.task import Loader, Task
 from dlcli.engine.tensorboard import TensorBoard
@@ -70,7 +70,12 @@ def start_training(request: TrainRequest, console: Console) -> RunDir:
     device = open_device(request.train.device, threads=request.train.threads)
     seed_everything(request.train.seed)
     task, loader, valid = _open_task(request, device)
-    device, why = choose_precision(task, device, next(loader.batches()), request.train.precision)
+    first = next(iter(loader.batches()), None)
+    if first is None:
+        raise DataError(
+            f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` says why"
+        )
+    device, why = choose_precision(task, device, first, request.train.precision)
     console.say(f"{device.describe()}, {device.precision} ({why})")
     seed_everything(request.train.seed)
     state = start_state(task, loader, request.train, device)
@@ -89,31 +94,22 @@ def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
     if info.get("status") == FINISHED:
         raise UsageError(f"{run.path} is finished", hint=f"`dl train --from {run.name}` starts anew with its options")
     description = describe_run(run)
-    config, options = description.configs(str(run.config_file))
+    with blaming(run.config_file):
+        spec = description.spec
+        config, options = description.configs(str(run.config_file))
     device = open_device(options.device, threads=options.threads).with_precision(str(info.get("precision", "fp32")))
     seed_everything(options.seed)
     data = data or Path(str(info.get("data", "")))
-    request = TrainRequest(
-        description.spec, description.dataset, data, description.model, config, options, str(info["command"])
-    )
-    task, loader, valid = _open_task(request, device)
+    command = run.entry("command")
+    request = TrainRequest(spec, description.dataset, data, description.model, config, options, command)
+    with blaming(run.config_file):
+        task, loader, valid = _open_task(request, device)
     state = start_state(task, loader, options, device)
-    checkpoint, content = _newest_checkpoint(run)
+    checkpoint, content = newest_checkpoint(run)
     restore_training(state, content, checkpoint)
     run.update_info(status=RUNNING)
     console.say(f"resuming {run.path} at epoch {state.epoch + 1}, step {state.step}")
     return _run_to_end(run, state, loader, valid, options, console)
-
-
-def _newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
-    if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
-        raise RunError(f"{run.path}: stopped before its first checkpoint", hint="start it anew with `dl train --from`")
-    try:
-        return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
-    except RunError:
-        if not run.previous_checkpoint.exists():
-            raise
-        return run.previous_checkpoint, read_checkpoint(run.previous_checkpoint)
 
 
 def _open_task(request: TrainRequest, device: Device) -> tuple[Task, Loader, Loader | None]:
@@ -217,6 +213,8 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
     if error is not None:
         changes["error"] = error.splitlines()[0] if error else "unknown"
     run.update_info(**changes)
+    if state.task.card is not None:  # unreadable files may have been met on the way
+        write_json(run.card_file, state.task.card.to_json())
 
 
 def _records(run: RunDir) -> list[dict[str, Any]]:

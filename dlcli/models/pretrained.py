@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import sys
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
         "--pretrained takes `default` or a file of weights by name, as torch.save(model.state_dict(), FILE) writes it"
     )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the pickle's protocol; what it holds is judged below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file", hint=hint) from None
     except pickle.UnpicklingError as error:

@@ -95,6 +95,6 @@ def _trace(module: nn.Module, output: Any, maps: list[Tensor]) -> None:
     if isinstance(output, Tensor) and output.ndim == 4 and output.requires_grad:
         if isinstance(module, nn.Conv2d):
             # After a hundred layers the share of a pixel at the border is under the least float32: count, not weigh.
-            output.register_hook(lambda gradient: gradient.ne(0).to(gradient))
+            output.register_hook(lambda gradient: gradient.ne(0).to(gradient))  # type: ignore[no-untyped-call]
         if not isinstance(module, _ADAPTIVE) and min(output.shape[-2:]) > 1:
             maps.append(output)

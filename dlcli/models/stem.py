@@ -51,7 +51,8 @@ def check_images(network: str, images: Tensor, in_channels: int, minimum: int) -
         ImageSizeError: H or W is under the minimum.
         ValueError: the images have another shape.
     """
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # a check here would become part of the exported graph
+    # A check here would become part of the exported graph.
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined, no-untyped-call]
         return
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != in_channels:

@@ -68,9 +68,10 @@ def _build_convolutional(name: str, num_classes: int, image_size: int) -> nn.Mod
 
     family = family_of(name, image_size)
     if name in ("googlenet", "inception_v3"):
-        model = get_model(name, num_classes=num_classes, aux_logits=False, transform_input=False, init_weights=True)
+        builder_options = {"aux_logits": False, "transform_input": False, "init_weights": True}
     else:
-        model = get_model(name, num_classes=num_classes)
+        builder_options = {}
+    model: nn.Module = get_model(name, num_classes=num_classes, **builder_options)
     if image_size <= SMALL_IMAGE:
         keep_resolution(model, family.early)
     return model
@@ -83,7 +84,7 @@ def _build_vit(name: str, num_classes: int, image_size: int) -> nn.Module:
         reference = get_model(name)
     if image_size <= SMALL_IMAGE:
         # The builders by name fix the patches, so the network is built from its parts.
-        return VisionTransformer(
+        small: nn.Module = VisionTransformer(
             image_size=image_size,
             patch_size=_small_patch(image_size),
             num_layers=len(reference.encoder.layers),
@@ -92,8 +93,10 @@ def _build_vit(name: str, num_classes: int, image_size: int) -> nn.Module:
             mlp_dim=reference.mlp_dim,
             num_classes=num_classes,
         )
+        return small
     _check_multiple(name, image_size, reference.patch_size)
-    return get_model(name, num_classes=num_classes, image_size=image_size)
+    large: nn.Module = get_model(name, num_classes=num_classes, image_size=image_size)
+    return large
 
 
 def _small_patch(image_size: int) -> int:
@@ -106,7 +109,8 @@ def _build_maxvit(name: str, num_classes: int, image_size: int) -> nn.Module:
     from torchvision.models import get_model
 
     _check_multiple(name, image_size, MAXVIT_STEP)
-    return get_model(name, num_classes=num_classes, input_size=(image_size, image_size))
+    model: nn.Module = get_model(name, num_classes=num_classes, input_size=(image_size, image_size))
+    return model
 
 
 def _check_multiple(name: str, image_size: int, step: int) -> None:

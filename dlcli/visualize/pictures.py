@@ -276,9 +276,14 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     report = run.read_json(f"eval/{options.split}.json")
     if "confusion" not in report:
         raise RunError(f"{path}: has no confusion matrix; the task has no classes")
-    names = [row["name"] for row in report["per_class"]]
+    try:
+        names = [str(row["name"]) for row in report["per_class"]]
+        confusion = np.array(report["confusion"], dtype=np.int64).reshape(len(names), len(names))
+    except (KeyError, TypeError, ValueError):
+        again = f"`dl eval {run.name} --split {options.split}` writes it anew"
+        raise RunError(f"{path}: damaged", hint=again) from None
     title = f"{run.name}, {options.split}"
-    yield "confusion", draw_confusion(np.array(report["confusion"]), names, normalise=not options.counts, title=title)
+    yield "confusion", draw_confusion(confusion, names, normalise=not options.counts, title=title)
 
 
 PICTURES: Mapping[str, Picture] = {

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +24,7 @@ from dlcli.engine.checkpoint import (
     Checkpoints,
     describe_checkpoint,
     load_weights,
+    newest_checkpoint,
     read_checkpoint,
     restore_training,
     save_checkpoint,
@@ -148,3 +158,75 @@ def test_weights_alone_cannot_be_resumed(tmp_path, toy_task):
     save_checkpoint(path, state, {}, with_training=False)
     with pytest.raises(RunError, match="weights only"):
         restore_training(state, read_checkpoint(path), path)
+
+
+def test_changed_weights_are_refused(tmp_path, toy_task):
+    task = toy_task(BASE)
+    path = tmp_path / "x.pt"
+    save_checkpoint(path, start_state(task, task.loader("train"), BASE, CPU), {}, with_training=True)
+    content = torch.load(path, weights_only=True)
+    next(iter(content["model"].values())).view(-1)[0] += 1e-6
+    torch.save(content, path)
+    with pytest.raises(RunError, match="SHA-256"):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_that_cannot_fit_is_not_begun(tmp_path, toy_task, monkeypatch):
+    task = toy_task(BASE)
+    path = tmp_path / "x.pt"
+    state = start_state(task, task.loader("train"), BASE, CPU)
+    save_checkpoint(path, state, {"mark": 1}, with_training=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(100, 99, 1))
+    with pytest.raises(OSError, match="are needed") as caught:
+        save_checkpoint(path, state, {"mark": 2}, with_training=False)
+    assert caught.value.errno == errno.ENOSPC
+    assert describe_checkpoint(read_checkpoint(path), path) == {"mark": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.pt"]
+
+
+SAVER = """
+import os, sys, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import ToyTask
+from dlcli.core.run_dir import RunDir
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.checkpoint import Checkpoints
+from dlcli.engine.device import Device
+from dlcli.engine.loop import start_state
+torch.set_num_threads(1)
+config = TrainConfig(batch_size=8)
+task = ToyTask(config, model=torch.nn.Linear(1000, 2000))
+state = start_state(task, task.loader("train"), config, Device(torch.device("cpu")))
+saver = Checkpoints(RunDir(Path(sys.argv[1])), {})
+for _ in sys.stdin:  # a child for each line, so that torch is imported once
+    child = os.fork()
+    if child == 0:
+        while True:
+            state.epoch += 1
+            saver.on_epoch_end(state)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.slow
+def test_after_fifty_kills_during_saving_a_checkpoint_always_loads(tmp_path):
+    run = RunDir(tmp_path)
+    random = np.random.default_rng(0)
+    command = [sys.executable, "-c", SAVER, str(tmp_path), str(Path(__file__).parent.parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        for _ in range(50):
+            parent.stdin.write("save\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            while not run.last_checkpoint.exists():
+                pass
+            threading.Event().wait(float(random.random()) * 0.05)  # a random moment of one of the saves that follow
+            os.kill(child, signal.SIGKILL)
+            path, content = newest_checkpoint(run)
+            assert path.name in ("last.pt", "previous.pt")
+            assert content["model"]["weight"].shape == (2000, 1000)
+        parent.stdin.close()

@@ -24,7 +24,7 @@ DIGIT_NETWORKS: tuple[Build, ...] = (LeNet, SmallCNN)
 NETWORKS = PHOTO_NETWORKS + DIGIT_NETWORKS
 
 
-@pytest.mark.parametrize("size", [28, 33, 64, 65, 224])
+@pytest.mark.parametrize("size", [28, 32, 65, 224])
 @pytest.mark.parametrize("build", NETWORKS)
 def test_images_give_one_row_of_logits_each(build: Build, size: int) -> None:
     network = build(num_classes=7, in_channels=3, image_size=size).eval()
@@ -70,6 +70,13 @@ def test_gradient_reaches_every_parameter_of_a_grey_network(build: Build) -> Non
 
 
 @pytest.mark.parametrize("build", NETWORKS)
+def test_untrained_network_answers_with_small_numbers(build: Build) -> None:
+    network = build(num_classes=5, in_channels=3, image_size=32).eval()
+    with torch.no_grad():
+        assert network(torch.randn(2, 3, 32, 32)).abs().max() < 20
+
+
+@pytest.mark.parametrize("build", NETWORKS)
 def test_last_layer_is_named_head(build: Build) -> None:
     network = build(num_classes=5, in_channels=3, image_size=32)
     assert head_of(network) is network.head
@@ -100,7 +107,7 @@ def test_same_seed_gives_same_weights(build: Build) -> None:
     assert torch.equal(weights(), weights())
 
 
-@pytest.mark.parametrize("build", NETWORKS)
+@pytest.mark.parametrize("build", [VGG, ResNet, MobileNet, LeNet, SmallCNN])  # the others take seconds each
 def test_traced_network_takes_another_batch_size(build: Build) -> None:
     network = build(num_classes=3, in_channels=1, image_size=28).eval()
     traced = torch.jit.trace(network, torch.randn(2, 1, 28, 28))

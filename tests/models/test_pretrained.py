@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import DataError, RunError
+from dlcli.models.pretrained import load_pretrained
 from dlcli.models.zoo import build_torchvision
 
 NAME = "squeezenet1_1"
@@ -68,14 +69,19 @@ def test_small_stem_whose_kernel_differs_stays_fresh(tmp_path: Path) -> None:
     assert all(torch.equal(own[key], source[key]) for key in source if key != "conv1.weight")
 
 
+def _small_vit(image_size: int) -> nn.Module:
+    from torchvision.models import VisionTransformer
+
+    return VisionTransformer(image_size, 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=4)
+
+
 def test_position_embeddings_are_interpolated_and_the_class_token_s_is_kept(tmp_path: Path) -> None:
-    source = build_torchvision("vit_b_32", num_classes=4).state_dict()
-    model = build_torchvision("vit_b_32", num_classes=4, image_size=128, pretrained=_save(tmp_path, source))
-    positions = model.encoder.pos_embedding
-    assert positions.shape == (1, 17, 768)
-    old = source["encoder.pos_embedding"]
-    assert torch.equal(positions[:, 0], old[:, 0])
-    torch.testing.assert_close(positions[:, [1, 4, 13, 16]], old[:, [1, 7, 43, 49]])  # corners stay corners
+    source, model = _small_vit(112).state_dict(), _small_vit(64)
+    load_pretrained(model, "vit", _save(tmp_path, source), 64)
+    old, new = source["encoder.pos_embedding"], model.state_dict()["encoder.pos_embedding"]
+    assert (old.shape, new.shape) == ((1, 50, 8), (1, 17, 8))
+    assert torch.equal(new[:, 0], old[:, 0])
+    torch.testing.assert_close(new[:, [1, 4, 13, 16]], old[:, [1, 7, 43, 49]])  # corners stay corners
 
 
 def test_old_densenet_names_and_auxiliary_heads_are_understood(tmp_path: Path) -> None:
@@ -155,10 +161,10 @@ def test_weights_of_another_network_are_refused(source: OrderedDict[str, Tensor]
 
 
 def test_position_embeddings_of_no_square_are_refused(tmp_path: Path) -> None:
-    source = build_torchvision("vit_b_32", num_classes=4).state_dict()
-    source["encoder.pos_embedding"] = torch.zeros(1, 12, 768)
+    source = _small_vit(112).state_dict()
+    source["encoder.pos_embedding"] = torch.zeros(1, 12, 8)
     with pytest.raises(RunError, match="position embeddings"):
-        build_torchvision("vit_b_32", num_classes=4, pretrained=_save(tmp_path, source))
+        load_pretrained(_small_vit(64), "vit", _save(tmp_path, source), 64)
 
 
 def test_default_weights_without_network_name_the_file_to_fetch(

@@ -7,7 +7,7 @@ from torch import nn
 from dlcli.core.errors import UsageError
 from dlcli.models.small_stem import FAMILIES
 from dlcli.models.stem import freeze_backbone, head_of
-from dlcli.models.zoo import build_torchvision, classifier_names
+from dlcli.models.zoo import _small_patch, build_torchvision, classifier_names
 
 REPRESENTATIVE = (
     "convnext_tiny",
@@ -78,12 +78,21 @@ def test_large_resnet18_is_torchvision_s() -> None:
     assert model.conv1.kernel_size == (7, 7)
 
 
-@pytest.mark.parametrize(("size", "patches"), [(8, 64), (28, 49), (32, 64), (48, 64), (64, 64)])
+@pytest.mark.parametrize(("size", "patches"), [(8, 8), (28, 7), (32, 8), (48, 8), (64, 8)])
 def test_vit_cuts_small_images_into_a_useful_number_of_patches(size: int, patches: int) -> None:
+    assert size / _small_patch(size) == patches
+
+
+def test_vit_s_small_form_differs_in_its_patches_alone() -> None:
     with torch.device("meta"):
-        model = build_torchvision("vit_b_16", num_classes=5, image_size=size)
-        assert model.encoder.pos_embedding.shape == (1, patches + 1, 768)
-        assert model(torch.zeros(2, 3, size, size)).shape == (2, 5)
+        small, large = (build_torchvision("vit_b_32", num_classes=5, image_size=size) for size in (32, 224))
+        assert small(torch.zeros(2, 3, 32, 32)).shape == (2, 5)
+    shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (small, large)]
+    assert shapes[0].keys() == shapes[1].keys()
+    assert {key for key in shapes[0] if shapes[0][key] != shapes[1][key]} == {
+        "conv_proj.weight",
+        "encoder.pos_embedding",
+    }
 
 
 def test_vit_takes_a_large_size_of_whole_patches() -> None:
@@ -111,7 +120,12 @@ def test_size_that_cannot_run_is_refused_with_what_it_needs(name: str, size: int
 
 @pytest.mark.parametrize(
     ("name", "family"),
-    [("convnext_tiny", "convnext"), ("densenet121", "densenet"), ("inception_v3", "inception"), ("googlenet", "googlenet")],
+    [
+        ("convnext_tiny", "convnext"),
+        ("densenet121", "densenet"),
+        ("inception_v3", "inception"),
+        ("googlenet", "googlenet"),
+    ],
 )
 def test_least_size_runs_and_one_pixel_less_cannot(name: str, family: str) -> None:
     least = FAMILIES[family].min_small

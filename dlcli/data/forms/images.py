@@ -20,7 +20,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data import packed
-from dlcli.data.card import Card, read_card
+from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.decoding import IMAGE_SUFFIXES, decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.packed import PackedSplit
 from dlcli.data.pixels import PixelStatistics
@@ -163,6 +163,8 @@ def _open_prepared(root: Path, card: Card) -> ImagesForm:
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
     if card.form != "images":
         raise DataError(f"{root}: holds the form {card.form!r}, not images by class", hint=again)
+    if not _has_details(card):
+        raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are impossible", hint=again)
     folders = {split: root / split for split in SPLIT_FOLDERS if split in card.counts}
     names, counts, warnings = {}, {}, []
     for split, folder in folders.items():
@@ -180,6 +182,24 @@ def _open_prepared(root: Path, card: Card) -> ImagesForm:
         raise DataError(f"{root}: the training split is empty", hint=again)
     recounted = dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
     return ImagesForm(root, recounted, folders, names, is_prepared=True)
+
+
+def _has_details(card: Card) -> bool:
+    """Return whether what the card says of the pixels can be."""
+    channels, size = card.details.get("channels"), card.details.get("image_size")
+    if channels not in (1, 3):
+        return False
+    if size is not None and not (
+        isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
+    ):
+        return False
+    statistics = [card.details.get(name) for name in ("mean", "std")]
+    return all(
+        isinstance(values, (list, tuple))
+        and len(values) == channels
+        and all(isinstance(v, (int, float)) for v in values)
+        for values in statistics
+    )
 
 
 def _open_own(root: Path) -> ImagesForm:

@@ -84,6 +84,8 @@ def read_labels(value: Any) -> tuple[str, ...]:
 class ImageCodec:
     """See `dlcli.data.codec.Codec`."""
 
+    fields = ("label", "probability")
+
     def __init__(self, assets: Mapping[str, Any]) -> None:
         self.labels = read_labels(assets.get("labels"))
         self.preprocess = Preprocess.from_json(assets.get("preprocess"))

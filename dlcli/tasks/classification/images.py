@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import torch
 
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
 from dlcli.data.decoding import read_image
 from dlcli.data.forms.images import ImagesForm
 from dlcli.data.loader import FileLoader, Order, PackedLoader
@@ -68,6 +70,13 @@ class ImageSource:
             self._is_packed and form.packed("train" if "train" in form.splits() else form.splits()[0]) is not None
         )
         self.bad_files: list[str] = []
+
+    @property
+    def card(self) -> Card:
+        """The data's card, and on it the unreadable files that were met so far."""
+        card = self.form.card
+        warnings = (*card.warnings, *(f"unreadable, left out: {reason}" for reason in self.bad_files))
+        return dataclasses.replace(card, warnings=warnings)
 
     @property
     def augmentation(self) -> BatchAugmentation | None:

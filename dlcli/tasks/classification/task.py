@@ -92,6 +92,11 @@ class ClassificationTask:
         form = open_images(data)
         if len(form.card.classes) < 2:
             raise DataError(f"{data}: {len(form.card.classes)} class; a classifier needs two or more")
+        missing = [name for name, count in form.card.counts["train"].items() if count == 0]
+        if missing:
+            raise DataError(
+                f"{data}: no image of the class {missing[0]!r} to train on", hint="prepare the data again without it"
+            )
         preprocess = _preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
@@ -113,7 +118,7 @@ class ClassificationTask:
         """Return the task with fresh weights at the network's own default size."""
         network = NETWORKS.get(name)
         channels = network.channels if network else 3
-        size = network.image_size if network else LARGE_SIZE
+        size = (network.image_size if network else None) or LARGE_SIZE
         num_classes = network.num_classes if network else 1000
         preprocess = Preprocess(channels, size, size, (0.5,) * channels, (0.25,) * channels)
         labels = tuple(str(index) for index in range(num_classes))
@@ -121,8 +126,8 @@ class ClassificationTask:
 
     @property
     def card(self) -> Card | None:
-        """The card of the images at hand."""
-        return self._source.form.card if self._source is not None else None
+        """The card of the images at hand, with the unreadable files that training has met."""
+        return self._source.card if self._source is not None else None
 
     def assets(self) -> dict[str, Any]:
         """Return labels and preprocessing."""

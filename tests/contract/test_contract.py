@@ -1,0 +1,275 @@
+"""What every task must do: each goes through every command, on original data in its real format."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dlcli.core.config import read_toml, resolve, split_values
+from dlcli.core.records import read_metrics
+from dlcli.core.registry import all_tasks, load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.checkpoint import read_checkpoint
+from dlcli.visualize.pictures import PICTURES
+
+FORMATS = ("onnx", "torchscript")
+
+
+def open_task(house: Any, **changes: Any) -> Any:
+    """Return the run's task anew, with its data."""
+    config_class = load_object(house.spec.config)
+    config_file = house.folder / house.run / "config.toml"
+    own, shared = split_values(read_toml(config_file), config_class, TrainConfig, origin="config")
+    config, train = resolve(config_class, [own]), dataclasses.replace(resolve(TrainConfig, [shared]), **changes)
+    torch.manual_seed(0)
+    return load_object(house.spec.task).from_data(config, train, house.folder / house.data)
+
+
+def assert_equal(first: Any, second: Any) -> None:
+    """Compare batches: tensors, arrays, lists and mappings of them, exactly."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_equal(first[name], second[name])
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_equal(one, other)
+    elif isinstance(first, Tensor):
+        assert torch.equal(first, second)
+    else:
+        assert np.array_equal(first, second)
+
+
+def assert_close(first: Any, second: Any) -> None:
+    """Compare records: names and texts exactly, numbers within 1e-4."""
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_close(first[name], second[name])
+    elif isinstance(first, list):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_close(one, other)
+    elif isinstance(first, float):
+        assert first == pytest.approx(second, abs=1e-4)
+    else:
+        assert first == second
+
+
+def records(house: Any, model: str) -> Any:
+    return house.dl("predict", model, *house.inputs, "--json").json["records"]
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_preparing_again_does_nothing(house):
+    before = {path: path.stat().st_mtime_ns for path in (house.folder / house.data).rglob("*")}
+    again = house.dl("prepare", house.original.dataset, "original", "--json").json
+    assert again["is_new"] is False
+    assert {path: path.stat().st_mtime_ns for path in (house.folder / house.data).rglob("*")} == before
+
+
+def test_training_answers_with_the_path_alone(house):
+    assert house.answers["whole"].stdout == "runs/whole\n"
+    assert (house.folder / "runs" / "whole" / "checkpoints" / "best.pt").is_file()
+
+
+def test_an_interruption_says_how_to_go_on_and_the_resumed_run_equals_the_whole_one(house):
+    name = Path(house.run).name
+    assert f"dl train --resume {name}" in house.answers["interrupted"].stderr
+    whole, resumed = (house.folder / "runs" / run for run in ("whole", name))
+    weights = [read_checkpoint(run / "checkpoints" / "last.pt")["model"] for run in (whole, resumed)]
+    assert_equal(dict(weights[0]), dict(weights[1]))
+    losses = [[record["loss"] for record in read_metrics(run / "metrics.jsonl")] for run in (whole, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_a_finished_run_is_not_resumed(house):
+    assert "finished" in house.dl("train", "--resume", "whole", expect=2).stderr
+
+
+def test_evaluation_gives_metrics_and_says_which_are_better_lower(house):
+    report = house.answers["eval"].json
+    assert report["schema"] == "dl.eval/1"
+    assert "loss" in report["lower_is_better"]
+    assert set(report["lower_is_better"]) <= set(report["metrics"])
+    assert all(value is None or math.isfinite(value) for value in report["metrics"].values())
+    assert json.loads((house.folder / house.run / "eval" / "test.json").read_text(encoding="utf-8"))["metrics"]
+    goal = house.dl("runs", house.run, "--json").json["run"]["goal"]
+    assert goal in report["metrics"]
+    is_lower = goal in report["lower_is_better"]
+    unreachable = f"{goal}={-1e9 if is_lower else 1e9}"
+    house.dl("eval", house.run, "--no-plots", "--quiet", "--fail-under", unreachable, expect=7)
+
+
+@pytest.mark.parametrize("kind", ["best.pt", "best.pt alone", *FORMATS])
+def test_every_form_of_the_model_answers_alike(house, tmp_path, kind):
+    expected = records(house, house.run)
+    assert [record["input"] for record in expected] == house.inputs
+    if kind in FORMATS:
+        model = house.exported(kind)
+    elif kind == "best.pt":
+        model = f"{house.run}/checkpoints/best.pt"
+    else:
+        (tmp_path / "somewhere else").mkdir()
+        model = str(shutil.copy(house.folder / house.run / "checkpoints" / "best.pt", tmp_path / "somewhere else"))
+    assert_close(records(house, model), expected)
+
+
+def test_jsonl_gives_the_same_records_as_json_and_every_form_of_the_answer_is_written(house):
+    lines = house.dl("predict", house.run, *house.inputs, "--jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == records(house, house.run)
+    table = house.dl("predict", house.run, *house.inputs).stdout.splitlines()
+    rows = house.dl("predict", house.run, *house.inputs, "--csv").stdout.splitlines()
+    assert len(table) == len(rows) == len(house.inputs) + 1
+    assert all(row.startswith(source) for row, source in zip(rows[1:], house.inputs, strict=True))
+
+
+def test_inputs_are_drawn_with_their_answers(house, tmp_path):
+    house.dl("predict", house.run, *house.inputs, "--save-dir", str(tmp_path / "drawn"))
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == len(house.inputs)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_export_is_proven_and_carries_what_an_answer_needs(house, format):
+    assert house.answers[format].stdout == f"{house.exported(format)}\n"
+    document = house.dl("export", house.run, "--format", format, "--json", "--out", f"again{format}").json
+    assert len(document["checks"]) >= 2
+    assert document["is_telling"]
+
+
+def test_every_picture_that_applies_is_drawn(house):
+    for name in PICTURES:
+        if name not in house.original.pictures:
+            continue
+        words = [house.inputs[0] if word == "INPUT" else word for word in house.original.pictures[name]]
+        written = house.dl("visualize", name, house.run, *words).stdout.splitlines()
+        assert written
+        assert all((house.folder / path).read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+def test_every_list_knows_the_run_its_data_and_its_task(house):
+    dl, name = house.dl, Path(house.run).name
+    assert name in [run["name"] for run in dl("runs", "--json").json["runs"]]
+    assert house.spec.name in [task["name"] for task in dl("tasks", "--json").json["tasks"]]
+    assert house.original.dataset in [dataset["name"] for dataset in dl("datasets", "--json").json["datasets"]]
+    models = [model["name"] for model in dl("models", "--json").json["models"] if model["task"] == house.spec.name]
+    assert models == list(load_object(house.spec.networks))
+    for subject in ([], [house.data], [house.run]):
+        findings = dl("doctor", *subject, "--json").json["findings"]
+        assert not [finding for finding in findings if finding["state"] == "fault"]
+
+
+def test_every_document_has_its_schema(house):
+    lines = (["runs"], ["tasks"], ["datasets"], ["models"], ["doctor"], ["runs", house.run], ["doctor", house.run])
+    for words in (*lines, ["predict", house.run, house.inputs[0]]):
+        assert house.dl(*words, "--json").json["schema"].startswith("dl.")
+
+
+def test_the_run_says_what_made_it_and_names_no_place_of_this_machine(house):
+    info = json.loads((house.folder / house.run / "run.json").read_text(encoding="utf-8"))
+    assert info["status"] == "finished"
+    assert info["command"].startswith(f"dl train {house.original.dataset} ")
+    assert {"dlcli", "python", "torch", "numpy"} <= set(info["versions"])
+    assert info["seed"] == 0
+    assert info["started"] <= info["finished"]
+    assert info["best"]["epoch"] >= 1
+    config = read_toml(house.folder / house.run / "config.toml")
+    for text in (*strings(info), *strings(config)):
+        assert not Path(text).is_absolute()
+        assert str(house.folder) not in text
+
+
+def test_the_run_alone_answers_exports_and_draws_on_another_machine(house, moved):
+    expected = records(house, house.run)
+    for record, source in zip(expected, moved.inputs, strict=True):
+        record["input"] = source
+    assert_close(records(moved, moved.run), expected)
+    assert moved.dl("export", moved.run, "--format", "torchscript").line.startswith("moved run")
+    assert moved.dl("visualize", "curves", moved.run).line.startswith("moved run")
+    assert "no prepared data" in moved.dl("eval", moved.run, expect=3).stderr
+    findings = moved.dl("doctor", moved.run, "--json").json["findings"]
+    assert not [finding for finding in findings if finding["state"] == "fault"]
+
+
+def test_an_item_alone_is_answered_as_in_its_batch(house):
+    task = open_task(house)
+    task.model.eval()
+    batch = next(iter(task.loader("test").batches()))
+    with torch.inference_mode():
+        together = task.infer(batch)
+        for index in range(3):
+            one = {name: value[index : index + 1] if name in task.inputs else value for name, value in batch.items()}
+            alone = task.infer(one)
+            for name in task.outputs:
+                torch.testing.assert_close(alone[name][0], together[name][index], rtol=1e-4, atol=1e-4)
+
+
+def test_any_batch_of_an_epoch_is_reached_without_those_before_it(house):
+    loader = open_task(house).loader("train")
+    whole = list(loader.batches(2))
+    assert len(whole) == len(loader) >= 3
+    for start in (1, len(loader) - 1, len(loader)):
+        assert_equal(list(loader.batches(2, start=start)), whole[start:])
+
+
+def test_two_epochs_show_the_items_in_another_order(house):
+    task = open_task(house)
+    loader = task.loader("train")
+    first, second = (next(iter(loader.batches(epoch))) for epoch in (0, 1))
+    with pytest.raises(AssertionError):
+        assert_equal({name: first[name] for name in task.inputs}, {name: second[name] for name in task.inputs})
+
+
+def test_evaluation_shows_every_item_in_one_order(house):
+    loader = open_task(house).loader("test")
+    assert_equal(list(loader.batches(0)), list(loader.batches(1)))
+    assert sum(house.original.count(batch) for batch in loader.batches()) == loader.num_items
+
+
+def test_the_assets_alone_make_the_same_network(house):
+    task, factory = open_task(house), load_object(house.spec.task)
+    assets = json.loads(json.dumps(task.assets(), allow_nan=False))
+    config_class = load_object(house.spec.config)
+    config_file = house.folder / house.run / "config.toml"
+    own, shared = split_values(read_toml(config_file), config_class, TrainConfig, origin="config")
+    other = factory.from_assets(resolve(config_class, [own]), resolve(TrainConfig, [shared]), assets, None)
+    shapes = [{name: value.shape for name, value in made.model.state_dict().items()} for made in (task, other)]
+    assert shapes[0] == shapes[1]
+    assert json.loads(json.dumps(other.assets())) == assets
+
+
+def test_a_training_step_yields_finite_losses_over_the_items_of_its_batch(house):
+    task = open_task(house)
+    optimizers = task.optimizers()
+    for batch in task.loader("train").batches():
+        updates = list(task.training_step(batch))
+        assert updates
+        for update in updates:
+            assert update.optimizer in optimizers
+            assert update.count == house.original.count(batch)
+            for loss in update.losses.values():
+                assert loss.ndim == 0
+                assert torch.isfinite(loss)
+                assert loss.requires_grad
+
+
+def test_every_task_has_its_original_data(originals):
+    assert set(originals) == set(all_tasks()), "a task adds its line to ORIGINALS in tests/contract/conftest.py"

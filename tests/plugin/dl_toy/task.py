@@ -1,0 +1,175 @@
+"""The maths of the task: data, step, inference, metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dl_toy.dataset import read_numbers
+from dl_toy.options import NETWORKS, ToyConfig
+from dlcli.core.errors import DataError
+from dlcli.core.registry import load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card, read_card
+from dlcli.data.loader import Order
+from dlcli.data.splitting import stratified_part
+from dlcli.engine.optim import build_optimizer
+from dlcli.engine.task import Batch, Goal, Outputs, Update
+from dlcli.export.plan import ExportPlan
+
+
+def build_linear(*, width: int) -> nn.Module:
+    """Return one layer: (N, 2) to (N, 1)."""
+    del width
+    return nn.Linear(2, 1)
+
+
+def build_mlp(*, width: int) -> nn.Module:
+    """Return two layers: (N, 2) to (N, 1)."""
+    return nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
+
+
+class NumbersLoader:
+    """See `dlcli.engine.task.Loader`; a batch holds `pairs` (N, 2) and `targets` (N, 1)."""
+
+    def __init__(self, rows: np.ndarray, order: Order) -> None:
+        self._rows = torch.from_numpy(rows)
+        self._order = order
+
+    @property
+    def num_items(self) -> int:
+        """The number of rows an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from the batch numbered `start` on."""
+        for _, indices in self._order.batches(epoch, start):
+            rows = self._rows[indices]
+            yield {"pairs": rows[:, :2], "targets": rows[:, 2:]}
+
+
+class SquaredError:
+    """See `dlcli.engine.task.Metric`."""
+
+    def __init__(self) -> None:
+        self._total, self._count = 0.0, 0
+
+    def update(self, batch: Batch, outputs: Outputs) -> None:
+        """Take in (N, 1) values and targets."""
+        self._total += float(F.mse_loss(outputs["values"].cpu(), batch["targets"].cpu(), reduction="sum"))
+        self._count += len(batch["targets"])
+
+    def compute(self) -> dict[str, float]:
+        """Return the mean squared error, as `loss`, and its root."""
+        loss = self._total / self._count
+        return {"loss": loss, "rmse": math.sqrt(loss)}
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures, and which are better when lower."""
+        return {"metrics": self.compute(), "lower_is_better": ["loss", "rmse"]}
+
+
+class ToyTask:
+    """See `dlcli.engine.task.Task`."""
+
+    inputs = ("pairs",)
+    outputs = ("values",)
+    goal = Goal("rmse", larger_is_better=False)
+    asset_names: tuple[str, ...] = ()
+
+    def __init__(self, config: ToyConfig, train: TrainConfig, data: Path | None) -> None:
+        self._train = train
+        self._data = data
+        self.model: nn.Module = load_object(NETWORKS[config.model].build)(width=config.width)
+
+    @classmethod
+    def from_data(cls, config: ToyConfig, train: TrainConfig, data: Path) -> ToyTask:
+        """Return the task with a new network for the prepared data."""
+        read_numbers(data, "train")
+        return cls(config, train, data)
+
+    @classmethod
+    def from_assets(
+        cls, config: ToyConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
+    ) -> ToyTask:
+        """Return the task as a run describes it."""
+        del assets
+        return cls(config, train, data)
+
+    @classmethod
+    def from_network(cls, name: str) -> ToyTask:
+        """Return the task with a network of fresh weights."""
+        return cls(ToyConfig(model=name), TrainConfig(), None)
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the data at hand."""
+        return read_card(self._data) if self._data is not None else None
+
+    def assets(self) -> dict[str, Any]:
+        """Return nothing: two numbers need no labels and no scale."""
+        return {}
+
+    def loader(self, split: str) -> NumbersLoader:
+        """Return the batches of a split; the validation part is cut out of the training rows."""
+        if self._data is None:
+            raise DataError("no data is at hand", hint="name it with --data DIR")
+        rows = read_numbers(self._data, "train" if split == "valid" else split)
+        chosen = np.ones(len(rows), dtype=bool)
+        if split in ("train", "valid"):
+            is_valid = stratified_part(np.zeros(len(rows)), self._train.val_fraction, self._train.seed)
+            chosen = is_valid if split == "valid" else ~is_valid
+        seed = self._train.seed if split == "train" else None
+        return NumbersLoader(rows, Order(np.flatnonzero(chosen), self._train.batch_size, seed=seed))
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return the one optimizer."""
+        return {"network": build_optimizer(self.model, self._train)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Minimise the mean squared error."""
+        loss = F.mse_loss(self.model(batch["pairs"]).float(), batch["targets"])
+        yield Update("network", {"squared_error": loss}, len(batch["targets"]))
+
+    def infer(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the third numbers, (N, 1)."""
+        return {"values": self.model(batch["pairs"])}
+
+    def metric(self) -> SquaredError:
+        """Return a new metric."""
+        return SquaredError()
+
+    def samples(self) -> np.ndarray | None:
+        """Return None: numbers are no picture."""
+        return None
+
+    def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield no picture."""
+        del report, split
+        return iter(())
+
+    def export_plan(self) -> ExportPlan:
+        """Return what the exporters need: an example, and samples of other sizes that prove the file."""
+        random = np.random.default_rng(0)
+        samples = [{"pairs": random.uniform(-1, 1, (count, 2)).astype(np.float32)} for count in (1, 3, 7)]
+        return ExportPlan(
+            module=self.model,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            example={"pairs": torch.from_numpy(samples[1]["pairs"][:2])},
+            dynamic={"pairs": {0: "batch"}},
+            metadata={"assets": self.assets()},
+            samples=tuple(samples),
+        )
