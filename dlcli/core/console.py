@@ -13,12 +13,13 @@ from typing import IO, Any
 
 
 def is_interactive(stream: IO[str]) -> bool:
-    """Return whether progress bars and colours may be written to the stream: a terminal, and no CI."""
-    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    """Return whether someone reads the stream as it is written: it is a terminal, and no CI."""
+    is_ci = os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS")
+    return stream.isatty() and not is_ci and os.environ.get("TERM") != "dumb"
 
 
 def has_colour(stream: IO[str]) -> bool:
-    """Return whether escape codes may be written to the stream."""
+    """Return whether escape codes may be written to the stream: those of colours and those of progress bars."""
     return is_interactive(stream) and not os.environ.get("NO_COLOR")
 
 

@@ -170,6 +170,16 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> R
     return run
 
 
+def remove_run(run: RunDir) -> None:
+    """Remove a run that came to nothing; `runs/latest` names the newest of the others again."""
+    shutil.rmtree(run.path, ignore_errors=True)
+    others = [other.name for other, _ in list_runs()]
+    if others:
+        write_text(RUNS / "latest", others[-1] + "\n")
+    else:
+        (RUNS / "latest").unlink(missing_ok=True)
+
+
 def _make_numbered(stem: str) -> Path:
     taken = [re.fullmatch(re.escape(stem) + r"-(\d+)", path.name) for path in RUNS.iterdir()]
     number = max((int(match[1]) for match in taken if match), default=0) + 1

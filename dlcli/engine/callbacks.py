@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.core.console import Console, is_interactive
+from dlcli.core.console import Console, has_colour
 from dlcli.core.files import write_text
 from dlcli.core.records import parse_record
 
@@ -88,7 +88,7 @@ class EpochLines(Callback):
 
     def on_train_start(self, state: TrainState) -> None:
         """Open the progress bar where there is a terminal to draw it on."""
-        if self._console.is_quiet or not is_interactive(sys.stderr):
+        if self._console.is_quiet or not has_colour(sys.stderr):
             return
         from dlcli.engine.progress import StepBar
 

@@ -16,30 +16,39 @@ NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
 class StopOnSignal(Callback):
-    """Stops the training after the step in which a signal arrived; a second signal does not wait."""
+    """Stops the training after the step or the validation in which a signal arrived; a second one does not wait.
+
+    Used as a context: the signals are taken over at its start and given back at its end. Outside the main thread Python
+    cannot take them over, and the caller keeps them.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
-    def on_train_start(self, state: TrainState) -> None:
-        """Take the signals over; outside the main thread Python cannot, and the caller keeps them."""
-        del state
+    def __enter__(self) -> StopOnSignal:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._note) for number in NAMES}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
     def on_step_end(self, state: TrainState) -> None:
         """Stop where a signal has arrived."""
         del state
+        self._stop()
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Stop where a signal has arrived while the epoch was validated."""
+        del state
+        self._stop()
+
+    def _stop(self) -> None:
         if self.received is not None:
             raise StopTraining(f"stopped by {NAMES[self.received]}")
-
-    def on_train_end(self, state: TrainState) -> None:
-        """Give the signals back."""
-        del state
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import time
@@ -24,7 +23,7 @@ from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, Stopp
 from dlcli.core.files import write_json, write_text
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import TaskSpec, load_object
-from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run
+from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run, remove_run
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
 from dlcli.engine.checkpoint import Checkpoints, newest_checkpoint, restore_training
@@ -151,8 +150,8 @@ def _create_run(request: TrainRequest, task: Task, device: Device) -> RunDir:
             write_json(run.path / f"{name}.json", value)
         if task.card is not None:
             write_json(run.card_file, task.card.to_json())
-    except OSError:
-        shutil.rmtree(run.path, ignore_errors=True)
+    except BaseException:
+        remove_run(run)
         raise
     return run
 
@@ -161,29 +160,38 @@ def _run_to_end(
     run: RunDir, state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, console: Console
 ) -> RunDir:
     console.log = run.log_file
-    signals = StopOnSignal()
-    callbacks = _callbacks(run, config, console, signals)
     started = time.perf_counter()
-    try:
-        reason = train(state, loader, valid, config, callbacks)
-    except DivergedError as error:
-        _close(run, state, DIVERGED, started, error=error.message)
-        raise
-    except BaseException as error:
-        _close(run, state, INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, started, error=str(error))
-        raise
+    with StopOnSignal() as signals:
+        try:
+            reason = train(state, loader, valid, config, _callbacks(run, config, console, signals))
+        except DivergedError as error:
+            _close(run, state, DIVERGED, started, error=error.message)
+            raise
+        except BaseException as error:
+            if state.step == 0:
+                console.log = None
+                remove_run(run)
+                raise
+            is_interrupted = isinstance(error, KeyboardInterrupt)
+            _close(run, state, INTERRUPTED if is_interrupted else FAILED, started, error=str(error))
+            if is_interrupted and signals.received is not None:
+                raise _stopped(run, state, signals.received, "stopped at once") from None
+            raise
+        _close(run, state, FINISHED if signals.received is None else INTERRUPTED, started)
     if signals.received is not None:
-        _close(run, state, INTERRUPTED, started)
-        code = ExitCode.TERMINATED if signals.received == signal.SIGTERM else ExitCode.INTERRUPTED
-        raise StoppedError(
-            f"{reason} at step {state.step}; the checkpoint is saved",
-            exit_code=code,
-            hint=f"go on with `dl train --resume {run.name}`",
-        )
+        raise _stopped(run, state, signals.received, str(reason))
     if reason is not None:
         console.say(reason)
-    _close(run, state, FINISHED, started)
     return run
+
+
+def _stopped(run: RunDir, state: TrainState, received: signal.Signals, reason: str) -> StoppedError:
+    code = ExitCode.TERMINATED if received == signal.SIGTERM else ExitCode.INTERRUPTED
+    if not run.last_checkpoint.exists():
+        hint = f"start anew with `dl train --from {run.name}`"
+        return StoppedError(f"{reason} at step {state.step}, before the first checkpoint", exit_code=code, hint=hint)
+    hint = f"go on with `dl train --resume {run.name}`"
+    return StoppedError(f"{reason} at step {state.step}; the checkpoint is saved", exit_code=code, hint=hint)
 
 
 def _callbacks(run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal) -> Sequence[Callback]:
@@ -206,12 +214,11 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
     changes: dict[str, Any] = {
         "status": status,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(float(run.info().get("seconds", 0)) + time.perf_counter() - started, 1),
         "epochs": state.epoch,
         "best": best,
+        "error": (error.splitlines() or ["unknown"])[0] if error is not None else None,
     }
-    if error is not None:
-        changes["error"] = error.splitlines()[0] if error else "unknown"
     run.update_info(**changes)
     if state.task.card is not None:  # unreadable files may have been met on the way
         write_json(run.card_file, state.task.card.to_json())

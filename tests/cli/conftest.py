@@ -160,6 +160,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], P
     return folder
 
 
+@pytest.fixture(scope="session")
+def onnx_file(trained: Callable[[], Path]) -> Path:
+    """The trained run as an ONNX file, which answers in a process without torch."""
+    home = trained()
+    here = Path.cwd()
+    os.chdir(home)
+    try:
+        assert run(["export", RUN, "--quiet", "--out", "model.onnx"]) == 0
+    finally:
+        os.chdir(here)
+    return home / "model.onnx"
+
+
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Callable[[], Path]) -> Bench:
     """An empty folder to run commands in; it is the current one."""

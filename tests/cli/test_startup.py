@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,11 +52,9 @@ def test_help_imports_nothing_heavy(line: str, bench: Any, environment: dict[str
     assert out
 
 
-def test_an_onnx_file_answers_without_torch(bench: Any, dl: Any, environment: dict[str, str]) -> None:
-    bench.run()
+def test_an_onnx_file_answers_without_torch(bench: Any, onnx_file: Path, environment: dict[str, str]) -> None:
     bench.png("cat.png")
-    assert dl("export", "digits", "--out", "model.onnx", "--quiet").code == 0
-    code, out, imported = _probe("predict model.onnx cat.png --jsonl", environment)
+    code, out, imported = _probe(f"predict {onnx_file} cat.png --jsonl", environment)
     assert (code, len(out.splitlines())) == (0, 1)
     assert not {"torch", "sklearn", "matplotlib", "rich", "pydantic", "onnx"} & set(imported)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dlcli.core.config import read_toml
 from dlcli.core.train_config import TrainConfig
 from dlcli.tasks.classification.recipes import recipe
 
@@ -16,7 +16,7 @@ QUICK = ("--model", "lenet", "--precision", "fp32", "--device", "cpu", "--batch-
 
 
 def _config(path: str) -> dict[str, Any]:
-    return tomllib.loads((Path(path.strip()) / "config.toml").read_text())
+    return read_toml(Path(path.strip()) / "config.toml")
 
 
 def test_flag_wins_over_file_over_recipe_over_default(bench: Any, dl: Any) -> None:
