@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from dlcli.data.loader import WHOLE
 from dlcli.engine.task import Goal, Update
 
 
@@ -25,8 +26,9 @@ def real_data() -> Path:
 class ToyLoader:
     """Batches of fixed tensors in an order that is a function of (seed, epoch)."""
 
-    def __init__(self, inputs, targets, batch_size, *, shuffled):
-        self.inputs, self.targets, self.batch_size, self.shuffled = inputs, targets, batch_size, shuffled
+    def __init__(self, inputs, targets, batch_size, *, shuffled, shard=WHOLE):
+        self.inputs, self.targets, self.shuffled, self.shard = inputs, targets, shuffled, shard
+        self.batch_size = batch_size * shard.size
         self.num_items = len(inputs)
 
     def __len__(self):
@@ -37,6 +39,7 @@ class ToyLoader:
         order = np.random.default_rng([7, epoch]).permutation(count) if self.shuffled else np.arange(count)
         for number in range(start, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            chosen = chosen[self.shard.rank :: self.shard.size]
             yield {"inputs": self.inputs[chosen], "targets": self.targets[chosen]}
 
 
@@ -47,6 +50,9 @@ class ToyMetric:
     def update(self, batch, outputs):
         self.total += float(((outputs["answers"].cpu() - batch["targets"]) ** 2).sum())
         self.count += len(batch["targets"])
+
+    def merge(self, other):
+        self.total, self.count = self.total + other.total, self.count + other.count
 
     def compute(self):
         return {"loss": self.total / self.count, "score": -self.total / self.count}
@@ -73,9 +79,10 @@ class ToyTask:
     def assets(self):
         return {}
 
-    def loader(self, split):
-        size = self.config.batch_size if split == "train" else 16
-        return ToyLoader(self.x, self.y, size, shuffled=split == "train")
+    def loader(self, split, *, training=None, shard=WHOLE):
+        training = split == "train" if training is None else training
+        size = self.config.batch_size if training else 16
+        return ToyLoader(self.x, self.y, size, shuffled=training, shard=shard)
 
     def optimizers(self):
         return {"network": torch.optim.SGD(self.model.parameters(), lr=self.config.learning_rate, momentum=0.9)}

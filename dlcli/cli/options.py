@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcli.core.config import FieldInfo, Layer, fields_of, option, resolve
+from dlcli.core.config import AUTO, FieldInfo, Layer, fields_of, option, resolve
 from dlcli.core.console import Console
 
 Run = Callable[["Values"], int | None]
@@ -117,14 +117,21 @@ def _option_parameter(info: FieldInfo, default: Any) -> inspect.Parameter:
     if info.option.short:
         flags.append(f"-{info.option.short}")
     kind: Any = list[info.kind] if info.is_list else info.kind  # type: ignore[name-defined]
-    return _parameter(
-        info.name,
-        Annotated[
-            kind | None,
-            typer.Option(*flags, help=_help(info, default), metavar=_metavar(info), show_default=False),
-        ],
-        None,
+    parser = _number_or_auto(info.kind) if info.option.may_be_auto else None
+    shown = typer.Option(
+        *flags, help=_help(info, default), metavar=_metavar(info), show_default=False, parser=parser
     )
+    return _parameter(info.name, Annotated[kind | None, shown], None)
+
+
+def _number_or_auto(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return AUTO if text == AUTO else kind(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is neither a number of type {kind.__name__} nor {AUTO}") from None
+
+    return parse
 
 
 def _help(info: FieldInfo, default: Any) -> str:
@@ -140,7 +147,8 @@ def _metavar(info: FieldInfo) -> str | None:
         return info.option.metavar
     if info.option.choices:
         return "|".join(info.option.choices)
-    return {int: "N", float: "X", str: "TEXT"}[info.kind]
+    letter = {int: "N", float: "X", str: "TEXT"}[info.kind]
+    return f"{letter}|{AUTO}" if info.option.may_be_auto else letter
 
 
 def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:

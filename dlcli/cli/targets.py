@@ -15,6 +15,7 @@ from dlcli.core.registry import (
     all_tasks,
     find_dataset,
     find_task,
+    get_dataset,
     get_task,
     load_object,
 )
@@ -83,16 +84,26 @@ def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
     Raises:
         DataError: it is not there.
     """
+    require_data(target)
     if target.data.is_dir():
         return
-    dataset = find_dataset(target.dataset)
-    if dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name:
-        from dlcli.data.preparing import prepare_dataset
+    from dlcli.data.preparing import prepare_dataset
 
-        options = load_object(dataset.options)()
-        importer = load_object(dataset.importer)(options)
-        prepare_dataset(importer, None, target.data, command=f"dl prepare {dataset.name}", force=False, report=say)
-        say(f"prepared {target.data}")
+    dataset = get_dataset(target.dataset)
+    importer = load_object(dataset.importer)(load_object(dataset.options)())
+    prepare_dataset(importer, None, target.data, command=f"dl prepare {dataset.name}", force=False, report=say)
+    say(f"prepared {target.data}")
+
+
+def require_data(target: Target) -> None:
+    """Check that the target's data is there, or can be made from what is embedded; quick, and free of torch.
+
+    Raises:
+        DataError: it is not there.
+    """
+    dataset = find_dataset(target.dataset)
+    is_embedded = dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name
+    if target.data.is_dir() or is_embedded:
         return
     name = dataset.name if dataset is not None else "DATASET"
     raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
-from dlcli.cli.targets import Target, ensure_prepared, is_known, resolve_target
+from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
 from dlcli.core.config import Layer, option, read_toml, resolve, split_values, to_dict
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, RunError, UsageError
@@ -33,6 +34,7 @@ class TrainOptions:
     config: str | None = option(None, "options as TOML; flags win", metavar="FILE")
     resume: str | None = option(None, "go on with an interrupted run", metavar="RUN")
     origin: str | None = option(None, "start anew with a run's options", flag="from", metavar="RUN")
+    devices: int | None = option(None, "train in so many processes, a GPU each where there are GPUs", minimum=1)
     name: str | None = option(None, "the run's name (default: DATASET-MODEL-N)")
 
 
@@ -84,11 +86,29 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
     target = _target(values, options, origin)
     if spec is None or spec.name != target.spec.name:
         raise UsageError(f"dl train {target.spec.name}: name the target before its options")
+    if options.devices is not None and options.devices > 1 and "RANK" not in os.environ:
+        _launch(options.devices)
+    _quiet_but_the_writer(console)
     request = _request(target, values, options, origin, console)
-    ensure_prepared(target, console.say)
     from dlcli.engine.training import start_training
 
-    _finish(start_training(request, console), console)
+    run = start_training(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
+    _finish(run, console)
+
+
+def _launch(count: int) -> None:
+    """Become torchrun with this very command line: `count` processes on this machine, started again when one dies."""
+    words = sys.argv[1:]
+    place = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--devices")
+    del words[place : place + (1 if "=" in words[place] else 2)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--max-restarts=3"]
+    os.execv(sys.executable, [sys.executable, *launcher, "-m", "dlcli", *words])
+
+
+def _quiet_but_the_writer(console: Console) -> None:
+    """Of several processes let only the first speak; torchrun numbers them in RANK."""
+    if os.environ.get("RANK", "0") != "0":
+        console.is_quiet = console.is_mute = True
 
 
 def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Target:
@@ -119,7 +139,12 @@ def _target_of_run(run: RunDir, data: str | None) -> Target:
 def _request(
     target: Target, values: Values, options: TrainOptions, origin: RunDir | None, console: Console
 ) -> TrainRequest:
-    """Return the request, its options resolved: flag > config file > the run of --from > recipe > default."""
+    """Return the request, its options resolved: flag > config file > the run of --from > recipe > default.
+
+    Raises:
+        UsageError: an option is wrong.
+        DataError: the data is not there; said before torch is imported, which takes seconds.
+    """
     config_class = load_object(target.spec.config)
     layers: list[tuple[Layer, Layer]] = []
     for where, table in _tables(options, origin):
@@ -134,6 +159,7 @@ def _request(
     config = resolve(config_class, [own, *(pair[0] for pair in layers)])
     train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
     console.say(_choice_line(target, to_dict(config, train), recipe))
+    require_data(target)
     from dlcli.engine.training import TrainRequest
 
     command = shlex.join(["dl", *sys.argv[1:]])
@@ -169,6 +195,7 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
             f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
             hint=f"`dl train --from {run.name}` starts anew and takes other options",
         )
+    _quiet_but_the_writer(console)
     from dlcli.engine.training import resume_training
 
     _finish(resume_training(run, Path(options.data) if options.data else None, console), console)

@@ -11,13 +11,16 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dlcli.core.errors import UsageError, did_you_mean
 
 ConfigT = TypeVar("ConfigT")
+
+AUTO = "auto"
+"""The word that stands for a value to be measured, where an option allows it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Option:
         choices: the allowed values, all of them if empty.
         minimum, maximum: inclusive bounds of a number.
         metavar: what the help page shows for the value.
+        may_be_auto: the word `auto` is taken too: the tool then measures what suits (`split_auto`).
+        read: makes something of a text; its ValueError says why the text is wrong.
     """
 
     help: str
@@ -40,6 +45,8 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     metavar: str | None = None
+    may_be_auto: bool = False
+    read: Callable[[str], object] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +84,11 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     metavar: str | None = None,
+    may_be_auto: bool = False,
+    read: Callable[[str], object] | None = None,
 ) -> Any:
     """Return a dataclass field that is also an option of the command line."""
-    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar)
+    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read)
     return dataclasses.field(default=default, metadata={"option": info})
 
 
@@ -160,6 +169,11 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
             raise UsageError(f"{where} must be at least {spec.minimum:g}, not {value}")
         if spec.maximum is not None and value > spec.maximum:
             raise UsageError(f"{where} must be at most {spec.maximum:g}, not {value}")
+    if spec.read is not None:
+        try:
+            spec.read(value)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from None
     return value
 
 
@@ -177,6 +191,17 @@ def split_values(values: Mapping[str, Any], *config_classes: type, origin: str |
             raise UsageError(f"{origin}: no option {name!r}", hint=did_you_mean(key, owners))
         parts[owners[key]][key] = value
     return [Layer(origin, part) for part in parts]
+
+
+def split_auto(config_class: type, layers: Iterable[Layer]) -> tuple[list[Layer], frozenset[str]]:
+    """Return the layers without the word `auto`, and the names of the fields for which it is the last word."""
+    names = {info.name for info in fields_of(config_class) if info.option.may_be_auto}
+    result, left = [], set[str]()
+    for layer in layers:
+        asked = {name for name in names if layer.values.get(name) == AUTO}
+        left = (left - set(layer.values)) | asked
+        result.append(Layer(layer.origin, {name: value for name, value in layer.values.items() if name not in asked}))
+    return result, frozenset(left)
 
 
 def to_dict(*configs: Any) -> dict[str, Any]:

@@ -31,16 +31,20 @@ class Console:
         is_quiet: nothing but the answer and errors.
         is_verbose: details as well.
         is_json: the answer is one JSON document.
+        is_mute: not even the answer; for all but one of several processes.
         log: a file that also gets every line, once a run exists.
     """
 
     is_quiet: bool = False
     is_verbose: bool = False
     is_json: bool = False
+    is_mute: bool = False
     log: Path | None = None
 
     def answer(self, text: str) -> None:
         """Write a line of the answer to stdout."""
+        if self.is_mute:
+            return
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.core.duration import parse_duration
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle", "plateau")
@@ -15,9 +16,13 @@ class TrainConfig:
     """What the loop can be told; a task's own options stand in its own dataclass."""
 
     epochs: int = option(10, "passes over the training part", short="e", minimum=1)
-    batch_size: int = option(128, "items a batch", short="b", minimum=1)
+    max_steps: int | None = option(None, "end after so many optimizer steps, if the epochs are not over", minimum=1)
+    max_time: str | None = option(None, "end after this long: 90s, 5m, 1h30m", metavar="TIME", read=parse_duration)
+    batch_size: int = option(128, "items a batch, or auto: as many as pay", short="b", minimum=1, may_be_auto=True)
     optimizer: str = option("adamw", "the update rule", choices=OPTIMIZERS)
-    learning_rate: float = option(1e-3, "the peak learning rate", flag="lr", minimum=0.0)
+    learning_rate: float = option(
+        1e-3, "the peak learning rate, or auto: found by a range test", flag="lr", minimum=0.0, may_be_auto=True
+    )
     weight_decay: float = option(1e-2, "decay of weights (never of norms and biases)", minimum=0.0)
     schedule: str = option("cosine", "how the learning rate moves", choices=SCHEDULES)
     warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0)
@@ -27,8 +32,14 @@ class TrainConfig:
         0.1, "part of the training split that picks the best checkpoint", minimum=0.0, maximum=0.9
     )
     patience: int | None = option(None, "stop after so many epochs without a better one", minimum=1)
+    ema: float | None = option(
+        None, "judge and keep a moving average of the weights: its decay, as 0.999", minimum=0.0, maximum=0.99999
+    )
     seed: int = option(0, "seed of weights, order and augmentation", minimum=0)
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps")
     precision: str = option("auto", "number format of the heavy work", choices=("auto", "fp32", "bf16"))
     threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
     workers: int | None = option(None, "processes that decode large images (default: all cores)", minimum=0)
+    deterministic: bool = option(False, "equal seeds give equal weights on a GPU too; slower there")
+    compile: bool = option(False, "torch.compile the network: pays in long runs on a GPU")
+    profile: bool = option(False, "write where a step's time goes, and a trace, into the run's profile/")

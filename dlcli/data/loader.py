@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,33 @@ from dlcli.data.decoding import read_image
 from dlcli.data.transforms import BatchAugmentation
 
 
-class Order:
-    """The batches of each epoch, as indices.
+@dataclass(frozen=True)
+class Shard:
+    """The share of each batch that one of several processes takes: every `size`-th item, from `rank` on."""
 
-    A last batch of a single item joins no training step (batch normalisation has no variance there); in evaluation
-    every item has its place.
+    rank: int = 0
+    size: int = 1
+
+
+WHOLE = Shard()
+
+
+class Order:
+    """The batches of each epoch, as indices; every item is in one batch of an epoch, and in one shard of the batch.
+
+    Several processes make one large batch of `batch_size` items each. In training, a rest of fewer than two items a
+    process joins the batch before it, because batch normalisation has no variance over a single item.
     """
 
-    def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None) -> None:
+    def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE) -> None:
         self.indices = indices
-        self.batch_size = batch_size
+        self.batch_size = batch_size * shard.size
         self.seed = seed
-        full, rest = divmod(len(indices), batch_size)
-        keeps_rest = rest > (1 if seed is not None and full else 0)
-        self.num_batches = full + keeps_rest
-        self.num_items = full * batch_size + (rest if keeps_rest else 0)
+        self.shard = shard
+        self.num_items = len(indices)
+        full, rest = divmod(len(indices), self.batch_size)
+        is_batch = rest >= 2 * shard.size if seed is not None and full else rest > 0
+        self.num_batches = full + is_batch
 
     def epoch(self, epoch: int) -> np.ndarray:
         """Return the indices in the epoch's order: shuffled where there is a seed."""
@@ -39,14 +53,29 @@ class Order:
         return np.random.default_rng([self.seed, epoch]).permutation(self.indices)
 
     def random_of(self, epoch: int, batch: int) -> np.random.Generator:
-        """Return the generator that augments this one batch."""
-        return np.random.default_rng([self.seed or 0, epoch, batch, 0xA06])
+        """Return the generator that augments this shard of this one batch."""
+        return np.random.default_rng([self.seed or 0, epoch, batch, self.shard.rank, 0xA06])
+
+    def is_mirrored(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        """Return which items an alternating flip mirrors: at random in the first epoch, from then on in turn.
+
+        A pair of epochs so shows every image both ways, which random flips do to half of them (arXiv:2404.00498, 3.6).
+        """
+        return np.asarray(self._mirrored_first[indices] ^ bool(epoch % 2))
+
+    @functools.cached_property
+    def _mirrored_first(self) -> np.ndarray:
+        count = int(self.indices.max(initial=-1)) + 1
+        return np.random.default_rng([self.seed or 0, 0xF11B]).random(count) < 0.5
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield each batch's number and indices from the batch numbered `start` on."""
+        """Yield the number and this shard's indices of each batch from the batch numbered `start` on."""
         order = self.epoch(epoch)
         for number in range(start, self.num_batches):
-            yield number, order[number * self.batch_size : (number + 1) * self.batch_size]
+            end = (number + 1) * self.batch_size if number + 1 < self.num_batches else len(order)
+            share = order[number * self.batch_size : end][self.shard.rank :: self.shard.size]
+            if len(share):  # the last batch of an evaluation may be too small for every process
+                yield number, share
 
 
 class PackedLoader:
@@ -70,14 +99,19 @@ class PackedLoader:
         return self._order.num_batches
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield {"images": (N, C, H, W) uint8, "labels": (N,) int64, "plan": the augmentation's numbers}."""
+        """Yield {"images": (N, C, H, W) uint8, "labels", "rows": (N,) int64, "plan": the augmentation's numbers}.
+
+        `rows` are the images' places in the split.
+        """
         size = self._images.shape[1:3]
         for number, indices in self._order.batches(epoch, start):
             images = torch.from_numpy(np.asarray(self._images[indices])).permute(0, 3, 1, 2)
             plan = {}
             if self._augmentation is not None:
-                plan = self._augmentation.plan(len(indices), size, self._order.random_of(epoch, number))
-            yield {"images": images, "labels": self._labels[indices], "plan": plan}
+                random = self._order.random_of(epoch, number)
+                turn = self._order.is_mirrored(epoch, indices) if self._augmentation.alternates else None
+                plan = self._augmentation.plan(len(indices), size, random, is_mirrored=turn)
+            yield {"images": images, "labels": self._labels[indices], "rows": torch.from_numpy(indices), "plan": plan}
 
 
 class _Files(Dataset):  # type: ignore[type-arg]
@@ -95,13 +129,13 @@ class _Files(Dataset):  # type: ignore[type-arg]
         self._channels = channels
         self._to_size = to_size
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray | str, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray | str, int, int]:
         index, seed = key
         try:
             image = read_image(self._files[index], channels=self._channels)
         except DataError as error:
-            return str(error), int(self._labels[index])
-        return np.ascontiguousarray(self._to_size(image, seed)), int(self._labels[index])
+            return str(error), int(self._labels[index]), index
+        return np.ascontiguousarray(self._to_size(image, seed)), int(self._labels[index]), index
 
     def __len__(self) -> int:
         return len(self._files)
@@ -118,6 +152,7 @@ class FileLoader:
         workers: processes that decode.
         max_bad: more unreadable files than this end the training.
         on_bad: told of each unreadable file once.
+        alternates: mirror each image in every other epoch, as `Order.is_mirrored` says.
     """
 
     def __init__(
@@ -131,12 +166,14 @@ class FileLoader:
         workers: int,
         max_bad: int,
         on_bad: Callable[[str], None],
+        alternates: bool = False,
     ) -> None:
         self._dataset = _Files(files, labels, channels, to_size)
         self._order = order
         self._workers = workers
         self._max_bad = max_bad
         self._on_bad = on_bad
+        self._alternates = alternates
         self._bad: set[str] = set()
 
     @property
@@ -149,7 +186,7 @@ class FileLoader:
         return self._order.num_batches
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield {"images": (N, C, H, W) uint8, "labels": (N,) int64, "plan": {}}; unreadable files are left out.
+        """Yield what `PackedLoader.batches` does, with an empty plan; unreadable files are left out.
 
         Raises:
             DataError: more than `max_bad` files are unreadable.
@@ -161,10 +198,13 @@ class FileLoader:
         loader = DataLoader(
             self._dataset, batch_sampler=keys, num_workers=self._workers, collate_fn=_collate, persistent_workers=False
         )
-        for images, labels, bad in loader:
+        for images, labels, rows, bad in loader:
             self._note(bad)
+            if self._alternates:
+                turn = torch.from_numpy(self._order.is_mirrored(epoch, rows.numpy()))
+                images[turn] = images[turn].flip(-1)
             if len(labels):
-                yield {"images": images, "labels": labels, "plan": {}}
+                yield {"images": images, "labels": labels, "rows": rows, "plan": {}}
 
     def _note(self, bad: Sequence[str]) -> None:
         for reason in bad:
@@ -179,9 +219,10 @@ class FileLoader:
             )
 
 
-def _collate(items: Sequence[tuple[np.ndarray | str, int]]) -> tuple[Tensor, Tensor, list[str]]:
-    good = [(image, label) for image, label in items if not isinstance(image, str)]
-    bad = [image for image, _ in items if isinstance(image, str)]
-    images = np.stack([image for image, _ in good]) if good else np.zeros((0, 1, 1, 1), dtype=np.uint8)
-    labels = torch.tensor([label for _, label in good], dtype=torch.int64)
-    return torch.from_numpy(images).permute(0, 3, 1, 2), labels, bad
+def _collate(items: Sequence[tuple[np.ndarray | str, int, int]]) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    good = [(image, label, row) for image, label, row in items if not isinstance(image, str)]
+    bad = [image for image, _, _ in items if isinstance(image, str)]
+    images = np.stack([image for image, _, _ in good]) if good else np.zeros((0, 1, 1, 1), dtype=np.uint8)
+    labels = torch.tensor([label for _, label, _ in good], dtype=torch.int64)
+    rows = torch.tensor([row for _, _, row in good], dtype=torch.int64)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), labels, rows, bad

@@ -25,20 +25,32 @@ class BatchAugmentation:
         pad: pixels of reflected border from which a crop of the original size is taken.
         flip: mirror half of the images left to right. Never top to bottom: that changes what a photo means.
         cutout: side of a square hole in pixels, 0 for none (DeVries & Taylor 2017, arXiv:1708.04552).
+        alternates: flips are not at random: the loader, which knows epoch and item, says which images have their turn.
     """
 
     pad: int = 0
     flip: bool = False
     cutout: int = 0
+    alternates: bool = False
 
-    def plan(self, count: int, size: tuple[int, int], random: np.random.Generator) -> dict[str, Tensor]:
-        """Return the numbers for `count` images of (height, width): every name that `augment` reads."""
+    def plan(
+        self,
+        count: int,
+        size: tuple[int, int],
+        random: np.random.Generator,
+        *,
+        is_mirrored: np.ndarray | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the numbers for `count` images of (height, width): every name that `apply` reads.
+
+        `is_mirrored`, (count,) bool, takes the place of random flips.
+        """
         height, width = size
         plan: dict[str, np.ndarray] = {}
         if self.pad:
             plan["crop"] = random.integers(0, 2 * self.pad + 1, (count, 2))
         if self.flip:
-            plan["flip"] = random.random(count) < 0.5
+            plan["flip"] = random.random(count) < 0.5 if is_mirrored is None else is_mirrored
         if self.cutout:
             plan["hole"] = np.stack([random.integers(0, height, count), random.integers(0, width, count)], axis=1)
         return {name: torch.from_numpy(value) for name, value in plan.items()}

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 
 class StopTraining(Exception):  # noqa: N818 - it is no error
-    """Ends the training after the step under way; `reason` says why."""
+    """Ends the training after the step under way.
 
-    def __init__(self, reason: str) -> None:
+    Args:
+        reason: why.
+        finishes_epoch: raised after a step: the epoch is first validated and recorded as it stands.
+    """
+
+    def __init__(self, reason: str, *, finishes_epoch: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.finishes_epoch = finishes_epoch
 
 
 class Callback:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dlcli.core.errors import RunError
 from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
+from dlcli.engine.averaging import averaged_weights
 from dlcli.engine.callbacks import Callback
 from dlcli.engine.loop import Sums, TrainState
 
@@ -43,7 +44,9 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
         "epoch": state.epoch,
     }
     if with_training:
-        content["training"] = _training_state(state)
+        content["training"] = _training_state(state)  # every process has its part in this
+    if not state.world.is_writer:
+        return
     content["sha256"] = _digest(content)
     _require_space(path, content)
     with atomic_file(path) as stream:
@@ -58,7 +61,7 @@ def _digest(content: Mapping[str, Any]) -> str:
         if isinstance(value, Tensor):
             array = value.detach().cpu().contiguous()
             digest.update(f"{array.dtype}{tuple(array.shape)}".encode())
-            digest.update(array.flatten().view(torch.uint8).numpy() if array.numel() else b"")
+            digest.update(array.flatten().view(torch.uint8).numpy().data if array.numel() else b"")
         else:
             digest.update(repr(value).encode())
     return digest.hexdigest()
@@ -86,6 +89,9 @@ def _require_space(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _training_state(state: TrainState) -> dict[str, Any]:
+    first, *others = state.world.gather(state.sums)
+    sums = first.merge(others)
+    random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
     return {
         "optimizers": {name: optimizer.state_dict() for name, optimizer in state.optimizers.items()},
         "schedule": state.schedule.state(),
@@ -95,9 +101,11 @@ def _training_state(state: TrainState) -> dict[str, Any]:
             "step": state.step,
             "best": state.best,
             "best_epoch": state.best_epoch,
+            "seconds": state.seconds,
         },
-        "sums": {"losses": state.sums.losses, "counts": state.sums.counts},
-        "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+        "averaged": state.averaged.state_dict() if state.averaged is not None else None,
+        "sums": {"losses": sums.losses, "counts": sums.counts},
+        "random": state.world.gather(random),
     }
 
 
@@ -186,13 +194,17 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         for name, optimizer in state.optimizers.items():
             optimizer.load_state_dict(training["optimizers"][name])
         state.schedule.load_state(training["schedule"])
+        if state.averaged is not None:
+            state.averaged.load_state_dict(training["averaged"])
         for name, value in training["progress"].items():
             setattr(state, name, value)
         losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
-        state.sums = Sums(losses, dict(training["sums"]["counts"]))
-        torch.set_rng_state(training["random"]["cpu"])
-        if len(training["random"]["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(training["random"]["cuda"])
+        state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
+        if len(training["random"]) == state.world.size:  # with another number of processes their order is another too
+            random = training["random"][state.world.rank]
+            torch.set_rng_state(random["cpu"])
+            if len(random["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(random["cuda"])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise RunError(f"{path}: its training state does not fit: {error}") from None
 
@@ -208,7 +220,8 @@ class Checkpoints(Callback):
     def on_epoch_end(self, state: TrainState) -> None:
         """Save the newest state, and the weights where they are the best so far."""
         if state.is_best:
-            save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
+            with averaged_weights(state.task.model, state.averaged):
+                save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
         self._save_last(state)
 
     def on_train_end(self, state: TrainState) -> None:
@@ -218,7 +231,7 @@ class Checkpoints(Callback):
 
     def _save_last(self, state: TrainState) -> None:
         last = self._run.last_checkpoint
-        if last.exists():
+        if state.world.is_writer and last.exists():
             last.replace(self._run.previous_checkpoint)
         save_checkpoint(last, state, self._description, with_training=True)
         self._saved_at = (state.epoch, state.batch)

@@ -95,17 +95,20 @@ class Device:
         return self.name
 
 
-def open_device(name: str = "auto", *, threads: int | None = None) -> Device:
+def open_device(name: str = "auto", *, threads: int | None = None, local_rank: int = 0) -> Device:
     """Return the device that the user asked for; "auto" takes cuda, then mps, then the cpu.
+
+    Of several processes on a machine each takes the GPU of its `local_rank`, and its share of the CPU's cores.
 
     Raises:
         DeviceError: there is no such device on this machine.
         UsageError: the name is no device.
     """
-    torch.set_num_threads(threads or len(_usable_cores()))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
+    torch.set_num_threads(threads or max(1, len(_usable_cores()) // processes))
     if name == "auto":
         if torch.cuda.is_available():
-            return Device(torch.device("cuda:0"), reason="CUDA is available")
+            return Device(torch.device("cuda", local_rank), reason="CUDA is available")
         if torch.backends.mps.is_available():
             return Device(torch.device("mps"), reason="Metal is available")
         return Device(torch.device("cpu"), reason="no accelerator was found")
@@ -114,12 +117,13 @@ def open_device(name: str = "auto", *, threads: int | None = None) -> Device:
         raise UsageError(f"--device cannot be {name!r}", hint="known: auto, cpu, cuda, cuda:1, mps")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(index or 0) >= count:
+        number = int(index) if index else local_rank
+        if number >= count:
             raise DeviceError(
                 f"--device {name}: this machine has {count} CUDA device{'' if count == 1 else 's'}",
                 hint="`dl doctor` tells what was found; --device auto takes what there is",
             )
-        return Device(torch.device("cuda", int(index or 0)), reason="asked for")
+        return Device(torch.device("cuda", number), reason="asked for")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("--device mps: this machine has no Metal device", hint="--device auto takes what there is")
     return Device(torch.device(kind), reason="asked for")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 
 from dlcli.engine.device import Device
+from dlcli.engine.distributed import LONE, World
 from dlcli.engine.task import Loader, Metric, Task
 
 
-def evaluate(task: Task, loader: Loader, device: Device, *, on_batch: Callable[[], None] | None = None) -> Metric:
-    """Return the task's metric over a whole split; the model is left in evaluation mode."""
+def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
+    """Return the task's metric over a whole split, the shares of all processes; the model stays in evaluation mode."""
     metric = task.metric()
     task.model.eval()
     with torch.inference_mode(), device.computing():
         for batch in loader.batches():
             metric.update(batch, task.infer(device.move(batch)))
-            if on_batch is not None:
-                on_batch()
-    return metric
+    first, *others = world.gather(metric)
+    for other in others:
+        first.merge(other)
+    return first
 
 
 class RunPredictor:

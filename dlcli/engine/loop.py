@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from dlcli.core.errors import DivergedError
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.averaging import averaged_copy, averaged_weights
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.device import Device
+from dlcli.engine.distributed import LONE, World
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates
 from dlcli.engine.task import Loader, Task, Update
@@ -38,9 +41,23 @@ class Sums:
             self.losses[name] = self.losses[name] + weighted if name in self.losses else weighted
             self.counts[name] = self.counts.get(name, 0) + update.count
 
+    def merge(self, others: Iterable[Sums]) -> Sums:
+        """Return these sums and those of other processes in one."""
+        merged = Sums(dict(self.losses), dict(self.counts))
+        for other in others:
+            for name, total in other.losses.items():
+                known = merged.losses.get(name)
+                merged.losses[name] = total if known is None else known + total.to(known)
+                merged.counts[name] = merged.counts.get(name, 0) + other.counts[name]
+        return merged
+
     def means(self) -> dict[str, float]:
         """Return the mean of each loss over its items; this waits for the device."""
         return {name: float(total) / self.counts[name] for name, total in self.losses.items()}
+
+
+def _ignore(phase: str) -> None:
+    del phase
 
 
 @dataclass
@@ -56,9 +73,13 @@ class TrainState:
         step: optimizer rounds since the start of training.
         sums: losses of this epoch so far.
         record: figures of the last finished epoch.
+        world: the processes that train together.
         best: the goal's best value so far, and `best_epoch` its epoch, from 1.
         is_best: whether the last finished epoch was the best.
         failure: what broke the training, for the observers' last moment.
+        averaged: the moving average of the weights, where one is kept: what is validated.
+        seconds: how long this training has taken, where a time limit counts it.
+        phase: told what begins now: data, forward, backward, optimizer or rest.
     """
 
     task: Task
@@ -75,8 +96,12 @@ class TrainState:
     record: dict[str, Any] = field(default_factory=dict)
     best: float | None = None
     best_epoch: int = 0
+    world: World = LONE
     is_best: bool = False
     failure: BaseException | None = None
+    averaged: AveragedModel | None = None
+    seconds: float = 0.0
+    phase: Callable[[str], None] = _ignore
 
     @property
     def learning_rate(self) -> float:
@@ -84,12 +109,16 @@ class TrainState:
         return float(next(iter(self.optimizers.values())).param_groups[0]["lr"])
 
 
-def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device) -> TrainState:
+def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device, world: World = LONE) -> TrainState:
     """Return the state before the first step, with new optimizers."""
     steps = max(1, math.ceil(len(loader) / config.accumulate))
-    schedule = Schedule(config.schedule, steps * config.epochs, round(steps * config.warmup))
+    num_steps = min(steps * config.epochs, config.max_steps or math.inf)
+    schedule = Schedule(config.schedule, int(num_steps), round(steps * config.warmup))
     optimizers = task.optimizers()
-    return TrainState(task, device, optimizers, schedule, base_rates(optimizers.values()), config.epochs, steps)
+    rates = base_rates(optimizers.values())
+    num_epochs = math.ceil(num_steps / steps)
+    averaged = averaged_copy(task.model, config.ema)
+    return TrainState(task, device, optimizers, schedule, rates, num_epochs, steps, world=world, averaged=averaged)
 
 
 def train(
@@ -127,7 +156,10 @@ def _run_epoch(
 ) -> None:
     started = time.perf_counter()
     num_batches, first_batch = len(loader), state.batch
+    ending: StopTraining | None = None
+    state.phase("data")
     for batch in loader.batches(state.epoch, start=state.batch):
+        state.phase("forward")
         if state.batch % config.accumulate == 0:
             state.task.model.train()
             set_rates(state.optimizers.values(), state.base_rates, state.schedule.factor(state.step))
@@ -135,48 +167,73 @@ def _run_epoch(
         is_last = state.batch + 1 == num_batches or (state.batch + 1) % config.accumulate == 0
         _step(state, batch, weights, config, steps_now=is_last)
         state.batch += 1
+        state.phase("rest")
         if is_last:
             state.step += 1
             if state.device.is_cpu or state.step % CHECK_EVERY == 0:
                 _check_finite(state)
-            for callback in callbacks:
-                callback.on_step_end(state)
+            ending = _tell_step(state, callbacks)
+            if ending is not None:
+                break
+        state.phase("data")
     seconds = time.perf_counter() - started
-    _finish_epoch(state, valid, seconds, items=loader.num_items * (num_batches - first_batch) / max(1, num_batches))
+    _finish_epoch(state, valid, seconds, items=loader.num_items * (state.batch - first_batch) / max(1, num_batches))
     for callback in callbacks:
         callback.on_epoch_end(state)
+    if ending is not None:
+        raise ending
+
+
+def _tell_step(state: TrainState, callbacks: Sequence[Callback]) -> StopTraining | None:
+    """Tell the observers of a step; return the wish of one to end the training with the epoch as it stands."""
+    try:
+        for callback in callbacks:
+            callback.on_step_end(state)
+    except StopTraining as stop:
+        if not stop.finishes_epoch:
+            raise
+        return stop
+    return None
 
 
 def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainConfig, *, steps_now: bool) -> None:
     """Add one micro-batch's gradients; step the optimizers where `steps_now`.
 
-    Micro-batches may differ in size: with accumulation each loss is weighted by its count and the sum divided at the
-    end, so the step equals that of one large batch.
+    Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and the
+    sum divided at the end, so the step equals that of one large batch.
     """
     device = state.device
+    is_part = config.accumulate > 1 or not state.world.is_alone
     with device.computing():
         for update in state.task.training_step(device.move(batch)):
+            state.phase("backward")
             optimizer = state.optimizers[update.optimizer]
             parameters = parameters_of(optimizer)
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
-            if config.accumulate > 1:
+            if is_part:
                 loss = loss * update.count
             loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
             state.sums.add(update)
             weights[update.optimizer] = weights.get(update.optimizer, 0) + update.count
             if not steps_now:
+                state.phase("forward")
                 continue
-            if config.accumulate > 1:
-                torch._foreach_div_([p.grad for p in parameters if p.grad is not None], weights[update.optimizer])
+            if is_part:
+                total = state.world.sum_gradients(parameters, weights[update.optimizer])
+                torch._foreach_div_([p.grad for p in parameters if p.grad is not None], total)
             if config.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+            state.phase("optimizer")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+            state.phase("forward")
 
 
 def _check_finite(state: TrainState) -> None:
-    for name, total in state.sums.losses.items():
-        if not math.isfinite(float(total)):
+    """Look at the losses so far; all processes stop where one of them finds a loss that is not finite."""
+    broken = [name for name, total in state.sums.losses.items() if not math.isfinite(float(total))]
+    if state.world.any(bool(broken)):
+        for name in broken or ["of another process"]:
             raise DivergedError(
                 f"the loss {name!r} is not finite at step {state.step} "
                 f"(epoch {state.epoch + 1}, learning rate {state.learning_rate:.3g})",
@@ -187,12 +244,14 @@ def _check_finite(state: TrainState) -> None:
 def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items: float) -> None:
     """Validate, write the epoch's record, and move on to the next epoch."""
     _check_finite(state)
-    means = state.sums.means()
+    first, *others = state.world.gather(state.sums)
+    means = first.merge(others).means()
     record: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, "loss": sum(means.values())}
     if len(means) > 1:
         record |= {f"loss_{name}": value for name, value in means.items()}
     if valid is not None:
-        figures = evaluate(state.task, valid, state.device).compute()
+        with averaged_weights(state.task.model, state.averaged):
+            figures = evaluate(state.task, valid, state.device, state.world).compute()
         record["val_loss"] = figures.pop("loss", None)
         record |= figures
         if record["val_loss"] is not None and not math.isfinite(record["val_loss"]):

@@ -38,16 +38,15 @@ class StopOnSignal(Callback):
 
     def on_step_end(self, state: TrainState) -> None:
         """Stop where a signal has arrived."""
-        del state
-        self._stop()
+        self._stop(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Stop where a signal has arrived while the epoch was validated."""
-        del state
-        self._stop()
+        self._stop(state)
 
-    def _stop(self) -> None:
-        if self.received is not None:
+    def _stop(self, state: TrainState) -> None:
+        if state.world.any(self.received is not None):
+            self.received = self.received or signal.SIGTERM  # it reached another process first
             raise StopTraining(f"stopped by {NAMES[self.received]}")
 
     def _note(self, number: int, frame: FrameType | None) -> None:

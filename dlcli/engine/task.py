@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.loader import WHOLE, Shard
 from dlcli.export.plan import ExportPlan
 
 Batch = Mapping[str, Any]
@@ -80,6 +81,10 @@ class Metric(Protocol):
         """Take in a batch and the model's answers."""
         ...
 
+    def merge(self, other: Any) -> None:
+        """Take in what another process's metric of the same kind has seen."""
+        ...
+
     def compute(self) -> dict[str, float]:
         """Return the figures by name; `loss` is among them."""
         ...
@@ -110,8 +115,10 @@ class Task(Protocol):
         """Return the JSON values that travel with a run and its exports: labels, vocabulary, preprocessing."""
         ...
 
-    def loader(self, split: str) -> Loader:
-        """Return the batches of train, valid, test (or another split of the data).
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
+        """Return the batches of train, valid, test (or another split of the data): each item once, in one order.
+
+        For `training` they are shuffled and augmented. Of each batch only the `shard` of one process is taken.
 
         Raises:
             DataError: there is no such split, or no data at all.

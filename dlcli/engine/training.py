@@ -7,7 +7,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,11 +23,22 @@ from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, Stopp
 from dlcli.core.files import write_json, write_text
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import TaskSpec, load_object
-from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir, create_run, remove_run
+from dlcli.core.run_dir import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    RunDir,
+    create_run,
+    list_runs,
+    remove_run,
+)
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
 from dlcli.engine.checkpoint import Checkpoints, newest_checkpoint, restore_training
 from dlcli.engine.device import Device, open_device, seed_everything
+from dlcli.engine.distributed import World, joined, world_of_environment
 from dlcli.engine.loop import TrainState, start_state, train
 from dlcli.engine.precision import choose_precision
 from dlcli.engine.restore import blaming, describe_run
@@ -60,25 +71,62 @@ class TrainRequest:
     name: str | None = None
 
 
-def start_training(request: TrainRequest, console: Console) -> RunDir:
+def start_training(
+    request: TrainRequest, console: Console, *, ensure_data: Callable[[], None] = lambda: None
+) -> RunDir:
     """Train anew and return the finished run. Whatever fails before the first step leaves no run behind.
+
+    Args:
+        request: what to train.
+        console: where lines go; of several processes only the writer speaks.
+        ensure_data: called once, by the writer, before the data is read.
 
     Raises:
         DlError: data, options or device do not fit; training diverged; a signal stopped it.
     """
-    device = open_device(request.train.device, threads=request.train.threads)
+    world = world_of_environment()
+    device = open_device(request.train.device, threads=request.train.threads, local_rank=world.local_rank)
+    with joined(world, device) as world:
+        if world.is_writer:
+            ensure_data()
+        interrupted = world.share(_run_of_launch(world) if world.is_writer else None)
+        if interrupted is not None:
+            return _go_on(interrupted, None, console, world, device)
+        return _start(request, console, world, device)
+
+
+def _run_of_launch(world: World) -> RunDir | None:
+    """Return the run that torchrun's former processes of this launch have left, where it can be gone on with.
+
+    One that had no checkpoint yet is removed: the processes start anew.
+    """
+    if not world.restarts:
+        return None
+    for run, info in list_runs():
+        if info.get("launch") == world.launch and info.get("status") != FINISHED:
+            if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
+                return run
+            remove_run(run)
+    return None
+
+
+def _start(request: TrainRequest, console: Console, world: World, device: Device) -> RunDir:
     seed_everything(request.train.seed)
-    task, loader, valid = _open_task(request, device)
+    task, loader, valid = _open_task(request, device, world)
     first = next(iter(loader.batches()), None)
     if first is None:
         raise DataError(
             f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` says why"
         )
     device, why = choose_precision(task, device, first, request.train.precision)
-    console.say(f"{device.describe()}, {device.precision} ({why})")
-    seed_everything(request.train.seed)
-    state = start_state(task, loader, request.train, device)
-    run = _create_run(request, task, device)
+    device = device.with_precision(world.share(device.precision))
+    processes = "" if world.is_alone else f" x {world.size} processes"
+    console.say(f"{device.describe()}{processes}, {device.precision} ({why})")
+    seed_everything(request.train.seed + world.rank)  # the same weights, but dropout of their own
+    world.share_state(task.model)
+    state = start_state(task, loader, request.train, device, world)
+    run = world.share(_create_run(request, task, device, world) if world.is_writer else None)
+    assert run is not None
     return _run_to_end(run, state, loader, valid, request.train, console)
 
 
@@ -90,41 +138,51 @@ def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
         RunError: the run or its checkpoint is damaged.
     """
     info = run.info()
+    world = world_of_environment()
     if info.get("status") == FINISHED:
         raise UsageError(f"{run.path} is finished", hint=f"`dl train --from {run.name}` starts anew with its options")
-    description = describe_run(run)
+    with blaming(run.config_file):
+        _, options = describe_run(run).configs(str(run.config_file))
+    device = open_device(options.device, threads=options.threads, local_rank=world.local_rank)
+    with joined(world, device) as world:
+        return _go_on(run, data, console, world, device)
+
+
+def _go_on(run: RunDir, data: Path | None, console: Console, world: World, device: Device) -> RunDir:
+    info, description = run.info(), describe_run(run)
     with blaming(run.config_file):
         spec = description.spec
         config, options = description.configs(str(run.config_file))
-    device = open_device(options.device, threads=options.threads).with_precision(str(info.get("precision", "fp32")))
+    device = device.with_precision(str(info.get("precision", "fp32")))
     seed_everything(options.seed)
     data = data or Path(str(info.get("data", "")))
     command = run.entry("command")
     request = TrainRequest(spec, description.dataset, data, description.model, config, options, command)
     with blaming(run.config_file):
-        task, loader, valid = _open_task(request, device)
-    state = start_state(task, loader, options, device)
+        task, loader, valid = _open_task(request, device, world)
+    state = start_state(task, loader, options, device, world)
     checkpoint, content = newest_checkpoint(run)
     restore_training(state, content, checkpoint)
-    run.update_info(status=RUNNING)
+    if world.is_writer:
+        run.update_info(status=RUNNING)
     console.say(f"resuming {run.path} at epoch {state.epoch + 1}, step {state.step}")
     return _run_to_end(run, state, loader, valid, options, console)
 
 
-def _open_task(request: TrainRequest, device: Device) -> tuple[Task, Loader, Loader | None]:
+def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Task, Loader, Loader | None]:
     factory = load_object(request.spec.task)
     task: Task = factory.from_data(request.config, request.train, request.data)
     device.place(task.model)
-    loader = task.loader("train")
+    loader = task.loader("train", training=True, shard=world.shard)
     if len(loader) == 0:
         raise DataError(f"{request.data}: the training split is empty", hint="lower --val-fraction or add data")
-    valid: Loader | None = task.loader("valid")
+    valid: Loader | None = task.loader("valid", shard=world.shard)
     if valid is not None and len(valid) == 0:
         valid = None
     return task, loader, valid
 
 
-def _create_run(request: TrainRequest, task: Task, device: Device) -> RunDir:
+def _create_run(request: TrainRequest, task: Task, device: Device, world: World) -> RunDir:
     assets = task.assets()
     info = {
         "status": RUNNING,
@@ -137,6 +195,8 @@ def _create_run(request: TrainRequest, task: Task, device: Device) -> RunDir:
         "seed": request.train.seed,
         "device": device.describe(),
         "precision": device.precision,
+        "processes": world.size,
+        "launch": world.launch,
         "versions": versions(),
         "git": _git_revision(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -159,18 +219,20 @@ def _create_run(request: TrainRequest, task: Task, device: Device) -> RunDir:
 def _run_to_end(
     run: RunDir, state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, console: Console
 ) -> RunDir:
-    console.log = run.log_file
+    is_writer = state.world.is_writer
+    console.log = run.log_file if is_writer else None
     started = time.perf_counter()
     with StopOnSignal() as signals:
         try:
-            reason = train(state, loader, valid, config, _callbacks(run, config, console, signals))
+            reason = train(state, loader, valid, config, _callbacks(run, config, console, signals, is_writer=is_writer))
         except DivergedError as error:
             _close(run, state, DIVERGED, started, error=error.message)
             raise
         except BaseException as error:
             if state.step == 0:
                 console.log = None
-                remove_run(run)
+                if is_writer:
+                    remove_run(run)
                 raise
             is_interrupted = isinstance(error, KeyboardInterrupt)
             _close(run, state, INTERRUPTED if is_interrupted else FAILED, started, error=str(error))
@@ -194,22 +256,26 @@ def _stopped(run: RunDir, state: TrainState, received: signal.Signals, reason: s
     return StoppedError(f"{reason} at step {state.step}; the checkpoint is saved", exit_code=code, hint=hint)
 
 
-def _callbacks(run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal) -> Sequence[Callback]:
-    """Return the observers in their order: figures are written before the checkpoint that counts them as done."""
-    description = asdict(describe_run(run))
-    callbacks: list[Callback] = [
-        MetricsLog(run.metrics_file),
-        TensorBoard(run.folder("tensorboard")),
-        Checkpoints(run, description),
-        EpochLines(console),
-        signals,
-    ]
+def _callbacks(
+    run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal, *, is_writer: bool
+) -> Sequence[Callback]:
+    """Return the observers in their order: figures are written before the checkpoint that counts them as done.
+
+    Every process keeps checkpoints, since each has its part of the state; only the writer's reach the disk.
+    """
+    checkpoints = Checkpoints(run, asdict(describe_run(run)))
+    callbacks: list[Callback] = [checkpoints, signals]
+    if is_writer:
+        writers = [MetricsLog(run.metrics_file), TensorBoard(run.folder("tensorboard"))]
+        callbacks = [*writers, checkpoints, EpochLines(console), signals]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))
     return callbacks
 
 
 def _close(run: RunDir, state: TrainState, status: str, started: float, *, error: str | None = None) -> None:
+    if not state.world.is_writer:
+        return
     best = next((r for r in _records(run) if r.get("epoch") == state.best_epoch), None)
     changes: dict[str, Any] = {
         "status": status,

@@ -78,7 +78,7 @@ class Bench:
         """Write a folder of pictures by class."""
         for index, label in enumerate(classes):
             for number in range(count):
-                self.png(f"{name}/{label}/{number}.png", 20 * number + 100 * index, size)
+                self.png(f"{name}/{label}/{number}.png", 10 * number + 100 * index, size)
         return self.home / name
 
     def cifar(self, name: str, count: int = 4, **changes: Any) -> Path:
@@ -150,7 +150,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], P
             here = Path.cwd()
             os.chdir(home)
             try:
-                line = "train digits --epochs 1 --model lenet --precision fp32 --batch-size 512 --quiet"
+                line = "train digits --epochs 1 --model lenet --precision fp32 --batch-size 512 --threads 1 --quiet"
                 assert run(line.split()) == 0
             finally:
                 os.chdir(here)
@@ -201,4 +201,6 @@ def environment() -> dict[str, str]:
     """The environment of a whole process: `dl` on the path, no sign of a CI or of a wish for colours."""
     dropped = ("CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    # Idle threads sleep in place of spinning: the machine may have other work to do.
+    kept["OMP_WAIT_POLICY"] = "PASSIVE"
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}", "TERM": "xterm"}

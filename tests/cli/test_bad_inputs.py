@@ -23,7 +23,7 @@ from dlcli.core.errors import ExitCode
 from dlcli.core.run_dir import RunDir
 
 RUN = "digits-lenet-1"
-QUICK = "--model lenet --epochs 1 --batch-size 512 --precision fp32 --device cpu"
+QUICK = "--model lenet --epochs 1 --batch-size 512 --precision fp32 --device cpu --threads 1"
 
 MAX_LINES = 6
 
@@ -175,6 +175,7 @@ PREPARE = {
     "source missing": Row("prepare cifar10 nowhere", DATA, "nowhere: no such"),
     "no dataset": Row("prepare", USAGE, "which dataset?"),
     "dataset misspelt": Row("prepare cifar01 x", USAGE, "'cifar10'"),
+    "an option's value taken for the dataset": Row("prepare --out mnist --force digits", USAGE, "before its options"),
     "no source": Row("prepare cifar10", USAGE, "name the SOURCE"),
     "source of the embedded": Row("prepare digits x", DATA, "takes no SOURCE"),
     "option misspelt": Row("prepare digits --test-fractoin 0.1", USAGE, "--test-fraction"),
@@ -413,12 +414,12 @@ EVALUATE = {
         f"eval {RUN} --data own", DATA, "no split 'test'", lambda b: (b.run(), b.photos("own", ("1", "2")))
     ),
     "bound not met": Row(
-        f"eval {RUN} --fail-under accuracy=0.999 --quiet",
+        f"eval {RUN} --fail-under accuracy=0.999 --no-plots",
         ExitCode.THRESHOLD,
         "under the bound of 0.999",
         lambda b: b.run(),
         answers=26,
-        leaves=("runs/*/eval*", "runs/*/plots*"),
+        leaves=("runs/*/eval*",),
     ),
     "bound malformed": Row(f"eval {RUN} --fail-under accuracy", USAGE, "METRIC=NUMBER", lambda b: b.run()),
     "bound not a number": Row(f"eval {RUN} --fail-under accuracy=nan", USAGE, "METRIC=NUMBER", lambda b: b.run()),
@@ -495,6 +496,9 @@ REST = {
     "export: checkpoint cut off": Row(f"export {RUN}", RUN_CODE, "best.pt", _damage(_cut_checkpoints)),
     "visualize: no picture": Row("visualize", USAGE, "which picture?"),
     "visualize: picture misspelt": Row(f"visualize featurs {RUN}", USAGE, "'features'", lambda b: b.run()),
+    "visualize: an option's value taken for the picture": Row(
+        f"visualize --out cam --quiet features {RUN}", USAGE, "before its options", lambda b: b.run()
+    ),
     "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),
     "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "IMAGE", lambda b: b.run()),
     "visualize: run missing": Row("visualize curves nothing", RUN_CODE, "'nothing'"),

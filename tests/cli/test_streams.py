@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 RUN = "digits-lenet-1"
-QUICK = "--model lenet --epochs 2 --batch-size 512 --precision fp32 --device cpu"
+QUICK = "--model lenet --epochs 2 --batch-size 512 --precision fp32 --device cpu --threads 1"
 ESCAPE = "\x1b"
 
 
@@ -144,6 +144,7 @@ def _screen(written: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+@pytest.mark.slow
 def test_progress_bar_is_drawn_on_a_terminal_and_gone_at_the_end(bench: Any, environment: dict[str, str]) -> None:
     bench.digits()
     code, written = _on_terminal(f"train digits {QUICK}", environment)
@@ -229,8 +230,9 @@ def test_names_may_be_chinese_and_hold_spaces(bench: Any, onnx_file: Path, dl: A
     [record] = map(json.loads, dl("predict", run, picture, "--jsonl").out.splitlines())
     assert (record["input"], record["label"] in ("猫", "狗 子")) == (picture, True)
     assert "\\u" not in dl("predict", run, picture, "--json").out
-    exported = dl("export", run, "--format", "torchscript", "--out", "导 出/模 型.ts", "--quiet").out.strip()
-    assert exported == "导 出/模 型.ts"
+    answer = dl("export", run, "--format", "torchscript", "--out", "导 出/模 型.ts", "--quiet")
+    exported = answer.out.strip()
+    assert (answer.code, exported) == (0, "导 出/模 型.ts"), answer.err
     [same] = map(json.loads, dl("predict", exported, picture, "--jsonl").out.splitlines())
     assert same["label"] == record["label"]
     drawn = dl("visualize", "cam", run, picture, "--out", "图 片.png").out.strip()

@@ -164,6 +164,7 @@ class Shell:
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["dl", *words])
+            patch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)  # one thread: the networks are tiny
             code = run_line(words)
         assert code == expect, f"dl {' '.join(words)}: exit {code}\n{out.getvalue()}\n{err.getvalue()}"
         return Answer(code, out.getvalue(), err.getvalue())

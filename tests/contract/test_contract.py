@@ -18,9 +18,13 @@ from dlcli.core.config import read_toml, resolve, split_values
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import all_tasks, load_object
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.loader import Shard
 from dlcli.engine.checkpoint import read_checkpoint
+from dlcli.engine.device import Device
+from dlcli.engine.evaluate import evaluate
 from dlcli.visualize.pictures import PICTURES
 
+CPU = Device(torch.device("cpu"))
 FORMATS = ("onnx", "torchscript")
 
 
@@ -223,7 +227,7 @@ def test_an_item_alone_is_answered_as_in_its_batch(house):
 
 
 def test_any_batch_of_an_epoch_is_reached_without_those_before_it(house):
-    loader = open_task(house).loader("train")
+    loader = open_task(house).loader("train", training=True)
     whole = list(loader.batches(2))
     assert len(whole) == len(loader) >= 3
     for start in (1, len(loader) - 1, len(loader)):
@@ -232,16 +236,25 @@ def test_any_batch_of_an_epoch_is_reached_without_those_before_it(house):
 
 def test_two_epochs_show_the_items_in_another_order(house):
     task = open_task(house)
-    loader = task.loader("train")
+    loader = task.loader("train", training=True)
     first, second = (next(iter(loader.batches(epoch))) for epoch in (0, 1))
     with pytest.raises(AssertionError):
         assert_equal({name: first[name] for name in task.inputs}, {name: second[name] for name in task.inputs})
 
 
-def test_evaluation_shows_every_item_in_one_order(house):
-    loader = open_task(house).loader("test")
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_evaluation_shows_every_item_of_any_split_in_one_order(house, split):
+    loader = open_task(house).loader(split)
     assert_equal(list(loader.batches(0)), list(loader.batches(1)))
     assert sum(house.original.count(batch) for batch in loader.batches()) == loader.num_items
+
+
+def test_two_shards_of_a_split_are_measured_as_the_whole(house):
+    task = open_task(house)
+    whole = evaluate(task, task.loader("test"), CPU).compute()
+    first, second = (evaluate(task, task.loader("test", shard=Shard(rank, 2)), CPU) for rank in (0, 1))
+    first.merge(second)
+    assert first.compute() == pytest.approx(whole, rel=1e-4)
 
 
 def test_the_assets_alone_make_the_same_network(house):
@@ -259,7 +272,7 @@ def test_the_assets_alone_make_the_same_network(house):
 def test_a_training_step_yields_finite_losses_over_the_items_of_its_batch(house):
     task = open_task(house)
     optimizers = task.optimizers()
-    for batch in task.loader("train").batches():
+    for batch in task.loader("train", training=True).batches():
         updates = list(task.training_step(batch))
         assert updates
         for update in updates:

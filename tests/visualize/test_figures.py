@@ -15,10 +15,10 @@ import pytest
 from matplotlib.axes import Axes
 
 from dlcli.core.errors import RunError
+from dlcli.core.records import read_metrics
 from dlcli.metrics.classification import ClassificationMetric
 from dlcli.visualize import fonts
 from dlcli.visualize.confusion import _number, draw_confusion
-from dlcli.core.records import read_metrics
 from dlcli.visualize.curves import draw_curves
 from dlcli.visualize.scores import draw_pr_curves, draw_roc_curves
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,9 @@ class Preprocess:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"the preprocessing that came with the model is damaged: {error}") from None
         sides_fit = 1 <= height <= 8192 and 1 <= width <= 8192
-        if result.channels not in (1, 3) or not sides_fit or not len(result.mean) == len(result.std) == result.channels:
+        is_each = len(result.mean) == len(result.std) == result.channels
+        are_numbers = all(map(math.isfinite, (*result.mean, *result.std))) and min(result.std, default=0) > 0
+        if result.channels not in (1, 3) or not (sides_fit and is_each and are_numbers):
             raise RunError("the preprocessing that came with the model is damaged: impossible values")
         return result
 

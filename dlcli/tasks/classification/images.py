@@ -15,7 +15,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.decoding import read_image
 from dlcli.data.forms.images import ImagesForm
-from dlcli.data.loader import FileLoader, Order, PackedLoader
+from dlcli.data.loader import WHOLE, FileLoader, Order, PackedLoader, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.transforms import BatchAugmentation
 from dlcli.tasks.classification.codec import Preprocess
@@ -109,26 +109,23 @@ class ImageSource:
         weights = np.where(present, len(indices) / (present.sum() * np.maximum(counts, 1)), 0.0)
         return weights.astype(np.float32)
 
-    def loader(self, split: str) -> PackedLoader | FileLoader:
-        """Return the batches of a split."""
+    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> PackedLoader | FileLoader:
+        """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
         folder, indices = self._part(split)
-        is_training = split == "train"
-        batch_size = self._train.batch_size if is_training else min(EVAL_BATCH, max(32, self._train.batch_size))
-        order = Order(indices, batch_size, seed=self._train.seed if is_training else None)
+        batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
+        order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
         labels = self._to_run[self.form.labels(folder)]
         if self._is_packed:
             packed = self.form.packed(folder)
             if packed is not None:
-                return PackedLoader(packed.images, labels, order, self.augmentation if is_training else None)
+                return PackedLoader(packed.images, labels, order, self.augmentation if training else None)
         to_size = functools.partial(random_crop, self._preprocess, self._config.flip)
         return FileLoader(
             self.form.files(folder),
             labels,
             order,
             channels=self._preprocess.channels,
-            to_size=to_size
-            if is_training and self._config.augment
-            else functools.partial(centre_crop, self._preprocess),
+            to_size=to_size if training and self._config.augment else functools.partial(centre_crop, self._preprocess),
             workers=self._workers(len(order.indices)),
             max_bad=self._config.max_bad,
             on_bad=self.bad_files.append,
@@ -141,7 +138,7 @@ class ImageSource:
 
     def augmented(self, count: int) -> np.ndarray:
         """Return (N, H, W, C) uint8 training images as the network sees them."""
-        batch = next(iter(self.loader("train").batches()))
+        batch = next(iter(self.loader("train", training=True).batches()))
         images, plan = batch["images"], batch["plan"]
         if self.augmentation is not None:
             images = self.augmentation.apply(images, plan)
@@ -153,14 +150,11 @@ class ImageSource:
         chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
         return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
 
-    def images_at(self, split: str, positions: Sequence[int]) -> list[np.ndarray]:
-        """Return the (H, W, C) uint8 images at these positions of a split's evaluation order."""
-        folder, indices = self._part(split)
+    def images_at(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
+        """Return the (H, W, C) uint8 images that stand at these `rows` in a split's batches."""
+        folder, _ = self._part(split)
         files = self.form.files(folder)
-        return [
-            self._preprocess.fit(read_image(files[indices[position]], channels=self._preprocess.channels))
-            for position in positions
-        ]
+        return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
 
 
 def centre_crop(preprocess: Preprocess, image: np.ndarray, seed: int) -> np.ndarray:

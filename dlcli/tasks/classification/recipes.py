@@ -65,7 +65,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "convnext": {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05},
     "lenet": {"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 1e-2},
     "alexnet": {"optimizer": "adamw", "learning_rate": 5e-4},
-    "squeezenet": {"optimizer": "adamw", "learning_rate": 1e-3},
+    "squeezenet1": {"optimizer": "adamw", "learning_rate": 1e-3},
     # torchvision's VGG without batch norm; its *_bn names keep the dataset's recipe.
     "vgg11": {"optimizer": "adamw", "learning_rate": 5e-4},
     "vgg13": {"optimizer": "adamw", "learning_rate": 5e-4},

@@ -18,6 +18,7 @@ from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.forms.images import ImagesForm, open_images
+from dlcli.data.loader import WHOLE, Shard
 from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
@@ -42,10 +43,17 @@ class LogitsMetric:
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self._names = class_names
         self._metric = ClassificationMetric(len(class_names))
+        self._rows: list[np.ndarray] = []
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take in (N, C) logits and (N,) labels."""
+        """Take in (N, C) logits, (N,) labels, and the images' (N,) places in their split."""
+        self._rows.append(batch["rows"].cpu().numpy())
         self._metric.update(outputs["logits"].float().cpu().numpy(), batch["labels"].cpu().numpy())
+
+    def merge(self, other: LogitsMetric) -> None:
+        """Take in what another process has seen."""
+        self._rows += other._rows
+        self._metric.merge(other._metric)
 
     def compute(self) -> dict[str, float]:
         """Return loss, accuracy, and top-5 accuracy where there are more than five classes."""
@@ -53,13 +61,14 @@ class LogitsMetric:
 
     def report(self) -> dict[str, Any]:
         """Return figures, the table per class, curves, the confusion matrix and the worst mistakes."""
-        worst = [mistake._asdict() for mistake in self._metric.worst(25)]
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        worst = [mistake._replace(index=int(rows[mistake.index]))._asdict() for mistake in self._metric.worst(25)]
         lower = ["loss", "calibration_error"]
         return {**self._metric.report(self._names), "lower_is_better": lower, "worst": worst}
 
 
 class ClassificationTask:
-    """See `dlcli.engine.task.Task`; a batch holds `images` (N, C, H, W) uint8, `labels` (N,), and `plan`."""
+    """See `dlcli.engine.task.Task`; a batch holds `images` (N, C, H, W) uint8, `labels` (N,), `rows` (N,), `plan`."""
 
     inputs = ("images",)
     outputs = ("logits",)
@@ -133,11 +142,11 @@ class ClassificationTask:
         """Return labels and preprocessing."""
         return {"labels": list(self.labels), "preprocess": self.preprocess.to_json()}
 
-    def loader(self, split: str) -> Loader:
-        """Return the batches of a split; train is shuffled and augmented."""
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
+        """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
         if self._source is None:
             raise DataError("no data is at hand", hint="name it with --data DIR")
-        return self._source.loader(split)
+        return self._source.loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the one optimizer."""

@@ -19,7 +19,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
-from dlcli.data.loader import Order
+from dlcli.data.loader import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Outputs, Update
@@ -70,6 +70,10 @@ class SquaredError:
         """Take in (N, 1) values and targets."""
         self._total += float(F.mse_loss(outputs["values"].cpu(), batch["targets"].cpu(), reduction="sum"))
         self._count += len(batch["targets"])
+
+    def merge(self, other: SquaredError) -> None:
+        """Take in what another process has seen."""
+        self._total, self._count = self._total + other._total, self._count + other._count
 
     def compute(self) -> dict[str, float]:
         """Return the mean squared error, as `loss`, and its root."""
@@ -122,8 +126,8 @@ class ToyTask:
         """Return nothing: two numbers need no labels and no scale."""
         return {}
 
-    def loader(self, split: str) -> NumbersLoader:
-        """Return the batches of a split; the validation part is cut out of the training rows."""
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> NumbersLoader:
+        """Return the batches of a split, for `training` shuffled; `valid` is cut out of the training rows."""
         if self._data is None:
             raise DataError("no data is at hand", hint="name it with --data DIR")
         rows = read_numbers(self._data, "train" if split == "valid" else split)
@@ -131,8 +135,8 @@ class ToyTask:
         if split in ("train", "valid"):
             is_valid = stratified_part(np.zeros(len(rows)), self._train.val_fraction, self._train.seed)
             chosen = is_valid if split == "valid" else ~is_valid
-        seed = self._train.seed if split == "train" else None
-        return NumbersLoader(rows, Order(np.flatnonzero(chosen), self._train.batch_size, seed=seed))
+        seed = self._train.seed if training else None
+        return NumbersLoader(rows, Order(np.flatnonzero(chosen), self._train.batch_size, seed=seed, shard=shard))
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the one optimizer."""

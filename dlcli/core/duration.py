@@ -1,0 +1,22 @@
+"""Lengths of time as people write them: 90s, 5m, 1h30m."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_PATTERN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?", re.IGNORECASE)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that a text like `90s`, `5m` or `1h30m` means.
+
+    Raises:
+        ValueError: it is no such text, or no time at all.
+    """
+    match = _PATTERN.fullmatch(text.replace(" ", ""))
+    parts = match.groups() if match else ()
+    seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is no length of time: write it as 90s, 5m or 1h30m")
+    return seconds

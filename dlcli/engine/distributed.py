@@ -1,0 +1,146 @@
+"""Several processes as one training: `torchrun -m dlcli train ...` starts them, torch.distributed joins them.
+
+Every process takes its share of each batch, and after the backward pass gradients, counts and the wish to stop are
+summed over all of them, so the step equals that of one process with the whole batch. `DistributedDataParallel` is not
+used: it wraps one module's forward and averages per process, while a task here may call any part of its model, step
+several optimizers in turn, and give unequal counts. The collectives are torch.distributed's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from dlcli.core.errors import UsageError
+from dlcli.data.loader import Shard
+from dlcli.engine.device import Device
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of one training.
+
+    Attributes:
+        rank: this process's number; 0 writes files and speaks.
+        size: how many there are.
+        local_rank: this process's number on its machine: which of its accelerators it takes.
+        launch: the same in every process of one launch and its restarts; "" for a lone process.
+        restarts: how often torchrun has started the processes again after one died.
+        device: where this process computes; messages between GPUs must lie there.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    launch: str = ""
+    restarts: int = 0
+    device: torch.device | None = None
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other process."""
+        return self.size == 1
+
+    @property
+    def shard(self) -> Shard:
+        """The share of each batch that this process takes."""
+        return Shard(self.rank, self.size)
+
+    def sum_gradients(self, parameters: Sequence[Tensor], count: int) -> int:
+        """Add up the gradients over all processes, in place, and return the sum of their counts.
+
+        One flat message: many small ones would each wait for the slowest process. A parameter without a gradient here
+        counts as zeros, since another process may have one for it.
+        """
+        if self.is_alone:
+            return count
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        total = torch.tensor([count], dtype=torch.int64, device=flat.device)
+        dist.all_reduce(flat)
+        dist.all_reduce(total)
+        parts = flat.split_with_sizes([gradient.numel() for gradient in gradients])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+        return int(total)
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process, so that all of them stop at the same step."""
+        if self.is_alone:
+            return flag
+        seen = torch.tensor([float(flag)], device=self.device)
+        dist.all_reduce(seen, op=dist.ReduceOp.MAX)
+        return bool(seen)
+
+    def gather(self, value: ValueT) -> list[ValueT]:
+        """Return the value of every process, in the order of their ranks."""
+        if self.is_alone:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def share(self, value: ValueT) -> ValueT:
+        """Return the writer's value in every process."""
+        if self.is_alone:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def share_state(self, module: nn.Module) -> None:
+        """Give every process the writer's weights and buffers (running statistics are each process's own)."""
+        if self.is_alone:
+            return
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, src=0)
+
+
+LONE = World()
+
+
+def world_of_environment() -> World:
+    """Return the processes as torchrun has told them, one alone where it has not.
+
+    Raises:
+        UsageError: the variables that torchrun sets are no numbers.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return LONE
+    try:
+        return World(
+            rank=int(os.environ["RANK"]),
+            size=int(os.environ["WORLD_SIZE"]),
+            local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+            launch=os.environ.get("TORCHELASTIC_RUN_ID", ""),
+            restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
+        )
+    except ValueError as error:
+        raise UsageError(f"RANK, WORLD_SIZE: {error}", hint="start several processes with torchrun") from None
+
+
+@contextlib.contextmanager
+def joined(world: World, device: Device) -> Iterator[World]:
+    """Join the processes for the length of the block: NCCL between GPUs, gloo between CPUs."""
+    if world.is_alone:
+        yield world
+        return
+    dist.init_process_group("gloo" if device.is_cpu else "nccl")
+    try:
+        yield replace(world, device=device.torch_device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,126 @@
+"""A network for small photos that learns in seconds: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", arXiv:2404.00498.
+
+The first layer is no parameter: its filters are the eigenvectors of the 2x2 patches of the training images, scaled to
+give independent outputs of variance one, and their negatives. Convolutions begin as identities on their first channels,
+batch norms have no scale of their own and forget quickly, and the logits are small. What differs from
+github.com/KellerJordan/cifar10-airbench: the widths follow one number; the bias of the first layer is trained to the
+end (there it stops after three epochs; the schedule brings its rate to zero here); the norms' epsilon is torch's
+(there 1e-12, which the variances of at least 0.01 that occur do not tell from 1e-5); the last max-pool takes the whole
+map, which at 28 to 35 pixels is its 3x3, so that larger images will do.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcli.models.stem import MIN_IMAGE, check_image_size, check_images
+
+PATCH = 2
+"""Side of the first layer's filters (section 3.2 of the paper)."""
+
+WHITENING_EPS = 5e-4
+"""Added to the patches' variances before they are divided by (airbench94.py), so that noise is not blown up."""
+
+NORM_MOMENTUM = 0.4
+"""Share of the newest batch in the running statistics: 1 - 0.6 (airbench94.py). Short trainings have few batches."""
+
+HEAD_SCALE = 1 / 9
+"""Factor on the logits (airbench94.py)."""
+
+
+class AirNet(nn.Module):
+    """Whitening, three blocks of two 3x3 convolutions with a max-pool in each, maximum over the map, head.
+
+    A new network whitens patches of independent pixels; `fit_to` takes the filters from real ones.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: 1 or 3.
+        image_size: side of the images, to be told early that they are too small.
+        width: channels of the first block; the others have four times as many. The paper's is 64.
+
+    Raises:
+        ImageSizeError: the images are under 28 pixels.
+    """
+
+    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 32, width: int = 64) -> None:
+        super().__init__()
+        check_image_size("airnet", image_size, MIN_IMAGE)
+        self.in_channels = in_channels
+        num_inputs = in_channels * PATCH**2
+        self.whiten = nn.Conv2d(in_channels, 2 * num_inputs, PATCH)
+        self.whiten.weight.requires_grad_(False)
+        self._set_filters(torch.eye(num_inputs))
+        nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
+        self.layer1 = _block(2 * num_inputs, width)
+        self.layer2 = _block(width, 4 * width)
+        self.layer3 = _block(4 * width, 4 * width)
+        self.head = nn.Linear(4 * width, num_classes, bias=False)
+
+    def fit_to(self, images: Tensor) -> None:
+        """Take the first layer's filters from normalised (N, C, H, W) training images."""
+        self._set_filters(whitening_filters(images))
+
+    def _set_filters(self, filters: Tensor) -> None:
+        with torch.no_grad():
+            self.whiten.weight.copy_(torch.cat([filters, -filters]).view_as(self.whiten.weight))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, num_classes) logits for (N, C, H, W) images."""
+        check_images("airnet", images, self.in_channels, MIN_IMAGE)
+        features = self.layer3(self.layer2(self.layer1(F.gelu(self.whiten(images)))))
+        logits: Tensor = self.head(F.adaptive_max_pool2d(features, 1).flatten(1)) * HEAD_SCALE
+        return logits
+
+
+def whitening_filters(images: Tensor, *, patch: int = PATCH, eps: float = WHITENING_EPS) -> Tensor:
+    """Return filters whose outputs over the images' patches are uncorrelated, with a mean square of 1.
+
+    Args:
+        images: (N, C, H, W), normalised: the patches' mean is taken as zero.
+        patch: side of the patches.
+        eps: added to each direction's mean square.
+
+    Returns:
+        (C * patch**2, C * patch**2) float32, one filter a row, laid out as (C, patch, patch); those of the weakest
+        directions first.
+
+    Source: tysam-code/hlb-CIFAR10 and cifar10-airbench, `init_whiten`.
+    """
+    size = images.shape[1] * patch * patch
+    total, count = images.new_zeros((size, size), dtype=torch.float64), 0
+    for part in images.float().split(500):  # a patch is as large as four pixels
+        patches = F.unfold(part, patch).transpose(0, 1).reshape(size, -1)
+        total += (patches @ patches.T).double()
+        count += patches.shape[1]
+    strengths, directions = torch.linalg.eigh(total / count)
+    return (directions / (strengths + eps).sqrt()).T.float()
+
+
+def _block(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        _conv(in_channels, out_channels),
+        nn.MaxPool2d(2),
+        _norm(out_channels),
+        nn.GELU(),
+        _conv(out_channels, out_channels),
+        _norm(out_channels),
+        nn.GELU(),
+    )
+
+
+def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Return a 3x3 convolution whose first outputs are its inputs, as many as there are of both."""
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+    with torch.no_grad():
+        nn.init.dirac_(conv.weight[:in_channels])
+    return conv
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    """Return a batch norm whose scale stays 1: a GELU and another norm follow, so it would only slow the filters."""
+    norm = nn.BatchNorm2d(channels, momentum=NORM_MOMENTUM)
+    norm.weight.requires_grad_(False)
+    return norm

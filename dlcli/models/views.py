@@ -1,0 +1,49 @@
+"""Test-time augmentation: the mean of a classifier's logits over views of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+SHIFTS = ((-1, 0.25), (0, 0.5), (1, 0.25))
+"""Pixels that a view is shifted by along both axes, and its weight: those of arXiv:2404.00498, section 3.5."""
+
+
+def logits_over_views(network: nn.Module, images: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Return the logits of the images as they are, and the mean of the logits over their views.
+
+    The views are the images in place and shifted by a pixel to both ends of the diagonal, the border reflected; with
+    `mirror` also those of their mirror images, so that an image and its mirror image get the same answer. The paper
+    mirrors after shifting, not before, which would shift a mirror image along the other diagonal.
+
+    Args:
+        network: (N, C, H, W) images -> (N, K) logits.
+        images: (N, C, H, W), of any dtype.
+        mirror: whether an image and its mirror image mean the same.
+    """
+    with_mirrored = (images, images.flip(-1)) if mirror else (images,)
+    plain: Tensor | None = None
+    mean = images.new_zeros((), dtype=torch.float32)
+    for shift, weight in SHIFTS:
+        logits = [network(_shifted(view, shift)).float() for view in with_mirrored]
+        if shift == 0:
+            plain = logits[0]
+        mean = mean + weight * torch.stack(logits).mean(dim=0)
+    assert plain is not None
+    return plain, mean
+
+
+def _shifted(images: Tensor, shift: int) -> Tensor:
+    """Return the images moved down and right by `shift` pixels; the border pixel is not doubled."""
+    if shift == 0:
+        return images
+    rows, columns = (torch.tensor(list(_sources(side, shift)), device=images.device) for side in images.shape[-2:])
+    return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def _sources(side: int, shift: int) -> Iterator[int]:
+    for place in range(side):
+        source = abs(place - shift)
+        yield source if source < side else 2 * (side - 1) - source
