@@ -49,7 +49,9 @@ def main() -> None:
     for _ in range(rounds):
         for name, command in COMMANDS.items():
             times[name].append(cpu_seconds(command))
-    print(f"# {platform.processor() or platform.machine()}, Python {platform.python_version()}, typer {version('typer')}")
+    print(
+        f"# {platform.processor() or platform.machine()}, Python {platform.python_version()}, typer {version('typer')}"
+    )
     print(f"# CPU milliseconds of a whole process, median of {rounds} (min-max), interleaved")
     for name, values in times.items():
         print(f"{name:26} {statistics.median(values) * 1e3:7.0f} ({min(values) * 1e3:.0f}-{max(values) * 1e3:.0f})")

@@ -21,7 +21,7 @@ MEANINGS = {
     ExitCode.DATA: "data missing or invalid",
     ExitCode.RUN: "a run, checkpoint or model file missing or incompatible",
     ExitCode.EXPORT: "an export failed",
-    ExitCode.PARITY: "an exported file differs from its model",
+    ExitCode.PARITY: "an exported file differs from its model, or a rerun from its run",
     ExitCode.THRESHOLD: "`--fail-under` was not met",
     ExitCode.PARTIAL: "some inputs failed, the others are answered",
     ExitCode.DIVERGED: "training diverged",

@@ -18,6 +18,7 @@ COMMANDS = {
     # name: (summary, "module:function" that is given the rest of the line and returns the command)
     "prepare": ("turn an original dataset into the form that training reads", "dlcli.cli.prepare:build"),
     "train": ("train a network on prepared data", "dlcli.cli.train:build"),
+    "rerun": ("train a run again, and check that it comes out the same", "dlcli.cli.rerun:build"),
     "eval": ("measure a run on data it has not seen", "dlcli.cli.evaluate:build"),
     "predict": ("answer for new inputs, from a run or an exported file", "dlcli.cli.predict:build"),
     "export": ("write a run as ONNX or TorchScript, proven equal", "dlcli.cli.export:build"),

@@ -47,7 +47,7 @@ def _machine() -> Iterator[Finding]:
     import torch
 
     from dlcli.engine.device import open_device
-    from dlcli.engine.training import versions
+    from dlcli.engine.surroundings import versions
 
     for name, version in versions().items():
         yield name, "ok", version

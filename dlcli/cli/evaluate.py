@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import data_of_run
+from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
@@ -28,18 +28,23 @@ class EvalOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command."""
-    del rest
+    """Return the command with the options of the task that the line asks."""
+    inference = inference_of_line(rest)
+
+    def run(values: Values) -> None:
+        _evaluate(values, inference)
+
     return make_command(
         "eval",
         "Measure a run on data it has not seen.",
-        _evaluate,
+        run,
         arguments=[Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model")],
-        configs=[EvalOptions, Compute],
+        configs=[EvalOptions, *inference, Compute],
+        epilog=None if inference else INFERENCE_HELP,
     )
 
 
-def _evaluate(values: Values) -> None:
+def _evaluate(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(EvalOptions), values.resolve(Compute)
     bounds = [_bound(text) for text in options.fail_under]
@@ -53,7 +58,8 @@ def _evaluate(values: Values) -> None:
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    task, _ = load_task(run, data=data)
+    told = next((values.resolve(options_class) for options_class in inference), None)
+    task, _ = load_task(run, data=data, inference=told)
     loader = task.loader(options.split)
     device.place(task.model)
     report = _finite(evaluate(task, loader, device).report())

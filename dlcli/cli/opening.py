@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dlcli.core.errors import DataError, RunError
-from dlcli.core.registry import get_task, load_object
+from dlcli.cli.options import pick_target
+from dlcli.core.errors import DataError, DlError, RunError
+from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import resolve_run
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dlcli.data.codec import Codec
+
+INFERENCE_HELP = "With a RUN before -h, the options of its task are shown too."
+
+FEW_WORDS = 16
+"""More words of options than these do not stand before a run."""
 
 FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
 
@@ -36,8 +42,28 @@ class Opened:
     predictor: Predictor
 
 
-def open_model(text: str, *, device: str, threads: int | None) -> Opened:
+def inference_of_line(rest: Sequence[str]) -> tuple[type, ...]:
+    """Return what the task of the run that a line asks can be told, as a dataclass of options; () where nothing.
+
+    A line in error has none, and is answered when it runs.
+    """
+
+    def spec_of(word: str) -> TaskSpec | None:
+        try:
+            return get_task(resolve_run(word).entry("task"))
+        except DlError:
+            return None
+
+    # The run stands before the inputs, of which there may be thousands.
+    word = pick_target(rest[:FEW_WORDS], lambda word: spec_of(word) is not None)
+    spec = spec_of(word) if word is not None else None
+    return (load_object(spec.inference),) if spec is not None and spec.inference else ()
+
+
+def open_model(text: str, *, device: str, threads: int | None, inference: Any = None) -> Opened:
     """Return the model of a run, a checkpoint, an ONNX or a TorchScript file.
+
+    `inference` is what the user has told the run's task, in the dataclass that `inference_of_line` returned.
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
@@ -54,7 +80,7 @@ def open_model(text: str, *, device: str, threads: int | None) -> Opened:
             return _open_exported(path, threads)
         if kind != "checkpoint":
             raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
-    return _open_torch(text, path, device, threads)
+    return _open_torch(text, path, device, threads, inference)
 
 
 def _open_exported(path: Path, threads: int | None) -> Opened:
@@ -68,13 +94,16 @@ def _open_exported(path: Path, threads: int | None) -> Opened:
     return Opened(path.name, load_object(spec.codec)(assets), model)
 
 
-def _open_torch(text: str, path: Path, device_name: str, threads: int | None) -> Opened:
+def _open_torch(text: str, path: Path, device_name: str, threads: int | None, inference: Any) -> Opened:
     from dlcli.engine.device import open_device
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.restore import load_task, load_task_from_file
 
     device = open_device(device_name, threads=threads)
-    task, description = load_task_from_file(path) if path.is_file() else load_task(resolve_run(text))
+    if path.is_file():
+        task, description = load_task_from_file(path, inference=inference)
+    else:
+        task, description = load_task(resolve_run(text), inference=inference)
     device.place(task.model)
     return Opened(description.run, load_object(description.spec.codec)(description.assets), RunPredictor(task, device))
 

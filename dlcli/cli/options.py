@@ -118,9 +118,7 @@ def _option_parameter(info: FieldInfo, default: Any) -> inspect.Parameter:
         flags.append(f"-{info.option.short}")
     kind: Any = list[info.kind] if info.is_list else info.kind  # type: ignore[name-defined]
     parser = _number_or_auto(info.kind) if info.option.may_be_auto else None
-    shown = typer.Option(
-        *flags, help=_help(info, default), metavar=_metavar(info), show_default=False, parser=parser
-    )
+    shown = typer.Option(*flags, help=_help(info, default), metavar=_metavar(info), show_default=False, parser=parser)
     return _parameter(info.name, Annotated[kind | None, shown], None)
 
 

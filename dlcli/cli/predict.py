@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import Opened, open_model
+from dlcli.cli.opening import INFERENCE_HELP, Opened, inference_of_line, open_model
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.streams import input_batches
 from dlcli.core.config import option
@@ -33,26 +33,33 @@ class PredictOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command."""
-    del rest
+    """Return the command with the options of the task that the line asks."""
+    inference = inference_of_line(rest)
+
+    def run(values: Values) -> None:
+        _predict(values, inference)
+
     return make_command(
         "predict",
         "Answer for new inputs, from a run, a checkpoint, an ONNX or a TorchScript file.",
-        _predict,
+        run,
         arguments=[
             Argument("run", "a run (as for `dl eval`), a checkpoint, or an exported file"),
             Argument("input", "files, folders, globs, or - for standard input", many=True),
         ],
-        configs=[PredictOptions, Compute],
+        configs=[PredictOptions, *inference, Compute],
+        epilog=None if inference else INFERENCE_HELP,
     )
 
 
-def _predict(values: Values) -> None:
+def _predict(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(PredictOptions), values.resolve(Compute)
     if sum((options.jsonl, options.csv, console.is_json)) > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
-    opened = open_model(values.arguments["run"], device=compute.device, threads=compute.threads)
+    told = next((values.resolve(options_class) for options_class in inference), None)
+    model = values.arguments["run"]
+    opened = open_model(model, device=compute.device, threads=compute.threads, inference=told)
     writer = _Writer(console, options, opened)
     num_good = num_bad = 0
     drawing = _Drawing(Path(options.save_dir), opened) if options.save_dir else None

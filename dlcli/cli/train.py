@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
 from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
-from dlcli.core.config import Layer, option, read_toml, resolve, split_values, to_dict
+from dlcli.core.config import AUTO, Layer, option, read_toml, resolve, split_auto, split_values, to_dict
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import TaskSpec, all_datasets, all_tasks, get_task, load_object
@@ -145,12 +145,16 @@ def _request(
         UsageError: an option is wrong.
         DataError: the data is not there; said before torch is imported, which takes seconds.
     """
+    if {"budget", "epochs"} <= set(values.given):
+        raise UsageError("--budget chooses the epochs", hint="leave out --epochs, or --budget")
     config_class = load_object(target.spec.config)
     layers: list[tuple[Layer, Layer]] = []
     for where, table in _tables(options, origin):
         own, shared = split_values(table, config_class, TrainConfig, origin=where)
         layers.append((own, shared))
     layers.append((values.layer(config_class), values.layer(TrainConfig)))
+    numbers, auto = split_auto(TrainConfig, [pair[1] for pair in layers])
+    layers = list(zip([pair[0] for pair in layers], numbers, strict=True))
     given: dict[str, Any] = {}
     for own, shared in layers:
         given |= {**own.values, **shared.values}
@@ -158,12 +162,14 @@ def _request(
     own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
     config = resolve(config_class, [own, *(pair[0] for pair in layers)])
     train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
-    console.say(_choice_line(target, to_dict(config, train), recipe))
+    console.say(_choice_line(target, to_dict(config, train) | dict.fromkeys(auto, AUTO), recipe))
     require_data(target)
     from dlcli.engine.training import TrainRequest
 
     command = shlex.join(["dl", *sys.argv[1:]])
-    return TrainRequest(target.spec, target.dataset, target.data, config.model, config, train, command, options.name)
+    return TrainRequest(
+        target.spec, target.dataset, target.data, config.model, config, train, command, options.name, auto
+    )
 
 
 def _tables(options: TrainOptions, origin: RunDir | None) -> list[tuple[str, Mapping[str, Any]]]:
@@ -176,7 +182,8 @@ def _tables(options: TrainOptions, origin: RunDir | None) -> list[tuple[str, Map
 
 
 def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    names = [*TOLD, *(name for name in recipe if name not in TOLD and name != "model")]
+    told = ["budget" if name == "epochs" and "budget" in chosen else name for name in TOLD]
+    names = [*told, *(name for name in recipe if name not in (*TOLD, "model"))]
     parts = [f"{name.replace('_', ' ')} {_short(chosen[name])}" for name in names if name in chosen]
     return f"{target.dataset} -> {chosen['model']}: {', '.join(parts)}"
 

@@ -169,7 +169,7 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
             raise UsageError(f"{where} must be at least {spec.minimum:g}, not {value}")
         if spec.maximum is not None and value > spec.maximum:
             raise UsageError(f"{where} must be at most {spec.maximum:g}, not {value}")
-    if spec.read is not None:
+    if spec.read is not None and isinstance(value, str):
         try:
             spec.read(value)
         except ValueError as error:

@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     DATA = 3  # data missing or invalid
     RUN = 4  # a run, checkpoint or model file missing or incompatible
     EXPORT = 5  # an export failed
-    PARITY = 6  # an exported file differs from its model
+    PARITY = 6  # an exported file differs from its model, or a rerun from its run
     THRESHOLD = 7  # --fail-under was not met
     PARTIAL = 8  # some inputs failed, the others are answered
     DIVERGED = 9  # training met a loss or gradient that is not finite
@@ -75,7 +75,7 @@ class ExportError(DlError):
 
 
 class ParityError(DlError):
-    """An exported file gives other answers than its model."""
+    """An exported file gives other answers than its model, or a rerun comes out other than its run."""
 
     exit_code = ExitCode.PARITY
 

@@ -30,6 +30,9 @@ class TaskSpec:
         codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
             `dlcli.data.codec.Codec`.
         networks: a mapping from model names to `dlcli.core.registry.Network` (torch-free).
+        inference: the dataclass of what `dl eval` and `dl predict` can be told about this task (torch-free), which
+            goes to the task's `set_inference`; "" where there is nothing to tell.
+        sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
     """
 
     name: str
@@ -41,6 +44,25 @@ class TaskSpec:
     task: str
     codec: str
     networks: str
+    inference: str = ""
+    sizes: str = ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of a task's network, for a training that is to take a given time.
+
+    Attributes:
+        config: the task's options with this size in them.
+        label: the size in words.
+        worthwhile_epochs: from so many epochs on this size gets further than the smaller ones in the same time.
+        max_epochs: more than these gain nothing.
+    """
+
+    config: Any
+    label: str
+    worthwhile_epochs: int
+    max_epochs: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +122,8 @@ TASKS: Mapping[str, TaskSpec] = {
         task="dlcli.tasks.classification.task:ClassificationTask",
         codec="dlcli.tasks.classification.codec:ImageCodec",
         networks="dlcli.tasks.classification.networks:NETWORKS",
+        inference="dlcli.tasks.classification.config:ClassificationInference",
+        sizes="dlcli.tasks.classification.sizes:sizes",
     ),
 }
 

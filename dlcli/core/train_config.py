@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from dlcli.core.config import option
 from dlcli.core.duration import parse_duration
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "onecycle", "plateau")
+OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
+SCHEDULES = ("constant", "step", "cosine", "linear", "onecycle", "plateau")
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class TrainConfig:
     epochs: int = option(10, "passes over the training part", short="e", minimum=1)
     max_steps: int | None = option(None, "end after so many optimizer steps, if the epochs are not over", minimum=1)
     max_time: str | None = option(None, "end after this long: 90s, 5m, 1h30m", metavar="TIME", read=parse_duration)
+    budget: str | None = option(
+        None, "fill this time: chooses the epochs, and a width where none is given", metavar="TIME", read=parse_duration
+    )
     batch_size: int = option(128, "items a batch, or auto: as many as pay", short="b", minimum=1, may_be_auto=True)
     optimizer: str = option("adamw", "the update rule", choices=OPTIMIZERS)
     learning_rate: float = option(

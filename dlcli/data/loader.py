@@ -114,8 +114,19 @@ class PackedLoader:
             yield {"images": images, "labels": self._labels[indices], "rows": torch.from_numpy(indices), "plan": plan}
 
 
+_Item = tuple["np.ndarray | None", int, int, list[str]]
+"""Image or None, label, place in the split, and why files could not be read."""
+
+MAX_SUBSTITUTES = 10
+"""Images that are tried in an unreadable one's place; so many bad ones in a row are no accident."""
+
+
 class _Files(Dataset):  # type: ignore[type-arg]
-    """Image files, read and brought to one size; an unreadable one is told by its path in place of the image."""
+    """Image files, read and brought to one size; the reasons of unreadable ones come with the item.
+
+    In training another image of the `substitutes` takes an unreadable one's place, so that batches keep their number
+    and size; in evaluation there are no substitutes and the place stays empty.
+    """
 
     def __init__(
         self,
@@ -123,19 +134,28 @@ class _Files(Dataset):  # type: ignore[type-arg]
         labels: np.ndarray,
         channels: int,
         to_size: Callable[[np.ndarray, int], np.ndarray],
+        substitutes: np.ndarray | None,
     ) -> None:
         self._files = files
         self._labels = labels
         self._channels = channels
         self._to_size = to_size
+        self._substitutes = substitutes
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray | str, int, int]:
+    def __getitem__(self, key: tuple[int, int]) -> _Item:
         index, seed = key
-        try:
-            image = read_image(self._files[index], channels=self._channels)
-        except DataError as error:
-            return str(error), int(self._labels[index]), index
-        return np.ascontiguousarray(self._to_size(image, seed)), int(self._labels[index]), index
+        rows = [index]
+        if self._substitutes is not None:
+            rows += [int(self._substitutes[(seed + k) % len(self._substitutes)]) for k in range(MAX_SUBSTITUTES)]
+        reasons = []
+        for row in rows:
+            try:
+                image = read_image(self._files[row], channels=self._channels)
+            except DataError as error:
+                reasons.append(str(error))
+            else:
+                return np.ascontiguousarray(self._to_size(image, seed)), int(self._labels[row]), row, reasons
+        return None, 0, index, reasons
 
     def __len__(self) -> int:
         return len(self._files)
@@ -168,7 +188,7 @@ class FileLoader:
         on_bad: Callable[[str], None],
         alternates: bool = False,
     ) -> None:
-        self._dataset = _Files(files, labels, channels, to_size)
+        self._dataset = _Files(files, labels, channels, to_size, order.indices if order.seed is not None else None)
         self._order = order
         self._workers = workers
         self._max_bad = max_bad
@@ -186,7 +206,7 @@ class FileLoader:
         return self._order.num_batches
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield what `PackedLoader.batches` does, with an empty plan; unreadable files are left out.
+        """Yield what `PackedLoader.batches` does, with an empty plan; an unreadable file is left out, or in training replaced.
 
         Raises:
             DataError: more than `max_bad` files are unreadable.
@@ -219,9 +239,9 @@ class FileLoader:
             )
 
 
-def _collate(items: Sequence[tuple[np.ndarray | str, int, int]]) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-    good = [(image, label, row) for image, label, row in items if not isinstance(image, str)]
-    bad = [image for image, _, _ in items if isinstance(image, str)]
+def _collate(items: Sequence[_Item]) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    good = [(image, label, row) for image, label, row, _ in items if image is not None]
+    bad = [reason for *_, reasons in items for reason in reasons]
     images = np.stack([image for image, _, _ in good]) if good else np.zeros((0, 1, 1, 1), dtype=np.uint8)
     labels = torch.tensor([label for _, label, _ in good], dtype=torch.int64)
     rows = torch.tensor([row for _, _, row in good], dtype=torch.int64)

@@ -28,7 +28,8 @@ def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None
     """Return a copy of the model that follows it as a moving average, None where there is no decay."""
     if decay is None:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 @contextmanager

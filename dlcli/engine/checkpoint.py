@@ -67,6 +67,11 @@ def _digest(content: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def weights_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a checkpoint's weights: names, formats, shapes and values."""
+    return _digest(content["model"])
+
+
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():

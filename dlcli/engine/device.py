@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from dlcli.core.errors import DeviceError, UsageError
+from dlcli.core.errors import DeviceError, DlError, UsageError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -64,20 +65,49 @@ class Device:
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Run the block in this device's number format; out of memory becomes a `DeviceError`.
+        """Run the block in this device's number format; what the user can mend becomes a `DlError`.
 
         Raises:
-            DeviceError: the device ran out of memory.
+            DeviceError: the device ran out of memory, or there is no compiler for it.
+            UsageError: a computation has no deterministic form here.
         """
         try:
             with torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
                 yield
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            fault = self._fault_of(error)
+            if fault is None:
                 raise
-            raise DeviceError(
-                f"{self.name}: out of memory", hint="take a smaller --batch-size, with --accumulate to make up for it"
-            ) from error
+            raise fault from error
+
+    def _fault_of(self, error: RuntimeError) -> DlError | None:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+            hint = "take a smaller --batch-size, with --accumulate to make up for it"
+            return DeviceError(f"{self.name}: out of memory", hint=hint)
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            hint = "train without --compile; it needs a C++ compiler on a CPU, and Triton on a GPU"
+            return DeviceError(f"--compile: {(text.strip().splitlines() or ['failed'])[0][:160]}", hint=hint)
+        if "does not have a deterministic implementation" in text:
+            hint = "train without --deterministic, or on another --device"
+            return UsageError(f"--deterministic: {text.split()[0]} has no deterministic form on {self.name}", hint=hint)
+        return None
+
+    @contextlib.contextmanager
+    def keeping_random(self) -> Iterator[None]:
+        """Put the generators that networks draw from back to where they were before the block."""
+        with torch.random.fork_rng([self.torch_device] if self.torch_device.type == "cuda" else []):
+            yield
+
+    def free_memory(self) -> None:
+        """Give an accelerator's memory back that nothing holds any more, as after running out of it."""
+        if self.is_cpu:
+            return
+        gc.collect()
+        if self.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.torch_device.type == "mps":
+            torch.mps.empty_cache()
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was given, as a timing must."""
@@ -133,6 +163,17 @@ def _usable_cores() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
+
+
+def set_determinism(is_wanted: bool) -> None:
+    """Have equal seeds give equal results on an accelerator too, where the fastest kernels add in any order.
+
+    It holds for the process. A computation without a deterministic form then fails (see `Device.computing`).
+    """
+    if is_wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+    torch.use_deterministic_algorithms(is_wanted)
+    torch.backends.cudnn.benchmark = False  # its choice of a kernel is a race
 
 
 def seed_everything(seed: int) -> None:

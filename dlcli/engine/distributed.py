@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from dlcli.core.errors import UsageError
 from dlcli.data.loader import Shard
@@ -139,7 +141,10 @@ def joined(world: World, device: Device) -> Iterator[World]:
     if world.is_alone:
         yield world
         return
-    dist.init_process_group("gloo" if device.is_cpu else "nccl")
+    # torchrun's store outlives the processes: without a name of its own a restart would read dead addresses from it.
+    store, rank, size = next(rendezvous("env://"))
+    store = PrefixStore(f"restart-{world.restarts}", store)
+    dist.init_process_group("gloo" if device.is_cpu else "nccl", store=store, rank=rank, world_size=size)
     try:
         yield replace(world, device=device.torch_device)
     finally:

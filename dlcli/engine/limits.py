@@ -2,7 +2,7 @@
 
 Both end the epoch under way: it is validated, recorded and saved as it stands, so that there is always a best
 checkpoint. The rest of that epoch is not made up for, so a run that met its limit cannot be resumed; `--from` starts
-anew with a larger one. A limit holds for the whole training: one that was interrupted and resumed has only what is left.
+anew with a larger one. A limit holds for the whole training: one that was interrupted and resumed has what is left.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class TrainState:
         failure: what broke the training, for the observers' last moment.
         averaged: the moving average of the weights, where one is kept: what is validated.
         seconds: how long this training has taken, where a time limit counts it.
-        phase: told what begins now: data, forward, backward, optimizer or rest.
+        phase: told what begins now: data, forward, backward, optimizer, rest or validation.
     """
 
     task: Task
@@ -176,6 +176,7 @@ def _run_epoch(
             if ending is not None:
                 break
         state.phase("data")
+    state.phase("validation")
     seconds = time.perf_counter() - started
     _finish_epoch(state, valid, seconds, items=loader.num_items * (state.batch - first_batch) / max(1, num_batches))
     for callback in callbacks:

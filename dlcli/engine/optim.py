@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.muon import Muon, muon_groups
 
 MOMENTUM = 0.9
 """Of SGD, with Nesterov's look-ahead: what every reference recipe of this field uses."""
@@ -40,6 +41,8 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
     """Return the optimizer that the configuration names over the module's trainable parameters."""
+    if config.optimizer == "muon":
+        return Muon(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay))
     groups = [group for group in parameter_groups(module, config.weight_decay) if group["params"]]
     rate = config.learning_rate
     if config.optimizer == "sgd":
@@ -62,6 +65,10 @@ def _cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
+def _linear(progress: float) -> float:
+    return max(0.0, 1 - progress)
+
+
 def _onecycle(progress: float) -> float:
     if progress < ONECYCLE_WARMUP:
         rise = 1 - _cosine(progress / ONECYCLE_WARMUP)
@@ -74,6 +81,7 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "constant": _constant,
     "step": _step,
     "cosine": _cosine,
+    "linear": _linear,
     "onecycle": _onecycle,
     "plateau": _constant,  # the fall comes from `Schedule.observe`
 }

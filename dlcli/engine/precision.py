@@ -12,7 +12,7 @@ import torch
 from dlcli.engine.device import Device
 from dlcli.engine.task import Batch, Task
 
-TRIALS = 4
+TRIALS = 2
 """Timed steps a format, taken in turn; the fastest counts, because what else runs here only ever makes one slower."""
 
 MAX_ITEMS = 64
@@ -21,14 +21,28 @@ MAX_ITEMS = 64
 MIN_GAIN = 1.1
 """bf16 must win by this much, or fp32's exactness is preferred."""
 
+MIN_STEPS = 100
+"""A shorter training is over before a trial has paid for itself."""
 
-def choose_precision(task: Task, device: Device, batch: Batch, asked: str) -> tuple[Device, str]:
-    """Return the device in the chosen format, and the reason in words.
+
+def why_untimed(*, is_deterministic: bool, num_steps: int) -> str | None:
+    """Return why a training takes fp32 without a trial, or None where a trial shall decide."""
+    if is_deterministic:
+        return "--deterministic leaves nothing to a timing"
+    return f"{num_steps} steps are too few for a trial of bf16" if num_steps < MIN_STEPS else None
+
+
+def choose_precision(
+    task: Task, device: Device, batch: Batch, asked: str, *, untimed: str | None = None
+) -> tuple[Device, str]:
+    """Return the device in the chosen format, and why; "auto" is fp32 where `untimed` says why no trial decides.
 
     The model, its buffers and the random generators are left as they were.
     """
     if asked != "auto":
         return device.with_precision(asked), "asked for"
+    if untimed is not None:
+        return device.with_precision("fp32"), untimed
     if device.torch_device.type == "mps":
         return device.with_precision("fp32"), "the default on mps"
     small = device.move(_head(batch))

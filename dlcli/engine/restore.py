@@ -14,7 +14,7 @@ from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.checkpoint import describe_checkpoint, load_weights, read_checkpoint
-from dlcli.engine.task import Task
+from dlcli.engine.task import TakesInference, Task
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,24 @@ def describe_run(run: RunDir) -> Description:
     return Description(task, run.config(), run.assets(names), model, dataset, run.name)
 
 
-def load_task(run: RunDir, *, data: Path | None = None) -> tuple[Task, Description]:
+def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
     """Return the run's task with its best weights (the newest where no epoch has finished).
+
+    Args:
+        run: the run.
+        data: the prepared data to measure on.
+        inference: what the task is told, in the dataclass that its spec names.
 
     Raises:
         RunError: the run is damaged or has no checkpoint.
         DataError: the data does not fit the run.
     """
     checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
-    return _build(describe_run(run), run.config_file, read_checkpoint(checkpoint), checkpoint, data)
+    return _build(describe_run(run), run.config_file, read_checkpoint(checkpoint), checkpoint, data, inference)
 
 
-def load_task_from_file(path: Path, *, data: Path | None = None) -> tuple[Task, Description]:
-    """Return the task that a checkpoint file describes by itself, with its weights.
+def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
+    """Return the task that a checkpoint file describes by itself, with its weights; arguments as of `load_task`.
 
     Raises:
         RunError: the file is no checkpoint of dl, or is damaged.
@@ -102,17 +107,25 @@ def load_task_from_file(path: Path, *, data: Path | None = None) -> tuple[Task, 
         description = Description(**value)
     except TypeError as error:
         raise RunError(f"{path}: its description is damaged: {error}") from None
-    return _build(description, path, content, path, data)
+    return _build(description, path, content, path, data, inference)
 
 
 def _build(
-    description: Description, origin: Path, content: Mapping[str, Any], path: Path, data: Path | None
+    description: Description,
+    origin: Path,
+    content: Mapping[str, Any],
+    path: Path,
+    data: Path | None,
+    inference: Any,
 ) -> tuple[Task, Description]:
     """Return the task; `origin` is the file that holds the options, `path` the one with the weights."""
     with blaming(origin):
         config, train = description.configs(str(origin))
         factory = load_object(description.spec.task)
         task: Task = factory.from_assets(config, train, description.assets, data)
+    if inference is not None:
+        assert isinstance(task, TakesInference)
+        task.set_inference(inference)
     load_weights(task.model, content, path)
     task.model.eval()
     return task, description

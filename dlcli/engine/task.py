@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -151,6 +151,18 @@ class Task(Protocol):
 
     def export_plan(self) -> ExportPlan:
         """Return what the exporters need."""
+        ...
+
+
+@runtime_checkable
+class TakesInference(Protocol):
+    """A task that `dl eval` and `dl predict` can tell something: how to search, how much to spend on an answer."""
+
+    def set_inference(self, options: Any) -> None:
+        """Take up the options, in the dataclass that `TaskSpec.inference` names; without a call they are its defaults.
+
+        What an option adds to the outputs of `infer`, `metric` and the codec understand.
+        """
         ...
 
 

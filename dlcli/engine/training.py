@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from dlcli import __version__
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, StoppedError, UsageError
@@ -35,16 +29,23 @@ from dlcli.core.run_dir import (
     remove_run,
 )
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.averaging import Averaging
+from dlcli.engine.budget import fit_budget
 from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
 from dlcli.engine.checkpoint import Checkpoints, newest_checkpoint, restore_training
-from dlcli.engine.device import Device, open_device, seed_everything
+from dlcli.engine.compiling import compile_network
+from dlcli.engine.device import Device, open_device, seed_everything, set_determinism
 from dlcli.engine.distributed import World, joined, world_of_environment
+from dlcli.engine.limits import limits_of
 from dlcli.engine.loop import TrainState, start_state, train
-from dlcli.engine.precision import choose_precision
+from dlcli.engine.precision import choose_precision, why_untimed
+from dlcli.engine.profiling import Profile
 from dlcli.engine.restore import blaming, describe_run
 from dlcli.engine.signals import StopOnSignal
+from dlcli.engine.surroundings import git_revision, versions
 from dlcli.engine.task import Loader, Task
 from dlcli.engine.tensorboard import TensorBoard
+from dlcli.engine.tuning import Tuning, tune
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class TrainRequest:
         config, train: the task's and the loop's options, resolved.
         command: the exact command line.
         name: the run's name, or None for the next free number.
+        auto: the loop's options that are to be found by trying.
     """
 
     spec: TaskSpec
@@ -69,6 +71,7 @@ class TrainRequest:
     train: TrainConfig
     command: str
     name: str | None = None
+    auto: frozenset[str] = frozenset()
 
 
 def start_training(
@@ -111,6 +114,7 @@ def _run_of_launch(world: World) -> RunDir | None:
 
 
 def _start(request: TrainRequest, console: Console, world: World, device: Device) -> RunDir:
+    request = fit_budget(request, console, _open_task, world, device)
     seed_everything(request.train.seed)
     task, loader, valid = _open_task(request, device, world)
     first = next(iter(loader.batches()), None)
@@ -118,16 +122,37 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
         raise DataError(
             f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` says why"
         )
-    device, why = choose_precision(task, device, first, request.train.precision)
+    untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
+    device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)
     device = device.with_precision(world.share(device.precision))
     processes = "" if world.is_alone else f" x {world.size} processes"
     console.say(f"{device.describe()}{processes}, {device.precision} ({why})")
+    tuning = _tune(request, console, world, device)
+    if request.auto:
+        request = replace(request, train=tuning.config)
+        seed_everything(request.train.seed)
+        task, loader, valid = _open_task(request, device, world)
     seed_everything(request.train.seed + world.rank)  # the same weights, but dropout of their own
     world.share_state(task.model)
     state = start_state(task, loader, request.train, device, world)
     run = world.share(_create_run(request, task, device, world) if world.is_writer else None)
     assert run is not None
+    if world.is_writer:
+        tuning.keep(run)
     return _run_to_end(run, state, loader, valid, request.train, console)
+
+
+def _tune(request: TrainRequest, console: Console, world: World, device: Device) -> Tuning:
+    """Return the options with numbers in place of `auto`; of several processes the writer's findings count."""
+
+    def make(train: TrainConfig) -> Task:
+        seed_everything(train.seed)
+        return _new_task(replace(request, train=train), device)
+
+    tuning = world.share(tune(request.train, request.auto, make, device))
+    for reason in tuning.reasons:
+        console.say(reason)
+    return tuning
 
 
 def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
@@ -169,10 +194,16 @@ def _go_on(run: RunDir, data: Path | None, console: Console, world: World, devic
     return _run_to_end(run, state, loader, valid, options, console)
 
 
-def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Task, Loader, Loader | None]:
+def _new_task(request: TrainRequest, device: Device) -> Task:
     factory = load_object(request.spec.task)
     task: Task = factory.from_data(request.config, request.train, request.data)
     device.place(task.model)
+    return task
+
+
+def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Task, Loader, Loader | None]:
+    set_determinism(request.train.deterministic)
+    task = _new_task(request, device)
     loader = task.loader("train", training=True, shard=world.shard)
     if len(loader) == 0:
         raise DataError(f"{request.data}: the training split is empty", hint="lower --val-fraction or add data")
@@ -198,7 +229,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
         "processes": world.size,
         "launch": world.launch,
         "versions": versions(),
-        "git": _git_revision(),
+        "git": git_revision(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "goal": task.goal.metric,
@@ -221,6 +252,8 @@ def _run_to_end(
 ) -> RunDir:
     is_writer = state.world.is_writer
     console.log = run.log_file if is_writer else None
+    if config.compile:
+        compile_network(state.task.model)
     started = time.perf_counter()
     with StopOnSignal() as signals:
         try:
@@ -264,10 +297,12 @@ def _callbacks(
     Every process keeps checkpoints, since each has its part of the state; only the writer's reach the disk.
     """
     checkpoints = Checkpoints(run, asdict(describe_run(run)))
-    callbacks: list[Callback] = [checkpoints, signals]
+    callbacks: list[Callback] = [Averaging(), checkpoints]
     if is_writer:
         writers = [MetricsLog(run.metrics_file), TensorBoard(run.folder("tensorboard"))]
-        callbacks = [*writers, checkpoints, EpochLines(console), signals]
+        watchers = [Profile(run.folder("profile"), console)] if config.profile else []
+        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *watchers]
+    callbacks += [signals, *limits_of(config)]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))
     return callbacks
@@ -295,24 +330,3 @@ def _records(run: RunDir) -> list[dict[str, Any]]:
         return read_metrics(run.metrics_file)
     except DlError:
         return []
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    return {
-        "dlcli": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-    }
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the folder that the user stands in, with `+` where it has changes; None outside git."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

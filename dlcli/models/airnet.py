@@ -2,11 +2,11 @@
 
 The first layer is no parameter: its filters are the eigenvectors of the 2x2 patches of the training images, scaled to
 give independent outputs of variance one, and their negatives. Convolutions begin as identities on their first channels,
-batch norms have no scale of their own and forget quickly, and the logits are small. What differs from
+batch norms have no scale of their own and forget quickly, and the logits begin small. What differs from
 github.com/KellerJordan/cifar10-airbench: the widths follow one number; the bias of the first layer is trained to the
 end (there it stops after three epochs; the schedule brings its rate to zero here); the norms' epsilon is torch's
 (there 1e-12, which the variances of at least 0.01 that occur do not tell from 1e-5); the last max-pool takes the whole
-map, which at 28 to 35 pixels is its 3x3, so that larger images will do.
+map, which at 28 to 32 pixels is its 3x3, so that larger images will do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NORM_MOMENTUM = 0.4
 """Share of the newest batch in the running statistics: 1 - 0.6 (airbench94.py). Short trainings have few batches."""
 
 HEAD_SCALE = 1 / 9
-"""Factor on the logits (airbench94.py)."""
+"""Of the head's first weights, so that logits begin near zero (airbench94.py, where it is a factor on logits)."""
 
 
 class AirNet(nn.Module):
@@ -58,6 +58,8 @@ class AirNet(nn.Module):
         self.layer2 = _block(width, 4 * width)
         self.layer3 = _block(4 * width, 4 * width)
         self.head = nn.Linear(4 * width, num_classes, bias=False)
+        with torch.no_grad():
+            self.head.weight.mul_(HEAD_SCALE)
 
     def fit_to(self, images: Tensor) -> None:
         """Take the first layer's filters from normalised (N, C, H, W) training images."""
@@ -71,7 +73,7 @@ class AirNet(nn.Module):
         """Return (N, num_classes) logits for (N, C, H, W) images."""
         check_images("airnet", images, self.in_channels, MIN_IMAGE)
         features = self.layer3(self.layer2(self.layer1(F.gelu(self.whiten(images)))))
-        logits: Tensor = self.head(F.adaptive_max_pool2d(features, 1).flatten(1)) * HEAD_SCALE
+        logits: Tensor = self.head(F.adaptive_max_pool2d(features, 1).flatten(1))
         return logits
 
 
@@ -91,12 +93,13 @@ def whitening_filters(images: Tensor, *, patch: int = PATCH, eps: float = WHITEN
     """
     size = images.shape[1] * patch * patch
     total, count = images.new_zeros((size, size), dtype=torch.float64), 0
-    for part in images.float().split(500):  # a patch is as large as four pixels
+    for part in torch.split(images.float(), 500):  # each pixel is in patch**2 patches
         patches = F.unfold(part, patch).transpose(0, 1).reshape(size, -1)
         total += (patches @ patches.T).double()
         count += patches.shape[1]
     strengths, directions = torch.linalg.eigh(total / count)
-    return (directions / (strengths + eps).sqrt()).T.float()
+    filters: Tensor = (directions / (strengths + eps).sqrt()).T
+    return filters.float()
 
 
 def _block(in_channels: int, out_channels: int) -> nn.Sequential:

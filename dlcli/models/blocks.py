@@ -20,8 +20,8 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, str
 def initialise(model: nn.Module) -> None:
     """Draw the weights of all convolutions: normal, variance 2 / fan-in, so that activations keep their scale.
 
-    With variance 2 / fan-out, as torchvision draws them, an untrained PeleeNet in eval mode gives logits of thousands: its
-    thin 1x1 convolutions have few outputs, and its norms no statistics yet to divide by.
+    With variance 2 / fan-out, as torchvision draws them, an untrained PeleeNet in eval mode gives logits of thousands:
+    its thin 1x1 convolutions have few outputs, and its norms no statistics yet to divide by.
 
     Source: He et al. 2015, arXiv:1502.01852.
     """

@@ -27,5 +27,9 @@ class Normalised(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the network's logits for (N, C, H, W) pixels in 0..255, uint8 or float."""
-        normalised: Tensor = self.network((images.float() - self.mean) * self.scale)
-        return normalised
+        logits: Tensor = self.network(self.normalise(images))
+        return logits
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return what the network sees of (N, C, H, W) pixels in 0..255."""
+        return (images.float() - self.mean) * self.scale

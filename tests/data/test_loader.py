@@ -165,6 +165,19 @@ def test_an_unreadable_file_is_left_out_and_told_once(files, workers):
     assert "04.png" in told[0]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_in_training_another_image_of_the_order_takes_an_unreadable_ones_place(files, workers):
+    for file in files[:6]:
+        file.write_bytes(b"no image")
+    indices = np.arange(0, 16)
+    loader = file_loader(files, seed=3, workers=workers, max_bad=6, indices=indices)
+    batches = list(loader.batches(0))
+    assert [len(batch["labels"]) for batch in batches] == [8, 8], "batches keep their number and size"
+    assert set(rows_of(batches)) <= set(range(6, 16)), "nothing comes from outside the order: no validation image"
+    for batch in batches:
+        assert np.array_equal(batch["labels"].numpy(), LABELS[batch["rows"].numpy()])
+
+
 def test_more_unreadable_files_than_are_endured_end_the_loading(files):
     for row in (2, 9):
         files[row].write_bytes(b"no image")

@@ -74,24 +74,25 @@ def test_two_processes_of_eight_equal_one_of_sixteen(kind):
 
 @pytest.mark.slow
 def test_a_killed_worker_is_started_again_and_the_run_ends_whole(tmp_path):
-    """SIGKILL one of two workers within the second epoch; torchrun starts both again, and they go on."""
-    options = ["--model", "lenet", "--epochs", "6", "--precision", "fp32", "--threads", "1", "--batch-size", "16"]
+    """SIGKILL one of two workers after the first epoch; torchrun starts both again, and they go on from it."""
+    options = ["--model", "lenet", "--epochs", "12", "--precision", "fp32", "--threads", "1", "--batch-size", "16"]
     command = [sys.executable, "-m", "dlcli", "train", "digits", "--devices", "2", *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as launcher:
         deadline = time.monotonic() + 120
-        while not (metrics := list(tmp_path.glob("runs/*/metrics.jsonl"))) and time.monotonic() < deadline:
+        while not (saved := list(tmp_path.glob("runs/*/checkpoints/last.pt"))) and time.monotonic() < deadline:
             threading.Event().wait(0.05)
-        assert metrics, "no epoch was finished"
+        assert saved, "no epoch was finished"
         children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
         os.kill(int(children[-1]), signal.SIGKILL)
         _, errors = launcher.communicate(timeout=240)
     assert launcher.returncode == 0, errors[-2000:]
+    assert "resuming" in errors
     [run] = [path.parent for path in tmp_path.glob("runs/*/run.json")]
     info = json.loads((run / "run.json").read_text())
-    assert (info["status"], info["epochs"], info["processes"]) == ("finished", 6, 2)
+    assert (info["status"], info["epochs"], info["processes"]) == ("finished", 12, 2)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [record["epoch"] for record in records] == [1, 2, 3, 4, 5, 6]
-    assert records[-1]["step"] == 6 * records[0]["step"], "no step was lost or taken twice"
+    assert [record["epoch"] for record in records] == list(range(1, 13))
+    assert records[-1]["step"] == 12 * records[0]["step"], "no step was lost or taken twice"

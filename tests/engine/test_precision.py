@@ -5,7 +5,7 @@ import torch
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.device import Device
-from dlcli.engine.precision import choose_precision
+from dlcli.engine.precision import choose_precision, why_untimed
 
 CPU = Device(torch.device("cpu"))
 
@@ -37,3 +37,12 @@ def test_the_faster_format_wins_by_a_margin(toy_task, monkeypatch, seconds, chos
     monkeypatch.setattr("dlcli.engine.precision._time_step", lambda task, device, batch: taken[device.precision])
     device, _ = choose_precision(toy_task(TrainConfig()), CPU, {}, "auto")
     assert device.precision == chosen
+
+
+def test_a_short_or_deterministic_training_has_no_trial(toy_task):
+    task = toy_task(TrainConfig())
+    task.training_step = None
+    assert why_untimed(is_deterministic=False, num_steps=100) is None
+    short = why_untimed(is_deterministic=False, num_steps=99)
+    for reason in (short, why_untimed(is_deterministic=True, num_steps=999)):
+        assert choose_precision(task, CPU, {}, "auto", untimed=reason) == (CPU.with_precision("fp32"), reason)

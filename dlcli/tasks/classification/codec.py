@@ -107,8 +107,8 @@ class ImageCodec:
         return Encoded(source, {"images": pixels})
 
     def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
-        """Return label and probability, and the `top_k` best of both."""
-        probabilities = _softmax(outputs["logits"].astype(np.float64))
+        """Return label and probability, and the `top_k` best of both; by the logits over views where there are any."""
+        probabilities = _softmax(outputs.get("tta_logits", outputs["logits"]).astype(np.float64))
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, top_k)]
         return [
             {

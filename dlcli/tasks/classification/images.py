@@ -72,10 +72,16 @@ class ImageSource:
         self.bad_files: list[str] = []
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return self._preprocess.height, self._preprocess.width
+
+    @property
     def card(self) -> Card:
         """The data's card, and on it the unreadable files that were met so far."""
         card = self.form.card
-        warnings = (*card.warnings, *(f"unreadable, left out: {reason}" for reason in self.bad_files))
+        reasons = dict.fromkeys(self.bad_files)  # several loaders may have met the same file
+        warnings = (*card.warnings, *(f"unreadable, left out: {reason}" for reason in reasons))
         return dataclasses.replace(card, warnings=warnings)
 
     @property
@@ -85,7 +91,11 @@ class ImageSource:
             return None
         side = min(self._preprocess.height, self._preprocess.width)
         pad = min(self._config.crop_pad, side - 1)
-        return BatchAugmentation(pad, self._config.flip, min(self._config.cutout, side))
+        return BatchAugmentation(pad, self._config.flip, min(self._config.cutout, side), self._alternates)
+
+    @property
+    def _alternates(self) -> bool:
+        return self._config.flip and self._config.flip_mode == "alternating"
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
         """Return the folder that a split is read from and the indices in it.
@@ -114,22 +124,36 @@ class ImageSource:
         folder, indices = self._part(split)
         batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
         order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
+        return self._open(folder, order, is_augmented=training and self._config.augment)
+
+    def _open(self, folder: str, order: Order, *, is_augmented: bool) -> PackedLoader | FileLoader:
         labels = self._to_run[self.form.labels(folder)]
         if self._is_packed:
             packed = self.form.packed(folder)
             if packed is not None:
-                return PackedLoader(packed.images, labels, order, self.augmentation if training else None)
-        to_size = functools.partial(random_crop, self._preprocess, self._config.flip)
+                return PackedLoader(packed.images, labels, order, self.augmentation if is_augmented else None)
+        flips_at_random = self._config.flip and not self._alternates
+        to_size = functools.partial(random_crop, self._preprocess, flips_at_random)
         return FileLoader(
             self.form.files(folder),
             labels,
             order,
             channels=self._preprocess.channels,
-            to_size=to_size if training and self._config.augment else functools.partial(centre_crop, self._preprocess),
+            to_size=to_size if is_augmented else functools.partial(centre_crop, self._preprocess),
             workers=self._workers(len(order.indices)),
             max_bad=self._config.max_bad,
             on_bad=self.bad_files.append,
+            alternates=is_augmented and self._alternates,
         )
+
+    def plain_training_images(self, count: int) -> torch.Tensor:
+        """Return up to `count` (N, C, H, W) uint8 images from all over the training part, without augmentation."""
+        folder, indices = self._part("train")
+        places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
+        order = Order(indices[places], EVAL_BATCH, seed=None)
+        empty = torch.zeros((0, self._preprocess.channels, self._preprocess.height, self._preprocess.width))
+        batches = self._open(folder, order, is_augmented=False).batches()
+        return torch.cat([empty.to(torch.uint8), *(batch["images"] for batch in batches)])
 
     def _workers(self, count: int) -> int:
         if self._train.workers is not None:

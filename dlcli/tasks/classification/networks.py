@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dlcli.core.registry import Network
 
 NETWORKS: Mapping[str, Network] = {
+    "airnet": Network(
+        "dlcli.models.airnet:AirNet", "whitened patches, six 3x3 convolutions", "Jordan 2024, arXiv:2404.00498"
+    ),
     "vgg": Network(
         "dlcli.models.vgg:VGG", "six 3x3 convolutions, 64-128-256-512", "Simonyan & Zisserman 2014, arXiv:1409.1556"
     ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.metrics.classification import ClassificationMetric
+from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.normalised import Normalised
 from dlcli.models.stem import freeze_backbone
+from dlcli.models.views import logits_over_views
 from dlcli.tasks.classification.codec import Preprocess, read_labels
-from dlcli.tasks.classification.config import ClassificationConfig
+from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.images import ImageSource
 from dlcli.tasks.classification.networks import NETWORKS
 
@@ -38,33 +41,45 @@ PARITY_BATCHES = (1, 3, 7)
 
 
 class LogitsMetric:
-    """The classification metric, fed from batches."""
+    """The classification metric, fed from batches; `has_views` where the outputs hold logits over views too."""
 
-    def __init__(self, class_names: tuple[str, ...]) -> None:
+    def __init__(self, class_names: tuple[str, ...], *, has_views: bool = False) -> None:
         self._names = class_names
         self._metric = ClassificationMetric(len(class_names))
+        self._over_views = ClassificationMetric(len(class_names)) if has_views else None
         self._rows: list[np.ndarray] = []
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
         """Take in (N, C) logits, (N,) labels, and the images' (N,) places in their split."""
         self._rows.append(batch["rows"].cpu().numpy())
-        self._metric.update(outputs["logits"].float().cpu().numpy(), batch["labels"].cpu().numpy())
+        labels = batch["labels"].cpu().numpy()
+        self._metric.update(outputs["logits"].float().cpu().numpy(), labels)
+        if self._over_views is not None:
+            self._over_views.update(outputs["tta_logits"].float().cpu().numpy(), labels)
 
     def merge(self, other: LogitsMetric) -> None:
         """Take in what another process has seen."""
         self._rows += other._rows
         self._metric.merge(other._metric)
+        if self._over_views is not None and other._over_views is not None:
+            self._over_views.merge(other._over_views)
 
     def compute(self) -> dict[str, float]:
         """Return loss, accuracy, and top-5 accuracy where there are more than five classes."""
         return self._metric.compute()
 
     def report(self) -> dict[str, Any]:
-        """Return figures, the table per class, curves, the confusion matrix and the worst mistakes."""
+        """Return figures, the table per class, curves, the confusion matrix and the worst mistakes.
+
+        With views, the figures of their mean stand beside those of the images as they are, as `accuracy_tta`.
+        """
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         worst = [mistake._replace(index=int(rows[mistake.index]))._asdict() for mistake in self._metric.worst(25)]
-        lower = ["loss", "calibration_error"]
-        return {**self._metric.report(self._names), "lower_is_better": lower, "worst": worst}
+        report, lower = self._metric.report(self._names), ["loss", "calibration_error"]
+        if self._over_views is not None:
+            report["metrics"] |= {f"{name}_tta": value for name, value in self._over_views.compute().items()}
+            lower.append("loss_tta")
+        return {**report, "lower_is_better": lower, "worst": worst}
 
 
 class ClassificationTask:
@@ -87,6 +102,7 @@ class ClassificationTask:
         self.labels = labels
         self.preprocess = preprocess
         self._source = source
+        self._inference = ClassificationInference()
         network = build_network(config, len(labels), preprocess)
         if config.freeze:
             freeze_backbone(network)
@@ -111,6 +127,7 @@ class ClassificationTask:
         task = cls(config, train, form.card.classes, preprocess, source)
         if config.class_weights == "balanced":
             task.model.class_weights = torch.from_numpy(source.class_weights())
+        fit_network(task.model, source)
         return task
 
     @classmethod
@@ -160,13 +177,20 @@ class ClassificationTask:
         loss = cross_entropy(self.model(images), labels, self._config.label_smoothing, self.model.class_weights)  # type: ignore[arg-type]
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
+    def set_inference(self, options: ClassificationInference) -> None:
+        """Take up what `dl eval` and `dl predict` were told."""
+        self._inference = options
+
     def infer(self, batch: Batch) -> Outputs:
-        """Return the logits."""
-        return {"logits": self.model(batch["images"])}
+        """Return the logits, and with --tta their mean over views; mirrored ones where training has mirrored images."""
+        if not self._inference.tta:
+            return {"logits": self.model(batch["images"])}
+        plain, mean = logits_over_views(self.model, batch["images"], mirror=self._config.flip)
+        return {"logits": plain, "tta_logits": mean}
 
     def metric(self) -> LogitsMetric:
         """Return a new metric."""
-        return LogitsMetric(self.labels)
+        return LogitsMetric(self.labels, has_views=self._inference.tta)
 
     def samples(self) -> np.ndarray | None:
         """Return a grid of training images as the network sees them, augmentation applied."""
@@ -229,10 +253,16 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
     if name in NETWORKS:
         if config.pretrained is not None:
             raise UsageError(f"--pretrained: {name} has no published weights", hint="take a torchvision network")
-        network: nn.Module = load_object(NETWORKS[name].build)(
-            num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height
+        build = load_object(NETWORKS[name].build)
+        if config.width is not None and not _takes_width(build):
+            raise UsageError(f"--width: {name} has one width", hint=_networks_with_a_width())
+        width = {} if config.width is None else {"width": config.width}
+        network: nn.Module = build(
+            num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height, **width
         )
         return network
+    if config.width is not None:
+        raise UsageError("--width: torchvision's networks have widths of their own", hint=_networks_with_a_width())
     from dlcli.models.zoo import build_torchvision, classifier_names  # torchvision costs two seconds to import
 
     known = classifier_names()
@@ -245,6 +275,24 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
         image_size=preprocess.height,
         pretrained=config.pretrained,
     )
+
+
+def _networks_with_a_width() -> str:
+    names = [name for name, spec in NETWORKS.items() if _takes_width(load_object(spec.build))]
+    return f"take {' or '.join(names)}"
+
+
+def _takes_width(build: Callable[..., nn.Module]) -> bool:
+    return "width" in inspect.signature(build).parameters
+
+
+def fit_network(model: nn.Module, source: ImageSource) -> None:
+    """Let a network that takes a layer from the training images take it."""
+    if not isinstance(model, Normalised) or not isinstance(model.network, FitsToImages):
+        return
+    images = source.plain_training_images(fit_count(*source.size))
+    if len(images):  # where none can be read, training says so
+        model.network.fit_to(model.normalise(images))
 
 
 def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:

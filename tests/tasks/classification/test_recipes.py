@@ -53,4 +53,4 @@ def test_what_the_user_gave_wins_over_the_recipe_and_the_recipe_is_not_changed()
     first = recipe("cifar10", {"model": "vit_b_16"})
     config = resolve(TrainConfig, [Layer("recipe", {"epochs": first["epochs"]}), Layer(None, {"epochs": 99})])
     assert config.epochs == 99
-    assert recipe("cifar10", {})["optimizer"] == "sgd"
+    assert recipe("cifar10", {})["optimizer"] == "muon"

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from dlcli.visualize.lr_range import draw_lr_range
+
+RATES = np.geomspace(1e-6, 10, 50)
+LOSSES = 2.3 - 2 / (1 + np.exp(-4 * (np.log10(RATES) + 2)))
+
+
+@pytest.mark.parametrize("lost", [None, 3.0])
+def test_the_picture_marks_the_chosen_rate_and_the_lost_one(monkeypatch, lost):
+    marks = []
+    axvline = Axes.axvline
+    monkeypatch.setattr(Axes, "axvline", lambda self, x, **look: (marks.append(x), axvline(self, x, **look)))
+    picture = draw_lr_range(RATES, LOSSES + 0.1, LOSSES, chosen=0.01, lost=lost)
+    assert (picture.dtype, picture.shape) == (np.uint8, (640, 1000, 3))
+    assert marks == [rate for rate in (0.01, lost) if rate is not None]
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+def test_a_loss_that_exploded_does_not_press_the_rest_flat():
+    calm = draw_lr_range(RATES, LOSSES, LOSSES, chosen=0.01)
+    wild = LOSSES.copy()
+    wild[-1] = 1e9
+    exploded = draw_lr_range(RATES, wild, wild, chosen=0.01)
+    assert (calm != exploded).mean() < 0.02
