@@ -206,7 +206,7 @@ class FileLoader:
         return self._order.num_batches
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield what `PackedLoader.batches` does, with an empty plan; an unreadable file is left out, or in training replaced.
+        """Yield what `PackedLoader.batches` does, without plans; unreadable files are left out, in training replaced.
 
         Raises:
             DataError: more than `max_bad` files are unreadable.
