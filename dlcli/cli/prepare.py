@@ -34,7 +34,10 @@ def build(rest: list[str]) -> Any:
     ]
     summary = "Turn an original dataset into the form that training reads."
     if spec is None:
-        epilog = f"Datasets: {', '.join(all_datasets())}. `dl prepare DATASET -h` shows a dataset's own options."
+        epilog = (
+            f"Datasets: {', '.join(DATASETS)}; `dl datasets` lists what plugins add. `dl prepare DATASET -h` shows a "
+            "dataset's own options."
+        )
         return make_command(
             "prepare", summary, _no_target, arguments=arguments, configs=[PrepareOptions], epilog=epilog
         )

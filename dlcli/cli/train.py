@@ -15,7 +15,7 @@ from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, r
 from dlcli.core.config import AUTO, Layer, option, read_toml, resolve, split_auto, split_values, to_dict
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, RunError, UsageError
-from dlcli.core.registry import TaskSpec, all_datasets, all_tasks, get_task, load_object
+from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
 
@@ -48,8 +48,11 @@ def build(rest: list[str]) -> Any:
     def run(values: Values) -> None:
         _train(spec, values)
 
-    names = ", ".join([*all_tasks(), *all_datasets()]) if spec is None else ""
-    epilog = f"Targets: {names}, or a prepared folder. `dl train TARGET -h` shows a task's own options."
+    # Plugins cost 30 ms to look at, so the page leaves them to the lists.
+    epilog = (
+        f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder; `dl tasks` and `dl datasets` list what "
+        "plugins add. `dl train TARGET -h` shows a task's own options."
+    )
     return make_command(
         "train",
         "Train a network on prepared data; the answer is the run's path.",
