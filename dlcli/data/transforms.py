@@ -73,21 +73,20 @@ class BatchAugmentation:
 
     def _apply_numpy(self, images: np.ndarray, plan: Mapping[str, np.ndarray]) -> np.ndarray:
         """Crop and flip all images as one tall picture: no loop over images, no second thread that would spin."""
-        count, height, width, channels = images.shape
-        rows = images.reshape(count * height, width, channels)
+        _, height, width, channels = images.shape
+        result = images.copy()
         if "crop" in plan:
-            rows = self._crop(rows, plan["crop"], height)
+            result = self._crop(images.reshape(-1, width, channels), plan["crop"], height).reshape(images.shape)
         if "flip" in plan:
-            mirrored = cv2.flip(rows, 1).reshape(images.shape)  # 20 us, against 340 us of a reversed numpy index
-            chosen = np.flatnonzero(~plan["flip"])
-            mirrored[chosen] = rows.reshape(images.shape)[chosen]
-            rows = mirrored
-        images = rows.reshape(images.shape) if "crop" in plan or "flip" in plan else images.copy()
+            # One call for all takes 20 us, a reversed numpy index of half of them 340 us.
+            mirrored = np.asarray(cv2.flip(result.reshape(-1, width, channels), 1)).reshape(images.shape)
+            chosen = np.flatnonzero(plan["flip"])
+            result[chosen] = mirrored[chosen]
         if "hole" in plan:
             in_rows = _within(plan["hole"][:, 0], height, self.cutout)
             in_columns = _within(plan["hole"][:, 1], width, self.cutout)
-            images[in_rows[:, :, None] & in_columns[:, None, :]] = FILL
-        return images
+            result[in_rows[:, :, None] & in_columns[:, None, :]] = FILL
+        return result
 
     def _crop(self, rows: np.ndarray, offsets: np.ndarray, height: int) -> np.ndarray:
         """Return the rows of the crops, (N * H, W, C): each output row is a window of one widened input row."""
