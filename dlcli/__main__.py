@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,7 +10,15 @@ def main() -> None:
     """Run the command line and exit with its code."""
     from dlcli.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if "RANK" in os.environ:
+        # One of torchrun's processes: a thread of torch's collectives may outlive the interpreter and abort it
+        # ("terminate called without an active exception", one end in twelve with torch 2.15), and torchrun would take
+        # that for a failure.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -147,5 +147,6 @@ def joined(world: World, device: Device) -> Iterator[World]:
     dist.init_process_group("gloo" if device.is_cpu else "nccl", store=store, rank=rank, world_size=size)
     try:
         yield replace(world, device=device.torch_device)
+        dist.barrier()  # nobody leaves while another still listens
     finally:
         dist.destroy_process_group()

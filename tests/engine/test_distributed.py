@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import torch
 TESTS = str(Path(__file__).parent.parent)
 
 WORKER = """
-import sys, json, torch
+import os, sys, json, torch
 sys.path.insert(0, sys.argv[1])
 import conftest
 from dlcli.core.train_config import TrainConfig
@@ -37,7 +38,8 @@ with joined(world_of_environment(), Device(torch.device("cpu"))) as world:
     everyone = world.gather(weights.tolist())
     figures = {k: v for k, v in state.record.items() if k not in ("seconds", "items_per_s")}
     if world.is_writer:
-        print(json.dumps({"weights": everyone, "record": figures, "steps": state.step}))
+        print(json.dumps({"weights": everyone, "record": figures, "steps": state.step}), flush=True)
+os._exit(0)  # as `dl` ends in such a process; see dlcli/__main__.py
 """
 
 
@@ -46,17 +48,26 @@ def run_worker(processes, kind, batch_size):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if processes == 1:
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-    port = 20000 + os.getpid() % 20000
+    with socket.socket() as probe:  # a port that is free now
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     workers = []
     for rank in range(processes):
         own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         workers.append(
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**environment, **shared, **own})
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**environment, **shared, **own},
+            )
         )
-    answers = [worker.communicate(timeout=120)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * processes
-    return json.loads(answers[0])
+    answers = [worker.communicate(timeout=120) for worker in workers]
+    errors = [error[-1500:] for _, error in answers]
+    assert [worker.returncode for worker in workers] == [0] * processes, errors
+    return json.loads(answers[0][0])
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ from dlcli.core.registry import Size
 from dlcli.tasks.classification.config import ClassificationConfig
 
 AIRNET_EPOCHS = {16: 2, 24: 3, 32: 3, 40: 5, 48: 6, 64: 7, 80: 8, 96: 8, 128: 8}
-"""Width -> epochs from which on it is taken. An estimate from three points of an untuned sketch on CIFAR-10 (widths 32, 48
-and 64 at 8 epochs, where the wider was better by 1.3 and 0.7 points for two and three times the time); where one width
-overtakes another has not been measured. benchmarks/cifar10_curve.py measures what comes of it."""
+"""Width -> epochs from which on it is taken. An estimate from three points of an untuned sketch on CIFAR-10 (widths 32,
+48 and 64 at 8 epochs, where the wider was better by 1.3 and 0.7 points for two and three times the time). Where one
+width overtakes another has not been measured; benchmarks/cifar10_curve.py measures what comes of it."""
 
 MOST_EPOCHS = 20
 """Likewise an estimate: beyond, the time is given to a wider network."""
