@@ -14,6 +14,7 @@ from dlcli.core.errors import DataError, RunError
 from dlcli.data.codec import Arrays, Encoded, Record
 from dlcli.data.decoding import read_image, resize_image
 from dlcli.data.inputs import expand_files
+from dlcli.data.labels import label_records, read_labels
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,6 @@ class Preprocess:
         return resize_image(image, side)[top : top + self.height, left : left + self.width]
 
 
-def read_labels(value: Any) -> tuple[str, ...]:
-    """Return the class names that a run kept.
-
-    Raises:
-        RunError: it is no list of names.
-    """
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise RunError("the labels that came with the model are damaged")
-    return tuple(value)
-
-
 class ImageCodec:
     """See `dlcli.data.codec.Codec`."""
 
@@ -108,16 +98,7 @@ class ImageCodec:
 
     def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
         """Return label and probability, and the `top_k` best of both; by the logits over views where there are any."""
-        probabilities = _softmax(outputs.get("tta_logits", outputs["logits"]).astype(np.float64))
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, top_k)]
-        return [
-            {
-                "label": self.labels[order[0]],
-                "probability": round(float(row[order[0]]), 6),
-                "top": [{"label": self.labels[k], "probability": round(float(row[k]), 6)} for k in order],
-            }
-            for row, order in zip(probabilities, best, strict=True)
-        ]
+        return label_records(self.labels, outputs.get("tta_logits", outputs["logits"]), top_k)
 
     def draw(self, source: str, record: Record) -> np.ndarray:
         """Return the picture with its labels under it."""
@@ -125,8 +106,3 @@ class ImageCodec:
 
         lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in record["top"]]
         return annotate(read_image(Path(source), channels=3), lines)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

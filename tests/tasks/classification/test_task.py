@@ -17,7 +17,8 @@ from dlcli.models.stem import head_name
 from dlcli.tasks.classification import task as task_module
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS
-from dlcli.tasks.classification.task import ClassificationTask, cross_entropy
+from dlcli.tasks.classification.task import ClassificationTask
+from dlcli.tasks.logits import cross_entropy
 
 CPU = Device(torch.device("cpu"))
 GENERATOR = torch.Generator().manual_seed(0)
