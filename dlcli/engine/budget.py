@@ -1,4 +1,4 @@
-"""`--budget 5m`: the size of the network and the number of epochs that fill a given time, from a timing of ten steps.
+"""`--budget 5m`: the size of the network and the number of steps that fill a given time, from a timing of ten steps.
 
 Each size that comes into question is a task of its own, made anew and trained for some steps by the same loop. Time
 that is spent here is taken from the budget, which counts from here to the last epoch's end: data that must be prepared
@@ -39,7 +39,7 @@ TIMED_SHARE = 0.01
 TIMED_BATCHES = 3
 """Batches of the validation part that are timed, after one that is not."""
 
-RESERVE = 0.05
+RESERVE = 0.03
 """Part of the budget that is kept back: for checkpoints, and because a machine that gets warm gets slower."""
 
 MOST_EPOCHS = 10_000
@@ -55,10 +55,26 @@ OpenRequest = Callable[["TrainRequest", Device, World], tuple[Task, Loader, Load
 
 @dataclass(frozen=True)
 class Cost:
-    """What a size takes here, in seconds: once at the start, and in each epoch with its validation."""
+    """What a size takes here, in seconds: once at the start, for each step, and for each validation."""
 
     start_s: float
-    epoch_s: float
+    step_s: float
+    steps_per_epoch: int
+    valid_s: float
+
+    @property
+    def epoch_s(self) -> float:
+        """Seconds of a whole epoch with its validation."""
+        return self.steps_per_epoch * self.step_s + self.valid_s
+
+    def steps_in(self, seconds: float) -> int:
+        """Return how many steps, with a validation after each epoch and at the end, so many seconds are enough for."""
+        whole, rest_s = divmod(max(0.0, seconds - self.start_s) + 1e-9, self.epoch_s)
+        return int(whole) * self.steps_per_epoch + max(0, int((rest_s - self.valid_s) / self.step_s + 1e-6))
+
+    def seconds_of(self, steps: int) -> float:
+        """Return how long so many steps take, all told."""
+        return self.start_s + steps * self.step_s + math.ceil(steps / self.steps_per_epoch) * self.valid_s
 
 
 @dataclass(frozen=True)
@@ -126,8 +142,9 @@ def plan_budget(
         return measure_cost(size.config, without, open_task, clock, limit_s=budget_s * TIMED_SHARE)
 
     offered = list(sizes) or [Size(config, "", worthwhile_epochs=1, max_epochs=MOST_EPOCHS)]
-    size, epochs, cost = choose_size(offered, measure, lambda: deadline - clock())
+    size, steps, cost = choose_size(offered, measure, lambda: deadline - clock())
     spent_s = clock() - started
+    epochs = steps / cost.steps_per_epoch
     if epochs < offered[0].worthwhile_epochs:
         needed_s = cost.start_s + size.worthwhile_epochs * cost.epoch_s
         what = f"{size.label}, " if size.label else ""
@@ -135,16 +152,19 @@ def plan_budget(
             f"--budget {options.budget}: {what}{size.worthwhile_epochs} epochs take {needed_s:.0f} s here",
             hint=f"give it --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
         )
-    expected_s = spent_s + cost.start_s + epochs * cost.epoch_s
-    parts = [part for part in (size.label, f"{epochs} epochs of {cost.epoch_s:.1f} s") if part]
+    expected_s = spent_s + cost.seconds_of(steps)
+    parts = [part for part in (size.label, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
     reason = f"budget {options.budget}: {', '.join(parts)}; about {expected_s:.0f} s with validation"
-    return Plan(size.config, dataclasses.replace(without, epochs=epochs), reason)
+    # The last epoch may be cut: the schedule knows the steps and ends with them.
+    is_cut = steps % cost.steps_per_epoch > 0
+    most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
+    return Plan(size.config, dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps), reason)
 
 
 def choose_size(
     sizes: Iterable[Size], measure: Callable[[Size], Cost], left: Callable[[], float]
 ) -> tuple[Size, int, Cost]:
-    """Return the largest size that gets to its worthwhile epochs in the time left, its epochs, and its cost.
+    """Return the largest size that gets to its worthwhile epochs in the time left, its steps, and its cost.
 
     Sizes are measured in their order up to the first for which the time is too short; the first is taken in any case.
 
@@ -156,16 +176,16 @@ def choose_size(
     chosen: tuple[Size, Cost] | None = None
     for size in sizes:
         cost = measure(size)
-        if chosen is not None and _epochs(size, cost, left()) < size.worthwhile_epochs:
+        if chosen is not None and _steps(size, cost, left()) < size.worthwhile_epochs * cost.steps_per_epoch:
             break
         chosen = size, cost
     assert chosen is not None
     size, cost = chosen
-    return size, _epochs(size, cost, left()), cost
+    return size, _steps(size, cost, left()), cost
 
 
-def _epochs(size: Size, cost: Cost, left_s: float) -> int:
-    return max(0, min(size.max_epochs, int((left_s - cost.start_s) / cost.epoch_s)))
+def _steps(size: Size, cost: Cost, left_s: float) -> int:
+    return min(size.max_epochs * cost.steps_per_epoch, cost.steps_in(left_s))
 
 
 def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Clock, *, limit_s: float) -> Cost:
@@ -179,10 +199,8 @@ def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Cloc
     state.num_epochs = TIMED_STEPS + 1  # an epoch has at least one step
     steps = StepTimes(clock, limit_s)
     train(state, loader, None, options, [steps])
-    epoch_s = steps.seconds_a_step * state.steps_per_epoch
-    if valid is not None:
-        epoch_s += _seconds_of_validation(task, valid, device, clock)
-    return Cost(steps.moments[0] - started, max(epoch_s, 1e-6))
+    valid_s = _seconds_of_validation(task, valid, device, clock) if valid is not None else 0.0
+    return Cost(steps.moments[0] - started, max(steps.seconds_a_step, 1e-9), state.steps_per_epoch, valid_s)
 
 
 class StepTimes(Callback):

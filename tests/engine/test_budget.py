@@ -72,12 +72,14 @@ def test_the_plan_fills_the_budget_and_no_more(toy_task):
     opened = []
     plan = plan_budget(None, OPTIONS, sizes, opener(toy_task, clock, opened=opened), clock)
     spent, epoch_s = clock.now - 1000, 5 * 0.5 + 3 * 0.1
-    expected_s = spent + 2.5 + plan.train.epochs * epoch_s
+    steps = plan.train.max_steps
+    expected_s = spent + 2.5 + steps * 0.5 + plan.train.epochs * 3 * 0.1
     assert plan.config == 0.5
     assert opened == [0.1, 0.5, 5.0]
-    assert expected_s <= 100 * (1 - RESERVE) < expected_s + epoch_s
-    assert plan.train == dataclasses.replace(OPTIONS, budget=None, epochs=plan.train.epochs)
-    told = f"budget 100s: step 0.5, {plan.train.epochs} epochs of 2.8 s; about {expected_s:.0f} s with validation"
+    assert expected_s <= 100 * (1 - RESERVE) < expected_s + 0.5 + 0.3
+    assert steps % 5
+    assert plan.train == dataclasses.replace(OPTIONS, budget=None, epochs=steps // 5 + 1, max_steps=steps)
+    told = f"budget 100s: step 0.5, {steps / 5:.4g} epochs of {epoch_s:.1f} s; about {expected_s:.0f} s with validation"
     assert plan.reason == told
 
 
@@ -85,7 +87,17 @@ def test_a_task_of_one_size_gets_the_epochs_that_fit(toy_task):
     clock = Clock()
     plan = plan_budget(0.5, OPTIONS, [], opener(toy_task, clock), clock)
     assert plan.config == 0.5
-    assert plan.train.epochs == int((95 - (clock.now - 1000) - 2.5) / 2.8)
+    whole, rest_s = divmod(100 * (1 - RESERVE) - (clock.now - 1000) - 2.5, 5 * 0.5 + 3 * 0.1)
+    assert plan.train.epochs == whole + (rest_s >= 0.5 + 0.3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"), [(0, 0), (10, 0), (11.9, 0), (12, 1), (15, 4), (16, 5), (17, 5), (18, 6)]
+)
+def test_a_cut_epoch_is_validated_too(seconds, steps):
+    cost = Cost(start_s=10, step_s=1, steps_per_epoch=5, valid_s=1)
+    assert cost.steps_in(seconds) == steps
+    assert cost.seconds_of(steps) <= max(seconds, 10)
 
 
 def test_a_budget_that_is_too_short_is_refused_with_what_is_needed(toy_task):
@@ -100,7 +112,7 @@ def test_a_budget_that_is_too_short_is_refused_with_what_is_needed(toy_task):
 
 
 SIZES = [Size("narrow", "narrow", 2, 20), Size("middle", "middle", 4, 20), Size("wide", "wide", 8, 20)]
-COSTS = {"narrow": Cost(1, 1), "middle": Cost(1, 3), "wide": Cost(1, 10)}
+COSTS = {"narrow": Cost(1, 1, 1, 0), "middle": Cost(1, 3, 1, 0), "wide": Cost(1, 10, 1, 0)}
 
 
 @pytest.mark.parametrize(
