@@ -61,7 +61,7 @@ class Size:
 
     config: Any
     label: str
-    worthwhile_epochs: int
+    worthwhile_epochs: float
     max_epochs: int
 
 
