@@ -6,75 +6,28 @@ options, its function, its line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.run_dir import RunDir
+from dlcli.visualize.subject import Drawn, NoOptions, Subject, Table
+from dlcli.visualize.text_pictures import (
+    AttentionOptions,
+    EmbeddingOptions,
+    LengthOptions,
+    draw_attention,
+    draw_embeddings,
+    draw_lengths,
+    neighbours,
+)
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor, nn
+    from torch import nn
 
     from dlcli.visualize.features import Layer
-
-Drawn = Iterator[tuple[str, "np.ndarray"]]
-"""The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input of the user's.
-
-    Attributes:
-        name: of the file.
-        tensor: (1, ...) as the model takes it.
-        picture: (H, W, 3) uint8 RGB, as the model sees it.
-    """
-
-    name: str
-    tensor: Tensor
-    picture: np.ndarray
-
-
-class Subject(Protocol):
-    """What is drawn: a run or prepared data, opened as far as a picture asks for."""
-
-    @property
-    def name(self) -> str:
-        """Return what the user called it."""
-        ...
-
-    def run(self) -> RunDir:
-        """Return the run; UsageError where the subject is data."""
-        ...
-
-    def network(self) -> nn.Module:
-        """Return the run's model, in evaluation mode."""
-        ...
-
-    def labels(self) -> Sequence[str]:
-        """Return the run's class names."""
-        ...
-
-    def example(self) -> Tensor:
-        """Return an input of the right shape, (1, ...), of whatever content."""
-        ...
-
-    def inputs(self) -> Sequence[Input]:
-        """Return the user's inputs; UsageError where there are none."""
-        ...
-
-    def data(self) -> Path:
-        """Return the prepared data of the subject."""
-        ...
-
-    def training_samples(self) -> np.ndarray:
-        """Return a picture of what training sees."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -118,11 +71,6 @@ class ConfusionOptions:
 
 
 @dataclass(frozen=True)
-class NoOptions:
-    """Of pictures that have none."""
-
-
-@dataclass(frozen=True)
 class Picture:
     """A line of the table.
 
@@ -131,14 +79,14 @@ class Picture:
         subject: what the first argument may be.
         options: the dataclass of its options.
         draw: makes the pictures.
-        list_layers: where layers can be named, what `--layer list` shows.
+        table: what is printed in place of a picture, where the options ask for that (`--layer list`).
     """
 
     summary: str
     subject: str
     options: type
     draw: Callable[[Subject, Any], Drawn]
-    list_layers: Callable[[Subject], list[Layer]] | None = None
+    table: Callable[[Subject, Any], Table | None] | None = None
 
 
 def common_prefix(names: Sequence[str]) -> str:
@@ -163,8 +111,22 @@ def _map_layers(subject: Subject) -> list[Layer]:
     return [_renamed(layer, prefix) for layer in list_layers(model, subject.example()) if layer.name.startswith(prefix)]
 
 
-def _conv_layers(subject: Subject) -> list[Layer]:
-    return [layer for layer in _map_layers(subject) if layer.kind == "Conv2d"]
+def _layer_table(layers: Sequence[Layer]) -> Table:
+    entries = [{"name": layer.name, "kind": layer.kind, "shape": list(layer.shape)} for layer in layers]
+    rows: list[list[object]] = [[layer.name, layer.kind, " x ".join(map(str, layer.shape))] for layer in layers]
+    return Table("layers", ["layer", "kind", "channels x height x width"], rows, entries)
+
+
+def list_map_layers(subject: Subject, options: FeatureOptions | CamOptions) -> Table | None:
+    """Return the layers with a map, where the user asks for them."""
+    return _layer_table(_map_layers(subject)) if options.layer == "list" else None
+
+
+def list_convolutions(subject: Subject, options: KernelOptions) -> Table | None:
+    """Return the convolutions, where the user asks for them."""
+    if options.layer != "list":
+        return None
+    return _layer_table([layer for layer in _map_layers(subject) if layer.kind == "Conv2d"])
 
 
 def _renamed(layer: Layer, prefix: str) -> Layer:
@@ -287,10 +249,13 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
 
 
 PICTURES: Mapping[str, Picture] = {
-    "features": Picture("every channel of a layer, for an image", "RUN", FeatureOptions, draw_features, _map_layers),
-    "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, _conv_layers),
-    "cam": Picture("where an image speaks for its class (Grad-CAM)", "RUN", CamOptions, draw_cam, _map_layers),
+    "features": Picture("every channel of a layer", "RUN", FeatureOptions, draw_features, list_map_layers),
+    "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
+    "cam": Picture("where an image speaks for its class (Grad-CAM)", "RUN", CamOptions, draw_cam, list_map_layers),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
+    "attention": Picture("which words of a text the answer rests on", "RUN", AttentionOptions, draw_attention),
+    "embeddings": Picture("a map of the frequent words", "RUN", EmbeddingOptions, draw_embeddings, neighbours),
+    "lengths": Picture("how long the texts of each class are", "RUN or DATA", LengthOptions, draw_lengths),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
     "confusion": Picture("which classes are taken for which", "RUN", ConfusionOptions, draw_confusion),
 }

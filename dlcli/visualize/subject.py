@@ -1,0 +1,120 @@
+"""What a picture is made of: a run or prepared data, opened as far as the picture asks for.
+
+Free of torch and numpy until a picture is drawn, for the help page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dlcli.core.errors import UsageError
+from dlcli.core.run_dir import RunDir
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+Drawn = Iterator[tuple[str, "np.ndarray"]]
+"""The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the user's.
+
+    Attributes:
+        name: for the picture's file.
+        source: what the user gave.
+        arrays: name -> (1, ...) as the model takes it.
+    """
+
+    name: str
+    source: str
+    arrays: Mapping[str, Tensor]
+
+    @property
+    def tensor(self) -> Tensor:
+        """The image, (1, C, H, W).
+
+        Raises:
+            UsageError: it is none.
+        """
+        first = next(iter(self.arrays.values()))
+        if first.ndim != 4:
+            raise UsageError("this picture is of images, and the run's inputs are none")
+        return first
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The image as the model sees it, (H, W, 3) uint8 RGB."""
+        pixels = self.tensor[0].numpy().transpose(1, 2, 0)
+        return pixels.repeat(3 // pixels.shape[2], axis=2)
+
+
+class Subject(Protocol):
+    """What is drawn: a run or prepared data, opened as far as a picture asks for."""
+
+    @property
+    def name(self) -> str:
+        """Return what the user called it."""
+        ...
+
+    def run(self) -> RunDir:
+        """Return the run; UsageError where the subject is data."""
+        ...
+
+    def network(self) -> nn.Module:
+        """Return the run's model, in evaluation mode."""
+        ...
+
+    def labels(self) -> Sequence[str]:
+        """Return the run's class names."""
+        ...
+
+    def example(self) -> Tensor:
+        """Return the model's first input in the right shape, (1, ...), of whatever content."""
+        ...
+
+    def words(self, source: str) -> Sequence[str]:
+        """Return the words that the model reads of an input; UsageError where it reads none."""
+        ...
+
+    def vocabulary(self) -> Sequence[str]:
+        """Return the run's words in the order of their numbers; UsageError where it has none."""
+        ...
+
+    def inputs(self) -> Sequence[Input]:
+        """Return the user's inputs; UsageError where there are none."""
+        ...
+
+    def data(self) -> Path:
+        """Return the prepared data of the subject."""
+        ...
+
+    def training_samples(self) -> np.ndarray:
+        """Return a picture of what training sees."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is printed in place of a picture.
+
+    Attributes:
+        name: of the JSON document, and of the list in it.
+        columns, rows: for people.
+        entries: for `--json`.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    entries: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of pictures that have none."""

@@ -1,0 +1,94 @@
+"""The worst mistakes of an evaluation of texts, as a table and as a picture. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlcli.visualize.canvas import add_title, stack
+from dlcli.visualize.fonts import Font, font_for, line_height, sized_font
+from dlcli.visualize.text_lines import printable, wrap
+
+WIDTH_PX = 1000
+MARGIN_PX = 14
+TEXT_PX = 19
+HEADING_PX = 15
+MOST_LINES = 4
+"""Lines of a text in the picture, about 200 Chinese characters."""
+EMPTY = "(no text)"
+MOST_DRAWN = 20
+"""A picture of more would be too high for a screen; the table has all."""
+
+
+def mistakes_table(
+    worst: Sequence[Mapping[str, Any]], texts: Sequence[str], labels: Sequence[str]
+) -> list[dict[str, str | float]]:
+    """Return one row a mistake: `text` as one line, `label` and `predicted` by name, `confidence` in [0, 1].
+
+    Args:
+        worst: label, predicted, confidence of each, as `ClassificationMetric.worst` names them.
+        texts: the text of each.
+        labels: the class names.
+
+    Raises:
+        ValueError: there is not one text for each mistake.
+    """
+    if len(texts) != len(worst):
+        raise ValueError(f"{len(texts)} texts for {len(worst)} mistakes")
+    return [
+        {
+            "label": labels[mistake["label"]],
+            "predicted": labels[mistake["predicted"]],
+            "confidence": float(mistake["confidence"]),
+            "text": printable(text),
+        }
+        for mistake, text in zip(worst, texts, strict=True)
+    ]
+
+
+def draw_text_mistakes(
+    worst: Sequence[Mapping[str, Any]], texts: Sequence[str], labels: Sequence[str], *, title: str | None = None
+) -> np.ndarray:
+    """Return a picture of wrongly classified texts: the true class, what was predicted and how surely, the text.
+
+    The first 20 are drawn, of a long text the first 4 lines.
+
+    Args:
+        worst, texts, labels: as in `mistakes_table`.
+
+    Raises:
+        ValueError: there are no mistakes, or not one text for each.
+    """
+    rows = mistakes_table(worst, texts, labels)[:MOST_DRAWN]
+    if not rows:
+        raise ValueError("no mistakes to draw")
+    font = font_for(str(row[name]) for row in rows for name in ("text", "label", "predicted"))
+    picture = stack([_draw_row(row, font) for row in rows], gap=0)
+    heading = title or f"The {len(rows)} most confident mistakes"
+    return add_title(picture, [heading, "true class → predicted class and its probability, then the text"])
+
+
+def _draw_row(row: Mapping[str, str | float], font: Font) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    face, small = sized_font(font.path, TEXT_PX), sized_font(font.path, HEADING_PX)
+    lines = wrap(str(row["text"]) or EMPTY, face, WIDTH_PX - 2 * MARGIN_PX, MOST_LINES)
+    top = MARGIN_PX // 2 + line_height(HEADING_PX)
+    height = top + line_height(TEXT_PX) * len(lines) + MARGIN_PX // 2
+    strip = Image.new("RGB", (WIDTH_PX, height), (255, 255, 255))
+    draw = ImageDraw.Draw(strip)
+    draw.line((MARGIN_PX, 0, WIDTH_PX - MARGIN_PX, 0), fill=(205, 205, 205))
+    names = f"{printable(str(row['label']))} → {printable(str(row['predicted']))}  {percent(float(row['confidence']))}"
+    [heading] = wrap(names, small, WIDTH_PX - 2 * MARGIN_PX, 1)
+    draw.text((MARGIN_PX, MARGIN_PX // 2 + line_height(HEADING_PX) / 2), heading, (176, 70, 0), small, anchor="lm")
+    for index, line in enumerate(lines):
+        middle = top + line_height(TEXT_PX) * (index + 0.5)
+        draw.text((MARGIN_PX, middle), line, (30, 30, 30), face, anchor="lm")
+    return np.asarray(strip)
+
+
+def percent(confidence: float) -> str:
+    """Return a probability in per cent; only what is exactly 1 reads 100 %."""
+    return f"{min(confidence * 100, 99.9):.1f} %" if 0.995 <= confidence < 1 else f"{confidence * 100:.0f} %"

@@ -1,0 +1,78 @@
+"""How much each word of a text weighs in a network's answer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dlcli.core.errors import UsageError
+
+
+def embedding_of(model: nn.Module) -> nn.Embedding:
+    """Return the network's first embedding.
+
+    Raises:
+        UsageError: it has none.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            return module
+    raise UsageError("the network has no word vectors")
+
+
+def word_weights(
+    model: nn.Module, tokens: Tensor, lengths: Tensor, *, by_gradient: bool = False
+) -> tuple[np.ndarray, int, float, str]:
+    """Return a weight for each word of one text, the answer's class and probability, and where the weights are from.
+
+    A network with an `attention` of its own is asked for it. Of any other the weight of a word is the length of the
+    answer's gradient times the word's vector, element by element (Denil et al. 2014, arXiv:1412.6815; Li et al. 2016,
+    arXiv:1506.01066), which says how far the answer hangs on it to first order, not why.
+
+    Args:
+        tokens: (1, T) int64.
+        lengths: (1,) int64, here T.
+
+    Returns:
+        (T,) float64 weights from 0 on, their sum 1 where not all are 0.
+    """
+    model.eval()
+    if hasattr(model, "attention") and not by_gradient:
+        with torch.no_grad():
+            logits = model(tokens, lengths)[0].float()
+            weights = cast(Any, model).attention(tokens, lengths)[0].double().numpy()
+        origin = "attention"
+    else:
+        logits, weights = _saliency(model, tokens, lengths)
+        origin = "gradient x word vector"
+    index = int(logits.argmax())
+    total = weights.sum()
+    return weights / total if total > 0 else weights, index, float(logits.softmax(0)[index]), origin
+
+
+def _saliency(model: nn.Module, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, np.ndarray]:
+    vectors: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        del module, inputs
+        leaf = output.detach().requires_grad_()
+        vectors.append(leaf)
+        return leaf
+
+    handle = embedding_of(model).register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = model(tokens, lengths)[0].float()
+            gradients = torch.autograd.grad(logits.max(), vectors, allow_unused=True)
+    finally:
+        handle.remove()
+    shares = [
+        (leaf * gradient).double().norm(dim=-1)[0]
+        for leaf, gradient in zip(vectors, gradients, strict=True)
+        if gradient is not None and leaf.shape[:2] == tokens.shape
+    ]
+    weights = torch.stack(shares).sum(0) if shares else torch.zeros(tokens.shape[1], dtype=torch.float64)
+    return logits.detach(), weights.detach().numpy()
