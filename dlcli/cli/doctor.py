@@ -122,11 +122,22 @@ def _dataset(path: Path) -> Iterator[Finding]:
             yield f"{split} files", "fault", f"{len(bad)} unreadable, the first: {bad[0]}"
 
 
+def _folds(parent: RunDir) -> Iterator[Finding]:
+    from dlcli.engine.cross_validation import fold_runs
+
+    for run in fold_runs(parent):
+        status = str(run.info().get("status")) if run.info_file.exists() else "not begun"
+        yield f"fold {run.path.name}", "ok" if status == "finished" else "warning", status
+
+
 def _run(run: RunDir) -> Iterator[Finding]:
     from dlcli.engine.checkpoint import read_checkpoint
     from dlcli.engine.restore import load_task
 
     info = run.info()
+    if run.holds_folds:
+        yield from _folds(run)
+        return
     state = "ok" if info.get("status") == "finished" else "warning"
     yield "status", state, str(info.get("status"))
     for checkpoint in (run.best_checkpoint, run.last_checkpoint):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
@@ -13,8 +14,10 @@ from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean
-from dlcli.core.files import write_json
 from dlcli.core.run_dir import RunDir, resolve_run
+
+MAX_MISTAKES, MAX_SHOWN = 5, 60
+"""Mistakes that are printed, and characters of each; the report has more, and all of the text."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class EvalOptions:
     data: str | None = option(None, "prepared data (default: the run's own)", metavar="DIR")
     fail_under: tuple[str, ...] = option((), "exit 7 where a metric is worse than this", metavar="METRIC=X")
     plots: bool = option(True, "draw plots into the run; --no-plots for none")
+    baseline: bool = option(False, "beside it, what simple models reach on the same data")
 
 
 def build(rest: list[str]) -> Any:
@@ -51,33 +55,66 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     run = resolve_run(values.arguments["run"])
     info = run.info()
     data = data_of_run(info, options.data)
+    if run.holds_folds:
+        report = _evaluate_folds(run, data, options, compute, console)
+        _check_names(bounds, report["metrics"])
+        _check_bounds(bounds, report["metrics"], report["lower_is_better"])
+        return
 
     from dlcli.engine.device import open_device, seed_everything
-    from dlcli.engine.evaluate import evaluate
-    from dlcli.engine.restore import load_task
+    from dlcli.engine.measuring import measure_run
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
     told = next((values.resolve(options_class) for options_class in inference), None)
-    task, _ = load_task(run, data=data, inference=told)
-    loader = task.loader(options.split)
-    device.place(task.model)
-    report = _finite(evaluate(task, loader, device).report())
+    measured = measure_run(run, data, options.split, device, inference=told, with_baselines=options.baseline)
+    report = measured.report
     _check_names(bounds, report["metrics"])
-    split = {"run": str(run.path), "split": options.split, "data": str(data), "items": loader.num_items}
-    write_json(run.folder("eval") / f"{options.split}.json", {**split, **report})
     if options.plots:
         warn_of_missing_glyphs(console, [str(row["name"]) for row in report.get("per_class", ())])
-    plots = _draw(task, report, options.split, run) if options.plots else []
+    plots = _draw(measured.task, report, options.split, run) if options.plots else []
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:
-        console.answer_json("eval", {**split, **report, "plots": plots})
+        console.answer_json("eval", {**report, "plots": plots})
     else:
-        _print(console, split, report)
+        _print(console, report)
         if plots:
             console.say(f"plots in {run.folder('plots')}")
     _check_bounds(bounds, report["metrics"], report["lower_is_better"])
+
+
+def _evaluate_folds(
+    run: RunDir, data: Path, options: EvalOptions, compute: Compute, console: Console
+) -> Mapping[str, Any]:
+    """Sum up a cross-validation: means over its folds, each measured on its own test part."""
+    if options.split != "test":
+        raise UsageError(f"--split {options.split}: a cross-validation is summed up over its test parts")
+    from dlcli.core.train_config import TrainConfig
+    from dlcli.engine.cross_validation import summarise
+
+    train = TrainConfig(device=compute.device, threads=compute.threads)
+    report = summarise(run, data, train, with_baselines=options.baseline)
+    if console.is_json:
+        console.answer_json("eval", {**report, "plots": []})
+        return report
+    console.say(f"{run.path}: {len(report['folds'])} folds, {report['items']:,} items")
+    baselines, errors = report.get("baselines", {}), report.get("baseline_errors", {})
+    rows = [
+        [
+            name,
+            value,
+            report["standard_errors"][name],
+            *(_with_error(figures.get(name), errors[other].get(name)) for other, figures in baselines.items()),
+        ]
+        for name, value in report["metrics"].items()
+    ]
+    console.table(["metric", "mean", "standard error", *baselines], rows)
+    return report
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    return "" if value is None else f"{value:.4f} ± {error or 0.0:.4f}"
 
 
 def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list[str]:
@@ -91,22 +128,33 @@ def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list
     return written
 
 
-def _print(console: Console, split: Mapping[str, Any], report: Mapping[str, Any]) -> None:
-    console.say(f"{split['run']} on {split['items']:,} items of {split['data']}, split {split['split']}")
-    console.table(["metric", "value"], list(report["metrics"].items()))
+def _print(console: Console, report: Mapping[str, Any]) -> None:
+    console.say(f"{report['run']} on {report['items']:,} items of {report['data']}, split {report['split']}")
+    baselines: Mapping[str, Mapping[str, Any]] = report.get("baselines", {})
+    console.table(
+        ["metric", "value", *baselines],
+        [
+            [name, value, *(base.get(name, "") for base in baselines.values())]
+            for name, value in report["metrics"].items()
+        ],
+    )
     rows: Sequence[Mapping[str, Any]] = report.get("per_class", [])
     if rows:
         console.answer("")
         console.table(list(rows[0]), [list(row.values()) for row in rows])
+    worst = [entry for entry in report.get("worst", ()) if "text" in entry][:MAX_MISTAKES]
+    if worst:
+        names = [str(row["name"]) for row in rows]
+        console.answer("")
+        console.table(
+            ["true", "taken for", "probability", "the worst mistakes"],
+            [[names[e["label"]], names[e["predicted"]], e["confidence"], _short(e["text"])] for e in worst],
+        )
 
 
-def _finite(value: Any) -> Any:
-    """Return the value with null for what JSON has no number for."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 1] + "…"
 
 
 def _bound(text: str) -> tuple[str, float]:

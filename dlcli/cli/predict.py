@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,8 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     writer = _Writer(console, options, opened)
     num_good = num_bad = 0
     drawing = _Drawing(Path(options.save_dir), opened) if options.save_dir else None
-    for sources in input_batches(values.arguments["input"], options.batch_size, opened.codec.expand):
+    read_lines = _line_reader(opened)
+    for sources in input_batches(values.arguments["input"], options.batch_size, opened.codec.expand, read_lines):
         for source, record in _answer(opened, sources, options.top_k):
             is_bad = "error" in record
             num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
@@ -82,18 +83,24 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
         )
 
 
+def _line_reader(opened: Opened) -> Callable[[Sequence[str]], list[str]] | None:
+    from dlcli.data.codec import ReadsLines
+
+    return opened.codec.read_lines if isinstance(opened.codec, ReadsLines) else None
+
+
 def _answer(opened: Opened, sources: Sequence[str], top_k: int) -> Iterator[tuple[str, Record]]:
     """Yield each source with its record; what cannot be read has an `error` in place of an answer."""
-    import numpy as np
+    from dlcli.data.codec import stack
 
     encoded = [opened.codec.encode(source) for source in sources]
     good = [item.arrays for item in encoded if item.arrays is not None]
     records: Iterator[Record] = iter(())
     if good:
-        stacked = {name: np.stack([arrays[name] for arrays in good]) for name in good[0]}
-        records = iter(opened.codec.decode(opened.predictor.run(stacked), top_k))
+        records = iter(opened.codec.decode(opened.predictor.run(stack(good)), top_k))
     for item in encoded:
-        yield item.source, next(records) if item.arrays is not None else {"error": item.error}
+        answer = next(records) if item.arrays is not None else {"error": item.error}
+        yield item.source, {**item.kept, **answer}
 
 
 class _Writer:
@@ -168,10 +175,12 @@ class _Drawing:
 
     def save(self, source: str, record: Record) -> None:
         """Draw one input's answer."""
+        from dlcli.data.inputs import stem_of
         from dlcli.visualize.canvas import write_png
 
-        name, number = Path(source).stem, 2
+        stem = stem_of(source)
+        name, number = stem, 2
         while name in self._taken:
-            name, number = f"{Path(source).stem}-{number}", number + 1
+            name, number = f"{stem}-{number}", number + 1
         self._taken.add(name)
         write_png(self._folder / f"{name}.png", self._opened.codec.draw(source, record))

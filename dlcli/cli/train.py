@@ -17,7 +17,7 @@ from dlcli.core.console import Console
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-from dlcli.core.train_config import TrainConfig
+from dlcli.core.train_config import TrainConfig, is_cross_validation
 
 if TYPE_CHECKING:
     from dlcli.engine.training import TrainRequest
@@ -93,9 +93,12 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
         _launch(options.devices)
     _quiet_but_the_writer(console)
     request = _request(target, values, options, origin, console)
+    has_folds = is_cross_validation(request.train)
+    from dlcli.engine.cross_validation import cross_validate
     from dlcli.engine.training import start_training
 
-    run = start_training(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
+    begin = cross_validate if has_folds else start_training
+    run = begin(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
     _finish(run, console)
 
 
@@ -206,16 +209,21 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
             hint=f"`dl train --from {run.name}` starts anew and takes other options",
         )
     _quiet_but_the_writer(console)
+    from dlcli.engine.cross_validation import resume_cross_validation
     from dlcli.engine.training import resume_training
 
-    _finish(resume_training(run, Path(options.data) if options.data else None, console), console)
+    go_on = resume_cross_validation if run.holds_folds else resume_training
+    _finish(go_on(run, Path(options.data) if options.data else None, console), console)
 
 
 def _finish(run: RunDir, console: Console) -> None:
     info = run.info()
     best = info.get("best") or {}
     goal = info["goal"]
-    if goal in best:
+    if run.holds_folds:
+        error = best.get("standard_error") or 0.0
+        console.say(f"{info['folds']} folds: {goal} {best[goal]:.4f} ± {error:.4f} (mean and standard error)")
+    elif goal in best:
         console.say(
             f"best epoch {best['epoch']}: {goal} {best[goal]:.4f} on the validation part, {info['seconds']:.1f} s"
         )

@@ -14,18 +14,17 @@ from dlcli.cli.opening import data_if_there, data_of_run
 from dlcli.cli.options import Argument, Values, make_command, pick_target
 from dlcli.cli.targets import resolve_target
 from dlcli.core.config import Layer, option, resolve, split_values
-from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
-from dlcli.visualize.pictures import PICTURES, Input, Picture
+from dlcli.visualize.pictures import PICTURES, Picture
+from dlcli.visualize.subject import Input
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from dlcli.data.codec import Codec
     from dlcli.engine.restore import Description
     from dlcli.engine.task import Task
 
@@ -43,7 +42,7 @@ def build(rest: list[str]) -> Any:
     arguments = [
         Argument("picture", " | ".join(PICTURES), is_required=False),
         Argument("subject", "a run (as for `dl eval`), or for `grid` prepared data", is_required=False),
-        Argument("input", "image files, folders or globs, where the picture is of an image", False, True),
+        Argument("input", "images or texts, where the picture is of them", False, True),
     ]
     if name is None:
         epilog = "; ".join(f"{key}: {picture.summary}" for key, picture in PICTURES.items())
@@ -75,8 +74,12 @@ def _visualize(picture: Picture, values: Values) -> None:
     subject = _Opened(
         values.arguments["subject"], values.arguments["input"] or [], prefers_run=picture.subject == "RUN"
     )
-    if picture.list_layers is not None and vars(options).get("layer") == "list":
-        _list_layers(picture, subject, console)
+    table = picture.table(subject, options) if picture.table is not None else None
+    if table is not None:
+        if console.is_json:
+            console.answer_json(table.name, {table.name: list(table.entries)})
+        else:
+            console.table(list(table.columns), [list(row) for row in table.rows])
         return
     from dlcli.visualize.canvas import write_png
 
@@ -92,17 +95,6 @@ def _visualize(picture: Picture, values: Values) -> None:
             console.answer(str(path))
 
 
-def _list_layers(picture: Picture, subject: _Opened, console: Console) -> None:
-    assert picture.list_layers is not None
-    layers = picture.list_layers(subject)
-    if console.is_json:
-        entries = [{"name": layer.name, "kind": layer.kind, "shape": list(layer.shape)} for layer in layers]
-        console.answer_json("layers", {"layers": entries})
-    else:
-        rows = [[layer.name, layer.kind, " x ".join(map(str, layer.shape))] for layer in layers]
-        console.table(["layer", "kind", "channels x height x width"], rows)
-
-
 def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path]:
     """Return the files to write: `out` itself for one picture, else names in `out` or in the run's plots."""
     if out is not None and len(stems) == 1 and not Path(out).is_dir():
@@ -114,7 +106,7 @@ def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path
 
 
 class _Opened:
-    """See `dlcli.visualize.pictures.Subject`; everything is opened when first asked for."""
+    """See `dlcli.visualize.subject.Subject`; everything is opened when first asked for."""
 
     def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool) -> None:
         self._text = text
@@ -150,10 +142,9 @@ class _Opened:
         return load_task(run, data=data_if_there(run.info(), None))
 
     @cached_property
-    def _codec(self) -> Codec:
+    def _codec(self) -> Any:
         description = self._loaded[1]
-        codec: Codec = load_object(description.spec.codec)(description.assets)
-        return codec
+        return load_object(description.spec.codec)(description.assets)
 
     def run(self) -> RunDir:
         if self._run is None:
@@ -185,17 +176,31 @@ class _Opened:
     def inputs(self) -> Sequence[Input]:
         import torch
 
+        from dlcli.data.inputs import stem_of
+
         if not self._inputs:
-            raise UsageError("this picture is of an image: name one", hint="`dl visualize PICTURE RUN IMAGE...`")
-        items, name = [], self._loaded[0].inputs[0]
+            raise UsageError("this picture is of an input: name one", hint="`dl visualize PICTURE RUN INPUT...`")
+        items = []
         for source in self._codec.expand(self._inputs):
             encoded = self._codec.encode(source)
             if encoded.arrays is None:
                 raise DataError(f"{source}: {encoded.error}")
-            pixels = encoded.arrays[name]
-            rgb = pixels.transpose(1, 2, 0).repeat(3 // pixels.shape[0], axis=2)
-            items.append(Input(Path(source).stem, torch.from_numpy(pixels)[None], rgb))
+            arrays = {name: torch.from_numpy(array[None]) for name, array in encoded.arrays.items()}
+            items.append(Input(stem_of(source), source, arrays))
         return items
+
+    def words(self, source: str) -> Sequence[str]:
+        from dlcli.data.codec import ReadsWords
+
+        if not isinstance(self._codec, ReadsWords):
+            raise UsageError("this picture is of texts, and the run reads none")
+        return self._codec.words(source)
+
+    def vocabulary(self) -> Sequence[str]:
+        words = self._loaded[1].assets.get("vocab")
+        if words is None:
+            raise UsageError("this picture is of a vocabulary, and the run has none")
+        return tuple(words)
 
     def data(self) -> Path:
         if self._run is not None:

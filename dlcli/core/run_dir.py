@@ -18,6 +18,9 @@ RUN_SCHEMA = 1
 RUNS = Path("runs")
 """Where runs are kept, relative to the folder that the user stands in."""
 
+FOLDS = "folds"
+"""The kind of a run that holds the runs of a cross-validation, and the folder they are in."""
+
 FINISHED, RUNNING, INTERRUPTED, FAILED, DIVERGED = "finished", "running", "interrupted", "failed", "diverged"
 
 
@@ -96,6 +99,11 @@ class RunDir:
             raise RunError(f"{self.info_file}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
         return value
 
+    @property
+    def holds_folds(self) -> bool:
+        """Whether this is the parent of a cross-validation's runs, and no model of its own."""
+        return self.info().get("kind") == FOLDS
+
     def entry(self, name: str) -> str:
         """Return a text that `run.json` of every run has.
 
@@ -141,17 +149,20 @@ class RunDir:
         return {name: self.read_json(f"{name}.json") for name in names}
 
 
-def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> RunDir:
+def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, folder: Path | None = None) -> RunDir:
     """Make a new run folder, `runs/<stem>-<n>` or `runs/<name>`, with its `run.json`, and point `runs/latest` at it.
+
+    A run that is to be in another `folder` is part of a larger one, and never the latest.
 
     Raises:
         UsageError: the name is taken or is no folder name.
     """
     if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest")):
         raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
-    RUNS.mkdir(exist_ok=True)
+    place = folder or RUNS
+    place.mkdir(exist_ok=True)
     if name is not None:
-        path = RUNS / name
+        path = place / name
         try:
             path.mkdir()
         except FileExistsError:
@@ -163,7 +174,8 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None) -> R
     run = RunDir(path)
     try:
         write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
-        write_text(RUNS / "latest", path.name + "\n")
+        if folder is None:
+            write_text(RUNS / "latest", path.name + "\n")
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -238,7 +250,9 @@ def newest_run_of(name: str) -> RunDir | None:
     matching = [
         run
         for run, info in list_runs()
-        if info.get("status") == FINISHED and name in (info.get("dataset"), info.get("task"), info.get("model"))
+        if info.get("status") == FINISHED
+        and info.get("kind") != FOLDS
+        and name in (info.get("dataset"), info.get("task"), info.get("model"))
     ]
     return matching[-1] if matching else None
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import glob  # pathlib has no glob of an absolute pattern
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+
+
+MAX_NAME, MAX_STEM = 200, 60
+"""Characters of an input that are looked at, and that are kept, for the name of its picture."""
+
+
+def stem_of(source: str) -> str:
+    """Return a name for the picture of an input: of a file its stem, of a text its first words."""
+    stem = Path(source[:MAX_NAME]).stem if len(source) <= MAX_NAME else source[:MAX_NAME]
+    return re.sub(r"[^\w.-]+", "_", stem)[:MAX_STEM].strip("_.") or "input"
 
 
 def expand_files(inputs: Iterable[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> Iterator[str]:

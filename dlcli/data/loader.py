@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dlcli.core.errors import DataError
 from dlcli.data.decoding import read_image
+from dlcli.data.packed import Stacked
 from dlcli.data.transforms import BatchAugmentation
 
 
@@ -82,7 +83,11 @@ class PackedLoader:
     """Batches from a packed copy: one fancy index each, no workers, with an augmentation plan beside the images."""
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray, order: Order, augmentation: BatchAugmentation | None = None
+        self,
+        images: np.ndarray | Stacked,
+        labels: np.ndarray,
+        order: Order,
+        augmentation: BatchAugmentation | None = None,
     ) -> None:
         self._images = images
         self._labels = torch.from_numpy(np.ascontiguousarray(labels))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,23 @@ def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit 
     if not np.array_equal(labels, labels_of(card, split)):
         return None
     return PackedSplit(images, labels)
+
+
+class Stacked:
+    """Several packed splits as one: rows are fetched by index, and nothing is copied before."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(len(part) for part in parts)])
+        self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows, (N, ...), in their order."""
+        result = np.empty((len(rows), *self.shape[1:]), dtype=self._parts[0].dtype)
+        for part, start in zip(self._parts, self._starts, strict=False):
+            is_here = (rows >= start) & (rows < start + len(part))
+            result[is_here] = part[rows[is_here] - start]
+        return result
 
 
 def labels_of(card: Card, split: str) -> np.ndarray:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.console import Console
@@ -166,7 +168,8 @@ def choose_size(
 ) -> tuple[Size, int, Cost]:
     """Return the largest size that gets to its worthwhile epochs in the time left, its steps, and its cost.
 
-    Sizes are measured in their order up to the first for which the time is too short; the first is taken in any case.
+    Sizes are measured in their order up to the first for which the time is too short, or would be if it took no longer
+    than the one before; the first is taken in any case.
 
     Args:
         sizes: from the cheapest up; at least one.
@@ -175,6 +178,9 @@ def choose_size(
     """
     chosen: tuple[Size, Cost] | None = None
     for size in sizes:
+        # A larger size is no faster, so where this one falls short of its epochs there is no need to time it.
+        if chosen is not None and _steps(size, chosen[1], left()) < size.worthwhile_epochs * chosen[1].steps_per_epoch:
+            break
         cost = measure(size)
         if chosen is not None and _steps(size, cost, left()) < size.worthwhile_epochs * cost.steps_per_epoch:
             break
@@ -221,8 +227,8 @@ class StepTimes(Callback):
 
     @property
     def seconds_a_step(self) -> float:
-        """The mean over the steps after the first."""
-        return (self.moments[-1] - self.moments[0]) / (len(self.moments) - 1)
+        """The median over the steps after the first: one that something else held up says nothing of the others."""
+        return statistics.median(later - earlier for earlier, later in pairwise(self.moments))
 
 
 def _seconds_of_validation(task: Task, valid: Loader, device: Device, clock: Clock) -> float:

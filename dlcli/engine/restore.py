@@ -11,7 +11,7 @@ from typing import Any
 from dlcli.core.config import resolve, split_values
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
-from dlcli.core.run_dir import RunDir
+from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.checkpoint import describe_checkpoint, load_weights, read_checkpoint
 from dlcli.engine.task import TakesInference, Task
@@ -47,9 +47,18 @@ class Description:
         Raises:
             UsageError: an option is unknown or out of range.
         """
-        config_class = load_object(self.spec.config)
-        own, shared = split_values(self.config, config_class, TrainConfig, origin=origin)
-        return resolve(config_class, [own]), resolve(TrainConfig, [shared])
+        return configs_of(self.spec, self.config, origin)
+
+
+def configs_of(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
+    """Return the task's and the loop's configuration from options as a run keeps them.
+
+    Raises:
+        UsageError: an option is unknown or out of range.
+    """
+    config_class = load_object(spec.config)
+    own, shared = split_values(values, config_class, TrainConfig, origin=origin)
+    return resolve(config_class, [own]), resolve(TrainConfig, [shared])
 
 
 @contextmanager
@@ -70,8 +79,11 @@ def describe_run(run: RunDir) -> Description:
     """Return the description that stands in a run's files.
 
     Raises:
-        RunError: a file of the run is missing or damaged.
+        RunError: a file of the run is missing or damaged, or it is the parent of several.
     """
+    if run.holds_folds:
+        hint = f"name one of them, as {run.path}/{FOLDS}/01; `dl eval` sums them up"
+        raise RunError(f"{run.path}: holds the runs of a cross-validation, not one model", hint=hint)
     task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
     names = run.info().get("assets")
     if not isinstance(names, list):

@@ -166,6 +166,24 @@ class TakesInference(Protocol):
         ...
 
 
+@runtime_checkable
+class HasBaselines(Protocol):
+    """A task that can say what simple models reach on its data."""
+
+    def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
+        """Return name -> figures of models fitted on the training part and measured on the split."""
+        ...
+
+
+@runtime_checkable
+class DescribesItems(Protocol):
+    """A task whose items are words that a report can repeat."""
+
+    def describe(self, split: str, rows: list[int]) -> list[str]:
+        """Return in words the items that stand at these `rows` in the batches of a split."""
+        ...
+
+
 class TaskFactory(Protocol):
     """The class that a `TaskSpec` names."""
 

@@ -61,6 +61,7 @@ class TrainRequest:
         command: the exact command line.
         name: the run's name, or None for the next free number.
         auto: the loop's options that are to be found by trying.
+        folder: where the run's folder is made; None for `runs`.
     """
 
     spec: TaskSpec
@@ -72,6 +73,7 @@ class TrainRequest:
     command: str
     name: str | None = None
     auto: frozenset[str] = frozenset()
+    folder: Path | None = None
 
 
 def start_training(
@@ -234,7 +236,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "goal": task.goal.metric,
     }
-    run = create_run(f"{request.dataset}-{request.model}", info, request.name)
+    run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
     try:
         write_text(run.config_file, write_toml(to_dict(request.train, request.config), "every option as resolved"))
         for name, value in assets.items():

@@ -141,3 +141,14 @@ def test_sizes_beyond_the_first_that_is_too_large_are_not_tried():
 
     choose_size(SIZES, measure, lambda: 5.0)
     assert tried == ["narrow", "middle"]
+
+
+def test_a_size_that_even_the_smaller_one_s_speed_would_not_bring_to_its_epochs_is_not_tried():
+    tried = []
+
+    def measure(size):
+        tried.append(size.config)
+        return COSTS[size.config]
+
+    assert choose_size(SIZES, measure, lambda: 4.0)[0].config == "narrow"
+    assert tried == ["narrow"]

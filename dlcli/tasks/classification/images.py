@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.decoding import read_image
+from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.forms.images import ImagesForm
 from dlcli.data.loader import WHOLE, FileLoader, Order, PackedLoader, Shard
+from dlcli.data.packed import Stacked
 from dlcli.data.splitting import stratified_part
 from dlcli.data.transforms import BatchAugmentation
 from dlcli.tasks.classification.codec import Preprocess
@@ -98,11 +101,14 @@ class ImageSource:
         return self._config.flip and self._config.flip_mode == "alternating"
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the folder that a split is read from and the indices in it.
+        """Return the folder that a split is read from (of a fold it is all of them) and the indices in it.
 
         The validation part is the data's own where it has one, else a stratified part of the training split.
         """
         splits = self.form.splits()
+        if self._train.fold is not None:
+            labels = self._labels(ALL)
+            return ALL, part_of_fold(split, len(labels), self._train, labels=labels)
         if split in ("train", "valid") and "valid" not in splits and "train" in splits:
             labels = self.form.labels("train")
             is_valid = stratified_part(labels, self._train.val_fraction, self._train.seed)
@@ -114,7 +120,7 @@ class ImageSource:
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over images."""
         folder, indices = self._part("train")
-        counts = np.bincount(self._to_run[self.form.labels(folder)[indices]], minlength=self._num_classes)
+        counts = np.bincount(self._labels(folder)[indices], minlength=self._num_classes)
         present = counts > 0
         weights = np.where(present, len(indices) / (present.sum() * np.maximum(counts, 1)), 0.0)
         return weights.astype(np.float32)
@@ -127,15 +133,15 @@ class ImageSource:
         return self._open(folder, order, is_augmented=training and self._config.augment)
 
     def _open(self, folder: str, order: Order, *, is_augmented: bool) -> PackedLoader | FileLoader:
-        labels = self._to_run[self.form.labels(folder)]
+        labels = self._labels(folder)
         if self._is_packed:
-            packed = self.form.packed(folder)
-            if packed is not None:
-                return PackedLoader(packed.images, labels, order, self.augmentation if is_augmented else None)
+            images = self._packed(folder)
+            if images is not None:
+                return PackedLoader(images, labels, order, self.augmentation if is_augmented else None)
         flips_at_random = self._config.flip and not self._alternates
         to_size = functools.partial(random_crop, self._preprocess, flips_at_random)
         return FileLoader(
-            self.form.files(folder),
+            self._files(folder),
             labels,
             order,
             channels=self._preprocess.channels,
@@ -145,6 +151,23 @@ class ImageSource:
             on_bad=self.bad_files.append,
             alternates=is_augmented and self._alternates,
         )
+
+    def _own(self, folder: str) -> tuple[str, ...]:
+        return self.form.splits() if folder == ALL else (folder,)
+
+    def _labels(self, folder: str) -> np.ndarray:
+        """Return the run's class index of each image of a split, or of all."""
+        return np.concatenate([self._to_run[self.form.labels(own)] for own in self._own(folder)])
+
+    def _files(self, folder: str) -> list[Path]:
+        return [file for own in self._own(folder) for file in self.form.files(own)]
+
+    def _packed(self, folder: str) -> np.ndarray | Stacked | None:
+        parts = [self.form.packed(own) for own in self._own(folder)]
+        images = [part.images for part in parts if part is not None]
+        if len(images) < len(parts):
+            return None
+        return images[0] if len(images) == 1 else Stacked(images)
 
     def plain_training_images(self, count: int) -> torch.Tensor:
         """Return up to `count` (N, C, H, W) uint8 images from all over the training part, without augmentation."""
@@ -177,7 +200,7 @@ class ImageSource:
     def images_at(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
         """Return the (H, W, C) uint8 images that stand at these `rows` in a split's batches."""
         folder, _ = self._part(split)
-        files = self.form.files(folder)
+        files = self._files(folder)
         return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
 
 

@@ -1,0 +1,216 @@
+"""Cross-validation: which items a fold tests and which it trains on, as a function of the seed alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError, UsageError
+from dlcli.core.train_config import LOO, TrainConfig
+from dlcli.data.splitting import stratified_part
+
+ALL = "all"
+"""All splits of a dataset, one after the other: what folds are cut from."""
+
+MAX_LEAVE_ONE_OUT = 2000
+"""Each item costs a training."""
+
+MAX_INDEX_BYTES = 1 << 28
+
+
+def part_of_fold(
+    split: str, num_items: int, train: TrainConfig, *, labels: np.ndarray | None, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Return which of all items, whatever split they were prepared in, are a fold's train, valid or test part.
+
+    Args:
+        split: the part that is asked for.
+        num_items: N, all items of the data in the order of their splits.
+        train: names the fold, how many there are (or given index files), the seed and the validation's share.
+        labels: (N,) class indices, so that every part has each class's share; None where there are no classes.
+        groups: (N,) integers; items of one group are never in two parts.
+
+    Raises:
+        UsageError: there is no such fold.
+        DataError: there is no such part, or the data is too small for so many folds.
+    """
+    assert train.fold is not None
+    if train.group is not None and groups is None:
+        raise UsageError("--group: only the rows of a table have columns to group by", hint="leave it out")
+    if split not in ("train", "valid", "test"):
+        raise DataError(f"no split {split!r} in a fold", hint="it has: train, valid, test")
+    if train.splits is not None:
+        given = read_splits(Path(train.splits), num_items)
+        _check_number(train.fold, len(given))
+        rest, test = given[train.fold - 1]
+    else:
+        fold_of = assign_folds(num_items, train, labels=labels, groups=groups)
+        _check_number(train.fold, int(fold_of.max()) + 1)
+        rest, test = np.flatnonzero(fold_of != train.fold - 1), np.flatnonzero(fold_of == train.fold - 1)
+    if split == "test":
+        return test
+    strata = labels[rest] if labels is not None else np.zeros(len(rest), dtype=np.int64)
+    if groups is not None:
+        is_valid = _part_of_groups(groups[rest], train.val_fraction, train.seed)
+    else:
+        is_valid = stratified_part(strata, train.val_fraction, train.seed)
+    return np.asarray(rest[is_valid if split == "valid" else ~is_valid])
+
+
+def _check_number(fold: int, count: int) -> None:
+    if fold > count:
+        raise UsageError(f"--fold {fold}: there are {count}", hint=f"give --fold 1 to {count}, or leave it out for all")
+
+
+def assign_folds(
+    num_items: int, train: TrainConfig, *, labels: np.ndarray | None, groups: np.ndarray | None
+) -> np.ndarray:
+    """Return each item's fold, (N,) int64 from 0.
+
+    With labels the counts of a class differ by at most one between folds. With groups a group is whole, the largest
+    groups are dealt first, each to the fold that has fewest items; classes are then not balanced.
+
+    Raises:
+        DataError: there are fewer items, or groups, than folds.
+    """
+    if train.folds == LOO:
+        if num_items > MAX_LEAVE_ONE_OUT:
+            raise DataError(f"--folds loo: {num_items:,} items are as many trainings", hint="give --folds 10")
+        return np.arange(num_items)
+    count = int(train.folds or 0)
+    random = np.random.default_rng([train.seed, 0xF01D])
+    if groups is not None:
+        return _deal_groups(groups, count, random)
+    if num_items < count:
+        raise DataError(f"--folds {count}: there are {num_items} items", hint="give fewer folds")
+    order = random.permutation(num_items)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    fold_of = np.empty(num_items, dtype=np.int64)
+    fold_of[order] = np.arange(num_items) % count  # dealt like cards, one class after the other
+    return fold_of
+
+
+def _deal_groups(groups: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < count:
+        raise DataError(f"--folds {count}: there are {len(names)} groups", hint="give fewer folds, or another --group")
+    shuffled = random.permutation(len(names))
+    loads = np.zeros(count, dtype=np.int64)
+    fold_of_group = np.empty(len(names), dtype=np.int64)
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        fold_of_group[group] = loads.argmin()
+        loads[fold_of_group[group]] += sizes[group]
+    return np.asarray(fold_of_group[member_of])
+
+
+def _part_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return which items belong to a part of whole groups, of about that share of the items and never all groups."""
+    names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    before = np.cumsum(sizes[order]) - sizes[order]
+    chosen = order[(before < fraction * len(groups))][: len(names) - 1]
+    return np.isin(member_of, chosen)
+
+
+def num_folds(train: TrainConfig, num_items: int) -> int:
+    """Return how many folds there are over so many items.
+
+    Raises:
+        DataError: index files are missing or damaged, or there are too many items for leave-one-out.
+    """
+    if train.splits is not None:
+        return len(read_splits(Path(train.splits), num_items))
+    if train.folds == LOO:
+        return len(assign_folds(num_items, train, labels=None, groups=None))
+    return int(train.folds or 0)
+
+
+def read_splits(path: Path, num_items: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the (training, test) rows of given splits, each (K,) int64 from 0.
+
+    Takes a folder with `index_train_<n>.txt` and `index_test_<n>.txt` (the UCI splits of Hernandez-Lobato and Adams
+    2015, arXiv:1502.05336: one number a line, perhaps written as 1.0e+00), one such test file (the rest trains), or a
+    JSON file: a list of {"train": [...], "test": [...]}, of which `train` may be left out.
+
+    Raises:
+        DataError: a file is missing or damaged, a row does not exist or is in both parts.
+    """
+    if path.is_dir():
+        tests = sorted(
+            (int(match[1]), file)
+            for file in path.iterdir()
+            if (match := re.fullmatch(r"index_test_(\d+)\.txt", file.name))
+        )
+        if not tests:
+            raise DataError(
+                f"--splits {path}: no index_test_<n>.txt in it", hint="name a folder of index files, or JSON"
+            )
+        pairs = [(path / f"index_train_{number}.txt", file) for number, file in tests]
+        found = [
+            (_read_index(train) if train.exists() else None, _read_index(test), str(test)) for train, test in pairs
+        ]
+    elif path.suffix.lower() == ".json":
+        found = _read_json(path)
+    else:
+        found = [(None, _read_index(path), str(path))]
+    return [_checked(train, test, num_items, where) for train, test, where in found]
+
+
+def _read_bytes(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_INDEX_BYTES:
+            raise DataError(f"--splits {path}: too large for a file of row numbers")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"--splits {path}: cannot be read: {error}") from None
+
+
+def _read_index(path: Path) -> np.ndarray:
+    try:
+        return _whole_numbers([float(word) for word in _read_bytes(path).split()])
+    except ValueError as error:
+        raise DataError(f"--splits {path}: not a list of row numbers: {error}") from None
+
+
+def _read_json(path: Path) -> list[tuple[np.ndarray | None, np.ndarray, str]]:
+    try:
+        entries = json.loads(_read_bytes(path))
+        return [
+            (
+                _whole_numbers(entry["train"]) if "train" in entry else None,
+                _whole_numbers(entry["test"]),
+                f"{path}, split {number}",
+            )
+            for number, entry in enumerate(entries, 1)
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(
+            f'--splits {path}: not a list of {{"train": [...], "test": [...]}}: {type(error).__name__}: {error}'
+        ) from None
+
+
+def _whole_numbers(values: Sequence[float]) -> np.ndarray:
+    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
+    if not np.all(np.isfinite(numbers)) or np.any(numbers != np.round(numbers)):
+        raise ValueError("a row number is not whole")
+    return numbers.astype(np.int64)
+
+
+def _checked(train: np.ndarray | None, test: np.ndarray, num_items: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    if train is None:
+        train = np.setdiff1d(np.arange(num_items), test)
+    for rows in (train, test):
+        if not len(rows):
+            raise DataError(f"--splits {where}: a part is empty")
+        if rows.min() < 0 or rows.max() >= num_items:
+            raise DataError(f"--splits {where}: row {rows.max()} of {num_items}", hint="rows are counted from 0")
+        if len(np.unique(rows)) < len(rows):
+            raise DataError(f"--splits {where}: a row is named twice")
+    if len(np.intersect1d(train, test)):
+        raise DataError(f"--splits {where}: row {np.intersect1d(train, test)[0]} is in both parts")
+    return np.sort(train), np.sort(test)
