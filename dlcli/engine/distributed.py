@@ -71,13 +71,16 @@ class World:
         if self.is_alone:
             return count
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        are_sparse = [gradient.is_sparse for gradient in gradients]
+        gradients = [gradient.to_dense() if gradient.is_sparse else gradient for gradient in gradients]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         total = torch.tensor([count], dtype=torch.int64, device=flat.device)
         dist.all_reduce(flat)
         dist.all_reduce(total)
         parts = flat.split_with_sizes([gradient.numel() for gradient in gradients])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+        for parameter, part, is_sparse in zip(parameters, parts, are_sparse, strict=True):
+            whole = part.view_as(parameter)
+            parameter.grad = whole.to_sparse(1) if is_sparse else whole
         return int(total)
 
     def any(self, flag: bool) -> bool:

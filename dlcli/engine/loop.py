@@ -20,6 +20,7 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.device import Device
 from dlcli.engine.distributed import LONE, World
 from dlcli.engine.evaluate import evaluate
+from dlcli.engine.gradients import clip_gradients, divide_gradients
 from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates
 from dlcli.engine.task import Loader, Task, Update
 
@@ -221,9 +222,9 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
                 continue
             if is_part:
                 total = state.world.sum_gradients(parameters, weights[update.optimizer])
-                torch._foreach_div_([p.grad for p in parameters if p.grad is not None], total)
+                divide_gradients(parameters, total)
             if config.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+                clip_gradients(parameters, config.clip_norm)
             state.phase("optimizer")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

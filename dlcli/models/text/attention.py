@@ -1,0 +1,53 @@
+"""An LSTM whose answer is drawn from all its states, weighted by what they say."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.models.text.masking import is_token, new_embedding
+from dlcli.models.text.recurrent import Recurrent
+
+
+class LSTMAttention(nn.Module):
+    """Bidirectional LSTM, one learned query over its states, a linear layer.
+
+    Source: Zhou et al. 2016, "Attention-Based Bidirectional LSTM Networks for Relation Classification", ACL P16-2034.
+    There the two directions' states are added; here they stand side by side.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        vocab_size: int,
+        embedding_dim: int = 128,
+        hidden: int = 128,
+        layers: int = 1,
+        dropout: float = 0.3,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
+        self.recurrent = Recurrent("lstm", embedding_dim, hidden, layers=layers, bidirectional=True, dropout=dropout)
+        self.query = nn.Linear(2 * hidden, 1, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * hidden, num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return (N, C) logits for (N, T) tokens and (N,) lengths."""
+        states, weights = self._attend(tokens, lengths)
+        summary = torch.tanh((states.float() * weights[:, :, None]).sum(dim=1))
+        logits: Tensor = self.head(self.dropout(summary))
+        return logits
+
+    def attention(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return the weight of each word, (N, T): of each text they sum to 1, on padding they are 0."""
+        return self._attend(tokens, lengths)[1]
+
+    def _attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        mask = is_token(tokens, lengths)
+        states, _ = self.recurrent(self.dropout(self.embedding(tokens)), lengths)
+        scores = self.query(torch.tanh(states))[:, :, 0].float()
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
+        return states.masked_fill(~mask[:, :, None], 0.0), weights

@@ -1,0 +1,59 @@
+"""The mean of words, pairs and triples of words: what deeper networks have to beat."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcli.models.text.masking import is_token, new_embedding
+
+BUCKETS = 1 << 17
+"""Vectors that all pairs share, and as many for all triples."""
+
+PRIMES = (1_000_003, 15_485_863, 32_452_843)
+"""Of the hash. Token numbers are below 2**23, so the sum stays below 2**50 and its remainder is the same everywhere."""
+
+
+class FastText(nn.Module):
+    """The mean of the vectors of words, pairs and triples, and a linear layer; pairs and triples share vectors by hash.
+
+    Source: Joulin et al. 2016, arXiv:1607.01759.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        vocab_size: int,
+        embedding_dim: int = 64,
+        dropout: float = 0.3,
+        sparse: bool = False,
+        buckets: int = BUCKETS,
+    ) -> None:
+        super().__init__()
+        self.buckets = buckets
+        self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
+        self.pairs = new_embedding(buckets, embedding_dim, sparse=sparse, padding=None)
+        self.triples = new_embedding(buckets, embedding_dim, sparse=sparse, padding=None)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(embedding_dim, num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return (N, C) logits for (N, T) tokens and (N,) lengths."""
+        ahead = F.pad(tokens, (0, 2))
+        second, third = ahead[:, 1:-1], ahead[:, 2:]
+        pairs = tokens * PRIMES[0] + second * PRIMES[1]
+        triples = pairs + third * PRIMES[2]
+        total = (
+            _sum(self.embedding(tokens), is_token(tokens, lengths))
+            + _sum(self.pairs(torch.remainder(pairs, self.buckets)), is_token(tokens, lengths - 1))
+            + _sum(self.triples(torch.remainder(triples, self.buckets)), is_token(tokens, lengths - 2))
+        )
+        count = lengths + (lengths - 1).clamp(min=0) + (lengths - 2).clamp(min=0)
+        logits: Tensor = self.head(self.dropout(total / count[:, None].to(total.dtype)))
+        return logits
+
+
+def _sum(vectors: Tensor, mask: Tensor) -> Tensor:
+    return vectors.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)

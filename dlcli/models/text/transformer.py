@@ -1,0 +1,88 @@
+"""A transformer's encoder over the words of a text."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcli.models.text.masking import is_token, masked_mean, new_embedding
+
+
+class TextTransformer(nn.Module):
+    """Word vectors with places, encoder layers with the norm before each part, the mean of the states, a linear layer.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762; norms before, as Xiong et al. 2020, arXiv:2002.04745, which needs no
+    long warm-up. Written with torch's attention and not `nn.TransformerEncoder`, whose fast path no exporter knows.
+
+    Args:
+        embedding_dim: size of the states, a multiple of `heads`.
+        hidden: size of the inner layer (default: four times the states).
+        max_length: tokens of the longest text.
+    """
+
+    places: Tensor
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        vocab_size: int,
+        embedding_dim: int = 128,
+        hidden: int | None = None,
+        layers: int = 2,
+        heads: int = 4,
+        dropout: float = 0.2,
+        max_length: int = 256,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        if embedding_dim % heads:
+            raise ValueError(f"embedding_dim {embedding_dim} is no multiple of {heads} heads")
+        self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
+        self.register_buffer("places", sinusoids(max_length, embedding_dim), persistent=False)
+        inner = hidden or 4 * embedding_dim
+        self.layers = nn.ModuleList(_Layer(embedding_dim, inner, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(embedding_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(embedding_dim, num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return (N, C) logits for (N, T) tokens and (N,) lengths; T is at most `max_length`."""
+        mask = is_token(tokens, lengths)
+        # Word vectors begin with a length of about 1, as the places' are brought to.
+        states = self.dropout(self.embedding(tokens) + self.places[: tokens.shape[1]])
+        for layer in self.layers:
+            states = layer(states, mask)
+        logits: Tensor = self.head(self.dropout(masked_mean(self.norm(states), mask)))
+        return logits
+
+
+class _Layer(nn.Module):
+    def __init__(self, size: int, inner: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(size), nn.LayerNorm(size)
+        self.project = nn.Linear(size, 3 * size)
+        self.merge = nn.Linear(size, size)
+        self.widen, self.narrow = nn.Linear(size, inner), nn.Linear(inner, size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        queries, keys, values = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in self.project(self.norm1(states)).chunk(3, dim=2)
+        )
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None, :])
+        states = states + self.dropout(self.merge(attended.transpose(1, 2).flatten(2)))
+        return states + self.dropout(self.narrow(F.gelu(self.widen(self.norm2(states)))))
+
+
+def sinusoids(num: int, size: int) -> Tensor:
+    """Return (num, size) codes of places, each of about the length of a new word vector (section 3.5 of the paper)."""
+    rates = torch.exp(torch.arange(0, size, 2) * (-math.log(10_000.0) / size))
+    angles = torch.arange(num)[:, None] * rates
+    codes = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :size]
+    return codes * 0.1

@@ -1,0 +1,75 @@
+"""Word vectors from a file in the text format of word2vec, GloVe and fastText; torch-free."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+
+MAX_DIM = 4096
+MAX_BAD = 100
+MAX_LINE = 1 << 20
+"""Bytes of one line: 4,096 numbers take a tenth of it."""
+
+
+def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the places of the words that the file has, (K,) int64, their vectors, (K, D) float32, and D.
+
+    The file is read line by line, and nothing is kept but the vectors of the words. A line is a word and its numbers;
+    the word may hold spaces, as some of GloVe's do. A first line of two numbers, word2vec's header, is passed over.
+
+    Raises:
+        DataError: the file cannot be read, holds no vectors, or more than a few lines are broken.
+    """
+    place = {word: index for index, word in enumerate(words)}
+    found: dict[int, np.ndarray] = {}
+    size, bad, first_bad = 0, 0, 0
+    for number, line in _lines(path):
+        parts = line.rstrip().split(b" ")
+        if number == 1 and len(parts) == 2:
+            continue
+        if not size:
+            size = len(parts) - 1
+            if not 2 <= size <= MAX_DIM:
+                raise DataError(f"{path}: line {number} holds {size} numbers, no word vector", hint="WORD 0.1 0.2 ...")
+        word = b" ".join(parts[:-size]).decode("utf-8", "replace")
+        index = place.get(word) if len(parts) > size else None
+        vector = _vector(parts[-size:], size) if index is not None or len(parts) <= size else None
+        if len(parts) <= size or (index is not None and vector is None):
+            bad, first_bad = bad + 1, first_bad or number
+            if bad > MAX_BAD:
+                raise DataError(f"{path}: {bad} broken lines, the first is line {first_bad}")
+        elif index is not None and vector is not None:
+            found.setdefault(index, vector)
+    if not size:
+        raise DataError(
+            f"{path}: holds no word vectors", hint="one word a line with its numbers, as word2vec's text format"
+        )
+    rows = np.fromiter(found, dtype=np.int64, count=len(found))
+    vectors = np.stack(list(found.values())) if found else np.zeros((0, size), dtype=np.float32)
+    return rows, vectors, size
+
+
+def _vector(parts: Sequence[bytes], size: int) -> np.ndarray | None:
+    try:
+        vector = np.array([float(part) for part in parts], dtype=np.float32)
+    except ValueError:
+        return None
+    return vector if len(vector) == size and np.isfinite(vector).all() else None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            number = 0
+            while line := stream.readline(MAX_LINE):
+                number += 1
+                if len(line) == MAX_LINE:
+                    raise DataError(f"{path}: line {number} is longer than {MAX_LINE:,} bytes: no word vectors")
+                yield number, line
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
