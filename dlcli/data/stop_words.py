@@ -1,0 +1,127 @@
+"""Stop words: reading a list, and saying which of its words the data shows to carry the label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.data.encodings import open_text
+
+MAX_WORDS = 100_000
+MAX_CHARACTERS = 100
+
+_NEGATORS = """
+    不 没 没有 无 非 别 莫 勿 未 否 未必 未曾 毫无 并非 并不 从不 决不 绝不 不是 不会 不能 不要 不想 不够 不太
+    not no never nor neither n't cannot without
+"""
+NEGATORS = frozenset(_NEGATORS.split())
+
+LEAST_TEXTS = 30
+"""A word in fewer training texts proves nothing."""
+LEAST_ODDS = 2.0
+"""A word carries the label where its texts are of one class with at least so many times the odds of the others."""
+LEAST_SCORE = 4.0
+"""And where that is so many standard errors from chance: one in 16,000 of words without meaning."""
+MOST_NAMED = 10
+
+
+def read_stop_words(path: Path) -> tuple[str, ...]:
+    """Return the words of a list, one a line, each once, sorted.
+
+    Raises:
+        DataError: the file cannot be read, holds no words, or is no list of words.
+    """
+    words: set[str] = set()
+    with open_text(path) as stream:
+        while line := stream.readline(MAX_CHARACTERS + 2):
+            word = line.replace("\0", "").strip()
+            if len(word) > MAX_CHARACTERS or len(words) >= MAX_WORDS:
+                raise DataError(
+                    f"{path}: no list of stop words: {word[:20]!r}... is too long, or the list is",
+                    hint=f"one word a line, at most {MAX_WORDS:,}",
+                )
+            words.add(word)
+    words.discard("")
+    if not words:
+        raise DataError(f"{path}: holds no stop words", hint="one word a line")
+    return tuple(sorted(words))
+
+
+class StopWordCounter:
+    """Takes stop words out of token lists, and counts in how many texts of each class they stood."""
+
+    def __init__(self, stop_words: Iterable[str], num_classes: int) -> None:
+        self._stop_words = frozenset(stop_words)
+        self._num_classes = num_classes
+        self._counts: dict[str, list[int]] = {}
+
+    def without(self, tokens: Sequence[str], label: int) -> Sequence[str]:
+        """Return the tokens that are no stop words; count those that are, once for this text."""
+        found = self._stop_words.intersection(tokens)
+        if not found:
+            return tokens
+        for word in found:
+            self._counts.setdefault(word, [0] * self._num_classes)[label] += 1
+        return [token for token in tokens if token not in found]
+
+    def texts_with(self) -> dict[str, np.ndarray]:
+        """Return word -> (C,) in how many texts of each class it stood."""
+        return {word: np.array(counts) for word, counts in self._counts.items()}
+
+
+def stop_word_warnings(
+    stop_words: Sequence[str], texts_with: Mapping[str, np.ndarray], totals: np.ndarray, classes: Sequence[str]
+) -> list[str]:
+    """Return warnings of stop words that negate, and of those that carry the label.
+
+    Args:
+        texts_with: word -> (C,) in how many training texts of each class it stands.
+        totals: (C,) training texts of each class.
+    """
+    warnings = []
+    negators = [word for word in stop_words if word.lower() in NEGATORS]
+    if negators:
+        warnings.append(
+            f"the stop words hold {_named(negators)}, which negate: without them, 'not good' reads as 'good'"
+        )
+    telling = []
+    for word, counts in sorted(texts_with.items()):
+        label, odds, score = strongest_class(counts, totals)
+        if counts.sum() >= LEAST_TEXTS and odds >= LEAST_ODDS and score >= LEAST_SCORE:
+            share = counts[label] / counts.sum()
+            telling.append((score, f"{word!r} ({share:.0%} of its {int(counts.sum()):,} texts are {classes[label]})"))
+    if telling:
+        telling.sort(key=lambda pair: -pair[0])
+        shown = ", ".join(text for _, text in telling[:MOST_NAMED])
+        warnings.append(
+            f"{len(telling):,} stop words carry the label and are thrown away: {shown}"
+            f"{', ...' if len(telling) > MOST_NAMED else ''}"
+        )
+    return warnings
+
+
+def strongest_class(counts: np.ndarray, totals: np.ndarray) -> tuple[int, float, float]:
+    """Return the class that a word speaks for most, its odds ratio, and the log odds ratio over its standard error.
+
+    Of each class against all others, with half a text added to each cell (Haldane 1956, Anscombe 1956), so that a word
+    of one class only has finite odds.
+
+    Args:
+        counts: (C,) texts of each class that hold the word.
+        totals: (C,) texts of each class.
+    """
+    inside = counts + 0.5
+    outside = counts.sum() - counts + 0.5
+    without = totals - counts + 0.5
+    rest = (totals.sum() - totals) - (counts.sum() - counts) + 0.5
+    log_odds = np.log(inside * rest / (outside * without))
+    scores = log_odds / np.sqrt(1 / inside + 1 / outside + 1 / without + 1 / rest)
+    label = int(scores.argmax())
+    return label, float(np.exp(log_odds[label])), float(scores[label])
+
+
+def _named(words: Sequence[str]) -> str:
+    return ", ".join(words[:MOST_NAMED]) + (", ..." if len(words) > MOST_NAMED else "")

@@ -1,0 +1,113 @@
+"""Batches of token sequences: texts of like length together, so that little of a batch is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlcli.data.loader import WHOLE, Order, Shard
+
+POOL = 64
+"""Batches whose texts are sorted together: enough that neighbours are nearly equally long."""
+
+JITTER = 0.2
+"""Texts are sorted as if each were up to so much longer, so that other ones meet in each epoch of a small data set."""
+
+
+class BucketedOrder(Order):
+    """An order whose batches hold items of like length; in training seeded, in evaluation sorted throughout.
+
+    Pools of `POOL` batches, drawn at random, are sorted by length and cut into batches; then the batches are shuffled,
+    all but the last, which is the one that may be smaller.
+
+    Args:
+        indices: the items of the split.
+        lengths: of every item that an index can name.
+        batch_size, seed, shard: as of `Order`.
+    """
+
+    def __init__(
+        self, indices: np.ndarray, lengths: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE
+    ) -> None:
+        super().__init__(indices, batch_size, seed=seed, shard=shard)
+        self._lengths = lengths
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Return the indices in the epoch's order."""
+        if self.seed is None:
+            return self.indices[np.argsort(self._lengths[self.indices], kind="stable")]
+        order = super().epoch(epoch)
+        random = np.random.default_rng([self.seed, epoch, 0xBA7C])
+        pool = POOL * self.batch_size
+        for start in range(0, len(order), pool):
+            drawn = order[start : start + pool]
+            keys = self._lengths[drawn] * (1 + JITTER * random.random(len(drawn)))
+            order[start : start + pool] = drawn[np.argsort(keys, kind="stable")]
+        num_full = self.num_batches - 1
+        whole = order[: num_full * self.batch_size].reshape(num_full, self.batch_size)
+        turns = random.permutation(num_full)
+        return np.concatenate([whole[turns].ravel(), order[num_full * self.batch_size :]])
+
+
+class TextLoader:
+    """Batches from flat token ids; a text longer than `max_length` is cut at its end.
+
+    Args:
+        ids: (M,) integers: the tokens of all texts, one after the other.
+        offsets: (N + 1,) where each text begins and the last one ends.
+        labels: (N,) class indices.
+        order: which texts, in which batches.
+        max_length: tokens of a text, at most.
+        empty: the token that stands for a text without any.
+    """
+
+    def __init__(
+        self, ids: np.ndarray, offsets: np.ndarray, labels: np.ndarray, order: Order, *, max_length: int, empty: int
+    ) -> None:
+        self._ids = ids
+        self._offsets = offsets
+        self._labels = torch.from_numpy(np.ascontiguousarray(labels))
+        self._order = order
+        self._max_length = max_length
+        self._empty = empty
+
+    @property
+    def num_items(self) -> int:
+        """The number of texts an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield {"tokens": (N, T) int64, 0 after each text's end, "lengths", "labels", "rows": (N,) int64}.
+
+        `rows` are the texts' places in the split.
+        """
+        for _, rows in self._order.batches(epoch, start):
+            tokens, lengths = pad(self._ids, self._offsets, rows, max_length=self._max_length, empty=self._empty)
+            yield {
+                "tokens": torch.from_numpy(tokens),
+                "lengths": torch.from_numpy(lengths),
+                "labels": self._labels[rows],
+                "rows": torch.from_numpy(rows),
+            }
+
+
+def pad(
+    ids: np.ndarray, offsets: np.ndarray, rows: np.ndarray, *, max_length: int, empty: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the texts of these rows as (N, T) int64, padded with 0, and their lengths, (N,) int64, all at least 1."""
+    starts = offsets[rows]
+    counts = np.minimum(offsets[rows + 1] - starts, max_length)
+    lengths = np.maximum(counts, 1)
+    tokens = np.zeros((len(rows), int(lengths.max(initial=1))), dtype=np.int64)
+    is_token = np.arange(tokens.shape[1]) < counts[:, None]
+    places = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(starts, counts)
+    tokens[is_token] = ids[places]
+    tokens[counts == 0, 0] = empty
+    return tokens, lengths.astype(np.int64)

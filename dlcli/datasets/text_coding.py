@@ -1,0 +1,103 @@
+"""From written texts to token numbers: the vocabulary, the packed copies, and what is worth saying about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.core.files import write_json
+from dlcli.data.card import Card
+from dlcli.data.forms import text_writer
+from dlcli.data.forms.text import form_of
+from dlcli.data.stop_words import StopWordCounter, stop_word_warnings
+from dlcli.data.tokenizing.tokenizer import build_tokenizer, make_spec
+from dlcli.data.vocabulary import SPECIALS, TokenCounter, Vocabulary
+from dlcli.datasets.text_options import TextOptions
+
+EMOTICON = "emoticon"
+
+LONG = 512
+"""Tokens; a network reads 256 of a text unless told otherwise."""
+MANY = 0.05
+"""From this part of long texts on, a user wants to know."""
+_PERCENTILES = {"median": 50, "p95": 95, "p99": 99}
+
+
+def tokenise(card: Card, folder: Path, options: TextOptions, stop_words: Sequence[str]) -> Card:
+    """Write the vocabulary and the packed copies of the JSONL in `folder`; return the card with what they are.
+
+    Each text is cut once: the training texts get preliminary numbers, which are replaced when the vocabulary is known.
+
+    Raises:
+        DataError: no token is frequent enough.
+    """
+    strip = [EMOTICON] if options.strip_emoticons else []
+    spec = make_spec(options.tokenizer, stopwords=stop_words, strip=strip)
+    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip))  # which leaves stop words to be counted
+    train_words = StopWordCounter(stop_words, len(card.classes))
+    other_words = StopWordCounter(stop_words, len(card.classes))
+    counter = TokenCounter(folder)
+
+    def number_train(texts: Sequence[str], labels: Sequence[int]) -> Iterator[list[int]]:
+        return map(counter.numbers, map(train_words.without, tokenizer.tokens_of_all(texts), labels))
+
+    text_writer.pack(folder, "train", card.classes, number_train)
+    vocabulary = _settle_vocabulary(counter, folder, options)
+
+    def number_other(texts: Sequence[str], labels: Sequence[int]) -> Iterator[list[int]]:
+        return map(vocabulary.numbers, map(other_words.without, tokenizer.tokens_of_all(texts), labels))
+
+    for split in card.counts:
+        if split != "train":
+            text_writer.pack(folder, split, card.classes, number_other)
+    text_writer.seal(folder, card.counts, text_writer.coding_digest(vocabulary, spec))
+    totals = np.array([card.counts["train"][name] for name in card.classes])
+    return replace(
+        card,
+        details={**card.details, "tokenizer": spec, "vocab_size": len(vocabulary), "min_count": options.min_count},
+        warnings=(
+            *card.warnings,
+            *stop_word_warnings(stop_words, train_words.texts_with(), totals, card.classes),
+        ),
+    )
+
+
+def _settle_vocabulary(counter: TokenCounter, folder: Path, options: TextOptions) -> Vocabulary:
+    """Find the vocabulary of the training texts, write it, and put its numbers in place of the preliminary ones."""
+    ids_file = text_writer.packed_file(folder, "train", "ids")
+    counts = np.zeros(counter.num_numbers, dtype=np.int64)
+    for block in text_writer.id_blocks(ids_file):
+        counts += np.bincount(block, minlength=len(counts))
+    vocabulary, places = counter.frequent(counts, min_count=options.min_count, most=options.max_vocab)
+    counter.remove_tables()
+    if len(vocabulary) == len(SPECIALS):
+        raise DataError(f"no token stands {options.min_count} times in the training texts", hint="lower --min-count")
+    text_writer.renumber(ids_file, places)
+    write_json(folder / text_writer.VOCABULARY, list(vocabulary.tokens))
+    return vocabulary
+
+
+def look_over(card: Card, folder: Path) -> Card:
+    """Return the card with the lengths of the texts, the audit, and the warnings that follow from them."""
+    from dlcli.data.audit import audit_texts
+
+    form = form_of(folder, card)
+    lengths = np.diff(form.offsets("train"))
+    statistics: dict[str, Any] = {"mean": round(float(lengths.mean()), 2), "max": int(lengths.max())}
+    for name, percent in _PERCENTILES.items():
+        statistics[name] = int(np.percentile(lengths, percent, method="inverted_cdf"))
+    warnings = []
+    share = float((lengths > LONG).mean())
+    if share >= MANY:
+        warnings.append(f"{share:.0%} of the training texts are longer than {LONG} tokens; training reads --max-length")
+    audit = audit_texts(form)
+    return replace(
+        card,
+        details={**card.details, "lengths": statistics, "audit": audit},
+        warnings=(*card.warnings, *warnings, *audit["warnings"]),
+    )

@@ -1,0 +1,219 @@
+"""The texts of a file on the way to a form: cleaned, kept in a file beside the form, and told apart by their digests.
+
+In memory stand 28 bytes a text: a digest, a label, and where the text begins in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.data.text_rows import BrokenRow, TextRow, TextRows
+
+MAX_CLASSES = 10_000
+MAX_LABEL = 200
+"""Characters of a label."""
+MAX_NAMED = 20
+"""Broken rows that the card names."""
+_DIGEST_BYTES = 16  # two of 10^9 texts share one with a chance of 1e-21
+
+
+@dataclass
+class TextPool:
+    """Texts with labels.
+
+    Attributes:
+        path: the file that holds the texts, one after the other, UTF-8.
+        names: the labels in order of appearance.
+        num_rows: rows that were read, broken ones and all.
+        num_bad: broken rows; `bad` are the first of them.
+        num_stripped: texts of which nothing was left when emoticons were taken out.
+    """
+
+    path: Path
+    names: dict[str, int] = field(default_factory=dict)
+    num_rows: int = 0
+    num_bad: int = 0
+    bad: list[BrokenRow] = field(default_factory=list)
+    num_stripped: int = 0
+    _starts: array[int] = field(default_factory=lambda: array("q", [0]))
+    _labels: array[int] = field(default_factory=lambda: array("i"))
+    _digests: bytearray = field(default_factory=bytearray)
+
+    def labels(self) -> np.ndarray:
+        """Return the label of each text as a place in `names`, (N,) int32, in the order of the file."""
+        return np.frombuffer(self._labels, dtype=np.int32)
+
+    def groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the texts sorted so that equal ones are neighbours, in the order of the file, (N,) int64, and which
+        of these places begin a new text, (N,) bool."""
+        digests = np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)
+        order = np.lexsort((digests[:, 1], digests[:, 0]))
+        is_first = np.ones(len(order), dtype=bool)
+        for column in (0, 1):
+            values = digests[order, column]
+            is_first[1:] &= values[1:] == values[:-1]
+        is_first[1:] = ~is_first[1:]
+        return order, is_first
+
+    def texts(self, rows: np.ndarray) -> Iterator[str]:
+        """Yield the texts of these rows."""
+        starts = np.frombuffer(self._starts, dtype=np.int64)
+        with self.path.open("rb", buffering=0) as stream:
+            for first in range(0, len(rows), 2**16):
+                block = rows[first : first + 2**16]
+                for start, end in zip(starts[block].tolist(), starts[block + 1].tolist(), strict=True):
+                    stream.seek(start)
+                    yield stream.read(end - start).decode()
+
+    def add(self, text: str, label: str) -> bytes:
+        """Record a text; return its bytes, which belong at the end of the file."""
+        data = text.encode()
+        key = data if text.isascii() else unicodedata.normalize("NFC", text).encode()
+        self._digests += hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
+        self._labels.append(self.names.setdefault(label, len(self.names)))
+        self._starts.append(self._starts[-1] + len(data))
+        return data
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is left of a pool.
+
+    Attributes:
+        rows: (K,) int64 the texts that are kept, in the order of the file.
+        num_duplicates: rows left out because the same text with the same label stands before.
+        num_two_labels: texts left out because they have several labels.
+        num_two_label_rows: the rows that these stand in.
+        two_labels: rows of some of them.
+    """
+
+    rows: np.ndarray
+    num_duplicates: int
+    num_two_labels: int
+    num_two_label_rows: int
+    two_labels: np.ndarray
+
+
+def collect(
+    rows: TextRows,
+    path: Path,
+    *,
+    label_names: Mapping[str, str] | None,
+    strip: Callable[[str], str] | None,
+    max_bad: int,
+    say_every: Callable[[int], None],
+) -> TextPool:
+    """Return the texts of a file, without outer whitespace and NUL; two are the same where their NFC is.
+
+    Args:
+        rows: the file's.
+        path: where the texts are kept.
+        label_names: the labels that may stand in the file, and what they are called; None for any.
+        strip: takes out what shall not stand in the texts.
+        max_bad: broken rows that are skipped.
+        say_every: is told the number of rows now and then.
+
+    Raises:
+        DataError: there are more broken rows, or more than 10,000 labels.
+    """
+    pool = TextPool(path)
+    with path.open("wb") as stream:
+        for row in rows:
+            pool.num_rows += 1
+            if pool.num_rows % 1_000_000 == 0:
+                say_every(pool.num_rows)
+            found = _clean(row, label_names)
+            if isinstance(found, BrokenRow):
+                _note_broken(pool, found, max_bad, rows.path)
+                continue
+            text = strip(found.text).strip() if strip else found.text
+            if not text:
+                pool.num_stripped += 1
+                continue
+            stream.write(pool.add(text, found.label))
+            if len(pool.names) > MAX_CLASSES:
+                raise DataError(
+                    f"{rows.path}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
+                    hint="is this the column of labels? name it with --label-column",
+                )
+    return pool
+
+
+def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> TextRow | BrokenRow:
+    if isinstance(row, BrokenRow):
+        return row
+    text, label = _encodable(row.text).strip(), _encodable(row.label).strip()
+    if not label:
+        return BrokenRow(row.line, "no label")
+    if len(label) > MAX_LABEL or not label.isprintable():
+        return BrokenRow(row.line, f"an impossible label, {label[:40]!r}")
+    if not text:
+        return BrokenRow(row.line, "no text")
+    if label_names is None:
+        return TextRow(row.line, text, label)
+    if label not in label_names:
+        return BrokenRow(row.line, f"the label {label[:40]!r} is none of {', '.join(label_names)}")
+    return TextRow(row.line, text, label_names[label])
+
+
+def _encodable(text: str) -> str:
+    """Return the text without NUL, and with a question mark for each half of a character."""
+    text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON's \ud800 alone
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _note_broken(pool: TextPool, row: BrokenRow, max_bad: int, path: Path) -> None:
+    pool.num_bad += 1
+    if len(pool.bad) < MAX_NAMED:
+        pool.bad.append(row)
+    if pool.num_bad > max_bad:
+        raise DataError(
+            f"{path}: more than {max_bad:,} broken rows",
+            details=[f"line {entry.line:,}: {entry.reason}" for entry in pool.bad[:2]],
+            hint="mend them, name other columns with --text-column and --label-column, or allow more with --max-bad",
+        )
+
+
+def without_copies(pool: TextPool) -> Kept:
+    """Return one row of each text; none of a text that has several labels."""
+    order, is_first = pool.groups()
+    starts = np.flatnonzero(is_first)
+    labels = pool.labels()[order]
+    has_one_label = np.minimum.reduceat(labels, starts) == np.maximum.reduceat(labels, starts)
+    sizes = np.diff(starts, append=len(order))
+    firsts = order[starts]  # lexsort is stable: the first of a group stands first in the file
+    num_two_label_rows = int(sizes[~has_one_label].sum())
+    rows = np.sort(firsts[has_one_label])
+    return Kept(
+        rows,
+        num_duplicates=len(order) - len(rows) - num_two_label_rows,
+        num_two_labels=int((~has_one_label).sum()),
+        num_two_label_rows=num_two_label_rows,
+        two_labels=np.sort(firsts[~has_one_label])[:3],
+    )
+
+
+def is_sorted_by_label(labels: np.ndarray) -> bool:
+    """Return whether at least 20 rows of two or more classes stand class by class."""
+    num_runs = int(np.count_nonzero(labels[1:] != labels[:-1])) + 1
+    return len(labels) >= 20 and 1 < num_runs == len(np.unique(labels))
+
+
+def class_order(names: Sequence[str]) -> list[str]:
+    """Return the labels sorted, by value where all are whole numbers."""
+    if all(re.fullmatch("-?[0-9]{1,18}", name) for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)

@@ -1,0 +1,1 @@
+"""Sentiment, or any other label, of a text."""

@@ -1,0 +1,32 @@
+"""Defaults that suit a network of texts; flags and config files win over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TEXTS: dict[str, Any] = {
+    # Adam at 1e-3, as in every paper of these networks; one epoch up and down (Smith & Topin 2017, arXiv:1708.07120)
+    # because an embedding overfits after few epochs. Row-lazy: words that a batch lacks stay where they are.
+    "model": "lstm",
+    "epochs": 5,
+    "batch_size": 64,
+    "optimizer": "lazyadam",
+    "learning_rate": 2e-3,
+    "weight_decay": 0.0,
+    "schedule": "onecycle",
+    "clip_norm": 1.0,
+}
+
+BY_MODEL: dict[str, dict[str, Any]] = {
+    "rnn": {"learning_rate": 5e-4},
+    "transformer": {"learning_rate": 5e-4, "warmup": 0.5},
+    "dpcnn": {"learning_rate": 1e-3},
+    "fasttext": {"learning_rate": 1e-2},
+}
+
+
+def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults for a dataset under what the user has given (a model)."""
+    del dataset
+    return {**TEXTS, **BY_MODEL.get(str(given.get("model") or TEXTS["model"]), {})}

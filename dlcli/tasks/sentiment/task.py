@@ -1,0 +1,268 @@
+"""Text classification: the network, its loss, its data."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.registry import load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
+from dlcli.data.forms.text import open_texts
+from dlcli.data.labels import read_labels
+from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.tokenizing.tokenizer import make_spec
+from dlcli.data.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
+from dlcli.engine.optim import build_optimizer
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
+from dlcli.export.plan import ExportPlan
+from dlcli.tasks.logits import LogitsMetric, cross_entropy
+from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
+from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.networks import NETWORKS
+from dlcli.tasks.sentiment.texts import TextSource
+
+PARITY_BATCHES = (1, 3, 7)
+"""Batch sizes at which an exported file is compared with the run."""
+
+OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
+"""Options that go to a network as they are, where it has them."""
+
+
+class SentimentTask:
+    """See `dlcli.engine.task.Task`; a batch holds `tokens` (N, T), `lengths`, `labels` and `rows` (N,), all int64."""
+
+    inputs = ("tokens", "lengths")
+    outputs = ("logits",)
+    goal = Goal("accuracy", larger_is_better=True)
+
+    def __init__(
+        self,
+        config: SentimentConfig,
+        train: TrainConfig,
+        labels: tuple[str, ...],
+        vocabulary: Vocabulary,
+        tokenizer: Mapping[str, Any],
+        source: TextSource | None,
+    ) -> None:
+        self._config = config
+        self._train = train
+        self.labels = labels
+        self.vocabulary = vocabulary
+        self._tokenizer = tokenizer
+        self._source = source
+        self.model = build_network(config, train, len(labels), len(vocabulary))
+        # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
+        self.model.register_buffer("class_weights", None, persistent=False)
+
+    @classmethod
+    def from_data(cls, config: SentimentConfig, train: TrainConfig, data: Path) -> SentimentTask:
+        """Return the task with a new network for the prepared texts."""
+        form = open_texts(data)
+        classes = form.card.classes
+        if len(classes) < 2:
+            raise DataError(f"{data}: {len(classes)} class; a classifier needs two or more")
+        missing = [name for name in classes if not form.card.counts["train"].get(name)]
+        if missing:
+            raise DataError(
+                f"{data}: no text of the class {missing[0]!r} to train on", hint="prepare the data again without it"
+            )
+        vocabulary = form.vocabulary()
+        source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
+        task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), source)
+        if config.class_weights == "balanced":
+            task.model.class_weights = torch.from_numpy(source.class_weights())
+        if config.embedding is not None:
+            load_vectors(task.model, Path(config.embedding), vocabulary)
+        return task
+
+    @classmethod
+    def from_assets(
+        cls, config: SentimentConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
+    ) -> SentimentTask:
+        """Return the task as a run describes it."""
+        labels, vocabulary = read_labels(assets.get("labels")), Vocabulary.from_json(assets.get("vocab"))
+        max_length, tokenizer = read_preprocess(assets.get("preprocess"))
+        source = None
+        if data is not None:
+            form = open_texts(data)
+            if form.tokenizer_spec() != tokenizer:
+                raise DataError(
+                    f"{data}: its texts were cut by another tokenizer than the run's",
+                    details=[f"the run: {_brief(tokenizer)}; the data: {_brief(form.tokenizer_spec())}"],
+                    hint="prepare the data as the run's was, or train on this data",
+                )
+            source = TextSource(form, labels, vocabulary.tokens, max_length, train)
+        return cls(config, train, labels, vocabulary, tokenizer, source)
+
+    @classmethod
+    def from_network(cls, name: str) -> SentimentTask:
+        """Return the task with fresh weights over a small made-up vocabulary."""
+        vocabulary = Vocabulary((PAD_TOKEN, UNK_TOKEN, *(f"w{number}" for number in range(998))))
+        labels = ("negative", "positive")
+        config = SentimentConfig(model=name)
+        return cls(config, TrainConfig(), labels, vocabulary, make_spec("whitespace"), None)
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the texts at hand."""
+        return self._source.card if self._source is not None else None
+
+    def assets(self) -> dict[str, Any]:
+        """Return labels, vocabulary and preprocessing."""
+        return {
+            "labels": list(self.labels),
+            "vocab": list(self.vocabulary.tokens),
+            "preprocess": preprocess_of(self._config.max_length, self._tokenizer),
+        }
+
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
+        """Return a process's share of the batches of a split, texts of like length together."""
+        return self._texts().loader(split, training=training, shard=shard)
+
+    def _texts(self) -> TextSource:
+        if self._source is None:
+            raise DataError("no data is at hand", hint="name it with --data DIR")
+        return self._source
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return the one optimizer."""
+        return {"network": build_optimizer(self.model, self._train)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Minimise the cross-entropy."""
+        labels = batch["labels"]
+        logits = self.model(batch["tokens"], batch["lengths"])
+        loss = cross_entropy(logits, labels, self._config.label_smoothing, self.model.class_weights)  # type: ignore[arg-type]
+        yield Update("network", {"cross_entropy": loss}, len(labels))
+
+    def infer(self, batch: Batch) -> Outputs:
+        """Return the logits."""
+        return {"logits": self.model(batch["tokens"], batch["lengths"])}
+
+    def metric(self) -> LogitsMetric:
+        """Return a new metric."""
+        return LogitsMetric(self.labels)
+
+    def samples(self) -> np.ndarray | None:
+        """Return None: texts are no picture."""
+        return None
+
+    def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the confusion matrix, the curves, and the worst mistakes as texts."""
+        from dlcli.tasks.sentiment.drawing import draw_report
+
+        texts = self.describe(split, [entry["index"] for entry in report["worst"]])
+        return draw_report(report, self.labels, texts)
+
+    def describe(self, split: str, rows: list[int]) -> list[str]:
+        """Return the texts that stand at these `rows` of a split."""
+        return self._texts().texts(split, rows)
+
+    def baseline(self, split: str) -> dict[str, dict[str, float]]:
+        """Return the figures of TF-IDF and logistic regression, fitted on the same training part."""
+        from dlcli.tasks.sentiment.baseline import tfidf_baseline
+
+        train_texts, train_labels = self._texts().texts_and_labels("train")
+        texts, labels = self._texts().texts_and_labels(split)
+        figures = tfidf_baseline(
+            train_texts, train_labels, texts, labels, num_classes=len(self.labels), strip=self._tokenizer["strip"]
+        )
+        return {"tf-idf + logistic regression": figures}
+
+    def export_plan(self) -> ExportPlan:
+        """Return the model with samples of real texts where data is at hand, else of random tokens."""
+        total = sum(PARITY_BATCHES)
+        if self._source is not None:
+            tokens, lengths = self._source.some_tokens(total)
+        else:
+            random = np.random.default_rng(0)
+            lengths = np.linspace(1, 40, total).astype(np.int64)
+            tokens = random.integers(1, len(self.vocabulary), (total, 40)) * (np.arange(40) < lengths[:, None])
+        samples = []
+        starts = np.cumsum((0, *PARITY_BATCHES))
+        for number, start in enumerate(starts[:-1]):
+            rows = np.arange(start, starts[number + 1])[::-1] % len(lengths)
+            longest = int(lengths[rows].max())
+            samples.append({"tokens": np.ascontiguousarray(tokens[rows, :longest]), "lengths": lengths[rows]})
+        # two texts of unequal lengths, neither of them one of the samples' sizes
+        example = torch.randint(1, len(self.vocabulary), (2, 11), generator=torch.Generator().manual_seed(0))
+        return ExportPlan(
+            module=self.model,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            example={"tokens": example, "lengths": torch.tensor([11, 6])},
+            dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
+            metadata={"assets": self.assets()},
+            samples=tuple(samples),
+        )
+
+
+def _brief(spec: Mapping[str, Any]) -> str:
+    stopwords = len(spec.get("stopwords", ()))
+    more = [f"{stopwords} stop words"] if stopwords else []
+    more += [f"without {kind}s" for kind in spec.get("strip", ())]
+    return ", ".join([f"{spec.get('name')} {spec.get('version')}", *more])
+
+
+def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int) -> nn.Module:
+    """Return the network that the configuration names.
+
+    Raises:
+        UsageError: there is none of this name, or it has no use for an option that was given.
+    """
+    if config.model not in NETWORKS:
+        raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
+    build = load_object(NETWORKS[config.model].build)
+    known = inspect.signature(build).parameters
+    own: dict[str, Any] = {}
+    for name in OWN_OPTIONS:
+        value = getattr(config, name)
+        if name in known:
+            own |= {} if value is None else {name: value}
+        elif value not in (None, False) and name != "max_length":
+            takers = [
+                other
+                for other, spec in NETWORKS.items()
+                if name in inspect.signature(load_object(spec.build)).parameters
+            ]
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag}: {config.model} has no use for it", hint=f"take {' or '.join(takers)}")
+    network: nn.Module = build(
+        num_classes=num_classes, vocab_size=vocab_size, sparse=train.optimizer == "lazyadam", **own
+    )
+    return network
+
+
+def _takers(option: str) -> list[str]:
+    """Return the networks that have an option."""
+    return [name for name, spec in NETWORKS.items() if option in inspect.signature(load_object(spec.build)).parameters]
+
+
+def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None:
+    """Set the rows of the network's embedding that a file of word vectors has.
+
+    Raises:
+        DataError: the file cannot be read, or its vectors have another size.
+    """
+    from dlcli.models.text.vectors import read_vectors
+
+    table = network.embedding.weight
+    rows, values, size = read_vectors(path, vocabulary.tokens)
+    if size != table.shape[1]:
+        raise UsageError(
+            f"--embedding {path}: vectors of {size}, and the network's have {table.shape[1]}",
+            hint=f"give --embedding-dim {size}",
+        )
+    if not len(rows):
+        raise DataError(f"--embedding {path}: has none of the vocabulary's {len(vocabulary):,} words")
+    with torch.no_grad():
+        table[torch.from_numpy(rows)] = torch.from_numpy(values)

@@ -1,0 +1,146 @@
+"""The texts of a task: splits, loaders, and the texts themselves."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
+from dlcli.data.folds import ALL, part_of_fold
+from dlcli.data.forms.text import TextForm
+from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.splitting import stratified_part
+from dlcli.data.text_loader import BucketedOrder, TextLoader, pad
+from dlcli.data.vocabulary import UNK
+
+EVAL_BATCH = 256
+"""Texts a batch in evaluation."""
+
+
+class TextSource:
+    """Prepared texts under a run's class names.
+
+    Args:
+        form: the prepared texts.
+        labels: the run's class names in the run's order; the form's classes are matched to them by name.
+        vocabulary: the run's tokens; where the form has others (it was prepared anew), ids are translated by token.
+        max_length: tokens of a text that are read.
+        train: the loop's options.
+
+    Raises:
+        DataError: the data has a class that the run does not know, or was cut by another tokenizer.
+    """
+
+    def __init__(
+        self,
+        form: TextForm,
+        labels: tuple[str, ...],
+        vocabulary: Sequence[str],
+        max_length: int,
+        train: TrainConfig,
+    ) -> None:
+        unknown = [name for name in form.card.classes if name not in labels]
+        if unknown:
+            raise DataError(
+                f"{form.root}: class {unknown[0]!r} is unknown to the run",
+                details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
+                hint="train on this data",
+            )
+        self.form = form
+        self._to_run = np.array([labels.index(name) for name in form.card.classes], dtype=np.int64)
+        self._num_classes = len(labels)
+        self._max_length = max_length
+        self._train = train
+        own = form.vocabulary().tokens
+        self._translation: np.ndarray | None = None
+        if tuple(own) != tuple(vocabulary):
+            place = {token: index for index, token in enumerate(vocabulary)}
+            self._translation = np.array([place.get(token, UNK) for token in own], dtype=np.int32)
+
+    @property
+    def card(self) -> Card:
+        """The data's card."""
+        return self.form.card
+
+    def _part(self, split: str) -> tuple[str, np.ndarray]:
+        """Return the split that the texts are read from (of a fold it is all of them) and the rows in it.
+
+        The validation part is the data's own where it has one, else a stratified part of the training split.
+        """
+        splits = self.form.splits()
+        if self._train.fold is not None:
+            labels = self._arrays(ALL)[2]
+            return ALL, part_of_fold(split, len(labels), self._train, labels=labels)
+        if split in ("train", "valid") and "valid" not in splits and "train" in splits:
+            is_valid = stratified_part(self.form.labels("train"), self._train.val_fraction, self._train.seed)
+            return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
+        if split not in splits:
+            raise DataError(f"{self.form.root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
+        return split, np.arange(len(self.form.labels(split)))
+
+    def class_weights(self) -> np.ndarray:
+        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over texts."""
+        split, rows = self._part("train")
+        counts = np.bincount(self._arrays(split)[2][rows], minlength=self._num_classes)
+        present = counts > 0
+        weights = np.where(present, len(rows) / (present.sum() * np.maximum(counts, 1)), 0.0)
+        return weights.astype(np.float32)
+
+    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> TextLoader:
+        """Return a process's share of the batches of a split, for `training` shuffled within lengths."""
+        own, rows = self._part(split)
+        batch_size = self._train.batch_size if training else max(EVAL_BATCH, self._train.batch_size)
+        ids, offsets, labels = self._arrays(own)
+        lengths = np.minimum(np.diff(offsets), self._max_length)
+        order = BucketedOrder(rows, lengths, batch_size, seed=self._train.seed if training else None, shard=shard)
+        return TextLoader(ids, offsets, labels, order, max_length=self._max_length, empty=UNK)
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019  # a source lives as long as its task
+    def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return flat ids, offsets and the run's class indices of a split, or of all."""
+        if split == ALL:
+            parts = [self._arrays(own) for own in self.form.splits()]
+            starts = np.cumsum([0, *(len(ids) for ids, _, _ in parts)])
+            offsets = [part[1][:-1] + start for part, start in zip(parts, starts, strict=False)]
+            return (
+                np.concatenate([part[0] for part in parts]),
+                np.concatenate([*offsets, starts[-1:]]),
+                np.concatenate([part[2] for part in parts]),
+            )
+        ids = self.form.ids(split)
+        ids = ids if self._translation is None else self._translation[ids]
+        return ids, self.form.offsets(split), self._to_run[self.form.labels(split)]
+
+    def texts(self, split: str, rows: Sequence[int]) -> list[str]:
+        """Return the texts that stand at these `rows` in a split's batches."""
+        own, _ = self._part(split)
+        return self._texts(own, rows)
+
+    def _texts(self, split: str, rows: Sequence[int]) -> list[str]:
+        if split != ALL:
+            return self.form.texts(split, rows)
+        texts: dict[int, str] = {}
+        start = 0
+        for own in self.form.splits():
+            end = start + len(self.form.labels(own))
+            here = [row for row in rows if start <= row < end]
+            texts |= zip(here, self.form.texts(own, [row - start for row in here]), strict=True)
+            start = end
+        return [texts[row] for row in rows]
+
+    def texts_and_labels(self, split: str) -> tuple[list[str], np.ndarray]:
+        """Return every text of a split with its class index."""
+        own, rows = self._part(split)
+        return self._texts(own, rows.tolist()), self._arrays(own)[2][rows]
+
+    def some_tokens(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, T) tokens and (N,) lengths of up to `count` texts of unequal lengths."""
+        split = "test" if "test" in self.form.splits() else self.form.splits()[0]
+        ids, offsets, _ = self._arrays(split)
+        ranked = np.argsort(np.diff(offsets), kind="stable")
+        rows = ranked[np.linspace(0, len(ranked) - 1, min(count, len(ranked))).astype(int)]
+        return pad(ids, offsets, rows, max_length=self._max_length, empty=UNK)

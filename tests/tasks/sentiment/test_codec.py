@@ -1,0 +1,102 @@
+"""Texts as users give them: arguments, files, JSON lines, odd bytes; answered or refused, never a traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.tokenizing.tokenizer import make_spec
+from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, TextCodec, read_source
+
+ASSETS = {
+    "labels": ["negative", "positive"],
+    "vocab": ["<pad>", "<unk>", "good", "bad", "好"],
+    "preprocess": {"max_length": 6, "tokenizer": make_spec("whitespace")},
+}
+
+
+def codec(**changes):
+    return TextCodec({**ASSETS, **changes})
+
+
+def test_a_text_becomes_its_tokens_numbers():
+    encoded = codec().encode("good 好 strange bad")
+    assert encoded.arrays["tokens"].tolist() == [2, 4, 1, 3]
+    assert int(encoded.arrays["lengths"]) == 4
+
+
+def test_only_the_first_tokens_are_read():
+    assert codec().encode("good " * 10_000).arrays["tokens"].tolist() == [2] * 6
+    assert codec().words("a b c d e f g h") == ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\0\0", "\n", "x" * (MAX_CHARACTERS + 1), '{"text": 3}', "\udcff\udcfe"])
+def test_what_is_no_text_is_refused_with_a_reason(text):
+    encoded = codec().encode(text)
+    assert encoded.arrays is None
+    assert encoded.error
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b", "😀", "\ud800", "[哈哈]", "a\0b", "{", "{}", '{"a": 1}', "[" * 5000, "好" * 10_000]
+)
+def test_odd_texts_are_answered(text):
+    assert codec().encode(text).arrays is not None
+
+
+def test_a_json_line_is_its_text_and_keeps_the_rest():
+    line = json.dumps({"id": 7, "text": "good 好", "input": "x", "error": "y"}, ensure_ascii=False)
+    encoded = codec().encode(line)
+    assert encoded.source == "good 好"
+    assert encoded.kept == {"id": 7}
+    assert encoded.arrays["tokens"].tolist() == [2, 4]
+
+
+def test_bytes_that_are_not_utf8_are_read_as_gb18030():
+    odd = "好的".encode("gb18030").decode("utf-8", "surrogateescape")
+    assert read_source(odd) == ("好的", {})
+
+
+def test_files_stand_for_their_lines_and_other_arguments_for_themselves(tmp_path):
+    (tmp_path / "评论 1.txt").write_bytes("good\r\n\r\n好\n".encode("gb18030"))
+    (tmp_path / "b.jsonl").write_text('{"text": "bad"}\n', encoding="utf-8")
+    expanded = list(codec().expand([str(tmp_path / "评论 1.txt"), "a. text", str(tmp_path / "*.jsonl"), str(tmp_path)]))
+    assert expanded == ["good", "好", "a. text", '{"text": "bad"}', '{"text": "bad"}', "good", "好"]
+
+
+def test_a_file_that_is_not_there_is_no_text(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        list(codec().expand([str(tmp_path / "reviews.txt")]))
+
+
+def test_answers_are_labels_with_probabilities():
+    import numpy as np
+
+    [record] = codec().decode({"logits": np.array([[0.0, 1.0]], dtype=np.float32)}, 2)
+    assert record["label"] == "positive"
+    assert record["probability"] == pytest.approx(0.731059)
+    assert [entry["label"] for entry in record["top"]] == ["positive", "negative"]
+
+
+def test_a_text_is_drawn_with_its_answer():
+    picture = codec().draw("good 好 day", {"label": "positive", "probability": 0.9})
+    assert picture.ndim == 3
+    assert picture.std() > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vocab": None},
+        {"vocab": ["<pad>"]},
+        {"labels": []},
+        {"preprocess": {}},
+        {"preprocess": {"max_length": 0, "tokenizer": {}}},
+        {"preprocess": {"max_length": 5, "tokenizer": {"name": "x"}}},
+    ],
+)
+def test_damaged_assets_are_refused(changes):
+    with pytest.raises(RunError):
+        codec(**changes)
