@@ -96,6 +96,9 @@ def _dataset(path: Path) -> Iterator[Finding]:
     from dlcli.data.forms.images import open_images
 
     other = read_card(path)
+    if other is not None and other.form == "text":
+        yield from _texts(path)
+        return
     if other is not None and other.form != "images":  # a form of its own: the card is all that is known here
         items = ", ".join(f"{other.num_items(split):,} {split}" for split in other.counts)
         yield "card", "ok", f"{other.name}: form {other.form}, {items}"
@@ -128,6 +131,26 @@ def _folds(parent: RunDir) -> Iterator[Finding]:
     for run in fold_runs(parent):
         status = str(run.info().get("status")) if run.info_file.exists() else "not begun"
         yield f"fold {run.path.name}", "ok" if status == "finished" else "warning", status
+
+
+def _texts(path: Path) -> Iterator[Finding]:
+    from dlcli.data.audit import audit_texts
+    from dlcli.data.forms.text import open_texts
+
+    form = open_texts(path)
+    card = form.card
+    yield "card", "ok", f"{card.name}: {len(card.classes)} classes, {len(form.vocabulary()):,} words"
+    audit = audit_texts(form)
+    for warning in card.warnings:
+        if warning not in audit["warnings"]:
+            yield "card", "warning", warning
+    for split in form.splits():
+        counts = card.counts[split]
+        smallest, largest = min(counts.values()), max(counts.values())
+        state = "ok" if smallest and largest <= 10 * smallest else "warning"
+        yield split, state, f"{sum(counts.values()):,} texts, {smallest:,} to {largest:,} a class"
+    for finding in audit["findings"]:
+        yield finding["what"], "warning" if finding["severity"] == "leak" else "ok", finding["text"]
 
 
 def _run(run: RunDir) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 CHUNK = 1 << 16
 MAX_LINE = 1 << 24
@@ -53,12 +53,18 @@ def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def input_batches(inputs: Sequence[str], size: int, expand: object) -> Iterator[list[str]]:
-    """Yield the sources that the arguments mean in batches; `-` is standard input, a line a source."""
+def input_batches(
+    inputs: Sequence[str], size: int, expand: object, read_lines: Callable[[Sequence[str]], list[str]] | None = None
+) -> Iterator[list[str]]:
+    """Yield the sources that the arguments mean in batches; `-` is standard input.
+
+    A line of it is a source, but where `read_lines` makes sources of lines: of a CSV's rows, say.
+    """
     for index, text in enumerate(inputs):
         if text == "-":
             yield from batches_of(expand(inputs[:index]), size)  # type: ignore[operator]
-            yield from batches_of_lines(size)
-            yield from input_batches(inputs[index + 1 :], size, expand)
+            lines = batches_of_lines(size)
+            yield from lines if read_lines is None else filter(None, map(read_lines, lines))
+            yield from input_batches(inputs[index + 1 :], size, expand, read_lines)
             return
     yield from batches_of(expand(inputs), size)  # type: ignore[operator]

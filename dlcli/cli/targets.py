@@ -52,7 +52,8 @@ def resolve_target(text: str, data: str | None) -> Target:
         return Target(task, task.default_dataset, DATA / task.default_dataset)
     dataset = find_dataset(text)
     if dataset is not None:
-        return Target(get_task(dataset.task), dataset.name, Path(data) if data else DATA / dataset.name)
+        folder = Path(data) if data else DATA / dataset.name
+        return Target(_task_of_card(folder) or get_task(dataset.task), dataset.name, folder)
     folder = Path(data) if data is not None else DATA / text if (DATA / text).is_dir() else Path(text)
     if folder.is_dir():
         return Target(_task_of_form(folder), _name_of(folder), folder)
@@ -67,9 +68,21 @@ def _name_of(folder: Path) -> str:
     return card.name if card is not None else folder.resolve().name
 
 
+def _task_of_card(folder: Path) -> TaskSpec | None:
+    """Return the task that data was prepared for, where its form serves several; else None."""
+    from dlcli.data.card import read_card
+
+    card = read_card(folder)
+    name = card.details.get("task") if card is not None else None
+    return find_task(name) if isinstance(name, str) else None
+
+
 def _task_of_form(folder: Path) -> TaskSpec:
     from dlcli.data.card import read_card
 
+    task = _task_of_card(folder)
+    if task is not None:
+        return task
     card = read_card(folder)
     form = card.form if card is not None else "images"
     for spec in all_tasks().values():

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dlcli.engine.task import Task
 
 
+MAX_SHOWN = 2000
+"""Words of a vocabulary that are drawn, at most; they are in the order of their frequency."""
+
+
 @dataclass(frozen=True)
 class DrawOptions:
     """Where pictures go."""
@@ -84,7 +88,7 @@ def _visualize(picture: Picture, values: Values) -> None:
     from dlcli.visualize.canvas import write_png
 
     drawn = list(picture.draw(subject, options))
-    warn_of_missing_glyphs(console, subject.names())
+    warn_of_missing_glyphs(console, [*subject.names(), *subject.shown])
     paths = _paths([stem for stem, _ in drawn], out, subject)
     for path, (_, image) in zip(paths, drawn, strict=True):
         write_png(path, image)
@@ -112,6 +116,8 @@ class _Opened:
         self._text = text
         self._inputs = inputs
         self._prefers_run = prefers_run
+        self.shown: list[str] = []
+        """The words that stand in pictures."""
 
     @property
     def name(self) -> str:
@@ -194,12 +200,15 @@ class _Opened:
 
         if not isinstance(self._codec, ReadsWords):
             raise UsageError("this picture is of texts, and the run reads none")
-        return self._codec.words(source)
+        words = self._codec.words(source)
+        self.shown += words
+        return words
 
     def vocabulary(self) -> Sequence[str]:
         words = self._loaded[1].assets.get("vocab")
         if words is None:
             raise UsageError("this picture is of a vocabulary, and the run has none")
+        self.shown += words[:MAX_SHOWN]
         return tuple(words)
 
     def data(self) -> Path:

@@ -18,6 +18,9 @@ RUN_SCHEMA = 1
 RUNS = Path("runs")
 """Where runs are kept, relative to the folder that the user stands in."""
 
+MAX_NAME = 200
+"""Characters of a word that may be a folder's name; a longer one is a text."""
+
 FOLDS = "folds"
 """The kind of a run that holds the runs of a cross-validation, and the folder they are in."""
 
@@ -227,22 +230,29 @@ def resolve_run(text: str) -> RunDir:
         RunError: there is no such run.
     """
     path = Path(text)
-    if (path / "run.json").is_file():
+    if _is_run(path):
         return RunDir(path)
-    if path.suffix == ".pt" and path.parent.name == "checkpoints" and (path.parent.parent / "run.json").is_file():
+    if path.suffix == ".pt" and path.parent.name == "checkpoints" and _is_run(path.parent.parent):
         return RunDir(path.parent.parent)
     if text == "latest":
         return _latest()
-    if (RUNS / text / "run.json").is_file():
+    if _is_run(RUNS / text):
         return RunDir(RUNS / text)
     run = newest_run_of(text)
     if run is not None:
         return run
-    if path.is_dir():
+    if len(text) < MAX_NAME and path.is_dir():
         raise RunError(f"{text}: a folder, but not a run (no run.json)", hint="`dl runs` lists the runs")
     known = [run.name for run, _ in list_runs()]
     hint = did_you_mean(text, known) if known else "there are no runs in ./runs yet: train one with `dl train TARGET`"
-    raise RunError(f"no run {text!r}", hint=hint)
+    raise RunError(f"no run {text[:MAX_NAME]!r}", hint=hint)
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / "run.json").is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL in it: a text, and no path
+        return False
 
 
 def newest_run_of(name: str) -> RunDir | None:

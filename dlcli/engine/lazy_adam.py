@@ -27,7 +27,8 @@ class LazyAdam(Optimizer):
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
-        super().__init__(groups, {"lr": lr})
+        # `fused` has load_state_dict bring the count of steps to its parameter's device, where the kernel wants it.
+        super().__init__(groups, {"lr": lr, "fused": True})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]

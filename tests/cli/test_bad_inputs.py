@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ import torch
 
 from dlcli.core.errors import ExitCode
 from dlcli.core.run_dir import RunDir
+from dlcli.data.preparing import prepare_dataset
+from dlcli.datasets.table import TableImporter
+from dlcli.datasets.table_options import TableOptions
 
 RUN = "digits-lenet-1"
 QUICK = "--model lenet --epochs 1 --batch-size 512 --precision fp32 --device cpu --threads 1"
@@ -118,6 +121,30 @@ def _cut_archive(bench: Any) -> None:
     with tarfile.open("cifar.tar.gz", "w:gz") as archive:
         archive.add("cifar-10-batches-py")
     _cut(Path("cifar.tar.gz"))
+
+
+def _csv(bench: Any, *, has_days: bool = False, more: str = "") -> None:
+    """Write a table of 40 rows with a price, perhaps with dates, perhaps with more below."""
+    days = [f",2020-01-{1 + row % 28:02d}" if has_days else "" for row in range(40)]
+    rows = [f"{2 * row},{10 + 3 * (row % 7)}{days[row]}" for row in range(40)]
+    bench.write("t.csv", "\n".join([f"size,price{',day' if has_days else ''}", *rows, more]))
+
+
+def _prepared_csv(bench: Any, change: tuple[str, str] = ("", ""), card: Mapping[str, Any] | None = None) -> None:
+    """Prepare a table as data/t, then change its table.csv and its card's details."""
+    _csv(bench)
+    importer = TableImporter(TableOptions(target="price"))
+    prepare_dataset(importer, Path("t.csv"), Path("data/t"), command="", force=False, report=lambda line: None)
+    for path, text in (
+        (Path("data/t/table.csv"), lambda text: text.replace(*change, 1) if change[0] else text),
+        (Path("data/t/dataset.json"), lambda text: _with_details(text, card) if card else text),
+    ):
+        path.write_text(text(path.read_text()))
+
+
+def _with_details(text: str, details: Mapping[str, Any]) -> str:
+    card = json.loads(text)
+    return json.dumps({**card, "details": {**card["details"], **details}})
 
 
 def _prepared(bench: Any, **card: Any) -> None:
@@ -250,6 +277,24 @@ PREPARE = {
     "disk full": Row(
         "prepare cifar10 src", DATA, "the disk is full", lambda b: (b.cifar("src"), _full_disk(b)), leaves=("data",)
     ),
+    "table without a target": Row("prepare table t.csv", DATA, "which column", lambda b: _csv(b)),
+    "target misspelt": Row("prepare table t.csv --target prise", DATA, "'price'", lambda b: _csv(b)),
+    "table with dates": Row(
+        "prepare table t.csv --target price", DATA, "--drop 'day'", lambda b: _csv(b, has_days=True)
+    ),
+    "table that is a picture": Row("prepare table cat.png --target x", DATA, "cat.png", lambda b: b.png("cat.png")),
+    "table that is no file": Row("prepare table t.csv --target x", DATA, "t.csv: no such file"),
+    "table with a quotation mark that never closes": Row(
+        "prepare table t.csv --target price",
+        DATA,
+        "line 2",
+        lambda b: b.write("t.csv", 'size,price\n1,"' + "x" * 200_000),
+    ),
+    "table with too many ragged rows": Row(
+        "prepare table t.csv --target price --max-bad 0", DATA, "line 42", lambda b: _csv(b, more="1,2,3,4\n")
+    ),
+    "housing that is a CSV": Row("prepare housing t.csv", DATA, "dl prepare table", lambda b: _csv(b)),
+    "housing that is not there": Row("prepare housing src", DATA, "src/housing.data", lambda b: b.write("src/x")),
 }
 
 TRAIN = {
@@ -362,6 +407,24 @@ TRAIN = {
     ),
     "from a run of a task that is gone": Row(
         f"train --from {RUN}", RUN_CODE, "'juggling'", _damage(_info(task="juggling"))
+    ),
+    "table of the other task": Row(
+        "train table-classification --data data/t", DATA, "dl train regression", lambda b: _prepared_csv(b)
+    ),
+    "table with a changed cell": Row(
+        "train regression --data data/t",
+        DATA,
+        "size is 'tall', no number",
+        lambda b: _prepared_csv(b, ("0,10", "tall,10")),
+    ),
+    "table whose card is damaged": Row(
+        "train regression --data data/t", DATA, "columns are damaged", lambda b: _prepared_csv(b, card={"columns": 3})
+    ),
+    "hidden layers that are none": Row(
+        "train regression --data data/t --hidden 64,x", USAGE, "--hidden", lambda b: _prepared_csv(b)
+    ),
+    "network of tables misspelt": Row(
+        "train regression --data data/t --model mpl", USAGE, "'mlp'", lambda b: _prepared_csv(b)
     ),
 }
 

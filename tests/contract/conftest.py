@@ -41,6 +41,7 @@ class Original:
         count: the number of items that a batch's losses are the mean of.
         pictures: name -> options after the run; `INPUT` stands for the first input.
         is_slow: takes more than some seconds.
+        prepare: what `dl prepare` is told beside the source.
     """
 
     dataset: str
@@ -51,6 +52,7 @@ class Original:
     count: Callable[[Mapping[str, Any]], int]
     pictures: Mapping[str, tuple[str, ...]]
     is_slow: bool = False
+    prepare: tuple[str, ...] = ()
 
 
 def pattern(label: int, size: tuple[int, int], random: np.random.Generator) -> np.ndarray:
@@ -107,7 +109,78 @@ IMAGE_PICTURES: Mapping[str, tuple[str, ...]] = {
     "confusion": (),
 }
 
+
+def make_housing(folder: Path) -> None:
+    """Write 90 rows in the format of housing.data: 14 columns set apart by blanks, an empty line at the end."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    values = random.uniform(0.5, 9.5, (90, 14))
+    values[:, 3] = random.integers(0, 2, 90)
+    values[:, 13] = 20 + 2 * values[:, 5] - values[:, 12] + random.normal(0, 0.3, 90)
+    lines = [" " + "  ".join(f"{value:.4f}" for value in row) for row in values]
+    (folder / "housing.data").write_text("\n".join([*lines, "", ""]), encoding="ascii")
+
+
+def make_table(folder: Path) -> None:
+    """Write a CSV with numbers, categories, gaps and a class, its split in a column."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    lines = ["高度,城市,价格,split,结果"]
+    for row in range(90):
+        height, city = random.uniform(1, 9), ("北京", "上海", "广州")[row % 3]
+        price = "" if row % 11 == 0 else f"{random.uniform(0, 5):.2f}"
+        label = "贵" if height + 3 * (city == "上海") > 6 else "便宜"
+        lines.append(f"{height:.3f},{city},{price},{'test' if row % 5 == 0 else 'train'},{label}")
+    (folder / "房价.csv").write_text("\n".join(lines) + "\n", encoding="gb18030")
+
+
+def rows_of_table(folder: Path, data: str) -> list[str]:
+    """Return some rows of the prepared table, by their lines."""
+    return [f"{data}/table.csv:{line}" for line in (2, 3, 5, 8, 13, 21)]
+
+
+TABLE_PICTURES: Mapping[str, tuple[str, ...]] = {"curves": ()}
+
+
+GOOD = ("真开心", "太好了", "喜欢", "不错", "漂亮", "好吃")
+BAD = ("真难过", "太差了", "讨厌", "糟糕", "难看", "难吃")
+ANY = ("今天", "我们", "天气", "电影", "这家店", "的", "觉得", "北京", "http://t.cn/abc", "@小明 ", "[哈哈]", "2018.4")
+
+
+def make_weibo(folder: Path) -> None:
+    """Write posts in the format of weibo_senti_100k.csv, sorted by label, some longer than others."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    rows = ["label,review"]
+    for number in range(120):
+        words = [*random.choice(ANY, random.integers(1, 30)), (BAD, GOOD)[number < 60][number % 6], f"{number}"]
+        rows.append(f"{int(number < 60)},{''.join(random.permutation(words))}")
+    (folder / "weibo_senti_100k.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def some_texts(folder: Path, data: str) -> list[str]:
+    """Return texts of one word and of many."""
+    return ["今天真开心", "难吃", "我们觉得这家店的电影太差了 [哈哈]", "好" * 60]
+
+
 ORIGINALS: Mapping[str, Sequence[Original]] = {
+    "sentiment": (
+        Original(
+            "weibo",
+            make_weibo,
+            ("--model", "lstm-attention", "--epochs", "3", "--batch-size", "16", "--embedding-dim", "16"),
+            8,  # six steps an epoch
+            some_texts,
+            lambda batch: len(batch["labels"]),
+            {
+                "attention": ("INPUT",),
+                "embeddings": ("--words", "20"),
+                "lengths": (),
+                "curves": (),
+                "confusion": (),
+            },
+        ),
+    ),
     "classification": (
         Original(
             "cifar10",
@@ -127,6 +200,29 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             lambda batch: len(batch["labels"]),
             IMAGE_PICTURES,
             is_slow=True,
+        ),
+    ),
+    "regression": (
+        Original(
+            "housing",
+            make_housing,
+            ("--epochs", "3", "--batch-size", "16", "--lr", "0.01", "--ensemble", "2"),
+            6,  # four steps an epoch
+            rows_of_table,
+            lambda batch: len(batch["targets"]),
+            TABLE_PICTURES,
+        ),
+    ),
+    "table-classification": (
+        Original(
+            "table",
+            make_table,
+            ("--epochs", "3", "--batch-size", "16", "--lr", "0.01"),
+            6,
+            rows_of_table,
+            lambda batch: len(batch["labels"]),
+            {**TABLE_PICTURES, "confusion": ()},
+            prepare=("--target", "结果"),
         ),
     ),
 }
@@ -238,7 +334,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     original.make(folder / "original")
     house = House(all_tasks()[name], original, Shell(folder))
     dl, answers = house.dl, house.answers
-    answers["prepare"] = dl("prepare", original.dataset, "original")
+    answers["prepare"] = dl("prepare", original.dataset, "original", *original.prepare)
     house.data = answers["prepare"].line
     train = ("train", original.dataset, *original.train, "--precision", "fp32", "--threads", "1")
     answers["whole"] = dl(*train, "--name", "whole")
@@ -260,10 +356,11 @@ def moved(house: House, tmp_path: Path) -> House:
     shutil.copytree(house.folder / house.run, tmp_path / "moved run")
     inputs = []
     for number, source in enumerate(house.inputs):
-        path = house.folder / source
+        name, colon, line = source.partition(":")  # a row of a table is named by its file and line
+        path = house.folder / name
         if path.is_file():
             shutil.copy(path, tmp_path / f"{number}{path.suffix}")
-            source = f"{number}{path.suffix}"
+            source = f"{number}{path.suffix}{colon}{line}"
         inputs.append(source)
     return House(house.spec, house.original, Shell(tmp_path), run="moved run", inputs=inputs)
 

@@ -26,6 +26,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlcli.data.tokenizing import viterbi
+from dlcli.data.tokenizing.jieba_package import load_jieba
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +79,7 @@ def reference() -> Cut:
     The dictionary is read from jieba's package: the cache file that jieba keeps in the temporary folder is neither
     written nor believed, and its log stays silent.
     """
-    import jieba
-
-    tokenizer = jieba.Tokenizer()
+    tokenizer = load_jieba().Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     cut_whole: Cut = tokenizer.lcut
@@ -90,9 +89,7 @@ def reference() -> Cut:
 @cache
 def jieba_version() -> str:
     """Return the version of the jieba whose tokens these are."""
-    import jieba
-
-    return str(jieba.__version__)
+    return str(load_jieba().__version__)
 
 
 def cut(text: str) -> list[str]:
@@ -132,7 +129,7 @@ def _block_characters() -> frozenset[str]:
 def _cut_single(rust: _Rust, steps: list[str]) -> list[str]:
     """Return what jieba makes of characters that the route left single, in one block and next to each other."""
     run = "".join(steps)
-    if rust.has_word(run):
+    if len(run) <= _LONGEST_SPELLED and rust.has_word(run):
         return steps
     tokens: list[str] = []
     for index, part in enumerate(_HAN.split(run)):
@@ -140,9 +137,8 @@ def _cut_single(rust: _Rust, steps: list[str]) -> list[str]:
     return tokens
 
 
-@lru_cache(maxsize=4096)
-def _latin_words(run: str) -> tuple[str, ...]:
-    return tuple(word for word in _LATIN_WORD.split(run) if word)
+def _latin_words(run: str) -> list[str]:
+    return [word for word in _LATIN_WORD.split(run) if word]
 
 
 def cut_many(texts: Sequence[str]) -> list[list[str]]:
@@ -217,8 +213,8 @@ def _changes(rust: _Rust, text: str, steps: list[str], starts: np.ndarray, lengt
     words: list[Sequence[str]] = [(text[place:stop],) for place, stop in bounds]
 
     long_runs = zip(firsts[is_long].tolist(), ends[is_long].tolist(), strict=True)
-    others = [(first, end, viterbi.words_of("".join(steps[first:end]))) for first, end in long_runs]
-    others += _latin_changes(steps, is_latin)
+    others = _latin_changes(steps, is_latin)
+    others += [(first, end, viterbi.words_of("".join(steps[first:end]))) for first, end in long_runs]
     if not others:
         return _Changes(begins, stops, words)
     begins = np.concatenate([begins, [first for first, _, _ in others]])
@@ -250,12 +246,12 @@ def _are_words(
     return is_word
 
 
-def _latin_changes(steps: list[str], is_latin: np.ndarray) -> list[tuple[int, int, tuple[str, ...]]]:
-    changes = []
+def _latin_changes(steps: list[str], is_latin: np.ndarray) -> list[tuple[int, int, Sequence[str]]]:
+    changes: list[tuple[int, int, Sequence[str]]] = []
     for first, end in zip(*(bounds.tolist() for bounds in _runs(is_latin)), strict=True):
         parts = steps[first:end]
         words = _latin_words("".join(parts))
-        if list(words) != parts:
+        if words != parts:
             changes.append((first, end, words))
     return changes
 

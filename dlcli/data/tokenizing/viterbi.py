@@ -13,6 +13,8 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from dlcli.data.tokenizing.jieba_package import load_jieba
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -22,6 +24,7 @@ FIRST_HAN, LAST_HAN = 0x4E00, 0x9FD5
 _STATES = "BMES"
 _B, _M, _E, _S = range(4)
 _IMPOSSIBLE = -3.14e100  # finalseg's MIN_FLOAT
+_REMEMBERED = 8  # characters; longer runs seldom come again
 
 _Scores = tuple[float, float, float, float]
 
@@ -29,8 +32,7 @@ _Scores = tuple[float, float, float, float]
 @cache
 def _steps() -> tuple[_Scores, dict[str, float]]:
     """Return the scores of the states at the first character, and of the eight steps that there are."""
-    from jieba import finalseg
-
+    finalseg = load_jieba().finalseg
     start = tuple(finalseg.start_P[state] for state in _STATES)
     return start, {f"{a}{b}": score for a, row in finalseg.trans_P.items() for b, score in row.items()}
 
@@ -38,16 +40,18 @@ def _steps() -> tuple[_Scores, dict[str, float]]:
 @cache
 def _emissions() -> dict[str, _Scores]:
     """Return character -> its score in each state."""
-    from jieba import finalseg
-
+    finalseg = load_jieba().finalseg
     rows = [finalseg.emit_P[state] for state in _STATES]
     characters = set().union(*rows)
     return {character: tuple(row.get(character, _IMPOSSIBLE) for row in rows) for character in characters}
 
 
-@lru_cache(maxsize=2**16)
 def words_of(run: str) -> tuple[str, ...]:
     """Return the words of a run of Chinese characters as finalseg cuts them."""
+    return _remembered(run) if len(run) <= _REMEMBERED else _decode(run)
+
+
+def _decode(run: str) -> tuple[str, ...]:
     (b, m, e, s), steps = _steps()
     eb, sb, bm, mm, be, me, es, ss = (steps[name] for name in ("EB", "SB", "BM", "MM", "BE", "ME", "ES", "SS"))
     emissions, unknown = _emissions(), (_IMPOSSIBLE,) * 4
@@ -81,6 +85,9 @@ def words_of(run: str) -> tuple[str, ...]:
         words.append(run[start:end])
         end = start
     return tuple(reversed(words))
+
+
+_remembered = lru_cache(maxsize=2**16)(_decode)
 
 
 @cache

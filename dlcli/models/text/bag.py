@@ -34,8 +34,8 @@ class FastText(nn.Module):
         super().__init__()
         self.buckets = buckets
         self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
-        self.pairs = new_embedding(buckets, embedding_dim, sparse=sparse, padding=None)
-        self.triples = new_embedding(buckets, embedding_dim, sparse=sparse, padding=None)
+        self.pairs = new_embedding(buckets + 1, embedding_dim, sparse=sparse)
+        self.triples = new_embedding(buckets + 1, embedding_dim, sparse=sparse)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(embedding_dim, num_classes)
 
@@ -46,14 +46,16 @@ class FastText(nn.Module):
         pairs = tokens * PRIMES[0] + second * PRIMES[1]
         triples = pairs + third * PRIMES[2]
         total = (
-            _sum(self.embedding(tokens), is_token(tokens, lengths))
-            + _sum(self.pairs(torch.remainder(pairs, self.buckets)), is_token(tokens, lengths - 1))
-            + _sum(self.triples(torch.remainder(triples, self.buckets)), is_token(tokens, lengths - 2))
+            _sum(self.embedding, tokens, is_token(tokens, lengths))
+            + _sum(self.pairs, torch.remainder(pairs, self.buckets) + 1, is_token(tokens, lengths - 1))
+            + _sum(self.triples, torch.remainder(triples, self.buckets) + 1, is_token(tokens, lengths - 2))
         )
         count = lengths + (lengths - 1).clamp(min=0) + (lengths - 2).clamp(min=0)
         logits: Tensor = self.head(self.dropout(total / count[:, None].to(total.dtype)))
         return logits
 
 
-def _sum(vectors: Tensor, mask: Tensor) -> Tensor:
-    return vectors.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)
+def _sum(vectors: nn.Embedding, rows: Tensor, mask: Tensor) -> Tensor:
+    # Row 0 is zeros and gets no gradient: a row that padding named would be stepped by a lazy optimizer.
+    summands: Tensor = vectors(rows.masked_fill(~mask, 0))
+    return summands.sum(dim=1)

@@ -82,13 +82,19 @@ class DPCNN(nn.Module):
         features = self.region(words).masked_fill(~mask, 0.0)
         for number, pair in enumerate(self.pairs):
             if number:
-                features = F.max_pool1d(features.masked_fill(~mask, float("-inf")), 3, stride=2, padding=1)
+                features = _halved(features.masked_fill(~mask, float("-inf")))
                 mask = mask[:, :, ::2]
                 features = features.masked_fill(~mask, 0.0)
             features = pair(features, mask)
         summary = features.masked_fill(~mask, float("-inf")).amax(dim=2)
         logits: Tensor = self.head(self.dropout(summary))
         return logits
+
+
+def _halved(features: Tensor) -> Tensor:
+    """Return the maxima around every second place. In two dimensions: torch.export fixes the length at max_pool1d."""
+    maxima: Tensor = F.max_pool2d(features[:, :, None], (1, 3), stride=(1, 2), padding=(0, 1))
+    return maxima[:, :, 0]
 
 
 class _Pair(nn.Module):
@@ -101,4 +107,5 @@ class _Pair(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         inner = self.first(F.relu(features)).masked_fill(~mask, 0.0)
-        return features + self.second(F.relu(inner)).masked_fill(~mask, 0.0)
+        outer: Tensor = self.second(F.relu(inner)).masked_fill(~mask, 0.0)
+        return features + outer

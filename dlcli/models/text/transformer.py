@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcli.core.errors import UsageError
 from dlcli.models.text.masking import is_token, masked_mean, new_embedding
 
 
@@ -40,7 +41,10 @@ class TextTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if embedding_dim % heads:
-            raise ValueError(f"embedding_dim {embedding_dim} is no multiple of {heads} heads")
+            raise UsageError(
+                f"a transformer of {heads} heads cannot have states of {embedding_dim}",
+                hint=f"take a multiple of {heads} with --embedding-dim",
+            )
         self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
         self.register_buffer("places", sinusoids(max_length, embedding_dim), persistent=False)
         inner = hidden or 4 * embedding_dim
@@ -77,7 +81,8 @@ class _Layer(nn.Module):
         )
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None, :])
         states = states + self.dropout(self.merge(attended.transpose(1, 2).flatten(2)))
-        return states + self.dropout(self.narrow(F.gelu(self.widen(self.norm2(states)))))
+        change: Tensor = self.dropout(self.narrow(F.gelu(self.widen(self.norm2(states)))))
+        return states + change
 
 
 def sinusoids(num: int, size: int) -> Tensor:

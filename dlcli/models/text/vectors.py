@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarr
     Raises:
         DataError: the file cannot be read, holds no vectors, or more than a few lines are broken.
     """
-    place = {word: index for index, word in enumerate(words)}
+    place = {word: index for index, word in enumerate(words) if index}  # row 0 is padding's, and stays zeros
     found: dict[int, np.ndarray] = {}
     size, bad, first_bad = 0, 0, 0
     for number, line in _lines(path):
@@ -71,5 +72,5 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if len(line) == MAX_LINE:
                     raise DataError(f"{path}: line {number} is longer than {MAX_LINE:,} bytes: no word vectors")
                 yield number, line
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None

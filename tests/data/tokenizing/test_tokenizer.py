@@ -156,3 +156,15 @@ def test_one_text_needs_no_dictionary_of_jieba():
         "False",
         "False",
     ]
+
+
+def test_jieba_is_imported_without_a_word(tmp_path):
+    (tmp_path / "pkg_resources.py").write_text("import warnings; warnings.warn('deprecated', stacklevel=2)")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from dlcli.data.tokenizing.tokenizer import make_spec;"
+        "print(make_spec('jieba')['version'], 'pkg_resources' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [jieba.__version__, "True"]
+    assert run.stderr == ""

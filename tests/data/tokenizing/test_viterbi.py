@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jieba import finalseg
@@ -9,6 +10,9 @@ han = st.characters(min_codepoint=viterbi.FIRST_HAN, max_codepoint=viterbi.LAST_
 runs = st.one_of(
     st.text(han, min_size=1, max_size=30),
     st.text(st.sampled_from("哈呵啊的一了不"), min_size=1, max_size=30),  # ties: the same scores in another order
+    st.text(
+        st.sampled_from("覌苠霂僲葚廼珝炓龥鿕的"), min_size=1, max_size=12
+    ),  # impossible at a beginning, or unknown
 )
 
 
@@ -16,6 +20,16 @@ runs = st.one_of(
 @given(runs)
 def test_words_are_those_of_finalseg(run):
     assert list(viterbi.words_of(run)) == list(finalseg.cut(run))
+
+
+@pytest.mark.parametrize("run", ["覌苠", "霂僲葚", "廼珝炓", "霂媞秄嬿"])
+def test_a_run_may_begin_inside_a_word(run):
+    states = finalseg.viterbi(run, "BMES", finalseg.start_P, finalseg.trans_P, finalseg.emit_P)[1]
+    assert states[0] in "ME"
+    begins, ends = viterbi.word_spans(np.array([*map(ord, run)]), np.array([0]), np.array([len(run)]))
+    words = list(finalseg.cut(run))
+    assert list(viterbi.words_of(run)) == words
+    assert [run[begin:end] for begin, end in zip(begins, ends, strict=True)] == [w for w in words if len(w) > 1]
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,136 @@
+"""The tasks and datasets that are part of the house; a new one is a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dlcli.core.specs import DatasetSpec, TaskSpec
+
+
+def _table_task(name: str, summary: str, default_dataset: str, prefix: str) -> TaskSpec:
+    place = "dlcli.tasks.tables"
+    return TaskSpec(
+        name=name,
+        summary=summary,
+        form="table",
+        default_dataset=default_dataset,
+        config=f"{place}.config:{prefix}Config",
+        recipe=f"{place}.recipes:recipe",
+        task=f"{place}.task:{prefix}Task",
+        codec=f"{place}.codec:{prefix}Codec",
+        networks=f"{place}.networks:NETWORKS",
+    )
+
+
+TASKS: Mapping[str, TaskSpec] = {
+    "classification": TaskSpec(
+        name="classification",
+        summary="name what an image shows",
+        form="images",
+        default_dataset="cifar10",
+        config="dlcli.tasks.classification.config:ClassificationConfig",
+        recipe="dlcli.tasks.classification.recipes:recipe",
+        task="dlcli.tasks.classification.task:ClassificationTask",
+        codec="dlcli.tasks.classification.codec:ImageCodec",
+        networks="dlcli.tasks.classification.networks:NETWORKS",
+        inference="dlcli.tasks.classification.config:ClassificationInference",
+        sizes="dlcli.tasks.classification.sizes:sizes",
+    ),
+    "sentiment": TaskSpec(
+        name="sentiment",
+        summary="tell the feeling, or any other class, of a text",
+        form="text",
+        default_dataset="weibo",
+        config="dlcli.tasks.sentiment.config:SentimentConfig",
+        recipe="dlcli.tasks.sentiment.recipes:recipe",
+        task="dlcli.tasks.sentiment.task:SentimentTask",
+        codec="dlcli.tasks.sentiment.codec:TextCodec",
+        networks="dlcli.tasks.sentiment.networks:NETWORKS",
+    ),
+    "regression": _table_task(
+        "regression", "predict a number from the other columns of a table", "housing", "Regression"
+    ),
+    "table-classification": _table_task(
+        "table-classification", "predict a class from the other columns of a table", "table", "TableClassification"
+    ),
+}
+
+
+def _text_dataset(name: str, summary: str, importer: str, **more: Any) -> DatasetSpec:
+    options = "dlcli.datasets.text_options:TextOptions"
+    return DatasetSpec(name, summary, "text", "sentiment", f"dlcli.datasets.{importer}", options, **more)
+
+
+def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: Any) -> DatasetSpec:
+    importer, options = f"dlcli.datasets.{module}:{prefix}Importer", f"dlcli.datasets.options:{prefix}Options"
+    return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
+
+
+DATASETS: Mapping[str, DatasetSpec] = {
+    spec.name: spec
+    for spec in (
+        _image_dataset(
+            "digits",
+            "scikit-learn's 1,797 handwritten digits, 8 x 8 (embedded)",
+            "digits",
+            "Digits",
+            needs_source=False,
+        ),
+        _image_dataset(
+            "mnist",
+            "70,000 handwritten digits, 28 x 28 (idx files)",
+            "mnist",
+            "Mnist",
+            page="yann.lecun.com/exdb/mnist",
+        ),
+        _image_dataset(
+            "fashion-mnist",
+            "70,000 pictures of clothes, 28 x 28 (idx files)",
+            "mnist",
+            "FashionMnist",
+            page="github.com/zalandoresearch/fashion-mnist",
+        ),
+        _image_dataset(
+            "cifar10",
+            "60,000 photos in 10 classes, 32 x 32 (python batches)",
+            "cifar",
+            "Cifar10",
+            page="www.cs.toronto.edu/~kriz/cifar.html",
+        ),
+        _image_dataset(
+            "cifar100",
+            "60,000 photos in 100 classes, 32 x 32 (python batches)",
+            "cifar",
+            "Cifar100",
+            page="www.cs.toronto.edu/~kriz/cifar.html",
+        ),
+        _image_dataset("image-folder", "your own images in one folder a class", "image_folder", "ImageFolder"),
+        _text_dataset(
+            "weibo",
+            "weibo_senti_100k, Chinese posts, negative or positive (CSV)",
+            "weibo:weibo_importer",
+            page="github.com/SophonPlus/ChineseNlpCorpus",
+        ),
+        _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled_text:csv_importer"),
+        _text_dataset("text-tsv", "your own labelled texts, tabs between columns", "labelled_text:tsv_importer"),
+        _text_dataset("text-jsonl", "your own labelled texts, one JSON object a line", "labelled_text:jsonl_importer"),
+        DatasetSpec(
+            "housing",
+            "prices of homes in 506 tracts of Boston, 1970 (housing.data)",
+            "table",
+            "regression",
+            "dlcli.datasets.housing:HousingImporter",
+            "dlcli.datasets.table_options:HousingOptions",
+            page="archive.ics.uci.edu/ml/machine-learning-databases/housing",
+        ),
+        DatasetSpec(
+            "table",
+            "your own table, CSV or TSV, with a column to predict",
+            "table",
+            "regression",
+            "dlcli.datasets.table:TableImporter",
+            "dlcli.datasets.table_options:TableOptions",
+        ),
+    )
+}

@@ -1,0 +1,102 @@
+"""What a task, a dataset and a network are to the command line: names and places of code, none of it imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task, as the command line lists it. Every string but name, summary and the form is "module:Object".
+
+    Attributes:
+        name: what the user types.
+        summary: one line for the lists.
+        form: the prepared form it reads.
+        default_dataset: the dataset that `dl train NAME` uses.
+        config: the dataclass of the task's options (torch-free).
+        recipe: a function (dataset name, options the user gave) -> defaults that suit them (torch-free).
+        task: the class that holds the maths; see `dlcli.engine.task.Task`.
+        codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
+            `dlcli.data.codec.Codec`.
+        networks: a mapping from model names to `dlcli.core.registry.Network` (torch-free).
+        inference: the dataclass of what `dl eval` and `dl predict` can be told about this task (torch-free), which
+            goes to the task's `set_inference`; "" where there is nothing to tell.
+        sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
+    """
+
+    name: str
+    summary: str
+    form: str
+    default_dataset: str
+    config: str
+    recipe: str
+    task: str
+    codec: str
+    networks: str
+    inference: str = ""
+    sizes: str = ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of a task's network, for a training that is to take a given time.
+
+    Attributes:
+        config: the task's options with this size in them.
+        label: the size in words.
+        worthwhile_epochs: from so many epochs on this size gets further than the smaller ones in the same time.
+        max_epochs: more than these gain nothing.
+    """
+
+    config: Any
+    label: str
+    worthwhile_epochs: float
+    max_epochs: int
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """An original format, as the command line lists it.
+
+    Attributes:
+        name: what the user types.
+        summary: one line for the lists.
+        form: the prepared form it makes.
+        task: the task that `dl train NAME` runs.
+        importer: "module:Class" that reads the original; see `dlcli.data.preparing.Importer`.
+        options: "module:Dataclass" of its own options; both are torch-free.
+        needs_source: False where the data is embedded, as in scikit-learn's digits.
+        page: where the original can be had, for messages.
+    """
+
+    name: str
+    summary: str
+    form: str
+    task: str
+    importer: str
+    options: str
+    needs_source: bool = True
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a task's table.
+
+    Attributes:
+        build: "module:Callable" with plain arguments.
+        summary: one line for `dl models`.
+        source: the paper or page it follows.
+        image_size: height and width that it is drawn and counted at when no run says otherwise; None for a network
+            that takes no images, which is then looked at as its task's `from_network` makes it.
+        channels, num_classes: likewise.
+    """
+
+    build: str
+    summary: str
+    source: str
+    image_size: int | None = 32
+    channels: int = 3
+    num_classes: int = 10
