@@ -62,7 +62,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
         return
 
     from dlcli.engine.device import open_device, seed_everything
-    from dlcli.engine.measuring import measure_run
+    from dlcli.engine.measuring import keep_report, measure_run
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
@@ -70,6 +70,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     measured = measure_run(run, data, options.split, device, inference=told, with_baselines=options.baseline)
     report = measured.report
     _check_names(bounds, report["metrics"])
+    keep_report(run, report)
     if options.plots:
         warn_of_missing_glyphs(console, [str(row["name"]) for row in report.get("per_class", ())])
     plots = _draw(measured.task, report, options.split, run) if options.plots else []

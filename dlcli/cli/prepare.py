@@ -75,7 +75,8 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
         console.warn(warning)
     counts = ", ".join(f"{card.num_items(split):,} {split}" for split in card.counts)
     verb = "prepared" if is_new else "already prepared"
-    console.say(f"{verb} {spec.name}: {counts}, {len(card.classes)} classes")
+    classes = f", {len(card.classes)} classes" if card.classes else ""
+    console.say(f"{verb} {spec.name}: {counts}{classes}")
     if console.is_json:
         console.answer_json("prepare", {"data": str(destination), "is_new": is_new, "card": card.to_json()})
     else:

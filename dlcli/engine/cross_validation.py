@@ -35,7 +35,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.folds import num_folds
 from dlcli.engine.device import open_device
 from dlcli.engine.distributed import world_of_environment
-from dlcli.engine.measuring import measure_run
+from dlcli.engine.measuring import keep_report, measure_run
 from dlcli.engine.restore import blaming, configs_of
 from dlcli.engine.surroundings import git_revision, versions
 from dlcli.engine.training import TrainRequest, resume_training, start_training
@@ -53,6 +53,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     spec, train = request.spec, request.train
     factory = load_object(spec.task)
     task = factory.from_data(request.config, replace(train, fold=1, repeats=1), request.data)
+    task.loader("test")  # folds that cannot be cut are told before there is a run
     per_round = num_folds(train, sum(task.card.num_items(split) for split in task.card.counts))
     info = {
         "status": RUNNING,
@@ -192,6 +193,7 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
         report = _kept_report(run)
         if report is None or (with_baselines and "baselines" not in report):
             report = measure_run(run, data, "test", device, with_baselines=with_baselines).report
+            keep_report(run, report)
         reports.append(report)
     metrics = [report["metrics"] for report in reports]
     summary = {

@@ -172,7 +172,8 @@ def set_determinism(is_wanted: bool) -> None:
     """
     if is_wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
-    torch.use_deterministic_algorithms(is_wanted)
+    if is_wanted != torch.are_deterministic_algorithms_enabled():  # the call itself imports a compiler: two seconds
+        torch.use_deterministic_algorithms(is_wanted)
     torch.backends.cudnn.benchmark = False  # its choice of a kernel is a race
 
 

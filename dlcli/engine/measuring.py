@@ -34,7 +34,7 @@ class Measured:
 def measure_run(
     run: RunDir, data: Path, split: str, device: Device, *, inference: Any = None, with_baselines: bool = False
 ) -> Measured:
-    """Measure a run on a split and keep the report in the run, as `eval/SPLIT.json`.
+    """Measure a run on a split; `keep_report` keeps what comes of it.
 
     Raises:
         UsageError: the task has no baselines and they were asked for.
@@ -53,9 +53,13 @@ def measure_run(
         rows = [entry["index"] for entry in report["worst"]]
         for entry, text in zip(report["worst"], task.describe(split, rows), strict=True):
             entry["text"] = text
-    report = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items, **report}
-    write_json(run.folder("eval") / f"{split}.json", report)
-    return Measured(task, report)
+    where = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items}
+    return Measured(task, {**where, **report})
+
+
+def keep_report(run: RunDir, report: Mapping[str, Any]) -> None:
+    """Keep a report in its run, as `eval/SPLIT.json`."""
+    write_json(run.folder("eval") / f"{report['split']}.json", report)
 
 
 def finite(value: Any) -> Any:

@@ -22,8 +22,10 @@ import torch
 from dlcli.core.errors import ExitCode
 from dlcli.core.run_dir import RunDir
 from dlcli.data.preparing import prepare_dataset
+from dlcli.datasets.labelled_text import csv_importer
 from dlcli.datasets.table import TableImporter
 from dlcli.datasets.table_options import TableOptions
+from dlcli.datasets.text_options import TextOptions
 
 RUN = "digits-lenet-1"
 QUICK = "--model lenet --epochs 1 --batch-size 512 --precision fp32 --device cpu --threads 1"
@@ -121,6 +123,16 @@ def _cut_archive(bench: Any) -> None:
     with tarfile.open("cifar.tar.gz", "w:gz") as archive:
         archive.add("cifar-10-batches-py")
     _cut(Path("cifar.tar.gz"))
+
+
+_TEXTS = "label,text\n" + "".join(f"{row % 2},{'好坏'[row % 2]} {row}\n" for row in range(40))
+
+
+def _prepared_texts(bench: Any) -> None:
+    """Prepare some labelled texts as data/t."""
+    bench.write("t.csv", _TEXTS)
+    importer = csv_importer(TextOptions(tokenizer="whitespace", min_count=1))
+    prepare_dataset(importer, Path("t.csv"), Path("data/t"), command="", force=False, report=lambda line: None)
 
 
 def _csv(bench: Any, *, has_days: bool = False, more: str = "") -> None:
@@ -277,6 +289,27 @@ PREPARE = {
     "disk full": Row(
         "prepare cifar10 src", DATA, "the disk is full", lambda b: (b.cifar("src"), _full_disk(b)), leaves=("data",)
     ),
+    "texts that are no file": Row("prepare weibo posts.csv", DATA, "posts.csv"),
+    "texts of one class": Row(
+        "prepare text-csv t.csv", DATA, "class", lambda b: b.write("t.csv", "label,text\n" + "1,好\n1,真好\n" * 9)
+    ),
+    "texts without such a column": Row(
+        "prepare text-csv t.csv --text-column review", DATA, "'review'", lambda b: b.write("t.csv", _TEXTS)
+    ),
+    "texts in no encoding": Row(
+        "prepare text-csv t.csv", DATA, "byte", lambda b: b.write("t.csv", b"label,text\n1,\xff\xfe\xff\n")
+    ),
+    "texts that are a picture": Row("prepare text-csv cat.png", DATA, "cat.png", lambda b: b.png("cat.png")),
+    "texts with too many broken rows": Row(
+        "prepare text-csv t.csv --max-bad 0", DATA, "line", lambda b: b.write("t.csv", _TEXTS + "1,a,b,c\n")
+    ),
+    "JSON lines that are none": Row(
+        "prepare text-jsonl t.jsonl --max-bad 3", DATA, "line 1", lambda b: b.write("t.jsonl", "x\n" * 20)
+    ),
+    "stop words that are no file": Row(
+        "prepare text-csv t.csv --stopwords none.txt", DATA, "none.txt", lambda b: b.write("t.csv", _TEXTS)
+    ),
+    "tokenizer misspelt": Row("prepare weibo posts.csv --tokenizer jeba", USAGE, "jieba"),
     "table without a target": Row("prepare table t.csv", DATA, "which column", lambda b: _csv(b)),
     "target misspelt": Row("prepare table t.csv --target prise", DATA, "'price'", lambda b: _csv(b)),
     "table with dates": Row(
@@ -407,6 +440,28 @@ TRAIN = {
     ),
     "from a run of a task that is gone": Row(
         f"train --from {RUN}", RUN_CODE, "'juggling'", _damage(_info(task="juggling"))
+    ),
+    "sentiment without data": Row("train sentiment --model lstm --epochs 5", DATA, "dl prepare weibo SOURCE"),
+    "network of texts misspelt": Row("train ./data/t --model lstn", USAGE, "lstm", _prepared_texts),
+    "option that the network of texts has not": Row(
+        "train ./data/t --model textcnn --bidirectional", USAGE, "--bidirectional: textcnn", _prepared_texts
+    ),
+    "word vectors that are no file": Row("train ./data/t --embedding v.txt", DATA, "v.txt", _prepared_texts),
+    "word vectors of another size": Row(
+        "train ./data/t --embedding v.txt",
+        USAGE,
+        "--embedding-dim 2",
+        lambda b: (_prepared_texts(b), b.write("v.txt", "好 1 2\n")),
+    ),
+    "folds that are one": Row("train digits --folds 1", USAGE, "'1'"),
+    "fold of nothing": Row("train digits --fold 2", USAGE, "--folds K"),
+    "group of images": Row("train digits --folds 3 --group a", USAGE, "--group", lambda b: b.digits()),
+    "splits that are no file": Row("train digits --splits s.json", DATA, "s.json", lambda b: b.digits()),
+    "splits of rows that are not there": Row(
+        "train digits --splits s.json",
+        DATA,
+        "row 99999",
+        lambda b: (b.digits(), b.write("s.json", '[{"test": [99999]}]')),
     ),
     "table of the other task": Row(
         "train table-classification --data data/t", DATA, "dl train regression", lambda b: _prepared_csv(b)
@@ -563,7 +618,7 @@ REST = {
         f"visualize --out cam --quiet features {RUN}", USAGE, "before its options", lambda b: b.run()
     ),
     "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),
-    "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "IMAGE", lambda b: b.run()),
+    "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "INPUT", lambda b: b.run()),
     "visualize: run missing": Row("visualize curves nothing", RUN_CODE, "'nothing'"),
     "visualize: layer misspelt": Row(
         f"visualize features {RUN} cat.png --layer conv9", USAGE, "conv9", _run_and_picture

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlcli.data.tokenizing import viterbi
@@ -44,13 +44,14 @@ _LATIN_WORD = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
 _HAN = re.compile("([\u4e00-\u9fd5]+)")
 
 _NUM_ASCII = 128
+_MARK, _ALNUM, _DIGIT, _DOT, _PERCENT = (1 << bit for bit in range(5))
 
 _CHUNK = 100_000
 """Characters cut in one go: enough to spread numpy's costs over, small enough for the processor's cache."""
-_LONGEST_RUN = 16
+_LONGEST_RUN = 12
 """Longer runs of single characters are cut one by one: a step over few runs costs 30 us, over one character 1 us."""
-_LONGEST_SPELLED = 3
-"""Of the 349,045 words, 8,096 are less likely than their characters one by one; none of them is longer."""
+_SPELLED_BY_THREE = ("上不去", "说不说", "还都不", "那不就", "都还不")
+"""Of the 349,045 words, 8,096 are less likely than their characters one by one: these, and words of two characters."""
 
 
 class _Rust(NamedTuple):
@@ -129,7 +130,7 @@ def _block_characters() -> frozenset[str]:
 def _cut_single(rust: _Rust, steps: list[str]) -> list[str]:
     """Return what jieba makes of characters that the route left single, in one block and next to each other."""
     run = "".join(steps)
-    if len(run) <= _LONGEST_SPELLED and rust.has_word(run):
+    if run in _SPELLED_BY_THREE or (len(run) == 2 and rust.has_word(run)):
         return steps
     tokens: list[str] = []
     for index, part in enumerate(_HAN.split(run)):
@@ -168,92 +169,100 @@ def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> Iterator[list[str]]:
     steps = _route(rust, text)
     lengths = np.fromiter(map(len, steps), dtype=np.int64, count=len(steps))
     ends = lengths.cumsum()
-    changes = _changes(rust, text, steps, ends - lengths, lengths)
-    text_ends = np.fromiter((len(text) + 1 for text in texts), dtype=np.int64, count=len(texts)).cumsum() - 1
-    stops = np.searchsorted(ends, text_ends, side="right")  # the step that separates a text from the next one
-    last_changes = np.searchsorted(changes.firsts, stops).tolist()
-    firsts, lasts, words = changes.firsts.tolist(), changes.ends.tolist(), changes.words
-    start = change = 0
-    for stop, last_change in zip(stops.tolist(), last_changes, strict=True):
-        tokens = steps[start:stop]
-        for index in range(last_change - 1, change - 1, -1):  # backwards, so that the places before stay
-            tokens[firsts[index] - start : lasts[index] - start] = words[index]
-        yield tokens
-        start, change = stop + 1, last_change
+    text_lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    # The step that separates a text from the next one, which begins where the text ends.
+    stops = np.searchsorted(ends, (text_lengths + 1).cumsum() - 1, side="right")
+    is_kept = _replace_single(rust, text, steps, ends - lengths, ends)
+    tokens = list(compress(steps, is_kept.tobytes()))
+    start = 0
+    for stop in np.concatenate([[0], is_kept.cumsum()])[stops].tolist():
+        yield tokens[start:stop]
+        start = stop + 1
 
 
-class _Changes(NamedTuple):
-    """Which steps of a route, [first, end), become which words; rising."""
+def _replace_single(rust: _Rust, text: str, steps: list[str], starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Put words in the place of single characters; return which of the steps stay.
 
-    firsts: np.ndarray
-    ends: np.ndarray
-    words: list[Sequence[str]]
+    The words of a run are never more than its steps: they stand in the first of them.
 
-
-def _changes(rust: _Rust, text: str, steps: list[str], starts: np.ndarray, lengths: np.ndarray) -> _Changes:
-    """Return what the single characters of a route become."""
+    Args:
+        text: what was cut.
+        steps: its route, which is changed.
+        starts, ends: (N,) where each step begins and ends in the text.
+    """
     import numpy as np
 
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)[starts].astype(np.int64)
-    is_one = lengths == 1
-    is_latin = _latin_codes()[np.minimum(codes, _NUM_ASCII)]
-    for index in np.flatnonzero(is_latin & ~is_one).tolist():
-        # Letters and digits that follow each other are single characters to jieba; the words ("C++", "AT&T") are not.
-        is_latin[index] = steps[index].isascii() and steps[index].isalnum()
-    firsts, ends = _runs(is_one & (codes >= viterbi.FIRST_HAN) & (codes <= viterbi.LAST_HAN))
-    is_long = ends - firsts > _LONGEST_RUN
-    begins, stops = viterbi.word_spans(codes, firsts[~is_long], (ends - firsts)[~is_long])
-    run_of_span = np.searchsorted(firsts, begins, side="right") - 1
-    is_joined = np.zeros(len(firsts), dtype=bool)
-    is_joined[run_of_span] = True
-    is_kept = ~_are_words(rust, text, is_joined, is_latin, firsts, ends, starts)[run_of_span]
-    begins, stops = begins[is_kept], stops[is_kept]
-    places = starts[begins]
-    bounds = zip(places.tolist(), (places + stops - begins).tolist(), strict=True)
-    words: list[Sequence[str]] = [(text[place:stop],) for place, stop in bounds]
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    kinds = _latin_kinds()[np.minimum(codes, _NUM_ASCII)]
+    # Letters and digits that follow each other are single characters to jieba; the words ("C++", "AT&T") are not.
+    num_alnum = np.concatenate([[0], (kinds & _ALNUM > 0).cumsum()])
+    is_one = ends - starts == 1
+    is_latin = (kinds[starts] > 0) & (is_one | (num_alnum[ends] - num_alnum[starts] == ends - starts))
+    first_codes = codes[starts].astype(np.int64)
+    is_han = is_one & (first_codes >= viterbi.FIRST_HAN) & (first_codes <= viterbi.LAST_HAN)
+    is_single = np.concatenate([[False], is_han | is_latin, [False]])
 
-    long_runs = zip(firsts[is_long].tolist(), ends[is_long].tolist(), strict=True)
-    others = _latin_changes(steps, is_latin)
-    others += [(first, end, viterbi.words_of("".join(steps[first:end]))) for first, end in long_runs]
-    if not others:
-        return _Changes(begins, stops, words)
-    begins = np.concatenate([begins, [first for first, _, _ in others]])
-    stops = np.concatenate([stops, [end for _, end, _ in others]])
-    words += [changed for _, _, changed in others]
-    order = begins.argsort()
-    return _Changes(begins[order], stops[order], [words[index] for index in order.tolist()])
+    def is_alone(firsts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Return which ranges of steps have nothing single beside them."""
+        return ~is_single[firsts] & ~is_single[ends + 1]
+
+    firsts, stops = _runs(is_han)
+    is_left = (stops - firsts == 3) & is_alone(firsts, stops)
+    is_left[is_left] = np.isin(_keys_of_three(first_codes, firsts[is_left]), _spelled_keys())
+    firsts, stops = firsts[~is_left], stops[~is_left]
+    is_long = stops - firsts > _LONGEST_RUN
+    others = _bounds(firsts[is_long], stops[is_long])
+    firsts, stops = viterbi.word_spans(first_codes, firsts[~is_long], (stops - firsts)[~is_long])
+    words = [text[start:end] for start, end in _bounds(starts[firsts], ends[stops - 1])]
+    is_pair = (stops - firsts == 2) & is_alone(firsts, stops)
+    is_joined = np.ones(len(firsts), dtype=bool)
+    is_joined[is_pair] = [not rust.has_word(word) for word in compress(words, is_pair.tobytes())]
+    for first, word in compress(zip(firsts.tolist(), words, strict=True), is_joined.tobytes()):
+        steps[first] = word
+    turns = np.zeros(len(steps) + 1, dtype=np.int8)  # 1 where steps begin to go, -1 where they end
+    turns[firsts[is_joined] + 1] += 1
+    turns[stops[is_joined]] -= 1
+    is_kept = turns[:-1].cumsum(dtype=np.int8) == 0
+
+    changes = [(first, stop, viterbi.words_of("".join(steps[first:stop]))) for first, stop in others]
+    runs = _bounds(*_joinable(kinds, is_latin, ends))
+    changes += [(first, stop, _latin_words("".join(steps[first:stop]))) for first, stop in runs]
+    for first, stop, changed in changes:
+        steps[first : first + len(changed)] = changed
+        is_kept[first + len(changed) : stop] = False
+    return is_kept
 
 
-def _are_words(
-    rust: _Rust,
-    text: str,
-    is_asked: np.ndarray,
-    is_latin: np.ndarray,
-    firsts: np.ndarray,
-    ends: np.ndarray,
-    starts: np.ndarray,
-) -> np.ndarray:
-    """Return which Chinese runs stay single because they are a word and nothing else that is single is beside them."""
+def _bounds(firsts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
+    return zip(firsts.tolist(), ends.tolist(), strict=True)
+
+
+def _keys_of_three(codes: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Return one number for each three Chinese characters that begin at `firsts`."""
+    return codes[firsts] << 32 | codes[firsts + 1] << 16 | codes[firsts + 2]
+
+
+@cache
+def _spelled_keys() -> np.ndarray:
     import numpy as np
 
-    beside = np.concatenate([[False], is_latin, [False]])
-    candidates = np.flatnonzero(is_asked & ~beside[firsts] & ~beside[ends + 1] & (ends - firsts <= _LONGEST_SPELLED))
-    begins = starts[firsts[candidates]]
-    stops = begins + ends[candidates] - firsts[candidates]
-    spellings = [text[begin:stop] for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True)]
-    is_word = np.zeros(len(firsts), dtype=bool)
-    is_word[candidates] = np.fromiter(map(rust.has_word, spellings), dtype=bool, count=len(spellings))
-    return is_word
+    codes = np.array([*map(ord, "".join(_SPELLED_BY_THREE))])
+    return _keys_of_three(codes, np.arange(0, len(codes), 3))
 
 
-def _latin_changes(steps: list[str], is_latin: np.ndarray) -> list[tuple[int, int, Sequence[str]]]:
-    changes: list[tuple[int, int, Sequence[str]]] = []
-    for first, end in zip(*(bounds.tolist() for bounds in _runs(is_latin)), strict=True):
-        parts = steps[first:end]
-        words = _latin_words("".join(parts))
-        if words != parts:
-            changes.append((first, end, words))
-    return changes
+def _joinable(kinds: np.ndarray, is_latin: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the runs of latin steps begin and end that hold "1.5", "5%" or two marks side by side."""
+    import numpy as np
+
+    alnum, digit, dot, percent = (kinds & kind > 0 for kind in (_ALNUM, _DIGIT, _DOT, _PERCENT))
+    mark = (kinds > 0) & ~alnum
+    is_joint = (mark[:-1] & mark[1:]) | (alnum[:-1] & percent[1:])
+    is_joint[:-1] |= alnum[:-2] & dot[1:-1] & digit[2:]
+    firsts, stops = _runs(is_latin)
+    joints = np.searchsorted(ends, np.flatnonzero(is_joint), side="right")
+    runs = np.unique(np.searchsorted(firsts, joints, side="right") - 1)
+    runs = runs[runs >= 0]  # a word such as "C++" may stand before all runs, or between two
+    return firsts[runs], stops[runs]
 
 
 def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -267,8 +276,12 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _latin_codes() -> np.ndarray:
-    """Return for each ASCII code whether jieba puts it into one block with Chinese; the last entry is for the rest."""
+def _latin_kinds() -> np.ndarray:
+    """Return the kinds of each ASCII code that jieba puts into one block with Chinese; the last entry is for the rest."""
     import numpy as np
 
-    return np.array([_LATIN.match(chr(code)) is not None for code in range(_NUM_ASCII)] + [False])
+    kinds = np.zeros(_NUM_ASCII + 1, dtype=np.uint8)
+    for character in filter(_LATIN.match, map(chr, range(_NUM_ASCII))):
+        special = {".": _DOT, "%": _PERCENT}.get(character, _MARK)
+        kinds[ord(character)] = _ALNUM | _DIGIT * character.isdigit() if character.isalnum() else special
+    return kinds

@@ -23,6 +23,8 @@ FIRST_HAN, LAST_HAN = 0x4E00, 0x9FD5
 
 _STATES = "BMES"
 _B, _M, _E, _S = range(4)
+_EARLIER, _LATER = [_E, _B, _B, _E], [_S, _M, _M, _S]
+"""The two states that may come before each, in the order of their letters."""
 _IMPOSSIBLE = -3.14e100  # finalseg's MIN_FLOAT
 _REMEMBERED = 8  # characters; longer runs seldom come again
 
@@ -102,6 +104,20 @@ def _emission_table() -> np.ndarray:
     return table
 
 
+@cache
+def _step_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the scores of the states at the first character and of the steps into each, (states, 1)."""
+    import numpy as np
+
+    first, steps = _steps()
+    rows = (
+        first,
+        *([steps[_STATES[a] + b] for a, b in zip(froms, _STATES, strict=True)] for froms in (_EARLIER, _LATER)),
+    )
+    at_first, earlier, later = (np.array(row)[:, None] for row in rows)
+    return at_first, earlier, later
+
+
 def word_spans(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the words of several characters begin and end in many runs at once; the others are single.
 
@@ -118,27 +134,20 @@ def word_spans(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tu
     order = np.argsort(-lengths, kind="stable")  # so that the runs still alive at a step are the first ones
     starts, lengths = starts[order], lengths[order]
     alive = [int(np.searchsorted(-lengths, -step)) for step in range(int(lengths[0]) + 1 if len(lengths) else 0)]
-    first_scores, steps = _steps()
-    table = _emission_table()
-    b, m, e, s = np.array(first_scores)[:, None] + table[:, codes[starts] - FIRST_HAN]
+    table, (scores_at_first, earlier_steps, later_steps) = _emission_table(), _step_tables()
+    scores = scores_at_first + table.take(codes[starts] - FIRST_HAN, axis=1)
     sources = np.ones((len(alive), 4, len(starts)), dtype=bool)  # [step, state]: came from the later letter of the two
     is_single = np.empty(len(starts), dtype=bool)
     for step in range(1, len(alive)):
         count = alive[step]
-        is_single[count : len(s)] = s[count:] >= e[count:]
+        is_single[count : scores.shape[1]] = scores[_S, count:] >= scores[_E, count:]
         if not count:
             break
-        emit = table[:, codes[starts[:count] + step] - FIRST_HAN]
-        b, m, e, s = b[:count], m[:count], e[:count], s[:count]
-        pairs = (
-            (e + steps["EB"] + emit[_B], s + steps["SB"] + emit[_B]),
-            (b + steps["BM"] + emit[_M], m + steps["MM"] + emit[_M]),
-            (b + steps["BE"] + emit[_E], m + steps["ME"] + emit[_E]),
-            (e + steps["ES"] + emit[_S], s + steps["SS"] + emit[_S]),
-        )
-        for state, (earlier, later) in enumerate(pairs):
-            np.greater_equal(later, earlier, out=sources[step, state, :count])
-        b, m, e, s = (np.maximum(earlier, later) for earlier, later in pairs)
+        emissions = table.take(codes[starts[:count] + step] - FIRST_HAN, axis=1)
+        earlier = scores[_EARLIER, :count] + earlier_steps + emissions
+        later = scores[_LATER, :count] + later_steps + emissions
+        np.greater_equal(later, earlier, out=sources[step, :, :count])
+        scores = np.maximum(earlier, later)
     return _trace(codes, starts, alive, sources, is_single)
 
 
@@ -147,7 +156,7 @@ def _trace(
 ) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
-    before = np.array([[_E, _S], [_B, _M], [_B, _M], [_E, _S]], dtype=np.int8)
+    before = np.array([_EARLIER, _LATER], dtype=np.int8)
     states = np.full(len(codes), _S, dtype=np.int8)
     state = np.where(is_single, _S, _E).astype(np.int8)
     everyone = np.arange(len(starts))
@@ -156,7 +165,7 @@ def _trace(
         current = state[:count]
         states[starts[:count] + step] = current
         if step:  # runs that are shorter keep their last state until it is their turn
-            state[:count] = before[current, sources[step, current, everyone[:count]].view(np.int8)]
+            state[:count] = before[sources[step, current, everyone[:count]].view(np.int8), current]
     # A run may begin inside a word: unknown characters score alike in all states.
     states[starts] = np.array([_B, _B, _S, _S], dtype=np.int8)[states[starts]]
     return np.flatnonzero(states == _B), np.flatnonzero(states == _E) + 1

@@ -133,7 +133,7 @@ def _repaired(source: str) -> str:
 
 
 def _may_be_path(text: str) -> bool:
-    if len(text) > 1024 or "\n" in text or "\0" in text:
+    if not text.strip() or len(text) > 1024 or "\n" in text or "\0" in text:  # Path("") would be the folder here
         return False
     try:
         return Path(text).suffix.lower() in TEXT_SUFFIXES or Path(text).exists()

@@ -66,6 +66,12 @@ def test_files_stand_for_their_lines_and_other_arguments_for_themselves(tmp_path
     assert expanded == ["good", "好", "a. text", '{"text": "bad"}', '{"text": "bad"}', "good", "好"]
 
 
+def test_an_empty_argument_is_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("good")
+    monkeypatch.chdir(tmp_path)
+    assert list(codec().expand(["", " "])) == ["", " "]
+
+
 def test_a_file_that_is_not_there_is_no_text(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         list(codec().expand([str(tmp_path / "reviews.txt")]))

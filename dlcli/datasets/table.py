@@ -1,0 +1,93 @@
+"""A user's own table: CSV, TSV and their kin, with a column to predict from the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dlcli.core.errors import DataError
+from dlcli.data.card import Card
+from dlcli.data.forms.table import CLASSIFICATION, REGRESSION
+from dlcli.data.forms.table_writer import TableRequest, write_table
+from dlcli.data.preparing import Report
+from dlcli.data.table_rows import TABLE_SUFFIXES, Sheet, read_sheet
+from dlcli.datasets.table_options import TableOptions
+
+_TASKS = {"auto": None, "regression": REGRESSION, "classification": CLASSIFICATION}
+_HEADERS = {"auto": None, "yes": True, "no": False}
+_MAX_NAMED = 20
+
+
+class TableImporter:
+    """Reads one table."""
+
+    def __init__(self, options: TableOptions) -> None:
+        self.options = options
+
+    def locate(self, source: Path | None) -> list[Path]:
+        """Return the file; a folder may stand for the only table in it."""
+        assert source is not None
+        if not source.is_dir():
+            if not source.exists():
+                raise DataError(f"{source}: no such file")
+            return [source]
+        found = sorted(path for path in source.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+        if len(found) != 1:
+            raise DataError(
+                f"{source}: {len(found)} tables in this folder",
+                details=[", ".join(path.name for path in found[:5])] if found else [],
+                hint=f"name the file, as in {source / (found[0].name if found else 'FILE.csv')}",
+            )
+        return found
+
+    def space_needed(self, files: list[Path]) -> int:
+        """Return about how many bytes the table takes, as text and as numbers."""
+        return 4 * files[0].stat().st_size
+
+    def write(self, files: list[Path], folder: Path, report: Report) -> Card:
+        """Write the table in the form."""
+        [path] = files
+        options = self.options
+        delimiter = None if options.delimiter == "auto" else options.delimiter
+        sheet = read_sheet(path, delimiter=delimiter, header=_HEADERS[options.header])
+        header = "a header" if sheet.has_header else "no header"
+        report(
+            f"{path}: {sheet.encoding}, {sheet.delimiter}, {header}, {len(sheet.rows):,} rows of "
+            f"{len(sheet.names)} columns"
+        )
+        if options.target is None:
+            raise DataError(
+                f"{path}: which column is to be predicted?",
+                details=[f"there are: {', '.join(sheet.names[:20])}"],
+                hint=f"--target {sheet.names[-1]!r}, say",
+            )
+        notes = self._refuse_ragged(sheet, path)
+        request = TableRequest(
+            options.target,
+            _TASKS[options.task],
+            dict.fromkeys(options.drop, "asked for"),
+            options.categorical,
+            options.test_fraction,
+            options.seed,
+        )
+        card = write_table(sheet, request, folder, path.stem, str(path))
+        return replace(card, warnings=(*notes, *card.warnings))
+
+    def _refuse_ragged(self, sheet: Sheet, path: Path) -> list[str]:
+        """Return what is to be said of rows that were left out.
+
+        Raises:
+            DataError: they are too many.
+        """
+        if not sheet.ragged:
+            return []
+        line, count = sheet.ragged[0]
+        first = f"the first: line {line} has {count} cells in place of {len(sheet.names)}"
+        if len(sheet.ragged) > self.options.max_bad:
+            raise DataError(
+                f"{path}: {len(sheet.ragged):,} rows have another length, more than --max-bad {self.options.max_bad}",
+                details=[first],
+                hint="mend them, name the --delimiter, or allow more with --max-bad",
+            )
+        lines = ", ".join(str(line) for line, _ in sheet.ragged[:_MAX_NAMED])
+        return [f"{len(sheet.ragged):,} rows of another length were skipped: line {lines}"]

@@ -1,0 +1,64 @@
+"""What simple models of scikit-learn reach on a table, fitted on the rows that train a run."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from dlcli.metrics.classification import ClassificationMetric
+from dlcli.metrics.regression import RegressionMetric
+from dlcli.tasks.tables.source import TableSource
+
+LARGE = 10_000
+"""Rows from which on trees are grown over histograms: the exact ones would take minutes."""
+
+
+def regression_baselines(source: TableSource, split: str, std: float, loss: str) -> dict[str, dict[str, float]]:
+    """Return name -> figures of a linear model and of gradient boosting, at scikit-learn's own settings.
+
+    Args:
+        source: the rows.
+        split: what is measured.
+        std, loss: unit and kind of the loss, as of `RegressionMetric`.
+    """
+    from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
+    from sklearn.linear_model import LinearRegression
+
+    features, targets = source.features_of("train")
+    boosting = GradientBoostingRegressor if len(targets) < LARGE else HistGradientBoostingRegressor
+    models = {"linear": LinearRegression(), "gradient boosting": boosting(random_state=0)}
+    tested, truth = source.features_of(split)
+    figures = {}
+    for name, model in models.items():
+        model.fit(features, targets.astype(np.float64))
+        measured = RegressionMetric(std, loss)
+        measured.update(np.asarray(model.predict(tested)), truth)
+        figures[name] = measured.compute()
+    return figures
+
+
+def classification_baselines(source: TableSource, split: str, num_classes: int) -> dict[str, dict[str, float]]:
+    """Return name -> figures of a logistic regression and of gradient boosting, at scikit-learn's own settings."""
+    from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    features, targets = source.features_of("train")
+    boosting = GradientBoostingClassifier if len(targets) < LARGE else HistGradientBoostingClassifier
+    models = {"logistic regression": LogisticRegression(max_iter=1000), "gradient boosting": boosting(random_state=0)}
+    tested, truth = source.features_of(split)
+    return {name: _classified(model, features, targets, tested, truth, num_classes) for name, model in models.items()}
+
+
+def _classified(
+    model: Any, features: np.ndarray, targets: np.ndarray, tested: np.ndarray, truth: np.ndarray, num_classes: int
+) -> dict[str, float]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="sklearn")  # that 1,000 iterations were not enough changes little
+        model.fit(features, targets)
+    probabilities = np.full((len(truth), num_classes), 1e-12)  # a class that training lacks
+    probabilities[:, model.classes_] = np.maximum(model.predict_proba(tested), 1e-12)
+    metric = ClassificationMetric(num_classes)
+    metric.update(np.log(probabilities), truth)
+    return metric.compute()

@@ -1,0 +1,111 @@
+"""What both tasks on tables are built with: the prepared data, the network, the plan of an export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.data.forms.table import CLASSIFICATION, TableForm, open_table
+from dlcli.export.plan import ExportPlan
+from dlcli.models.table_mlp import NumericScale, TableMLP
+from dlcli.tasks.tables.columns import NumericColumn, TableColumns
+from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig, read_widths
+from dlcli.tasks.tables.networks import NETWORKS
+from dlcli.tasks.tables.source import TableSource
+
+PARITY_BATCHES = (1, 3, 7)
+"""Batch sizes at which an exported file is compared with the run."""
+
+
+def open_for(task: str, data: Path) -> TableForm:
+    """Return the prepared table.
+
+    Raises:
+        DataError: there is none, or it was prepared for the other task.
+    """
+    form = open_table(data)
+    if form.task != task:
+        what = "classes" if form.task == CLASSIFICATION else "a number"
+        raise DataError(f"{data}: its target {form.target!r} is {what}", hint=f"`dl train {form.task} --data {data}`")
+    return form
+
+
+def build_network(
+    config: RegressionConfig | TableClassificationConfig, columns: TableColumns, out_features: int
+) -> TableMLP:
+    """Return the network that the configuration names.
+
+    Raises:
+        UsageError: there is no such network.
+    """
+    if config.model not in NETWORKS:
+        raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
+    return TableMLP(
+        scales=[NumericScale(c.median, c.mean, c.std, c.edges) for c in columns.numeric],
+        category_sizes=[column.size for column in columns.categorical],
+        out_features=out_features,
+        hidden=read_widths(config.hidden),
+        members=config.ensemble,
+        dropout=config.dropout,
+        batch_norm=config.batch_norm,
+        activation=config.activation,
+    )
+
+
+def plan_export(
+    model: nn.Module,
+    columns: TableColumns,
+    source: TableSource | None,
+    outputs: tuple[str, ...],
+    assets: Mapping[str, Any],
+) -> ExportPlan:
+    """Return the model with samples of real rows where data is at hand, else of noise around the columns' means."""
+    total = sum(PARITY_BATCHES)
+    rows = source.some_rows(total) if source is not None else _noise(columns, total)
+    cuts = np.cumsum(PARITY_BATCHES)[:-1]
+    parts = zip(*(np.split(rows[name], cuts) for name in columns.inputs), strict=True)
+    return ExportPlan(
+        module=model,
+        inputs=columns.inputs,
+        outputs=outputs,
+        example={name: torch.from_numpy(rows[name][:2].copy()) for name in columns.inputs},
+        dynamic={name: {0: "batch"} for name in columns.inputs},
+        metadata={"assets": dict(assets)},
+        samples=tuple(dict(zip(columns.inputs, part, strict=True)) for part in parts),
+    )
+
+
+def _noise(columns: TableColumns, count: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    numbers = [random.normal(column.mean, column.std, count) for column in columns.numeric]
+    for values in numbers:
+        values[0] = np.nan  # a missing value is part of the graph too
+    places = [random.integers(0, column.size, count) for column in columns.categorical]
+    return {
+        "numeric": np.stack(numbers, 1).astype(np.float32) if numbers else np.empty((count, 0), np.float32),
+        "categories": np.stack(places, 1) if places else np.empty((count, 0), np.int64),
+    }
+
+
+def plain_columns(num_columns: int = 8) -> TableColumns:
+    """Return columns of no table: for a network that is looked at without a run."""
+    return TableColumns(
+        tuple(NumericColumn(f"column_{index}", 0.0, 0.0, 1.0, ()) for index in range(1, num_columns + 1)), (), "target"
+    )
+
+
+def at_hand(source: TableSource | None) -> TableSource:
+    """Return the rows.
+
+    Raises:
+        DataError: the run stands alone, without data.
+    """
+    if source is None:
+        raise DataError("no data is at hand", hint="name it with --data DIR")
+    return source

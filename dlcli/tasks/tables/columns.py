@@ -1,0 +1,298 @@
+"""What a run learns about the columns of its table from the rows that train, torch-free: it travels with every export.
+
+Medians, means, deviations, bins and categories come from the training part alone, so nothing of the validation and test
+rows is in a network's input.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
+from dlcli.data.table_rows import is_missing, to_number
+
+UNKNOWN = 0
+"""The place of a category that training has not seen."""
+
+_MAX_COLUMNS, _MAX_CATEGORIES = 100_000, 10_000_000  # of a run's own file; more is damage
+_LARGEST = 3e38  # of float32
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers.
+
+    Attributes:
+        name: in the header.
+        median: stands in for a missing value.
+        mean, std: of the known values; std is above 0.
+        edges: of the bins between quantiles, rising; () for none.
+    """
+
+    name: str
+    median: float
+    mean: float
+    std: float
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories.
+
+    Attributes:
+        name: in the header.
+        categories: those of the training part, in order; their places start at 1.
+        has_missing: whether a missing value is a category of its own, the last; else it is unknown.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    has_missing: bool
+
+    @property
+    def size(self) -> int:
+        """The number of places, the unknown category's among them."""
+        return 1 + len(self.categories) + self.has_missing
+
+    @property
+    def missing(self) -> int:
+        """The place of a missing value."""
+        return self.size - 1 if self.has_missing else UNKNOWN
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns that a network reads, and the one that it predicts.
+
+    Attributes:
+        numeric, categorical: in the order in which the network takes them.
+        target: the name of what is predicted.
+        mean, std, lowest, highest: of the target in the training part; 0, 1, 0 and 0 for classes.
+    """
+
+    numeric: tuple[NumericColumn, ...]
+    categorical: tuple[CategoricalColumn, ...]
+    target: str
+    mean: float = 0.0
+    std: float = 1.0
+    lowest: float = 0.0
+    highest: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns that are read."""
+        return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs: of those kinds that there are."""
+        kinds = (("numeric", len(self.numeric)), ("categories", len(self.categorical)))
+        return tuple(name for name, count in kinds if count)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value that a run keeps."""
+        return {
+            "numeric": [{**vars(column), "edges": list(column.edges)} for column in self.numeric],
+            "categorical": [{**vars(column), "categories": list(column.categories)} for column in self.categorical],
+            "target": {
+                "name": self.target,
+                **{name: vars(self)[name] for name in ("mean", "std", "lowest", "highest")},
+            },
+            "standardise": "inside the network",
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> TableColumns:
+        """Return what a run kept.
+
+        Raises:
+            RunError: something is missing or impossible.
+        """
+        try:
+            target = value["target"]
+            columns = cls(
+                tuple(_numeric_of(entry) for entry in value["numeric"]),
+                tuple(_categorical_of(entry) for entry in value["categorical"]),
+                str(target["name"]),
+                _finite(target["mean"]),
+                _positive(target["std"]),
+                _finite(target["lowest"]),
+                _finite(target["highest"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the columns that came with the model are damaged: {error}") from None
+        if columns.lowest > columns.highest:
+            raise RunError("the columns that came with the model are damaged: the target's range is empty")
+        if not 0 < len(columns.names) <= _MAX_COLUMNS or len(set(columns.names)) < len(columns.names):
+            raise RunError("the columns that came with the model are damaged: none, too many, or two of one name")
+        return columns
+
+    def encode(self, cells: Mapping[str, str]) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Return the network's inputs for one row by column name, and what is to be said of it.
+
+        Raises:
+            DataError: a cell is no number where there must be one.
+        """
+        notes: list[str] = []
+        numbers = [_number_of(column, cells[column.name], notes) for column in self.numeric]
+        places = [_place_of(column, cells[column.name], notes) for column in self.categorical]
+        arrays: dict[str, np.ndarray] = {
+            "numeric": np.array(numbers, np.float32),
+            "categories": np.array(places, np.int64),
+        }
+        return {name: arrays[name] for name in self.inputs}, notes
+
+
+def _number_of(column: NumericColumn, cell: str, notes: list[str]) -> float:
+    number = to_number(cell)
+    if number is None or abs(number) > _LARGEST:
+        raise DataError(f"{column.name} is {cell[:40]!r}, no number")
+    if math.isnan(number):
+        notes.append(f"{column.name} is missing; the training median {column.median:g} stands in")
+    return number
+
+
+def _place_of(column: CategoricalColumn, cell: str, notes: list[str]) -> int:
+    if is_missing(cell):
+        if not column.has_missing:
+            notes.append(f"{column.name} is missing, which training has not seen")
+        return column.missing
+    try:
+        return 1 + column.categories.index(cell)
+    except ValueError:
+        notes.append(f"{column.name} is {cell[:40]!r}, which training has not seen")
+        return UNKNOWN
+
+
+def _numeric_of(entry: Mapping[str, Any]) -> NumericColumn:
+    edges = tuple(_finite(edge) for edge in entry["edges"])
+    if any(high <= low for low, high in itertools.pairwise(edges)):
+        raise ValueError("the bins do not rise")
+    return NumericColumn(
+        str(entry["name"]), _finite(entry["median"]), _finite(entry["mean"]), _positive(entry["std"]), edges
+    )
+
+
+def _categorical_of(entry: Mapping[str, Any]) -> CategoricalColumn:
+    categories = tuple(map(str, entry["categories"]))
+    if len(set(categories)) < len(categories) or len(categories) > _MAX_CATEGORIES:
+        raise ValueError("a category stands there twice")
+    return CategoricalColumn(str(entry["name"]), categories, bool(entry["has_missing"]))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not abs(number) <= _LARGEST:
+        raise ValueError(f"{value!r} is no number")
+    return number
+
+
+def _positive(value: Any) -> float:
+    number = _finite(value)
+    if number <= 0:
+        raise ValueError(f"{value!r} is no deviation")
+    return number
+
+
+def learn_columns(form: TableForm, rows: np.ndarray, num_bins: int) -> TableColumns:
+    """Return what the given rows of a table tell about its columns.
+
+    Args:
+        form: the table.
+        rows: numbers of the rows that train.
+        num_bins: between quantiles; columns with fewer values have fewer.
+
+    Raises:
+        DataError: there are no rows, or a number is too large for the network.
+    """
+    if not len(rows):
+        raise DataError(f"{form.root}: no rows are left to train on", hint="lower --val-fraction or add data")
+    numeric = [
+        _learn_numbers(name, form.rows.numeric[rows, index], num_bins, form)
+        for index, name in enumerate(form.names(NUMERIC))
+    ]
+    values = {column.name: column.values for column in form.columns}
+    categorical = [
+        _learn_categories(name, form.rows.categories[rows, index], values[name])
+        for index, name in enumerate(form.names(CATEGORICAL))
+    ]
+    found = TableColumns(tuple(numeric), tuple(categorical), form.target)
+    if form.card.classes:
+        return found
+    targets = form.rows.targets[rows]
+    lowest, highest = float(targets.min()), float(targets.max())
+    return replace(found, mean=float(targets.mean()), std=_deviation(targets), lowest=lowest, highest=highest)
+
+
+def _learn_numbers(name: str, values: np.ndarray, num_bins: int, form: TableForm) -> NumericColumn:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return NumericColumn(name, 0.0, 0.0, 1.0, ())
+    if np.abs(known).max() > _LARGEST:
+        raise DataError(f"{form.root}: {name!r} holds {np.abs(known).max():g}, too large a number for a network")
+    # In the format of the network, so that no bin is empty there.
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, num_bins + 1)).astype(np.float32)) if num_bins else known[:0]
+    return NumericColumn(
+        name,
+        float(np.median(known)),
+        float(known.mean()),
+        _deviation(known),
+        tuple(float(edge) for edge in edges) if len(edges) > 1 else (),
+    )
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Return the standard deviation; 1 where all values are alike, but for rounding."""
+    std = float(values.std())
+    return std if std > 1e-7 * max(1e-30, float(np.abs(values).max())) else 1.0
+
+
+def _learn_categories(name: str, places: np.ndarray, values: Sequence[str]) -> CategoricalColumn:
+    seen = np.unique(places)
+    return CategoricalColumn(
+        name, tuple(values[place] for place in seen.tolist() if place >= 0), bool((seen < 0).any())
+    )
+
+
+def fit_rows(form: TableForm, columns: TableColumns) -> dict[str, np.ndarray]:
+    """Return the network's inputs for all rows of a table, its columns matched to the run's by their names.
+
+    Raises:
+        DataError: a column is not there, or holds another kind of value.
+    """
+    kinds = {column.name: column.kind for column in form.columns}
+    for index, name in enumerate(columns.names):
+        kind = NUMERIC if index < len(columns.numeric) else CATEGORICAL
+        if kinds.get(name) != kind:
+            found = f"is {kinds[name]}" if name in kinds else "is not there"
+            raise DataError(
+                f"{form.root}: the run reads the {kind} column {name!r}; in this data it {found}",
+                hint="prepare the data with the columns that the run was trained on",
+            )
+    numeric = [form.names(NUMERIC).index(column.name) for column in columns.numeric]
+    names, values = form.names(CATEGORICAL), {column.name: column.values for column in form.columns}
+    places = [
+        _translated(form.rows.categories[:, names.index(column.name)], values[column.name], column)
+        for column in columns.categorical
+    ]
+    arrays = {
+        "numeric": form.rows.numeric[:, numeric].astype(np.float32),
+        "categories": np.stack(places, 1) if places else np.empty((form.num_rows, 0), np.int64),
+    }
+    return {name: arrays[name] for name in columns.inputs}
+
+
+def _translated(places: np.ndarray, values: Sequence[str], column: CategoricalColumn) -> np.ndarray:
+    """Return a run's places of categories for those of a table."""
+    known = {category: index for index, category in enumerate(column.categories, 1)}
+    # The last entry is where -1, a missing value, points to.
+    table = np.array([*(known.get(value, UNKNOWN) for value in values), column.missing], np.int64)
+    return np.asarray(table[places])

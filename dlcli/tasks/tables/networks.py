@@ -1,0 +1,16 @@
+"""The networks of tables by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dlcli.core.registry import Network
+
+NETWORKS: Mapping[str, Network] = {
+    "mlp": Network(
+        "dlcli.models.table_mlp:TableMLP",
+        "a perceptron over numbers in bins and embedded categories",
+        "Gorishniy et al. 2022, arXiv:2203.05556",
+        image_size=None,
+    ),
+}

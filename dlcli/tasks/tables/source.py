@@ -1,0 +1,166 @@
+"""The rows of a table task: which belong to which part, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlcli.core.errors import DataError, did_you_mean
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card
+from dlcli.data.folds import part_of_fold
+from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
+from dlcli.data.loader import WHOLE, Order, Shard
+from dlcli.data.splitting import stratified_part
+from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
+
+EVAL_BATCH = 8192
+"""Rows a batch in evaluation: a megabyte of a hundred columns."""
+
+
+class TensorLoader:
+    """Batches from tensors that lie in memory: one index of each a batch."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], order: Order) -> None:
+        self._tensors = tensors
+        self._order = order
+
+    @property
+    def num_items(self) -> int:
+        """The number of rows an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Tensor]]:
+        """Yield the columns, `targets` or `labels`, and `rows`, (N,) int64 row numbers of the table."""
+        for _, indices in self._order.batches(epoch, start):
+            rows = torch.from_numpy(indices)
+            yield {**{name: tensor.index_select(0, rows) for name, tensor in self._tensors.items()}, "rows": rows}
+
+
+def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
+    """Return the row numbers of train, valid or test, (n,) int64.
+
+    The validation part is a seeded part of the training split, stratified where there are classes. A fold is cut from
+    all rows, whatever split they were prepared in.
+
+    Raises:
+        DataError: there is no such split, or no column to group by.
+    """
+    labels = form.rows.targets if form.card.classes else None
+    if train.fold is not None:
+        groups = _groups(form, train.group) if train.group is not None else None
+        return part_of_fold(split, form.num_rows, train, labels=labels, groups=groups)
+    if split not in ("train", "valid"):
+        return form.split_rows(split)
+    rows = form.split_rows("train")
+    strata = labels[rows] if labels is not None else np.zeros(len(rows), np.int64)
+    is_valid = stratified_part(strata, train.val_fraction, train.seed)
+    return np.asarray(rows[is_valid if split == "valid" else ~is_valid])
+
+
+def _groups(form: TableForm, name: str) -> np.ndarray:
+    """Return (N,) integers, equal where the rows have equal values in a column."""
+    for kind, values in ((NUMERIC, form.rows.numeric), (CATEGORICAL, form.rows.categories)):
+        if name in form.names(kind):
+            return np.asarray(np.unique(values[:, form.names(kind).index(name)], return_inverse=True)[1])
+    names = [column.name for column in form.columns]
+    raise DataError(f"{form.root}: --group: no column {name!r}", hint=did_you_mean(name, names))
+
+
+class TableSource:
+    """A prepared table under the columns of a run.
+
+    Args:
+        form: the table.
+        columns: the run's; None to learn them from the part that trains.
+        train: the loop's options.
+        num_bins: for the learning.
+        labels: the run's class names, which the form's are matched to; None for numbers.
+
+    Raises:
+        DataError: the table does not have the run's columns, or has a class that the run does not know.
+    """
+
+    def __init__(
+        self,
+        form: TableForm,
+        columns: TableColumns | None,
+        train: TrainConfig,
+        *,
+        num_bins: int = 0,
+        labels: tuple[str, ...] | None = None,
+    ) -> None:
+        self.form = form
+        self._train = train
+        self.columns = columns or learn_columns(form, self._part("train"), num_bins)
+        self._arrays = fit_rows(form, self.columns)
+        self.targets = _targets(form, labels)
+        self._tensors = {name: torch.from_numpy(array) for name, array in self._arrays.items()}
+        self._tensors["targets" if labels is None else "labels"] = torch.from_numpy(self.targets)
+
+    @property
+    def card(self) -> Card:
+        """The table's card."""
+        return self.form.card
+
+    def _part(self, split: str) -> np.ndarray:
+        """Return the row numbers of a split: the one place that says which rows train and which do not."""
+        return table_part(self.form, split, self._train)
+
+    def loader(self, split: str, *, training: bool, full_batch: bool = False, shard: Shard = WHOLE) -> TensorLoader:
+        """Return a process's share of the batches of a split, for `training` shuffled."""
+        rows = self._part(split)
+        batch_size = self._train.batch_size if training else EVAL_BATCH
+        if training and full_batch:
+            batch_size = max(1, -(-len(rows) // shard.size))
+        order = Order(rows, batch_size, seed=self._train.seed if training else None, shard=shard)
+        return TensorLoader(self._tensors, order)
+
+    def class_weights(self, num_classes: int) -> np.ndarray:
+        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over rows."""
+        counts = np.bincount(self.targets[self._part("train")], minlength=num_classes)
+        present = counts > 0
+        weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
+        return weights.astype(np.float32)
+
+    def some_rows(self, count: int) -> dict[str, np.ndarray]:
+        """Return the columns of `count` rows from all over the table; of a shorter one some twice."""
+        rows = np.linspace(0, self.form.num_rows - 1, count).astype(int)
+        return {name: array[rows] for name, array in self._arrays.items()}
+
+    def features_of(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return (n, features) float64 for models that know no columns, and the (n,) targets, of a split.
+
+        Numbers are imputed and standardised; each category has a column of zeros and ones, an unknown one none.
+        """
+        rows = self._part(split)
+        parts = []
+        for index, column in enumerate(self.columns.numeric):
+            values = self._arrays["numeric"][rows, index].astype(np.float64)
+            parts.append(((np.where(np.isnan(values), column.median, values) - column.mean) / column.std)[:, None])
+        for index, category in enumerate(self.columns.categorical):
+            places = self._arrays["categories"][rows, index]
+            parts.append((places[:, None] == np.arange(1, category.size)).astype(np.float64))
+        return np.concatenate(parts, 1), self.targets[rows]
+
+
+def _targets(form: TableForm, labels: tuple[str, ...] | None) -> np.ndarray:
+    """Return the targets of all rows: float32 numbers, or places in the run's class names."""
+    if labels is None:
+        return np.asarray(form.rows.targets, np.float32)
+    unknown = [name for name in form.card.classes if name not in labels]
+    if unknown:
+        raise DataError(
+            f"{form.root}: class {unknown[0]!r} is unknown to the run",
+            details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
+            hint="rename it in the source, or train on this data",
+        )
+    to_run = np.array([labels.index(name) for name in form.card.classes], np.int64)
+    return np.asarray(to_run[form.rows.targets])

@@ -1,0 +1,138 @@
+"""What a run learns about its columns comes from the rows that train, and travels whole."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.forms.table import open_table
+from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
+
+
+@pytest.fixture
+def form(make_table):
+    return open_table(make_table())
+
+
+@pytest.fixture
+def columns(form):
+    return learn_columns(form, form.split_rows("train"), num_bins=4)
+
+
+def test_rows_that_do_not_train_teach_nothing(form):
+    rows = form.split_rows("train")
+    expected = learn_columns(form, rows, num_bins=4)
+    rest = np.setdiff1d(np.arange(form.num_rows), rows)
+    form.rows.numeric[rest] = 1e9
+    form.rows.categories[rest] = 2
+    form.rows.targets[rest] = -1e9
+    assert learn_columns(form, rows, num_bins=4) == expected
+
+
+def test_medians_means_bins_and_the_target_are_those_of_the_rows(form, columns):
+    rows = form.split_rows("train")
+    size, age = columns.numeric
+    values = form.rows.numeric[rows, 0]
+    assert (size.median, size.mean, size.std) == pytest.approx((np.median(values), values.mean(), values.std()))
+    assert size.edges == pytest.approx(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
+    assert age.median == np.nanmedian(form.rows.numeric[rows, 1])
+    targets = form.rows.targets[rows]
+    assert (columns.mean, columns.std, columns.lowest, columns.highest) == pytest.approx(
+        (targets.mean(), targets.std(), targets.min(), targets.max())
+    )
+
+
+def test_what_travels_as_json_comes_back(columns):
+    value = json.loads(json.dumps(columns.to_json(), allow_nan=False))
+    assert TableColumns.from_json(value) == columns
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda value: value.pop("numeric"),
+        lambda value: value.update(numeric=[], categorical=[]),
+        lambda value: value["numeric"][0].update(std=0),
+        lambda value: value["numeric"][0].update(mean="x"),
+        lambda value: value["numeric"][0].update(edges=[2, 1]),
+        lambda value: value["numeric"][1].update(name="size"),
+        lambda value: value["categorical"][0].update(categories=["a", "a"]),
+        lambda value: value["target"].update(mean=1e300),
+        lambda value: value["target"].update(lowest=5, highest=4),
+        lambda value: value.update(target=None),
+    ],
+)
+def test_damaged_columns_are_refused(columns, damage):
+    value = copy.deepcopy(columns.to_json())
+    damage(value)
+    with pytest.raises(RunError, match="columns that came with the model are damaged"):
+        TableColumns.from_json(value)
+
+
+def test_a_row_of_texts_is_encoded_as_the_table_has_it(form, columns):
+    arrays = fit_rows(form, columns)
+    lines = (form.root / "table.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    for row in (0, 1, 7):
+        encoded, _ = columns.encode(dict(zip(names, lines[row + 1].split(","), strict=True)))
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(encoded[name], array[row])
+
+
+def test_what_training_has_not_seen_is_said_and_answered(columns):
+    arrays, notes = columns.encode({"size": "", "city": "Metz", "age": "30"})
+    assert np.isnan(arrays["numeric"][0])
+    assert arrays["categories"].tolist() == [0]
+    assert len(notes) == 2
+    assert "training median" in notes[0]
+    assert "'Metz', which training has not seen" in notes[1]
+
+
+def test_a_missing_category_is_its_own_where_training_had_one(make_table):
+    lines = ["size,city,price,kind", *(f"{row},{'NA' if row % 4 == 0 else 'Nice'},{row},a" for row in range(40))]
+    form = open_table(make_table(lines=lines))
+    columns = learn_columns(form, np.arange(form.num_rows), 0)
+    [city] = columns.categorical
+    assert (city.categories, city.has_missing, city.size) == (("Nice",), True, 3)
+    assert columns.encode({"size": "1", "city": "?"})[0]["categories"].tolist() == [2]
+    assert set(fit_rows(form, columns)["categories"][:, 0].tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("cell", ["tall", "1e39", "inf", "1_0"])
+def test_a_cell_that_is_no_number_is_a_fault(columns, cell):
+    with pytest.raises(DataError, match=r"size is .* no number"):
+        columns.encode({"size": cell, "city": "Lyon", "age": "3"})
+
+
+def test_columns_are_matched_by_name_and_not_by_place(form, columns, make_table, table_lines):
+    lines = [",".join(reversed(line.split(","))) for line in table_lines]
+    other = open_table(make_table(lines=lines, name="reversed"))
+    assert [column.name for column in other.columns] != [column.name for column in form.columns]
+    for name, array in fit_rows(other, columns).items():
+        np.testing.assert_array_equal(array, fit_rows(form, columns)[name])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"city": "town"}, "the categorical column 'city'; in this data it is not there"),
+        ({"Lyon": "1", "Nice": "2", "Brest": "3"}, "in this data it is numeric"),
+    ],
+)
+def test_another_table_is_refused(columns, make_table, table_lines, changes, says):
+    text = "\n".join(table_lines)
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    with pytest.raises(DataError, match=says):
+        fit_rows(open_table(make_table(lines=text.splitlines(), name="other")), columns)
+
+
+def test_a_constant_column_and_a_constant_target_divide_by_nothing(make_table):
+    lines = ["size,age,price,kind", *(f"{5 if row < 30 else 6},{row},{1 if row < 30 else row},a" for row in range(40))]
+    form = open_table(make_table(lines=lines))
+    columns = learn_columns(form, np.arange(30), 4)
+    assert (columns.numeric[0].std, columns.numeric[0].edges, columns.std) == (1.0, (), 1.0)

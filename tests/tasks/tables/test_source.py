@@ -1,0 +1,94 @@
+"""Which rows train, validate and test, and what simple models make of them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from dlcli.core.errors import DataError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.forms.table import open_table
+from dlcli.data.loader import Shard
+from dlcli.tasks.tables.source import TableSource, table_part
+
+SPLITS = ("train", "valid", "test")
+
+
+@pytest.fixture
+def source(make_table):
+    return TableSource(open_table(make_table()), None, TrainConfig(batch_size=16), num_bins=4)
+
+
+def parts(form, **options):
+    return [table_part(form, split, TrainConfig(**options)).tolist() for split in SPLITS]
+
+
+@pytest.mark.parametrize("options", [{}, {"val_fraction": 0.0}, {"folds": "5", "fold": 2}, {"folds": "loo", "fold": 7}])
+def test_every_row_is_in_one_part(make_table, options):
+    form = open_table(make_table())
+    assert sorted(itertools.chain(*parts(form, **options))) == list(range(form.num_rows))
+
+
+def test_the_test_rows_of_all_folds_are_the_table(make_table):
+    form = open_table(make_table())
+    tested = [parts(form, folds="5", fold=fold)[2] for fold in range(1, 6)]
+    assert sorted(itertools.chain(*tested)) == list(range(form.num_rows))
+
+
+def test_rows_of_equal_value_stay_in_one_fold(make_table):
+    form = open_table(make_table())
+    for split in parts(form, folds="3", fold=1, group="city", val_fraction=0.0):
+        cities = set(form.rows.categories[split, 0].tolist())
+        assert len(cities) in (0, 1, 2)
+    train, _, test = parts(form, folds="3", fold=1, group="city", val_fraction=0.0)
+    assert not set(form.rows.categories[train, 0]) & set(form.rows.categories[test, 0])
+    with pytest.raises(DataError, match="no column 'town'"):
+        parts(form, folds="3", fold=1, group="town")
+
+
+def test_the_validation_part_has_each_class(make_table):
+    form = open_table(make_table("kind"))
+    rows = table_part(form, "valid", TrainConfig())
+    assert set(form.rows.targets[rows].tolist()) == {0, 1}
+
+
+def test_a_full_batch_is_one_step_over_all_rows(source):
+    loader = source.loader("train", training=True, full_batch=True)
+    [batch] = loader.batches()
+    assert len(batch["rows"]) == loader.num_items == len(table_part(source.form, "train", TrainConfig()))
+    halves = [source.loader("train", training=True, full_batch=True, shard=Shard(rank, 2)) for rank in (0, 1)]
+    rows = torch.cat([next(iter(half.batches()))["rows"] for half in halves])
+    assert [len(half) for half in halves] == [1, 1]
+    assert sorted(rows.tolist()) == sorted(batch["rows"].tolist())
+
+
+def test_a_batch_holds_the_rows_that_it_names(source):
+    for batch in source.loader("train", training=True).batches(3):
+        rows = batch["rows"].numpy()
+        np.testing.assert_array_equal(batch["numeric"], source.form.rows.numeric[rows].astype(np.float32))
+        np.testing.assert_array_equal(batch["targets"], source.form.rows.targets[rows].astype(np.float32))
+
+
+def test_a_class_that_the_run_does_not_know_is_refused(make_table):
+    form = open_table(make_table("kind"))
+    columns = TableSource(form, None, TrainConfig(), labels=("cheap", "dear", "free")).columns
+    with pytest.raises(DataError, match="'dear' is unknown to the run"):
+        TableSource(form, columns, TrainConfig(), labels=("cheap", "free"))
+
+
+def test_classes_are_matched_by_name(make_table):
+    form = open_table(make_table("kind"))
+    own, other = (
+        TableSource(form, None, TrainConfig(), labels=labels) for labels in (("cheap", "dear"), ("dear", "cheap"))
+    )
+    np.testing.assert_array_equal(own.targets, 1 - other.targets)
+
+
+def test_plain_features_have_no_gap_and_one_column_a_category(source):
+    features, targets = source.features_of("test")
+    assert features.shape == (len(targets), 2 + 3)
+    assert np.isfinite(features).all()
+    np.testing.assert_array_equal(features[:, 2:].sum(1), 1)
