@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from dlcli.data.codec import Record
 
 
+MAX_SHOWN = 100
+"""Characters of an input that a table shows."""
+
+
 @dataclass(frozen=True)
 class PredictOptions:
     """How answers are given."""
@@ -145,6 +149,12 @@ class _Writer:
         self._console.answer(_plain(text.getvalue().rstrip("\n")))
 
 
+def _short(text: str) -> str:
+    """Return the text on one line of the table; a record has all of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 1] + "…"
+
+
 def _plain(text: str) -> str:
     """Return the text with odd bytes of file names as escapes, so that any stream can take it."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -160,7 +170,7 @@ def _as_table(records: Sequence[Record], fields: Sequence[str]) -> tuple[list[st
         else:
             values = [f"{value:.4f}" if isinstance(value, float) else value for value in map(record.get, fields)]
             values += [f"{entry['label']} {entry['probability']:.4f}" for entry in record.get("top", ())[1:]]
-        rows.append([record["input"], *values])
+        rows.append([_short(str(record["input"])), *values])
     return ["input", *fields, *(f"{rank}." for rank in ranks)], rows
 
 

@@ -74,9 +74,10 @@ class BatchAugmentation:
     def _apply_numpy(self, images: np.ndarray, plan: Mapping[str, np.ndarray]) -> np.ndarray:
         """Crop and flip all images as one tall picture: no loop over images, no second thread that would spin."""
         _, height, width, channels = images.shape
-        result = images.copy()
         if "crop" in plan:
             result = self._crop(images.reshape(-1, width, channels), plan["crop"], height).reshape(images.shape)
+        else:
+            result = images.copy()
         if "flip" in plan:
             # One call for all takes 20 us, a reversed numpy index of half of them 340 us.
             mirrored = np.asarray(cv2.flip(result.reshape(-1, width, channels), 1)).reshape(images.shape)

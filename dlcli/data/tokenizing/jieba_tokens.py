@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate, compress
+from itertools import accumulate, compress, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlcli.data.tokenizing import viterbi
@@ -138,8 +138,8 @@ def _cut_single(rust: _Rust, steps: list[str]) -> list[str]:
     return tokens
 
 
-def _latin_words(run: str) -> list[str]:
-    return [word for word in _LATIN_WORD.split(run) if word]
+def _latin_words(run: str) -> tuple[str, ...]:
+    return tuple(word for word in _LATIN_WORD.split(run) if word)
 
 
 def cut_many(texts: Sequence[str]) -> list[list[str]]:
@@ -161,33 +161,43 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start:]
 
 
-def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the tokens of each text; what `cut` does step by step is done on arrays of all their steps."""
+def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> list[list[str]]:
+    """Return the tokens of each text; what `cut` does step by step is done on arrays of all their steps."""
     import numpy as np
 
     text = _STAND_IN.join(texts)  # which is one token, in no block, so that every text is cut for itself
     steps = _route(rust, text)
     lengths = np.fromiter(map(len, steps), dtype=np.int64, count=len(steps))
     ends = lengths.cumsum()
-    text_lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    # The step that separates a text from the next one, which begins where the text ends.
-    stops = np.searchsorted(ends, (text_lengths + 1).cumsum() - 1, side="right")
-    is_kept = _replace_single(rust, text, steps, ends - lengths, ends)
-    tokens = list(compress(steps, is_kept.tobytes()))
-    start = 0
-    for stop in np.concatenate([[0], is_kept.cumsum()])[stops].tolist():
-        yield tokens[start:stop]
-        start = stop + 1
+    firsts, stops, words = _changes(rust, text, steps, ends - lengths, ends)
+    text_ends = (np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1).cumsum() - 1
+    text_stops = np.searchsorted(ends, text_ends, side="right")  # the step that separates a text from the next one
+    text_firsts = np.concatenate([[0], text_stops[:-1] + 1])
+    starts = text_firsts[np.searchsorted(text_stops, firsts, side="right")]
+    places = map(slice, (firsts - starts)[::-1].tolist(), (stops - starts)[::-1].tolist())
+    changes = zip(places, reversed(words), strict=True)
+    num_changes = np.diff(np.searchsorted(firsts, text_stops), prepend=0)
+    cut_texts = []
+    # Backwards, so that a change does not move the places of the next ones.
+    for first, stop, count in zip(
+        *(values[::-1].tolist() for values in (text_firsts, text_stops, num_changes)), strict=True
+    ):
+        tokens = steps[first:stop]
+        for place, word in islice(changes, count):
+            tokens[place] = word
+        cut_texts.append(tokens)
+    cut_texts.reverse()
+    return cut_texts
 
 
-def _replace_single(rust: _Rust, text: str, steps: list[str], starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Put words in the place of single characters; return which of the steps stay.
-
-    The words of a run are never more than its steps: they stand in the first of them.
+def _changes(
+    rust: _Rust, text: str, steps: list[str], starts: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[Sequence[str]]]:
+    """Return which steps of a route, [first, stop), become which words, rising: what was left single is joined.
 
     Args:
         text: what was cut.
-        steps: its route, which is changed.
+        steps: its route.
         starts, ends: (N,) where each step begins and ends in the text.
     """
     import numpy as np
@@ -204,33 +214,33 @@ def _replace_single(rust: _Rust, text: str, steps: list[str], starts: np.ndarray
 
     def is_alone(firsts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Return which ranges of steps have nothing single beside them."""
-        return ~is_single[firsts] & ~is_single[ends + 1]
+        alone: np.ndarray = ~(is_single[firsts] | is_single[ends + 1])
+        return alone
 
     firsts, stops = _runs(is_han)
     is_left = (stops - firsts == 3) & is_alone(firsts, stops)
     is_left[is_left] = np.isin(_keys_of_three(first_codes, firsts[is_left]), _spelled_keys())
     firsts, stops = firsts[~is_left], stops[~is_left]
     is_long = stops - firsts > _LONGEST_RUN
-    others = _bounds(firsts[is_long], stops[is_long])
+    long_runs = _bounds(firsts[is_long], stops[is_long])
     firsts, stops = viterbi.word_spans(first_codes, firsts[~is_long], (stops - firsts)[~is_long])
     words = [text[start:end] for start, end in _bounds(starts[firsts], ends[stops - 1])]
     is_pair = (stops - firsts == 2) & is_alone(firsts, stops)
     is_joined = np.ones(len(firsts), dtype=bool)
     is_joined[is_pair] = [not rust.has_word(word) for word in compress(words, is_pair.tobytes())]
-    for first, word in compress(zip(firsts.tolist(), words, strict=True), is_joined.tobytes()):
-        steps[first] = word
-    turns = np.zeros(len(steps) + 1, dtype=np.int8)  # 1 where steps begin to go, -1 where they end
-    turns[firsts[is_joined] + 1] += 1
-    turns[stops[is_joined]] -= 1
-    is_kept = turns[:-1].cumsum(dtype=np.int8) == 0
+    firsts, stops = firsts[is_joined], stops[is_joined]
+    changed: list[Sequence[str]] = [*zip(compress(words, is_joined.tobytes()))]
 
-    changes = [(first, stop, viterbi.words_of("".join(steps[first:stop]))) for first, stop in others]
-    runs = _bounds(*_joinable(kinds, is_latin, ends))
-    changes += [(first, stop, _latin_words("".join(steps[first:stop]))) for first, stop in runs]
-    for first, stop, changed in changes:
-        steps[first : first + len(changed)] = changed
-        is_kept[first + len(changed) : stop] = False
-    return is_kept
+    latin = _bounds(*_joinable(kinds, is_latin, ends))
+    others = [(first, stop, viterbi.words_of("".join(steps[first:stop]))) for first, stop in long_runs]
+    others += [(first, stop, _latin_words("".join(steps[first:stop]))) for first, stop in latin]
+    if not others:
+        return firsts, stops, changed
+    firsts = np.concatenate([firsts, [first for first, _, _ in others]])
+    stops = np.concatenate([stops, [stop for _, stop, _ in others]])
+    changed += [words for _, _, words in others]
+    order = firsts.argsort()
+    return firsts[order], stops[order], [changed[index] for index in order.tolist()]
 
 
 def _bounds(firsts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -239,7 +249,8 @@ def _bounds(firsts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
 
 def _keys_of_three(codes: np.ndarray, firsts: np.ndarray) -> np.ndarray:
     """Return one number for each three Chinese characters that begin at `firsts`."""
-    return codes[firsts] << 32 | codes[firsts + 1] << 16 | codes[firsts + 2]
+    keys: np.ndarray = codes[firsts] << 32 | codes[firsts + 1] << 16 | codes[firsts + 2]
+    return keys
 
 
 @cache
@@ -277,7 +288,7 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _latin_kinds() -> np.ndarray:
-    """Return the kinds of each ASCII code that jieba puts into one block with Chinese; the last entry is for the rest."""
+    """Return the kinds of each ASCII code; 0 for what jieba puts into no block with Chinese, and for the last entry."""
     import numpy as np
 
     kinds = np.zeros(_NUM_ASCII + 1, dtype=np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -255,7 +255,7 @@ def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None
     """
     from dlcli.models.text.vectors import read_vectors
 
-    table = network.embedding.weight
+    table = cast(nn.Embedding, network.embedding).weight
     rows, values, size = read_vectors(path, vocabulary.tokens)
     if size != table.shape[1]:
         raise UsageError(
