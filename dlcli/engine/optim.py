@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.muon import Muon, muon_groups
 
@@ -40,7 +41,11 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
-    """Return the optimizer that the configuration names over the module's trainable parameters."""
+    """Return the optimizer that the configuration names over the module's trainable parameters.
+
+    Raises:
+        UsageError: the optimizer has no weight decay, and some is asked for.
+    """
     if config.optimizer == "muon":
         return Muon(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay))
     groups = [group for group in parameter_groups(module, config.weight_decay) if group["params"]]
@@ -48,6 +53,11 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True)
     if config.optimizer == "lazyadam":
+        if config.weight_decay:
+            raise UsageError(
+                f"--optimizer lazyadam: decays no weights, and --weight-decay is {config.weight_decay:g}",
+                hint="give --weight-decay 0: rows that a batch lacks are to stay where they are",
+            )
         from dlcli.engine.lazy_adam import LazyAdam
 
         return LazyAdam([{"params": group["params"]} for group in groups], lr=rate)

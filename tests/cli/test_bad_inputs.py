@@ -453,6 +453,9 @@ TRAIN = {
         "--embedding-dim 2",
         lambda b: (_prepared_texts(b), b.write("v.txt", "好 1 2\n")),
     ),
+    "weight decay that the optimizer has not": Row(
+        "train ./data/t --weight-decay 0.1", USAGE, "--weight-decay 0:", _prepared_texts
+    ),
     "folds that are one": Row("train digits --folds 1", USAGE, "'1'"),
     "fold of nothing": Row("train digits --fold 2", USAGE, "--folds K"),
     "group of images": Row("train digits --folds 3 --group a", USAGE, "--group", lambda b: b.digits()),

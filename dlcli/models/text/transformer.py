@@ -21,7 +21,7 @@ class TextTransformer(nn.Module):
     Args:
         embedding_dim: size of the states, a multiple of `heads`.
         hidden: size of the inner layer (default: four times the states).
-        max_length: tokens of the longest text.
+        max_length: tokens of the longest text; a longer one is an error of shapes.
     """
 
     places: Tensor
