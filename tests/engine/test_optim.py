@@ -12,7 +12,7 @@ def test_every_schedule_of_the_options_has_a_shape():
     assert set(SHAPES) == set(SCHEDULES)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "muon"])  # see test_muon.py
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in ("muon", "lazyadam")])
 def test_norms_and_biases_do_not_decay(name):
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3))
     optimizer = build_optimizer(module, TrainConfig(optimizer=name, weight_decay=0.1))
