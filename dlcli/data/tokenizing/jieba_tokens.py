@@ -210,55 +210,53 @@ def _changes(
     is_latin = (kinds[starts] > 0) & (is_one | (num_alnum[ends] - num_alnum[starts] == ends - starts))
     first_codes = codes[starts].astype(np.int64)
     is_han = is_one & (first_codes >= viterbi.FIRST_HAN) & (first_codes <= viterbi.LAST_HAN)
-    is_single = np.concatenate([[False], is_han | is_latin, [False]])
-
-    def is_alone(firsts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Return which ranges of steps have nothing single beside them."""
-        alone: np.ndarray = ~(is_single[firsts] | is_single[ends + 1])
-        return alone
-
     firsts, stops = _runs(is_han)
-    is_left = (stops - firsts == 3) & is_alone(firsts, stops)
-    is_left[is_left] = np.isin(_keys_of_three(first_codes, firsts[is_left]), _spelled_keys())
+    is_left = _is_spelled_by_three(first_codes, firsts, stops) & _is_alone(is_han | is_latin, firsts, stops)
     firsts, stops = firsts[~is_left], stops[~is_left]
     is_long = stops - firsts > _LONGEST_RUN
-    long_runs = _bounds(firsts[is_long], stops[is_long])
-    firsts, stops = viterbi.word_spans(first_codes, firsts[~is_long], (stops - firsts)[~is_long])
-    words = [text[start:end] for start, end in _bounds(starts[firsts], ends[stops - 1])]
-    is_pair = (stops - firsts == 2) & is_alone(firsts, stops)
-    is_joined = np.ones(len(firsts), dtype=bool)
-    is_joined[is_pair] = [not rust.has_word(word) for word in compress(words, is_pair.tobytes())]
-    firsts, stops = firsts[is_joined], stops[is_joined]
-    changed: list[Sequence[str]] = [*zip(compress(words, is_joined.tobytes()))]
 
     latin = _bounds(*_joinable(kinds, is_latin, ends))
-    others = [(first, stop, viterbi.words_of("".join(steps[first:stop]))) for first, stop in long_runs]
-    others += [(first, stop, _latin_words("".join(steps[first:stop]))) for first, stop in latin]
-    if not others:
-        return firsts, stops, changed
-    firsts = np.concatenate([firsts, [first for first, _, _ in others]])
-    stops = np.concatenate([stops, [stop for _, stop, _ in others]])
+    others = [(first, stop, _latin_words("".join(steps[first:stop]))) for first, stop in latin]
+    for first, stop in _bounds(firsts[is_long], stops[is_long]):
+        others.append((first, stop, viterbi.words_of("".join(steps[first:stop]))))
+
+    firsts, stops = viterbi.word_spans(first_codes, firsts[~is_long], (stops - firsts)[~is_long])
+    words = [text[start:end] for start, end in _bounds(starts[firsts], ends[stops - 1])]
+    is_pair = (stops - firsts == 2) & _is_alone(is_han | is_latin, firsts, stops)
+    is_joined = np.ones(len(firsts), dtype=bool)
+    is_joined[is_pair] = [not rust.has_word(word) for word in compress(words, is_pair.tobytes())]
+    changed: list[Sequence[str]] = [*zip(compress(words, is_joined.tobytes()))]
     changed += [words for _, _, words in others]
+    firsts = np.array([*firsts[is_joined].tolist(), *(first for first, _, _ in others)], dtype=np.int64)
+    stops = np.array([*stops[is_joined].tolist(), *(stop for _, stop, _ in others)], dtype=np.int64)
     order = firsts.argsort()
     return firsts[order], stops[order], [changed[index] for index in order.tolist()]
+
+
+def _is_alone(is_single: np.ndarray, firsts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return which ranges of steps have nothing single beside them."""
+    import numpy as np
+
+    beside = np.concatenate([[False], is_single, [False]])
+    alone: np.ndarray = ~(beside[firsts] | beside[stops + 1])
+    return alone
 
 
 def _bounds(firsts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
     return zip(firsts.tolist(), ends.tolist(), strict=True)
 
 
-def _keys_of_three(codes: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """Return one number for each three Chinese characters that begin at `firsts`."""
-    keys: np.ndarray = codes[firsts] << 32 | codes[firsts + 1] << 16 | codes[firsts + 2]
-    return keys
-
-
-@cache
-def _spelled_keys() -> np.ndarray:
+def _is_spelled_by_three(codes: np.ndarray, firsts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return which runs of Chinese characters are a word of `_SPELLED_BY_THREE`."""
     import numpy as np
 
-    codes = np.array([*map(ord, "".join(_SPELLED_BY_THREE))])
-    return _keys_of_three(codes, np.arange(0, len(codes), 3))
+    is_spelled: np.ndarray = stops - firsts == 3
+    runs = firsts[is_spelled]
+    words = np.array([*map(ord, "".join(_SPELLED_BY_THREE))]).reshape(-1, 3).T
+    # One number for three characters of 16 bits each.
+    keys = [a << 32 | b << 16 | c for a, b, c in ((codes[runs], codes[runs + 1], codes[runs + 2]), words)]
+    is_spelled[is_spelled] = np.isin(*keys)
+    return is_spelled
 
 
 def _joinable(kinds: np.ndarray, is_latin: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "rnn": {"learning_rate": 5e-4},
     "transformer": {"learning_rate": 5e-4, "warmup": 0.5},
     "dpcnn": {"learning_rate": 1e-3},
-    "fasttext": {"learning_rate": 1e-2},
+    "fasttext": {"learning_rate": 2e-3},
 }
 
 
