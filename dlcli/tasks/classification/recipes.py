@@ -59,8 +59,8 @@ FINE_TUNE: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 3e-4, "weigh
 AIRNET: dict[str, Any] = {
     # Jordan 2024, arXiv:2404.00498, in the form of airbench94_muon.py: Muon's rate falls in a line from the first step;
     # there the batch is 2,000 and the rate 0.24, which is as much noise as 0.12 at 512. Width 32 is what two cores
-    # train in some minutes; --width 64 is the paper's. No images are held out: the rate ends at zero, so the last epoch is
-    # the best, which a few hundred images would not see for noise (they cost half a point in a run of eight epochs).
+    # train in some minutes; --width 64 is the paper's. No images are held out: the rate ends at zero, so the last epoch
+    # is the best, which a few hundred images would not see for noise.
     "epochs": 8,
     "batch_size": 512,
     "optimizer": "muon",
