@@ -1,6 +1,6 @@
 """What the loop costs over one written by hand, and what `--precision auto` gains over torch's defaults.
 
-    python benchmarks/training_step.py [--steps N] [--rounds N] [--net tiny|resnet18]
+    python benchmarks/training_step.py [--steps N] [--rounds N] [--net tiny|resnet18|resnet18-small]
 
 A: a bare loop on the same net and data: forward, cross-entropy, backward, step; nothing is logged.
 B: `dlcli.engine.loop.train` with all of its observers (metrics, tensorboard, checkpoints, epoch lines, signals).
@@ -36,6 +36,7 @@ from dlcli.engine.task import Goal, Update
 from dlcli.engine.tensorboard import TensorBoard
 from dlcli.models.lenet import SmallCNN
 from dlcli.models.normalised import Normalised
+from dlcli.models.zoo import build_torchvision
 
 BATCH = 128
 
@@ -44,8 +45,10 @@ def build(net: str) -> torch.nn.Module:
     """Return the network with its normalisation."""
     if net == "tiny":
         inner: torch.nn.Module = SmallCNN(num_classes=10, in_channels=3, image_size=32, width=8)
-    else:
+    elif net == "resnet18":
         inner = torchvision.models.resnet18(num_classes=10)
+    else:  # as `dl train cifar10 --model resnet18` builds it: a stem that keeps the resolution of small images
+        inner = build_torchvision("resnet18", num_classes=10, in_channels=3, image_size=32, pretrained=None)
     return Normalised(inner, (0.5,) * 3, (0.25,) * 3)
 
 
@@ -102,11 +105,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--net", choices=["tiny", "resnet18"], default="resnet18")
+    parser.add_argument("--net", choices=["tiny", "resnet18", "resnet18-small"], default="resnet18")
     options = parser.parse_args()
     task = BenchTask(options.net, options.steps)
     plain = Device(torch.device("cpu"), is_channels_last=False)
-    fast = Device(torch.device("cpu"), precision="bf16" if options.net == "resnet18" else "fp32")
+    fast = Device(torch.device("cpu"), precision="fp32" if options.net == "tiny" else "bf16")
     ways = {
         "A bare loop": (bare, fast),
         "B dl's loop": (house, fast),
