@@ -17,6 +17,7 @@ from dlcli.data.card import Card
 from dlcli.data.decoding import read_image
 from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.forms.images import ImagesForm
+from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, FileLoader, Order, PackedLoader, Shard
 from dlcli.data.packed import Stacked
 from dlcli.data.splitting import stratified_part
@@ -53,15 +54,8 @@ class ImageSource:
         config: ClassificationConfig,
         train: TrainConfig,
     ) -> None:
-        unknown = [name for name in form.card.classes if name not in labels]
-        if unknown:
-            raise DataError(
-                f"{form.root}: class {unknown[0]!r} is unknown to the run",
-                details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
-                hint="rename the folder, or train on this data",
-            )
         self.form = form
-        self._to_run = np.array([labels.index(name) for name in form.card.classes], dtype=np.int64)
+        self._to_run = indices_in_run(form.card.classes, labels, form.root)
         self._num_classes = len(labels)
         self._preprocess = preprocess
         self._config = config
@@ -120,10 +114,7 @@ class ImageSource:
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over images."""
         folder, indices = self._part("train")
-        counts = np.bincount(self._labels(folder)[indices], minlength=self._num_classes)
-        present = counts > 0
-        weights = np.where(present, len(indices) / (present.sum() * np.maximum(counts, 1)), 0.0)
-        return weights.astype(np.float32)
+        return balanced_weights(self._labels(folder)[indices], self._num_classes)
 
     def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> PackedLoader | FileLoader:
         """Return a process's share of the batches of a split, for `training` shuffled and augmented."""

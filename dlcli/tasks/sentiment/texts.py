@@ -12,6 +12,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.forms.text import TextForm
+from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.text_loader import BucketedOrder, TextLoader, pad
@@ -43,15 +44,8 @@ class TextSource:
         max_length: int,
         train: TrainConfig,
     ) -> None:
-        unknown = [name for name in form.card.classes if name not in labels]
-        if unknown:
-            raise DataError(
-                f"{form.root}: class {unknown[0]!r} is unknown to the run",
-                details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
-                hint="train on this data",
-            )
         self.form = form
-        self._to_run = np.array([labels.index(name) for name in form.card.classes], dtype=np.int64)
+        self._to_run = indices_in_run(form.card.classes, labels, form.root)
         self._num_classes = len(labels)
         self._max_length = max_length
         self._train = train
@@ -85,10 +79,7 @@ class TextSource:
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over texts."""
         split, rows = self._part("train")
-        counts = np.bincount(self._arrays(split)[2][rows], minlength=self._num_classes)
-        present = counts > 0
-        weights = np.where(present, len(rows) / (present.sum() * np.maximum(counts, 1)), 0.0)
-        return weights.astype(np.float32)
+        return balanced_weights(self._arrays(split)[2][rows], self._num_classes)
 
     def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> TextLoader:
         """Return a process's share of the batches of a split, for `training` shuffled within lengths."""

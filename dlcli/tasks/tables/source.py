@@ -13,6 +13,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import part_of_fold
 from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
+from dlcli.data.labels import balanced_weights
 from dlcli.data.loader import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
@@ -125,10 +126,7 @@ class TableSource:
 
     def class_weights(self, num_classes: int) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over rows."""
-        counts = np.bincount(self.targets[self._part("train")], minlength=num_classes)
-        present = counts > 0
-        weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
-        return weights.astype(np.float32)
+        return balanced_weights(self.targets[self._part("train")], num_classes)
 
     def some_rows(self, count: int) -> dict[str, np.ndarray]:
         """Return the columns of `count` rows from all over the table; of a shorter one some twice."""
