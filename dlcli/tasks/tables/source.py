@@ -13,7 +13,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import part_of_fold
 from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
-from dlcli.data.labels import balanced_weights
+from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
@@ -153,12 +153,5 @@ def _targets(form: TableForm, labels: tuple[str, ...] | None) -> np.ndarray:
     """Return the targets of all rows: float32 numbers, or places in the run's class names."""
     if labels is None:
         return np.asarray(form.rows.targets, np.float32)
-    unknown = [name for name in form.card.classes if name not in labels]
-    if unknown:
-        raise DataError(
-            f"{form.root}: class {unknown[0]!r} is unknown to the run",
-            details=[f"the run knows: {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}"],
-            hint="rename it in the source, or train on this data",
-        )
-    to_run = np.array([labels.index(name) for name in form.card.classes], np.int64)
+    to_run = indices_in_run(form.card.classes, labels, form.root)
     return np.asarray(to_run[form.rows.targets])
