@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import DeviceError, DlError, UsageError
+from dlcli.engine.allocator import keep_freed_memory
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -136,6 +137,7 @@ def open_device(name: str = "auto", *, threads: int | None = None, local_rank: i
     """
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
     torch.set_num_threads(threads or max(1, len(_usable_cores()) // processes))
+    keep_freed_memory()
     if name == "auto":
         if torch.cuda.is_available():
             return Device(torch.device("cuda", local_rank), reason="CUDA is available")
