@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -65,9 +66,12 @@ class Values:
         return Layer(None, {name: value for name, value in self.given.items() if name in names})
 
     def console(self) -> Console:
-        """Return the console that the common options ask for."""
+        """Return the console that the common options ask for; of several processes only the first speaks."""
         common = self.resolve(Common)
-        return Console(is_quiet=common.quiet, is_verbose=common.verbose, is_json=common.json)
+        is_mute = "WORLD_SIZE" in os.environ and os.environ.get("RANK", "0") != "0"  # torchrun sets them
+        return Console(
+            is_quiet=common.quiet or is_mute, is_verbose=common.verbose, is_json=common.json, is_mute=is_mute
+        )
 
 
 def make_command(

@@ -91,7 +91,6 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
         raise UsageError(f"dl train {target.spec.name}: name the target before its options")
     if options.devices is not None and options.devices > 1 and "RANK" not in os.environ:
         _launch(options.devices)
-    _quiet_but_the_writer(console)
     request = _request(target, values, options, origin, console)
     has_folds = is_cross_validation(request.train)
     from dlcli.engine.cross_validation import cross_validate
@@ -109,12 +108,6 @@ def _launch(count: int) -> None:
     del words[place : place + (1 if "=" in words[place] else 2)]
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--max-restarts=3"]
     os.execv(sys.executable, [sys.executable, *launcher, "-m", "dlcli", *words])
-
-
-def _quiet_but_the_writer(console: Console) -> None:
-    """Of several processes let only the first speak; torchrun numbers them in RANK."""
-    if os.environ.get("RANK", "0") != "0":
-        console.is_quiet = console.is_mute = True
 
 
 def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Target:
@@ -208,7 +201,6 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
             f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
             hint=f"`dl train --from {run.name}` starts anew and takes other options",
         )
-    _quiet_but_the_writer(console)
     from dlcli.engine.cross_validation import resume_cross_validation
     from dlcli.engine.training import resume_training
 

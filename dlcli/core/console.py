@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -31,7 +32,7 @@ class Console:
         is_quiet: nothing but the answer and errors.
         is_verbose: details as well.
         is_json: the answer is one JSON document.
-        is_mute: not even the answer; for all but one of several processes.
+        is_mute: neither the answer nor warnings; for all but one of several processes.
         log: a file that also gets every line, once a run exists.
     """
 
@@ -40,6 +41,15 @@ class Console:
     is_json: bool = False
     is_mute: bool = False
     log: Path | None = None
+
+    @contextmanager
+    def logging_to(self, log: Path | None) -> Iterator[None]:
+        """Keep every line of the block in a file too."""
+        before, self.log = self.log, log
+        try:
+            yield
+        finally:
+            self.log = before
 
     def answer(self, text: str) -> None:
         """Write a line of the answer to stdout."""
@@ -67,6 +77,8 @@ class Console:
     def warn(self, line: str) -> None:
         """Write a warning to stderr, quiet or not."""
         self._keep(f"warning: {line}")
+        if self.is_mute:
+            return
         prefix = "\033[33mwarning:\033[0m" if has_colour(sys.stderr) else "warning:"
         self._error_line(f"{prefix} {line}")
 

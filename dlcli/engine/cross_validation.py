@@ -127,13 +127,11 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
             _run_fold(run, replace(request, train=train, name=run.path.name, folder=run.path.parent), console)
         report = summarise(parent, request.data, request.train)
     except BaseException as error:
-        console.log = None
         _close(parent, runs, error)
         if isinstance(error, StoppedError):
             hint = f"go on with `dl train --resume {parent.name}`"
             raise StoppedError(error.message, exit_code=error.exit_code, hint=hint) from None
         raise
-    console.log = None
     goal = parent.entry("goal")
     seconds = sum(float(run.info().get("seconds", 0)) for run in runs)
     best = {name: report[key][goal] for name, key in ((goal, "metrics"), ("standard_error", "standard_errors"))}

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
@@ -107,11 +107,11 @@ class World:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def share_state(self, module: nn.Module) -> None:
-        """Give every process the writer's weights and buffers (running statistics are each process's own)."""
+    def share_tensors(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the writer's values of these tensors, in place."""
         if self.is_alone:
             return
-        for tensor in module.state_dict().values():
+        for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
 

@@ -163,7 +163,7 @@ def _run_epoch(
         state.phase("forward")
         if state.batch % config.accumulate == 0:
             state.task.model.train()
-            set_rates(state.optimizers.values(), state.base_rates, state.schedule.factor(state.step))
+            set_rates(state.optimizers.values(), state.base_rates, state.schedule, state.step)
             weights: dict[str, int] = {}
         is_last = state.batch + 1 == num_batches or (state.batch + 1) % config.accumulate == 0
         _step(state, batch, weights, config, steps_now=is_last)
@@ -251,6 +251,10 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
     record: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, "loss": sum(means.values())}
     if len(means) > 1:
         record |= {f"loss_{name}": value for name, value in means.items()}
+    # Running statistics are each process's own while it trains; what is measured and saved is the writer's.
+    for model in (state.task.model, state.averaged):
+        if model is not None:
+            state.world.share_tensors(model.buffers())
     if valid is not None:
         with averaged_weights(state.task.model, state.averaged):
             figures = evaluate(state.task, valid, state.device, state.world).compute()

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.muon import Muon, muon_groups
+from dlcli.models.fitting import LearnsEarly
 
 MOMENTUM = 0.9
 """Of SGD, with Nesterov's look-ahead: what every reference recipe of this field uses."""
@@ -40,6 +41,20 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
     ]
 
 
+def with_ends(groups: Iterable[dict[str, Any]], module: nn.Module) -> list[dict[str, Any]]:
+    """Return the groups that hold anything; what the network learns early alone is in groups of their own.
+
+    Such a group's `until` is the part of the training in which it is trained: its schedule ends there.
+    """
+    learners = [part for part in module.modules() if isinstance(part, LearnsEarly)]
+    ends = {id(parameter): until for part in learners for parameter, until in part.learned_early()}
+    split: list[dict[str, Any]] = []
+    for group in groups:
+        split.append({**group, "params": [p for p in group["params"] if id(p) not in ends]})
+        split += [{**group, "params": [p], "until": ends[id(p)]} for p in group["params"] if id(p) in ends]
+    return [group for group in split if group["params"]]
+
+
 def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
     """Return the optimizer that the configuration names over the module's trainable parameters.
 
@@ -47,8 +62,8 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
         UsageError: the optimizer has no weight decay, and some is asked for.
     """
     if config.optimizer == "muon":
-        return Muon(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay))
-    groups = [group for group in parameter_groups(module, config.weight_decay) if group["params"]]
+        return Muon(with_ends(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay), module))
+    groups = with_ends(parameter_groups(module, config.weight_decay), module)
     rate = config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True)
@@ -60,7 +75,9 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
             )
         from dlcli.engine.lazy_adam import LazyAdam
 
-        return LazyAdam([{"params": group["params"]} for group in groups], lr=rate)
+        for group in groups:
+            del group["weight_decay"]
+        return LazyAdam(groups, lr=rate)
     # One kernel for all: half the time of a step where an embedding is large, and the same numbers.
     if config.optimizer == "adam":
         return torch.optim.Adam(groups, lr=rate, fused=True)
@@ -120,10 +137,18 @@ class Schedule:
     scale: float = 1.0
     stale_epochs: int = 0
 
-    def factor(self, step: int) -> float:
-        """Return the factor for the step numbered `step` (from 0)."""
+    def factor(self, step: int, until: float = 1.0) -> float:
+        """Return the factor for the step numbered `step` (from 0).
+
+        Args:
+            step: how many steps came before it.
+            until: the part of the training that the shape is squeezed into; after it the factor is 0.
+        """
+        progress = step / max(1, self.num_steps)
+        if until < 1 and progress >= until:
+            return 0.0
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return warm * self.scale * SHAPES[self.shape](step / max(1, self.num_steps))
+        return warm * self.scale * SHAPES[self.shape](progress / until)
 
     def observe(self, *, is_better: bool) -> None:
         """Take note of a finished epoch; only `plateau` acts on it."""
@@ -146,13 +171,14 @@ def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:
     return [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in optimizers]
 
 
-def set_rates(optimizers: Iterable[Optimizer], rates: list[list[float]], factor: float) -> None:
-    """Set each group's learning rate to its base times the factor."""
+def set_rates(optimizers: Iterable[Optimizer], rates: list[list[float]], schedule: Schedule, step: int) -> None:
+    """Set each group's learning rate to its base times the schedule's factor at this step."""
     for optimizer, bases in zip(optimizers, rates, strict=True):
         for group, base in zip(optimizer.param_groups, bases, strict=True):
-            group["lr"] = base * factor
+            group["lr"] = base * schedule.factor(step, group.get("until", 1.0))
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters that the optimizer steps."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    """Return the parameters that the optimizer steps now: those of a group whose end has come need no gradient."""
+    groups = [group for group in optimizer.param_groups if "until" not in group or group["lr"]]
+    return [parameter for group in groups for parameter in group["params"]]

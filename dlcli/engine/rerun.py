@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import Layer, resolve, to_dict
 from dlcli.core.errors import UsageError
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import FINISHED, RunDir
-from dlcli.core.train_config import TrainConfig
 from dlcli.engine.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.device import open_device
 from dlcli.engine.distributed import world_of_environment
-from dlcli.engine.restore import blaming, describe_run
+from dlcli.engine.restore import blaming, describe_run, precision_of
 from dlcli.engine.surroundings import versions
 from dlcli.engine.training import TrainRequest
 
@@ -50,9 +48,7 @@ def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> Tr
     description = describe_run(run)
     with blaming(run.config_file):
         config, train = description.configs(str(run.config_file))
-    settled = {"precision": run.entry("precision"), "profile": False}
-    with blaming(run.info_file):
-        train = resolve(TrainConfig, [Layer(str(run.info_file), to_dict(train) | settled)])
+    train = replace(train, precision=precision_of(run), profile=False)
     return TrainRequest(description.spec, description.dataset, data, description.model, config, train, command, name)
 
 

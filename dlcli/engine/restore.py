@@ -91,6 +91,18 @@ def describe_run(run: RunDir) -> Description:
     return Description(task, run.config(), run.assets(names), model, dataset, run.name)
 
 
+def precision_of(run: RunDir) -> str:
+    """Return the number format that a run was trained in.
+
+    Raises:
+        RunError: the run does not say it.
+    """
+    value = run.entry("precision")
+    if value not in ("fp32", "bf16"):
+        raise RunError(f"{run.info_file}: 'precision' cannot be {value!r}", hint="fp32 or bf16, as it was trained")
+    return value
+
+
 def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
     """Return the run's task with its best weights (the newest where no epoch has finished).
 

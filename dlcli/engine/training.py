@@ -40,7 +40,7 @@ from dlcli.engine.limits import limits_of
 from dlcli.engine.loop import TrainState, start_state, train
 from dlcli.engine.precision import choose_precision, why_untimed
 from dlcli.engine.profiling import Profile
-from dlcli.engine.restore import blaming, describe_run
+from dlcli.engine.restore import blaming, describe_run, precision_of
 from dlcli.engine.signals import StopOnSignal
 from dlcli.engine.surroundings import git_revision, versions
 from dlcli.engine.task import Loader, Task
@@ -135,7 +135,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
         seed_everything(request.train.seed)
         task, loader, valid = _open_task(request, device, world)
     seed_everything(request.train.seed + world.rank)  # the same weights, but dropout of their own
-    world.share_state(task.model)
+    world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
     run = world.share(_create_run(request, task, device, world) if world.is_writer else None)
     assert run is not None
@@ -180,7 +180,7 @@ def _go_on(run: RunDir, data: Path | None, console: Console, world: World, devic
     with blaming(run.config_file):
         spec = description.spec
         config, options = description.configs(str(run.config_file))
-    device = device.with_precision(str(info.get("precision", "fp32")))
+    device = device.with_precision(precision_of(run))
     seed_everything(options.seed)
     data = data or Path(str(info.get("data", "")))
     command = run.entry("command")
@@ -253,11 +253,10 @@ def _run_to_end(
     run: RunDir, state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, console: Console
 ) -> RunDir:
     is_writer = state.world.is_writer
-    console.log = run.log_file if is_writer else None
     if config.compile:
         compile_network(state.task.model)
     started = time.perf_counter()
-    with StopOnSignal() as signals:
+    with StopOnSignal() as signals, console.logging_to(run.log_file if is_writer else None):
         try:
             reason = train(state, loader, valid, config, _callbacks(run, config, console, signals, is_writer=is_writer))
         except DivergedError as error:
@@ -265,7 +264,6 @@ def _run_to_end(
             raise
         except BaseException as error:
             if state.step == 0:
-                console.log = None
                 if is_writer:
                     remove_run(run)
                 raise
@@ -275,10 +273,10 @@ def _run_to_end(
                 raise _stopped(run, state, signals.received, "stopped at once") from None
             raise
         _close(run, state, FINISHED if signals.received is None else INTERRUPTED, started)
+        if reason is not None and signals.received is None:
+            console.say(reason)
     if signals.received is not None:
         raise _stopped(run, state, signals.received, str(reason))
-    if reason is not None:
-        console.say(reason)
     return run
 
 

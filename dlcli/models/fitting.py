@@ -1,7 +1,8 @@
-"""What a network can do that takes a layer from the training images before the first step."""
+"""What a network can tell of its training: a layer that is taken from the images, parameters that are soon learned."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -17,6 +18,15 @@ class FitsToImages(Protocol):
 
     def fit_to(self, images: Tensor) -> None:
         """Compute the layer from normalised (N, C, H, W) training images; the weights are part of the state dict."""
+        ...
+
+
+@runtime_checkable
+class LearnsEarly(Protocol):
+    """A network some of whose parameters are trained in the first part of a training only, which spares time after."""
+
+    def learned_early(self) -> Iterable[tuple[Tensor, float]]:
+        """Return each such parameter, and the part of the training, in (0, 1), after which it stands still."""
         ...
 
 

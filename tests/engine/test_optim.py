@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
 
 from dlcli.core.train_config import OPTIMIZERS, SCHEDULES, TrainConfig
-from dlcli.engine.optim import SHAPES, Schedule, base_rates, build_optimizer, parameter_groups, set_rates
+from dlcli.engine.optim import (
+    SHAPES,
+    Schedule,
+    base_rates,
+    build_optimizer,
+    parameter_groups,
+    parameters_of,
+    set_rates,
+)
 
 
 def test_every_schedule_of_the_options_has_a_shape():
@@ -76,6 +86,41 @@ def test_rates_are_set_from_each_groups_own_base():
     a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([{"params": [a], "lr": 0.1}, {"params": [b], "lr": 0.2}])
     bases = base_rates([optimizer])
-    set_rates([optimizer], bases, 0.5)
-    set_rates([optimizer], bases, 0.5)
+    schedule = Schedule("linear", num_steps=4)
+    set_rates([optimizer], bases, schedule, 2)
+    set_rates([optimizer], bases, schedule, 2)
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.1]
+
+
+class SoonLearned(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 2)
+
+    def learned_early(self):
+        return [(self.first.bias, 0.5)]
+
+    def forward(self, x):
+        return self.second(torch.tanh(self.first(x)))
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "lazyadam"])
+def test_what_is_learned_early_has_a_schedule_that_ends_and_then_wants_no_gradient(name):
+    torch.manual_seed(0)
+    model = nn.Sequential(SoonLearned())
+    soon = model[0].first.bias
+    config = TrainConfig(optimizer=name, learning_rate=0.1, weight_decay=0.1)
+    optimizer, schedule = build_optimizer(model, config), Schedule("linear", num_steps=8)
+    bases, history = base_rates([optimizer]), []
+    for step in range(8):
+        set_rates([optimizer], bases, schedule, step)
+        parameters = parameters_of(optimizer)
+        assert (id(soon) in map(id, parameters)) == (step < 4)
+        model(torch.randn(5, 3)).square().sum().backward(inputs=parameters)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        history.append((soon.detach().clone(), model[0].second.bias.detach().clone()))
+    moved = [[not torch.equal(a, b) for a, b in pairwise(column)] for column in zip(*history, strict=True)]
+    assert moved == [[True] * 3 + [False] * 4, [True] * 7]
+    rates = [schedule.factor(step, until=0.5) for step in range(8)]
+    assert rates == pytest.approx([1, 0.75, 0.5, 0.25, 0, 0, 0, 0])

@@ -67,6 +67,15 @@ def test_training_leaves_the_filters_and_the_norms_scale_alone() -> None:
     assert same == {"whiten.weight", *(f"layer{block}.{norm}.weight" for block in (1, 2, 3) for norm in (2, 5))}
 
 
+def test_the_first_bias_is_learned_in_the_first_third_of_a_training() -> None:
+    network = AirNet(num_classes=4, width=8)
+    [(bias, until)] = network.learned_early()
+    assert bias is network.whiten.bias
+    groups = build_optimizer(network, TrainConfig(optimizer="muon")).param_groups
+    assert [group["params"] for group in groups if "until" in group] == [[bias]]
+    assert until == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize("layer", ["layer1", "layer2", "layer3"])
 def test_convolutions_pass_their_first_channels_through(layer: str) -> None:
     network = AirNet(num_classes=10, width=32)
