@@ -57,12 +57,16 @@ OpenRequest = Callable[["TrainRequest", Device, World], tuple[Task, Loader, Load
 
 @dataclass(frozen=True)
 class Cost:
-    """What a size takes here, in seconds: once at the start, for each step, and for each validation."""
+    """What a size takes here, in seconds: once at the start, for each step, and for each validation.
+
+    `precision` is the number format in which it does.
+    """
 
     start_s: float
     step_s: float
     steps_per_epoch: int
     valid_s: float
+    precision: str = "fp32"
 
     @property
     def epoch_s(self) -> float:
@@ -155,12 +159,13 @@ def plan_budget(
             hint=f"give it --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
         )
     expected_s = spent_s + cost.seconds_of(steps)
-    parts = [part for part in (size.label, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
+    parts = [part for part in (size.label, cost.precision, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
     reason = f"budget {options.budget}: {', '.join(parts)}; about {expected_s:.0f} s with validation"
     # The last epoch may be cut: the schedule knows the steps and ends with them.
     is_cut = steps % cost.steps_per_epoch > 0
     most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
-    return Plan(size.config, dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps), reason)
+    settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps, precision=cost.precision)
+    return Plan(size.config, settled, reason)
 
 
 def choose_size(
@@ -206,7 +211,8 @@ def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Cloc
     steps = StepTimes(clock, limit_s)
     train(state, loader, None, options, [steps])
     valid_s = _seconds_of_validation(task, valid, device, clock) if valid is not None else 0.0
-    return Cost(steps.moments[0] - started, max(steps.seconds_a_step, 1e-9), state.steps_per_epoch, valid_s)
+    step_s = max(steps.seconds_a_step, 1e-9)
+    return Cost(steps.moments[0] - started, step_s, state.steps_per_epoch, valid_s, device.precision)
 
 
 class StepTimes(Callback):

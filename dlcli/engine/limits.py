@@ -25,7 +25,7 @@ class StepLimit(Callback):
     def on_step_end(self, state: TrainState) -> None:
         """Stop at the limit."""
         if state.step >= self._num_steps:
-            raise StopTraining(f"reached --max-steps {self._num_steps}", finishes_epoch=True)
+            raise StopTraining(f"reached step {self._num_steps}, the last", finishes_epoch=True)
 
 
 class TimeLimit(Callback):

@@ -40,7 +40,7 @@ def choose_precision(
     The model, its buffers and the random generators are left as they were.
     """
     if asked != "auto":
-        return device.with_precision(asked), "asked for"
+        return device.with_precision(asked), "given"
     if untimed is not None:
         return device.with_precision("fp32"), untimed
     if device.torch_device.type == "mps":

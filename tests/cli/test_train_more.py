@@ -77,7 +77,7 @@ def test_a_limited_averaged_and_profiled_run_is_a_finished_one(bench: Any, dl: A
     run = Path(answer.out.strip())
     info = json.loads((run / "run.json").read_text())
     assert (info["status"], info["epochs"], info["best"]["step"]) == ("finished", 1, 8)
-    assert "reached --max-steps 8" in answer.err
+    assert "reached step 8, the last" in answer.err
     assert json.loads((run / "profile" / "step.json").read_text())["steps"] == 3
     assert "a step takes" in answer.err
     best, last = (torch.load(run / "checkpoints" / name, weights_only=True) for name in ("best.pt", "last.pt"))

@@ -78,9 +78,10 @@ def test_the_plan_fills_the_budget_and_no_more(toy_task):
     assert opened == [0.1, 0.5, 5.0]
     assert expected_s <= 100 * (1 - RESERVE) < expected_s + 0.5 + 0.3
     assert steps % 5
-    assert plan.train == dataclasses.replace(OPTIONS, budget=None, epochs=steps // 5 + 1, max_steps=steps)
-    told = f"budget 100s: step 0.5, {steps / 5:.4g} epochs of {epoch_s:.1f} s; about {expected_s:.0f} s with validation"
-    assert plan.reason == told
+    settled = {"budget": None, "epochs": steps // 5 + 1, "max_steps": steps, "precision": "fp32"}
+    assert plan.train == dataclasses.replace(OPTIONS, **settled), "the number format is the one that was timed"
+    epochs = f"{steps / 5:.4g} epochs of {epoch_s:.1f} s"
+    assert plan.reason == f"budget 100s: step 0.5, fp32, {epochs}; about {expected_s:.0f} s with validation"
 
 
 def test_a_task_of_one_size_gets_the_epochs_that_fit(toy_task):

@@ -52,7 +52,7 @@ def test_max_steps_ends_with_that_step_and_a_validated_epoch(toy_task, limit, ep
     state, reason = run(toy_task(config), config, clock, *limits_of(config))
     assert (state.step, state.num_epochs) == (limit, len(epochs))
     assert clock.epochs == epochs
-    assert reason == f"reached --max-steps {limit}"
+    assert reason == f"reached step {limit}, the last"
 
 
 def test_the_schedule_comes_to_its_end_with_max_steps(toy_task):

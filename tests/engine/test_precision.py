@@ -28,7 +28,7 @@ def test_what_is_asked_for_is_taken_without_a_trial(toy_task, asked):
     task = toy_task(TrainConfig())
     task.training_step = None
     device, reason = choose_precision(task, CPU, {}, asked)
-    assert (device.precision, reason) == (asked, "asked for")
+    assert (device.precision, reason) == (asked, "given")
 
 
 @pytest.mark.parametrize(("seconds", "chosen"), [((2.0, 1.0), "bf16"), ((1.0, 2.0), "fp32"), ((1.05, 1.0), "fp32")])

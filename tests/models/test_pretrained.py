@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights
+from torchvision.transforms.functional import normalize
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.models.pretrained import load_pretrained
+from dlcli.models.lenet import SmallCNN
+from dlcli.models.normalised import Normalised
+from dlcli.models.pretrained import expected_pixels, load_pretrained
+from dlcli.models.stem import head_name
 from dlcli.models.zoo import build_torchvision
 
 NAME = "squeezenet1_1"
@@ -119,6 +124,41 @@ def test_malicious_pickle_is_refused_and_does_nothing(write: object, tmp_path: P
     with pytest.raises(RunError, match="refused"):
         build_torchvision(NAME, num_classes=3, pretrained=str(path))
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("wrap", [lambda state: {"model": state}, lambda state: {"state_dict": state, "epoch": 3}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_wrapped_weights_are_found(wrap: object, prefix: str, source: OrderedDict[str, Tensor], tmp_path: Path) -> None:
+    named = OrderedDict((prefix + key, value) for key, value in source.items())
+    path = _save(tmp_path, wrap(named))  # type: ignore[operator]
+    assert _differing(build_torchvision(NAME, num_classes=7, pretrained=path), source) == set()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_runs_folder_gives_its_weights_and_its_pixels(channels: int, tmp_path: Path) -> None:
+    mean, std = (0.5, 0.4, 0.3)[:channels], (0.2, 0.3, 0.4)[:channels]
+    network = Normalised(SmallCNN(num_classes=4, in_channels=channels), mean, std)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"schema": 1, "model": network.state_dict()}, tmp_path / "checkpoints" / "best.pt")
+    assert expected_pixels("cnn", str(tmp_path)) == (pytest.approx(mean), pytest.approx(std))
+    other = SmallCNN(num_classes=6, in_channels=channels)
+    load_pretrained(other, "cnn", str(tmp_path), 28)
+    head = head_name(other)
+    assert _differing(other, OrderedDict(network.network.state_dict())) == {f"{head}.weight", f"{head}.bias"}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "swin_t", "mnasnet0_5"])
+def test_published_weights_expect_the_pixels_of_torchvisions_presets(name: str) -> None:
+    preset = get_model_weights(name).DEFAULT.transforms()
+    assert expected_pixels(name, "default") == (tuple(preset.mean), tuple(preset.std))
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_pixels_are_as_torchvisions_own_network_transforms_them(name: str) -> None:
+    preset, pixels = get_model_weights(name).DEFAULT.transforms(), torch.rand(2, 3, 4, 4)
+    theirs = get_model(name, transform_input=True, aux_logits=True, init_weights=False)
+    wanted = theirs._transform_input(normalize(pixels, preset.mean, preset.std))
+    torch.testing.assert_close(normalize(pixels, *map(list, expected_pixels(name, "default"))), wanted)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
