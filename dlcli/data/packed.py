@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.files import write_json
+from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import Card
 
 FOLDER = "packed"
@@ -107,7 +108,7 @@ def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit 
             return None
         images = np.load(images_file(root, split), mmap_mode="r", allow_pickle=False)
         labels = np.load(labels_file(root, split), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except UNREADABLE:
         return None
     shape = (card.num_items(split), *card.details["image_size"], card.details["channels"])
     if images.dtype != np.uint8 or images.shape != shape or labels.dtype != np.int64 or labels.shape != shape[:1]:

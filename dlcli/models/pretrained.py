@@ -1,4 +1,4 @@
-"""Weights that know something already: torchvision's own, or a local file of them."""
+"""Weights that know something already: torchvision's own, a local file of them, or another run's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import sys
 import warnings
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +25,49 @@ DEFAULT = "default"
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Side heads of GoogLeNet and Inception v3, which the networks are built without."""
 
+WRAPPED_IN = ("model", "state_dict")
+"""Under which names a file of more than weights holds them: dl's own and torchvision's references, timm's."""
+
+PREFIXES = ("module.", "network.")
+"""What stands before every name when a network was saved within another module: a parallel one, dl's `Normalised`."""
+
+BEST_OF_RUN = Path("checkpoints", "best.pt")
+
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 """torchvision's DenseNet files still say `norm.1.weight` for what is now `norm1.weight`."""
 
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of the pixels of ImageNet's training images: what torchvision's weights were trained with."""
+
+HALVES = (0.5, 0.5, 0.5)
+"""Mean and std of the two networks whose weights came from TensorFlow, which scales pixels to -1..1."""
+
+
+def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and std, per channel in [0, 1], of the pixels that weights expect: a run's own, else ImageNet's.
+
+    Their length is the number of channels: 1 or 3.
+
+    Args:
+        name: the network's name.
+        source: as of `load_pretrained`.
+
+    Raises:
+        RunError: the file is missing, damaged or refused.
+
+    Source: torchvision's `ImageClassification` presets; `transform_input` of its GoogLeNet and Inception v3.
+    """
+    content = _read(_path_of(name, source)) if source != DEFAULT else {}
+    state = _weights_in(content)
+    mean, scale = state.get("mean"), state.get("scale")
+    if isinstance(mean, Tensor) and isinstance(scale, Tensor) and mean.numel() == scale.numel() in (1, 3):
+        return tuple((mean.flatten() / 255).tolist()), tuple((1 / (255 * scale.flatten())).tolist())
+    return (HALVES, HALVES) if name in ("googlenet", "inception_v3") else (IMAGENET_MEAN, IMAGENET_STD)
+
+
 def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -> None:
-    """Put pretrained weights into a torchvision classifier, in place.
+    """Put pretrained weights into a classifier, in place.
 
     All names and shapes must fit, but for the head, which stays fresh where the number of classes differs, and the
     first convolution: for one channel its filters are summed over RGB; where its kernel was changed for small images
@@ -36,15 +75,16 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -
 
     Args:
         model: the network, fitted to its classes, channels and image size.
-        name: torchvision's name of it.
-        source: "default" for torchvision's weights (from the cache of torch.hub, else downloaded), or a file.
+        name: its name.
+        source: "default" for torchvision's weights (from the cache of torch.hub, else downloaded), a file of weights,
+            or the folder of a run.
         image_size: side of the images.
 
     Raises:
         DataError: the weights cannot be downloaded.
         RunError: the file is missing, damaged, refused, or does not fit.
     """
-    path = _default_file(name) if source == DEFAULT else Path(source).expanduser()
+    path = _path_of(name, source)
     state = _fit(read_state_dict(path), model, path, image_size)
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)
@@ -57,31 +97,57 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -
         raise _does_not_fit(path, name, f"{', '.join(wrong)} ({len(missing) + len(unexpected)} names differ)")
 
 
-def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
-    """Return the tensors of a file by name, on the CPU; nothing but tensors and plain values is unpickled.
+def _path_of(name: str, source: str) -> Path:
+    if source == DEFAULT:
+        return _default_file(name)
+    path = Path(source).expanduser()
+    return path / BEST_OF_RUN if path.is_dir() else path
 
-    Raises:
-        RunError: the file is missing, damaged, refused, or holds something else.
-    """
-    hint = (
-        "--pretrained takes `default` or a file of weights by name, as torch.save(model.state_dict(), FILE) writes it"
-    )
+
+HINT = (
+    "--pretrained takes `default`, a run's folder, or a file of weights by name, "
+    "as torch.save(model.state_dict(), FILE) writes it"
+)
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    """Return what a file holds, on the CPU; nothing but tensors and plain values is unpickled."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of the pickle's protocol; what it holds is judged below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise RunError(f"{path}: no such file", hint=hint) from None
+        raise RunError(f"{path}: no such file", hint=HINT) from None
     except pickle.UnpicklingError as error:
-        raise RunError(f"{path}: refused: {_first_line(error)}", hint=hint) from None
+        raise RunError(f"{path}: refused: {_first_line(error)}", hint=HINT) from None
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: damaged: {_first_line(error)}", hint=hint) from None
+        raise RunError(f"{path}: damaged: {_first_line(error)}", hint=HINT) from None
     if not isinstance(content, dict) or not content:
-        raise RunError(f"{path}: holds no weights by name", hint=hint)
+        raise RunError(f"{path}: holds no weights by name", hint=HINT)
+    return content
+
+
+def _weights_in(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    for name in WRAPPED_IN:
+        if isinstance(content.get(name), dict):
+            return content[name]  # type: ignore[no-any-return]
+    return content
+
+
+def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
+    """Return the tensors of a file by name, as the network itself names them.
+
+    Raises:
+        RunError: the file is missing, damaged, refused, or holds something else.
+    """
+    content = _weights_in(_read(path))
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise RunError(f"{path}: {str(key)[:60]!r} is not the name of a tensor", hint=hint)
+            raise RunError(f"{path}: {str(key)[:60]!r} is not the name of a tensor", hint=HINT)
     state = OrderedDict(content)
+    for prefix in PREFIXES:
+        inner = OrderedDict((key[len(prefix) :], value) for key, value in state.items() if key.startswith(prefix))
+        state = inner or state
     # MNASNet tells its two versions apart by what state_dict() notes beside the tensors.
     state.__dict__.update(vars(content) if isinstance(content, OrderedDict) else {})
     return state

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file
+from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.table_rows import Sheet, is_missing, read_sheet, to_number
 
@@ -264,7 +264,7 @@ def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRo
             arrays: Mapping[str, Any] = {name: archive[name] for name in archive.files}
         rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
         is_fresh = np.array_equal(arrays["of"], _fingerprint(folder))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         return None
     return rows if is_fresh and _fits(rows, columns, card) else None
 

@@ -13,21 +13,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
+from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.forms import text_writer
 from dlcli.data.forms.text_writer import PackedTexts, jsonl_file, packed_file
 from dlcli.data.vocabulary import PAD, Vocabulary
 
 SPLITS = ("train", "valid", "test")
-
-_UNREADABLE = (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError, RecursionError, TokenError)
-"""What numpy raises at hostile files; the last three come from its reader of headers (numpy 2.4)."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +214,7 @@ def _load(root: Path, split: str, num_classes: int, vocab_size: int) -> PackedTe
         packed = PackedTexts(ids, *map(np.array, others))
         num_bytes = jsonl_file(root, split).stat().st_size
         return packed if _is_possible(packed, num_classes, num_bytes) and _are_tokens(root, split, vocab_size) else None
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

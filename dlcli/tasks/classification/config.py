@@ -23,7 +23,9 @@ class ClassificationConfig:
     cutout: int = option(0, "small images: side of a square hole, 0 for none", minimum=0, maximum=512)
     label_smoothing: float = option(0.0, "part of the target shared among all classes", minimum=0.0, maximum=0.9)
     class_weights: str = option("none", "weigh classes by inverse frequency", choices=("none", "balanced"))
-    pretrained: str | None = option(None, "torchvision's weights: `default`, or a local file", metavar="default|FILE")
+    pretrained: str | None = option(
+        None, "begin with torchvision's weights (`default`), a file's or a run's", metavar="default|FILE|RUN"
+    )
     freeze: bool = option(False, "train the head alone; batch-norm statistics stay too")
     max_bad: int = option(100, "unreadable images that are endured", minimum=0)
 

@@ -25,6 +25,7 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.normalised import Normalised
+from dlcli.models.pretrained import DEFAULT, expected_pixels, load_pretrained
 from dlcli.models.stem import freeze_backbone
 from dlcli.models.views import logits_over_views
 from dlcli.tasks.classification.codec import Preprocess
@@ -85,7 +86,8 @@ class ClassificationTask:
         task = cls(config, train, form.card.classes, preprocess, source)
         if config.class_weights == "balanced":
             task.model.class_weights = torch.from_numpy(source.class_weights())
-        fit_network(task.model, source)
+        if config.pretrained is None:
+            fit_network(task.model, source)
         return task
 
     @classmethod
@@ -193,8 +195,9 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
     """
     name = config.model
     if name in NETWORKS:
-        if config.pretrained is not None:
-            raise UsageError(f"--pretrained: {name} has no published weights", hint="take a torchvision network")
+        if config.pretrained == DEFAULT:
+            hint = "take a torchvision network, or name a run's folder or a file of weights"
+            raise UsageError(f"--pretrained: {name} has no published weights", hint=hint)
         build = load_object(NETWORKS[name].build)
         if config.width is not None and not _takes_width(build):
             raise UsageError(f"--width: {name} has one width", hint=_networks_with_a_width())
@@ -202,6 +205,8 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
         network: nn.Module = build(
             num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height, **width
         )
+        if config.pretrained is not None:
+            load_pretrained(network, name, config.pretrained, preprocess.height)
         return network
     if config.width is not None:
         raise UsageError("--width: torchvision's networks have widths of their own", hint=_networks_with_a_width())
@@ -246,8 +251,10 @@ def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preproces
         height, width = own_size
     else:
         height = width = LARGE_SIZE
-    channels = 3 if config.pretrained is not None else int(details["channels"])
-    mean, std = (tuple(details[name]) * (channels // len(details[name])) for name in ("mean", "std"))
+    if config.pretrained is not None:  # its weights know pixels of one mean and std, whatever these images have
+        mean, std = expected_pixels(config.model, config.pretrained)
+        return Preprocess(len(mean), height, width, mean, std)
+    channels, mean, std = int(details["channels"]), tuple(details["mean"]), tuple(details["std"])
     return Preprocess(channels, height, width, mean, tuple(max(value, 1e-3) for value in std))
 
 
