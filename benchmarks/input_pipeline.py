@@ -28,6 +28,7 @@ from torchvision.transforms import v2
 from dlcli.data.forms.images import open_images
 from dlcli.data.loader import Order, PackedLoader
 from dlcli.data.transforms import BatchAugmentation
+from dlcli.engine.device import open_device
 from dlcli.models.normalised import Normalised
 
 BATCH = 128
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=300)
     options = parser.parse_args()
+    open_device("cpu")  # as `dl train` does: it sets the threads and the C library's ways with freed memory
     threads = torch.get_num_threads()
     rates: dict[str, list[float]] = {"A ImageFolder + PIL": [], "B packed": [], "B1 packed, one thread": []}
     for round_number in range(options.rounds):

@@ -4,16 +4,21 @@
 
 A: a bare loop on the same net and data: forward, cross-entropy, backward, step; nothing is logged.
 B: `dlcli.engine.loop.train` with all of its observers (metrics, tensorboard, checkpoints, epoch lines, signals).
-Both in the same number format and layout. CPU seconds a step, A and B in turn; the epoch's end is left out of neither.
+C: the bare loop in torch's defaults: fp32, contiguous, and an allocator that gives every large block back.
 
-C: the bare loop in torch's defaults: fp32, contiguous. D: what `choose_precision` picks (bf16 and channels-last here).
+A and B run in the same number format and layout, and with the allocator's ways that `dl train` sets. Each measurement
+is a process of its own, which first takes some steps that are not counted; the ways take turns. B's time includes the
+end of its epoch, with two checkpoints.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +32,7 @@ from dlcli.core.console import Console
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.loader import Order, PackedLoader
+from dlcli.engine.allocator import keep_freed_memory
 from dlcli.engine.callbacks import EpochLines, MetricsLog
 from dlcli.engine.checkpoint import Checkpoints
 from dlcli.engine.device import Device
@@ -100,41 +106,60 @@ def house(task: BenchTask, device: Device) -> None:
         train(state, loader, None, config, [*observers, EpochLines(Console(is_quiet=True)), signals])
 
 
+WAYS = {
+    "A": ("bare loop", bare, "bf16", True),
+    "B": ("dl's loop", house, "bf16", True),
+    "C": ("bare loop, torch's defaults", bare, "fp32", False),
+}
+"""What it is called, the function, the number format, and whether freed memory is kept and the layout channels-last."""
+
+WARM_UP = 3
+"""Steps before the measured ones: they build kernels and bring the heap to its size."""
+
+
+def measure(way: str, net: str, steps: int) -> dict[str, float]:
+    """Return CPU and wall seconds a step in this process."""
+    _, run, precision, is_ours = WAYS[way]
+    if is_ours:
+        keep_freed_memory()
+    device = Device(torch.device("cpu"), precision="fp32" if net == "tiny" else precision, is_channels_last=is_ours)
+    for count in (WARM_UP, steps):
+        task = BenchTask(net, count)
+        device.place(task.model)
+        cpu, wall = time.process_time(), time.perf_counter()
+        run(task, device)
+        seconds = {"cpu": (time.process_time() - cpu) / count, "wall": (time.perf_counter() - wall) / count}
+    return seconds
+
+
 def main() -> None:
     """Take turns and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--net", choices=["tiny", "resnet18", "resnet18-small"], default="resnet18")
+    parser.add_argument("--way", choices=list(WAYS), help="measure this one here and print it as JSON")
     options = parser.parse_args()
-    task = BenchTask(options.net, options.steps)
-    plain = Device(torch.device("cpu"), is_channels_last=False)
-    fast = Device(torch.device("cpu"), precision="fp32" if options.net == "tiny" else "bf16")
-    ways = {
-        "A bare loop": (bare, fast),
-        "B dl's loop": (house, fast),
-        "C bare loop, fp32, contiguous": (bare, plain),
-    }
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for _ in range(options.rounds + 1):  # the first round builds kernels
-        for name, (way, device) in ways.items():
-            task.model.to(memory_format=torch.channels_last if device.is_channels_last else torch.contiguous_format)
-            cpu, wall = time.process_time(), time.perf_counter()
-            way(task, device)
-            seconds[name].append(
-                ((time.process_time() - cpu) / options.steps, (time.perf_counter() - wall) / options.steps)
-            )
+    if options.way:
+        print(json.dumps(measure(options.way, options.net, options.steps)))
+        return
+    seconds: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for _ in range(options.rounds):
+        for way, rows in seconds.items():
+            command = [sys.executable, __file__, "--way", way, "--net", options.net, "--steps", str(options.steps)]
+            rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
     where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    print(f"# {where}, {options.net}, batch {BATCH}")
-    print(f"# milliseconds a step, median of {options.rounds} rounds (min-max), interleaved; B's end of epoch is in it")
-    base = {kind: statistics.median(row[kind] for row in seconds["A bare loop"][1:]) for kind in (0, 1)}
-    for name, rows in seconds.items():
-        cpu, wall = ([row[kind] for row in rows[1:]] for kind in (0, 1))
-        print(
-            f"{name:30} CPU {statistics.median(cpu) * 1e3:8.2f} ({min(cpu) * 1e3:.2f}-{max(cpu) * 1e3:.2f})"
-            f"  {statistics.median(cpu) / base[0]:.3f}x   wall {statistics.median(wall) * 1e3:8.2f}"
-            f"  {statistics.median(wall) / base[1]:.3f}x"
-        )
+    print(f"# {where}, {options.net}, batch {BATCH}, {options.steps} steps")
+    print(f"# milliseconds a step, median of {options.rounds} rounds (min-max), interleaved")
+    base = {kind: statistics.median(row[kind] for row in seconds["A"]) for kind in ("cpu", "wall")}
+    for way, rows in seconds.items():
+        texts = []
+        for kind in ("cpu", "wall"):
+            values = [row[kind] for row in rows]
+            median = statistics.median(values)
+            spread = f"({min(values) * 1e3:.1f}-{max(values) * 1e3:.1f})"
+            texts.append(f"{kind} {median * 1e3:8.1f} {spread:18} {median / base[kind]:.3f}x")
+        print(f"{way} {WAYS[way][0]:28} {'  '.join(texts)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from dlcli.core.config import AUTO, FieldInfo, Layer, fields_of, option, resolve
 from dlcli.core.console import Console
@@ -20,7 +21,7 @@ Run = Callable[["Values"], int | None]
 class Common:
     """The options that every command has."""
 
-    json: bool = option(False, "answer as one JSON document")
+    json: bool = option(False, "answer as one JSON document", section="Output")
     quiet: bool = option(False, "say nothing but the answer", short="q")
     verbose: bool = option(False, "say more", short="v")
     debug: bool = option(False, "show the traceback of a fault")
@@ -102,8 +103,31 @@ def make_command(
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-    app.command(name, help=summary, epilog=epilog, context_settings=settings)(call)
-    return typer.main.get_command(app)
+    app.command(name, cls=_Command, help=summary, epilog=epilog, context_settings=settings)(call)
+    command = typer.main.get_command(app)
+    assert isinstance(command, _Command)
+    command.sections = {info.name: info.option.section for info in fields if info.option.section}
+    return command
+
+
+class _Command(TyperCommand):
+    """A command whose help page has a heading wherever an option begins a section."""
+
+    sections: Mapping[str, str] = {}
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options section by section."""
+        records: dict[str, list[tuple[str, str]]] = {}
+        heading = "Options"
+        for parameter in self.get_params(ctx):
+            is_argument = parameter.param_type_name == "argument"
+            heading = self.sections.get(str(parameter.name), heading)
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                records.setdefault("Arguments" if is_argument else heading, []).append(record)
+        for title, lines in records.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
 
 def _argument_parameter(argument: Argument) -> inspect.Parameter:

@@ -209,6 +209,8 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
 
 
 def _finish(run: RunDir, console: Console) -> None:
+    if console.is_mute:  # one of several processes, perhaps on a machine that does not see the run
+        return
     info = run.info()
     best = info.get("best") or {}
     goal = info["goal"]

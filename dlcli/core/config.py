@@ -36,6 +36,7 @@ class Option:
         metavar: what the help page shows for the value.
         may_be_auto: the word `auto` is taken too: the tool then measures what suits (`split_auto`).
         read: makes something of a text; its ValueError says why the text is wrong.
+        section: the heading on the help page under which this option and those after it stand.
     """
 
     help: str
@@ -47,6 +48,7 @@ class Option:
     metavar: str | None = None
     may_be_auto: bool = False
     read: Callable[[str], object] | None = None
+    section: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +88,10 @@ def option(
     metavar: str | None = None,
     may_be_auto: bool = False,
     read: Callable[[str], object] | None = None,
+    section: str | None = None,
 ) -> Any:
     """Return a dataclass field that is also an option of the command line."""
-    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read)
+    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read, section)
     return dataclasses.field(default=default, metadata={"option": info})
 
 

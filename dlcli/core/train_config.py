@@ -30,7 +30,7 @@ def parse_folds(text: str) -> str:
 class TrainConfig:
     """What the loop can be told; a task's own options stand in its own dataclass."""
 
-    epochs: int = option(10, "passes over the training part", short="e", minimum=1)
+    epochs: int = option(10, "passes over the training part", short="e", minimum=1, section="Training")
     max_steps: int | None = option(None, "end after so many optimizer steps, if the epochs are not over", minimum=1)
     max_time: str | None = option(None, "end after this long: 90s, 5m, 1h30m", metavar="TIME", read=parse_duration)
     budget: str | None = option(
@@ -49,18 +49,22 @@ class TrainConfig:
     val_fraction: float = option(
         0.1, "part of the training split that picks the best checkpoint", minimum=0.0, maximum=0.9
     )
+    patience: int | None = option(None, "stop after so many epochs without a better one", minimum=1)
+    ema: float | None = option(
+        None, "judge and keep a moving average of the weights: its decay, as 0.999", minimum=0.0, maximum=0.99999
+    )
     folds: str | None = option(
-        None, "cross-validate over all items in so many folds, or loo: one item each", metavar="K|loo", read=parse_folds
+        None,
+        "cross-validate over all items in so many folds, or loo: one item each",
+        metavar="K|loo",
+        read=parse_folds,
+        section="Cross-validation",
     )
     repeats: int = option(1, "cross-validate so often, each time in other folds", minimum=1, maximum=100)
     group: str | None = option(None, "of a table: rows with equal values here stay in one fold", metavar="COLUMN")
     splits: str | None = option(None, "cross-validate in given index files: a folder, or JSON", metavar="FILE")
     fold: int | None = option(None, "train this fold alone, from 1", minimum=1)
-    patience: int | None = option(None, "stop after so many epochs without a better one", minimum=1)
-    ema: float | None = option(
-        None, "judge and keep a moving average of the weights: its decay, as 0.999", minimum=0.0, maximum=0.99999
-    )
-    seed: int = option(0, "seed of weights, order and augmentation", minimum=0)
+    seed: int = option(0, "seed of weights, order and augmentation", minimum=0, section="Machine")
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps")
     precision: str = option("auto", "number format of the heavy work", choices=("auto", "fp32", "bf16"))
     threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)

@@ -53,9 +53,9 @@ class Order:
             return self.indices
         return np.random.default_rng([self.seed, epoch]).permutation(self.indices)
 
-    def random_of(self, epoch: int, batch: int) -> np.random.Generator:
-        """Return the generator that augments this shard of this one batch."""
-        return np.random.default_rng([self.seed or 0, epoch, batch, self.shard.rank, 0xA06])
+    def random_of(self, epoch: int) -> np.random.Generator:
+        """Return the generator that augments this epoch's items, in their order: the same in every shard."""
+        return np.random.default_rng([self.seed or 0, epoch, 0xA06])
 
     def is_mirrored(self, epoch: int, indices: np.ndarray) -> np.ndarray:
         """Return which items an alternating flip mirrors: at random in the first epoch, from then on in turn.
@@ -69,14 +69,18 @@ class Order:
         count = int(self.indices.max(initial=-1)) + 1
         return np.random.default_rng([self.seed or 0, 0xF11B]).random(count) < 0.5
 
-    def batches(self, epoch: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the number and this shard's indices of each batch from the batch numbered `start` on."""
-        order = self.epoch(epoch)
+    def parts(self, start: int) -> Iterator[slice]:
+        """Yield where this shard's share of each batch from `start` on lies in an epoch's order."""
         for number in range(start, self.num_batches):
-            end = (number + 1) * self.batch_size if number + 1 < self.num_batches else len(order)
-            share = order[number * self.batch_size : end][self.shard.rank :: self.shard.size]
-            if len(share):  # the last batch of an evaluation may be too small for every process
-                yield number, share
+            first = number * self.batch_size + self.shard.rank
+            end = (number + 1) * self.batch_size if number + 1 < self.num_batches else self.num_items
+            if first < end:  # the last batch of an evaluation may be too small for every process
+                yield slice(first, end, self.shard.size)
+
+    def batches(self, epoch: int, start: int) -> Iterator[np.ndarray]:
+        """Yield this shard's indices of each batch from the batch numbered `start` on."""
+        order = self.epoch(epoch)
+        return (order[part] for part in self.parts(start))
 
 
 class PackedLoader:
@@ -89,7 +93,8 @@ class PackedLoader:
         order: Order,
         augmentation: BatchAugmentation | None = None,
     ) -> None:
-        self._images = images
+        # A view as a plain array: indexing numpy.memmap itself makes a new memmap each time.
+        self._images = images.view(np.ndarray) if isinstance(images, np.ndarray) else images
         self._labels = torch.from_numpy(np.ascontiguousarray(labels))
         self._order = order
         self._augmentation = augmentation
@@ -108,15 +113,24 @@ class PackedLoader:
 
         `rows` are the images' places in the split.
         """
+        order = self._order.epoch(epoch)
+        plan = self._plan(epoch, order)
+        for part in self._order.parts(start):
+            indices = order[part]
+            yield {
+                "images": torch.from_numpy(self._images[indices]).permute(0, 3, 1, 2),
+                "labels": self._labels[indices],
+                "rows": torch.from_numpy(indices),
+                "plan": {name: numbers[part] for name, numbers in plan.items()},
+            }
+
+    def _plan(self, epoch: int, order: np.ndarray) -> dict[str, Tensor]:
+        """Return the augmentation's numbers for the whole epoch, in its order, which costs less than batch by batch."""
+        if self._augmentation is None:
+            return {}
+        turn = self._order.is_mirrored(epoch, order) if self._augmentation.alternates else None
         size = self._images.shape[1:3]
-        for number, indices in self._order.batches(epoch, start):
-            images = torch.from_numpy(np.asarray(self._images[indices])).permute(0, 3, 1, 2)
-            plan = {}
-            if self._augmentation is not None:
-                random = self._order.random_of(epoch, number)
-                turn = self._order.is_mirrored(epoch, indices) if self._augmentation.alternates else None
-                plan = self._augmentation.plan(len(indices), size, random, is_mirrored=turn)
-            yield {"images": images, "labels": self._labels[indices], "rows": torch.from_numpy(indices), "plan": plan}
+        return self._augmentation.plan(len(order), size, self._order.random_of(epoch), is_mirrored=turn)
 
 
 _Item = tuple["np.ndarray | None", int, int, list[str]]
@@ -218,7 +232,7 @@ class FileLoader:
         """
         keys = [
             [(int(index), hash((self._order.seed or 0, epoch, int(index))) % 2**31) for index in indices]
-            for _, indices in self._order.batches(epoch, start)
+            for indices in self._order.batches(epoch, start)
         ]
         loader = DataLoader(
             self._dataset, batch_sampler=keys, num_workers=self._workers, collate_fn=_collate, persistent_workers=False

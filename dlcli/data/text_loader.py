@@ -88,7 +88,7 @@ class TextLoader:
 
         `rows` are the texts' places in the split.
         """
-        for _, rows in self._order.batches(epoch, start):
+        for rows in self._order.batches(epoch, start):
             tokens, lengths = pad(self._ids, self._offsets, rows, max_length=self._max_length, empty=self._empty)
             yield {
                 "tokens": torch.from_numpy(tokens),

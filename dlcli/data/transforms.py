@@ -6,6 +6,7 @@ augments as the first would have, and a CPU and an accelerator make the same pix
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,10 +80,10 @@ class BatchAugmentation:
         else:
             result = images.copy()
         if "flip" in plan:
-            # One call for all takes 20 us, a reversed numpy index of half of them 340 us.
-            mirrored = np.asarray(cv2.flip(result.reshape(-1, width, channels), 1)).reshape(images.shape)
             chosen = np.flatnonzero(plan["flip"])
-            result[chosen] = mirrored[chosen]
+            if len(chosen):  # 30 us in one call, a reversed numpy index 340 us
+                half = result[chosen]
+                result[chosen] = cv2.flip(half.reshape(-1, width, channels), 1).reshape(half.shape)
         if "hole" in plan:
             in_rows = _within(plan["hole"][:, 0], height, self.cutout)
             in_columns = _within(plan["hole"][:, 1], width, self.cutout)
@@ -92,14 +93,12 @@ class BatchAugmentation:
     def _crop(self, rows: np.ndarray, offsets: np.ndarray, height: int) -> np.ndarray:
         """Return the rows of the crops, (N * H, W, C): each output row is a window of one widened input row."""
         width, channels = rows.shape[1:]
-        wide = cv2.copyMakeBorder(rows, 0, 0, self.pad, self.pad, cv2.BORDER_REFLECT_101).reshape(
-            len(rows), -1, channels
-        )
-        windows = np.lib.stride_tricks.sliding_window_view(wide, (width, channels), axis=(1, 2))[:, :, 0]
-        inside = np.abs(offsets[:, :1] - self.pad + np.arange(height))  # reflected at the top, then at the bottom
-        inside = np.where(inside >= height, 2 * (height - 1) - inside, inside)
-        chosen = inside + np.arange(len(offsets))[:, None] * height
-        return np.asarray(windows[chosen.ravel(), np.repeat(offsets[:, 1], height)])
+        wide = cv2.copyMakeBorder(rows, 0, 0, self.pad, self.pad, cv2.BORDER_REFLECT_101)
+        # A window as one value of many bytes is fetched in half the time of one as an array of pixels.
+        window, num_windows = np.dtype((np.void, width * channels)), 2 * self.pad + 1
+        windows = np.ndarray((len(rows), num_windows), window, wide, strides=(wide.strides[0], channels))
+        chosen = _shifted_rows(height, self.pad)[offsets[:, 0]] + np.arange(0, len(rows), height)[:, None]
+        return windows[chosen.ravel(), np.repeat(offsets[:, 1], height)].view(np.uint8).reshape(rows.shape)
 
     def _apply_torch(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
         """Crop and flip by one gather, computed where the images are."""
@@ -120,6 +119,13 @@ class BatchAugmentation:
             in_columns = _within_torch(natural, plan["hole"][:, 1:], self.cutout)
             pixels = pixels.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[..., None], FILL)
         return pixels.permute(0, 3, 1, 2)
+
+
+@functools.lru_cache(maxsize=8)
+def _shifted_rows(height: int, pad: int) -> np.ndarray:
+    """Return, for each offset of a crop, the rows of the image that it shows: (2 * pad + 1, height)."""
+    padded = np.pad(np.arange(height), pad, mode="reflect")
+    return np.lib.stride_tricks.sliding_window_view(padded, height).copy()
 
 
 def _within(centres: np.ndarray, size: int, side: int) -> np.ndarray:

@@ -83,6 +83,11 @@ class World:
             parameter.grad = whole.to_sparse(1) if is_sparse else whole
         return int(total)
 
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        if not self.is_alone:
+            dist.barrier()
+
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set in any process, so that all of them stop at the same step."""
         if self.is_alone:
@@ -150,6 +155,6 @@ def joined(world: World, device: Device) -> Iterator[World]:
     dist.init_process_group("gloo" if device.is_cpu else "nccl", store=store, rank=rank, world_size=size)
     try:
         yield replace(world, device=device.torch_device)
-        dist.barrier()  # nobody leaves while another still listens
+        world.wait()  # nobody leaves while another still listens
     finally:
         dist.destroy_process_group()

@@ -40,7 +40,7 @@ from dlcli.engine.limits import limits_of
 from dlcli.engine.loop import TrainState, start_state, train
 from dlcli.engine.precision import choose_precision, why_untimed
 from dlcli.engine.profiling import Profile
-from dlcli.engine.restore import blaming, describe_run, precision_of
+from dlcli.engine.restore import Description, blaming, describe_run, precision_of
 from dlcli.engine.signals import StopOnSignal
 from dlcli.engine.surroundings import git_revision, versions
 from dlcli.engine.task import Loader, Task
@@ -84,7 +84,7 @@ def start_training(
     Args:
         request: what to train.
         console: where lines go; of several processes only the writer speaks.
-        ensure_data: called once, by the writer, before the data is read.
+        ensure_data: called on each machine, once it is done on the writer's, before the data is read.
 
     Raises:
         DlError: data, options or device do not fit; training diverged; a signal stopped it.
@@ -92,12 +92,21 @@ def start_training(
     world = world_of_environment()
     device = open_device(request.train.device, threads=request.train.threads, local_rank=world.local_rank)
     with joined(world, device) as world:
-        if world.is_writer:
-            ensure_data()
+        _ensure_data_everywhere(ensure_data, world)
         interrupted = world.share(_run_of_launch(world) if world.is_writer else None)
         if interrupted is not None:
             return _go_on(interrupted, None, console, world, device)
         return _start(request, console, world, device)
+
+
+def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> None:
+    """Have the data ready on every machine: the writer's first, for others may share its disk."""
+    if world.is_writer:
+        ensure_data()
+    world.wait()
+    if world.local_rank == 0:
+        ensure_data()
+    world.wait()
 
 
 def _run_of_launch(world: World) -> RunDir | None:
@@ -176,24 +185,30 @@ def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
 
 
 def _go_on(run: RunDir, data: Path | None, console: Console, world: World, device: Device) -> RunDir:
-    info, description = run.info(), describe_run(run)
+    saved = world.share(_read_run(run) if world.is_writer else None)  # another machine may not see the run's folder
+    assert saved is not None
+    info, description, precision, checkpoint, content = saved
     with blaming(run.config_file):
         spec = description.spec
         config, options = description.configs(str(run.config_file))
-    device = device.with_precision(precision_of(run))
+    device = device.with_precision(precision)
     seed_everything(options.seed)
     data = data or Path(str(info.get("data", "")))
-    command = run.entry("command")
+    command = str(info.get("command", ""))
     request = TrainRequest(spec, description.dataset, data, description.model, config, options, command)
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
     state = start_state(task, loader, options, device, world)
-    checkpoint, content = newest_checkpoint(run)
     restore_training(state, content, checkpoint)
     if world.is_writer:
         run.update_info(status=RUNNING)
     console.say(f"resuming {run.path} at epoch {state.epoch + 1}, step {state.step}")
     return _run_to_end(run, state, loader, valid, options, console)
+
+
+def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, Path, dict[str, Any]]:
+    """Return a run's `run.json`, description and number format, its newest checkpoint and what that holds."""
+    return run.info(), describe_run(run), precision_of(run), *newest_checkpoint(run)
 
 
 def _new_task(request: TrainRequest, device: Device) -> Task:
@@ -296,7 +311,7 @@ def _callbacks(
 
     Every process keeps checkpoints, since each has its part of the state; only the writer's reach the disk.
     """
-    checkpoints = Checkpoints(run, asdict(describe_run(run)))
+    checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {})
     callbacks: list[Callback] = [Averaging(), checkpoints]
     if is_writer:
         writers = [MetricsLog(run.metrics_file), TensorBoard(run.folder("tensorboard"))]

@@ -32,10 +32,12 @@ class Normalised(nn.Module):
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return what the network sees of (N, C, H, W) pixels in 0..255."""
-        mean, scale = self.mean, self.scale
+        scale, shift = self.scale, -self.mean * self.scale
         if images.is_contiguous(memory_format=torch.channels_last):
-            # Subtracting three numbers from innermost rows of three is slow: 0.65 ms a batch of CIFAR images, 0.12 ms
-            # once they are spread over the map.
-            size = (1, mean.shape[1], *images.shape[2:])
-            mean, scale = (value.expand(size).contiguous(memory_format=torch.channels_last) for value in (mean, scale))
-        return (images.float() - mean).mul_(scale)  # in place: nobody else has seen the difference
+            # Scaling innermost rows of three numbers is slow: 0.65 ms a batch of CIFAR images, 0.08 ms once the three
+            # are spread over the map.
+            size = (1, scale.shape[1], *images.shape[2:])
+            scale, shift = (
+                value.expand(size).contiguous(memory_format=torch.channels_last) for value in (scale, shift)
+            )
+        return images.to(torch.float32, copy=True).mul_(scale).add_(shift)  # in place: nobody has seen the copy

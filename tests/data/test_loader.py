@@ -55,7 +55,7 @@ def test_without_a_seed_the_order_stays():
 def test_a_rest_of_one_item_joins_the_batch_before_it_in_training(count, size, training, evaluation):
     for seed, expected in ((0, training), (None, evaluation)):
         order = Order(np.arange(count), size, seed=seed)
-        sizes = [len(indices) for _, indices in order.batches(0, 0)]
+        sizes = [len(indices) for indices in order.batches(0, 0)]
         assert (len(sizes), sum(sizes)) == (order.num_batches, order.num_items) == expected
 
 
@@ -65,15 +65,15 @@ def test_a_rest_of_one_item_joins_the_batch_before_it_in_training(count, size, t
 def test_shards_share_every_batch_without_duplicates_or_losses(count, seed, size):
     indices = np.arange(100, 100 + count)
     shards = [list(Order(indices, 4, seed=seed, shard=Shard(rank, size)).batches(2, 0)) for rank in range(size)]
-    whole = [set(batch) for _, batch in Order(indices, 4 * size, seed=seed).batches(2, 0)]
+    whole = [set(batch) for batch in Order(indices, 4 * size, seed=seed).batches(2, 0)]
     seen: dict[int, list[int]] = {}
     for shard in shards:
-        for number, batch in shard:
+        for number, batch in enumerate(shard):  # a shard without a share of the last batch has one batch fewer
             seen.setdefault(number, []).extend(batch.tolist())
     assert sorted(row for rows in seen.values() for row in rows) == indices.tolist()
     if seed is not None:
         assert {len(shard) for shard in shards} == {len(shards[0])}, "every process takes part in every step"
-        assert count < 2 * size or all(len(batch) >= 2 for shard in shards for _, batch in shard)
+        assert count < 2 * size or all(len(batch) >= 2 for shard in shards for batch in shard)
     if count % (4 * size) == 0:
         assert [set(seen[number]) for number in sorted(seen)] == whole
 
@@ -97,6 +97,21 @@ def test_any_packed_batch_is_reached_with_its_augmentation(start):
     whole = list(loader.batches(4))
     assert set(whole[0]["plan"]) == {"crop", "flip", "hole"}
     assert_equal(list(loader.batches(4, start=start)), whole[start:])
+
+
+@pytest.mark.parametrize("alternates", [False, True])
+def test_several_processes_augment_each_image_as_one_alone_does(alternates):
+    augmentation = BatchAugmentation(pad=1, flip=True, cutout=2, alternates=alternates)
+
+    def shown(batch_size, shard):
+        loader = PackedLoader(IMAGES, LABELS, Order(np.arange(23), batch_size, seed=3, shard=shard), augmentation)
+        batches = [(batch["rows"].tolist(), augmentation.apply(batch["images"], batch["plan"]))
+                   for batch in loader.batches(1)]  # fmt: skip
+        return {row: image for rows, images in batches for row, image in zip(rows, images, strict=True)}
+
+    alone, together = shown(8, Shard()), {**shown(4, Shard(0, 2)), **shown(4, Shard(1, 2))}
+    assert alone.keys() == together.keys()
+    assert all(torch.equal(alone[row], together[row]) for row in alone)
 
 
 @pytest.fixture

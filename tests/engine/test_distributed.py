@@ -43,15 +43,18 @@ os._exit(0)  # as `dl` ends in such a process; see dlcli/__main__.py
 """
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def run_worker(processes, kind, batch_size):
     command = [sys.executable, "-c", WORKER, TESTS, kind, str(batch_size)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if processes == 1:
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-    with socket.socket() as probe:  # a port that is free now
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     workers = []
     for rank in range(processes):
         own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -107,3 +110,43 @@ def test_a_killed_worker_is_started_again_and_the_run_ends_whole(tmp_path):
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, 13))
     assert records[-1]["step"] == 12 * records[0]["step"], "no step was lost or taken twice"
+
+
+def launch_machine(folder, number, port):
+    """Start torchrun as on one of two machines: a folder of its own stands for a disk that the other does not see."""
+    folder.mkdir()
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "two-machines"]
+    place = ["--nnodes", "2", "--node-rank", str(number), "--nproc-per-node", "1", "--local-addr", "127.0.0.1"]
+    options = ["--model", "lenet", "--epochs", "12", "--precision", "fp32", "--threads", "1", "--batch-size", "16"]
+    command = [sys.executable, "-m", "torch.distributed.run", *meeting, *place, "--max-restarts", "3"]
+    return subprocess.Popen(
+        [*command, "-m", "dlcli", "train", "digits", *options],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_machines_without_a_common_disk_train_one_run_and_survive_a_killed_worker(tmp_path):
+    port = free_port()
+    machines = [launch_machine(tmp_path / name, number, port) for number, name in enumerate("ab")]
+    deadline = time.monotonic() + 120
+    while not (saved := list(tmp_path.glob("?/runs/*/checkpoints/last.pt"))) and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    assert saved, "no epoch was finished"
+    launcher = machines[1]
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    answers = [machine.communicate(timeout=240) for machine in machines]
+    errors = [error[-2000:] for _, error in answers]
+    assert [machine.returncode for machine in machines] == [0, 0], errors
+    assert any("resuming" in error for error in errors)
+    [info_file] = tmp_path.glob("?/runs/*/run.json")
+    info = json.loads(info_file.read_text())
+    assert (info["status"], info["epochs"], info["processes"]) == ("finished", 12, 2)
+    records = [json.loads(line) for line in (info_file.parent / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == list(range(1, 13))
+    assert sum(len(answer.splitlines()) for answer, _ in answers) == 1, "one path is the answer"

@@ -13,7 +13,9 @@ FLIP_MODES = ("random", "alternating")
 class ClassificationConfig:
     """What `dl train` can be told about a classifier."""
 
-    model: str = option("resnet", "a network of `dl models`, or any torchvision classifier", short="m")
+    model: str = option(
+        "resnet", "a network of `dl models`, or any torchvision classifier", short="m", section="Network and data"
+    )
     width: int | None = option(None, "channels of the first stage (default: the network's)", minimum=4, maximum=2048)
     image_size: int | None = option(None, "side in pixels (default: the data's own, or 224)", minimum=8, maximum=4096)
     augment: bool = option(True, "augment training images; --no-augment for none at all")

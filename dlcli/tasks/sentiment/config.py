@@ -11,7 +11,7 @@ from dlcli.core.config import option
 class SentimentConfig:
     """What `dl train` can be told about a classifier of texts; what a network has no use for it refuses."""
 
-    model: str = option("lstm", "a network of `dl models`", short="m")
+    model: str = option("lstm", "a network of `dl models`", short="m", section="Network and data")
     embedding_dim: int | None = option(
         None, "size of a word's vector (default: the network's)", minimum=1, maximum=4096
     )

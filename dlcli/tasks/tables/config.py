@@ -31,7 +31,7 @@ def read_widths(text: str) -> tuple[int, ...]:
 class RegressionConfig:
     """What `dl train` can be told about a regression."""
 
-    model: str = option("mlp", "a network of `dl models`", short="m")
+    model: str = option("mlp", "a network of `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
     activation: str = option("relu", "between the layers", choices=ACTIVATIONS)
     dropout: float = option(0.0, "part of the hidden features left out while training", minimum=0.0, maximum=0.95)
@@ -50,7 +50,7 @@ class RegressionConfig:
 class TableClassificationConfig:
     """What `dl train` can be told about a classification on a table."""
 
-    model: str = option("mlp", "a network of `dl models`", short="m")
+    model: str = option("mlp", "a network of `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
     activation: str = option("relu", "between the layers", choices=ACTIVATIONS)
     dropout: float = option(0.1, "part of the hidden features left out while training", minimum=0.0, maximum=0.95)

@@ -40,7 +40,7 @@ class TensorLoader:
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Tensor]]:
         """Yield the columns, `targets` or `labels`, and `rows`, (N,) int64 row numbers of the table."""
-        for _, indices in self._order.batches(epoch, start):
+        for indices in self._order.batches(epoch, start):
             rows = torch.from_numpy(indices)
             yield {**{name: tensor.index_select(0, rows) for name, tensor in self._tensors.items()}, "rows": rows}
 

@@ -55,7 +55,7 @@ class NumbersLoader:
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from the batch numbered `start` on."""
-        for _, indices in self._order.batches(epoch, start):
+        for indices in self._order.batches(epoch, start):
             rows = self._rows[indices]
             yield {"pairs": rows[:, :2], "targets": rows[:, 2:]}
 
