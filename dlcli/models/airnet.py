@@ -5,9 +5,9 @@ give independent outputs of variance one, and their negatives. Convolutions begi
 batch norms have no scale of their own and forget quickly, and the logits begin small. What differs from
 github.com/KellerJordan/cifar10-airbench: the widths follow one number; the first layer's bias is trained for a third
 of the epochs (there for three), and a ReLU follows it (there a GELU, which over its wide maps takes a tenth of a step
-and gains nothing: a filter and its negative together lose nothing); the norms' epsilon is torch's (there 1e-12, which the variances of at least 0.01
-that occur do not tell from 1e-5); the last max-pool takes the whole map, which at 28 to 32 pixels is its 3x3, so that
-larger images will do.
+and gains nothing: a filter and its negative together lose nothing); the norms' epsilon is torch's (there 1e-12, which
+the variances of at least 0.01 that occur do not tell from 1e-5); the last max-pool takes the whole map, which at 28 to
+32 pixels is its 3x3, so that larger images will do.
 """
 
 from __future__ import annotations
