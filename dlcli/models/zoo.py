@@ -21,6 +21,23 @@ MAXVIT_STEP = 224
 """MaxViT cuts its last map, an image of a 32nd, into windows of 7 x 7."""
 
 
+SQUARE_ONLY = ("vit", "maxvit")
+"""Families whose positions or windows are laid out for one square size."""
+
+
+def check_shape(name: str, height: int, width: int) -> None:
+    """Check that a torchvision network takes images of this shape.
+
+    Raises:
+        UsageError: it takes square ones only.
+    """
+    if height != width and name.startswith(SQUARE_ONLY):
+        raise UsageError(
+            f"{name} takes square images, and these are {height} x {width} pixels",
+            hint=f"--image-size {min(height, width)} takes their middle",
+        )
+
+
 def classifier_names() -> list[str]:
     """Return the names of torchvision's image classifiers."""
     from torchvision import models

@@ -7,7 +7,7 @@ from torch import nn
 from dlcli.core.errors import UsageError
 from dlcli.models.small_stem import FAMILIES
 from dlcli.models.stem import freeze_backbone, head_of
-from dlcli.models.zoo import _small_patch, build_torchvision, classifier_names
+from dlcli.models.zoo import _small_patch, build_torchvision, check_shape, classifier_names
 
 REPRESENTATIVE = (
     "convnext_tiny",
@@ -145,6 +145,15 @@ def test_grey_images_will_do_and_only_the_head_stays_trainable(name: str) -> Non
     assert all(torch.equal(value, before[key]) for key, value in model.named_buffers())
     trainable = {parameter for parameter in model.parameters() if parameter.grad is not None}
     assert trainable == set(head_of(model).parameters())
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "maxvit_t"])
+def test_networks_of_one_square_size_refuse_other_shapes(name: str) -> None:
+    with pytest.raises(UsageError, match="28 x 44") as caught:
+        check_shape(name, 28, 44)
+    assert "--image-size 28" in str(caught.value.hint)
+    check_shape(name, 28, 28)
+    check_shape("resnet18", 28, 44)
 
 
 def test_misspelt_name_is_answered_with_the_nearest() -> None:

@@ -210,11 +210,12 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
         return network
     if config.width is not None:
         raise UsageError("--width: torchvision's networks have widths of their own", hint=_networks_with_a_width())
-    from dlcli.models.zoo import build_torchvision, classifier_names  # torchvision costs two seconds to import
+    from dlcli.models.zoo import build_torchvision, check_shape, classifier_names  # torchvision takes two seconds
 
     known = classifier_names()
     if name not in known:
         raise UsageError(f"--model: no network {name!r}", hint=did_you_mean(name, [*NETWORKS, *known]))
+    check_shape(name, preprocess.height, preprocess.width)
     return build_torchvision(
         name,
         num_classes=num_classes,
