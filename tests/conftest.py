@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from dlcli.data.loader import WHOLE
+from dlcli.engine.lazy_adam import LazyAdam
+from dlcli.engine.optim import with_ends
 from dlcli.engine.task import Goal, Update
 
 
@@ -99,6 +101,36 @@ class ToyTask:
 
     def samples(self):
         return None
+
+
+class Routed(nn.Module):
+    """A layer that few items go through, sparse gradients, and a bias that is learned early."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.often, self.seldom = nn.Embedding(6, 4, sparse=True), nn.Linear(4, 1), nn.Linear(4, 1)
+
+    def learned_early(self):
+        return [(self.often.bias, 0.5)]
+
+    def forward(self, x):
+        hidden = x + self.words((2 * x[:, 0].abs()).long().clamp(max=5))
+        is_rare = x[:, 0] > 1
+        if not is_rare.any():
+            return self.often(hidden)
+        return self.often(hidden).index_add(0, is_rare.nonzero()[:, 0], self.seldom(hidden[is_rare]))
+
+
+class ToyRouted(ToyTask):
+    """Parameters that some batches have no gradient for."""
+
+    def __init__(self, config):
+        torch.manual_seed(config.seed)
+        super().__init__(config, model=Routed())
+
+    def optimizers(self):
+        groups = with_ends([{"params": list(self.model.parameters())}], self.model)
+        return {"network": LazyAdam(groups, lr=self.config.learning_rate)}
 
 
 class ToyGan(ToyTask):

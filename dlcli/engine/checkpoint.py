@@ -19,7 +19,7 @@ from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.averaging import averaged_weights
 from dlcli.engine.callbacks import Callback
-from dlcli.engine.loop import Sums, TrainState
+from dlcli.engine.loop import Sums, TrainState, has_finite_weights
 
 CHECKPOINT_SCHEMA = 1
 
@@ -230,8 +230,9 @@ class Checkpoints(Callback):
         self._save_last(state)
 
     def on_train_end(self, state: TrainState) -> None:
-        """Save a training that was stopped within an epoch; after a failure the last sound state stays."""
-        if state.failure is None and self._saved_at != (state.epoch, state.batch):
+        """Save a training that was stopped within an epoch; what is broken does not take a sound state's place."""
+        is_new = self._saved_at != (state.epoch, state.batch)
+        if state.failure is None and is_new and has_finite_weights(state.task.model):
             self._save_last(state)
 
     def _save_last(self, state: TrainState) -> None:

@@ -1,9 +1,7 @@
 """Several processes as one training: `torchrun -m dlcli train ...` starts them, torch.distributed joins them.
 
-Every process takes its share of each batch, and after the backward pass gradients, counts and the wish to stop are
-summed over all of them, so the step equals that of one process with the whole batch. `DistributedDataParallel` is not
-used: it wraps one module's forward and averages per process, while a task here may call any part of its model, step
-several optimizers in turn, and give unequal counts. The collectives are torch.distributed's own.
+Every process takes its share of each batch; gradients (see `backward.py`), counts and the wish to stop are gathered
+from all of them, so a step equals that of one process with the whole batch, also where the shares are unequal.
 """
 
 from __future__ import annotations
@@ -62,26 +60,20 @@ class World:
         """The share of each batch that this process takes."""
         return Shard(self.rank, self.size)
 
-    def sum_gradients(self, parameters: Sequence[Tensor], count: int) -> int:
-        """Add up the gradients over all processes, in place, and return the sum of their counts.
-
-        One flat message: many small ones would each wait for the slowest process. A parameter without a gradient here
-        counts as zeros, since another process may have one for it.
-        """
+    def mean(self, count: int) -> Tensor | float:
+        """Return the mean of the processes' counts; of several as a scalar where they compute: no GPU is waited for."""
         if self.is_alone:
             return count
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        are_sparse = [gradient.is_sparse for gradient in gradients]
-        gradients = [gradient.to_dense() if gradient.is_sparse else gradient for gradient in gradients]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        total = torch.tensor([count], dtype=torch.int64, device=flat.device)
-        dist.all_reduce(flat)
+        total = torch.tensor(float(count), device=self.device)
         dist.all_reduce(total)
-        parts = flat.split_with_sizes([gradient.numel() for gradient in gradients])
-        for parameter, part, is_sparse in zip(parameters, parts, are_sparse, strict=True):
-            whole = part.view_as(parameter)
-            parameter.grad = whole.to_sparse(1) if is_sparse else whole
-        return int(total)
+        return total / self.size
+
+    def average_sparse(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each sparse gradient by its mean over all processes; one that is missing here counts as zeros."""
+        for parameter in parameters:
+            whole = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.to_dense()
+            dist.all_reduce(whole)
+            parameter.grad = (whole / self.size).to_sparse(1)
 
     def wait(self) -> None:
         """Go on when all processes have come here."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from dlcli.core.errors import DivergedError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.averaging import averaged_copy, averaged_weights
+from dlcli.engine.backward import Backward
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.device import Device
 from dlcli.engine.distributed import LONE, World
@@ -67,6 +68,7 @@ class TrainState:
 
     Attributes:
         task, device, optimizers, schedule: what is trained, where, and how.
+        backward: takes the gradients, of several processes together.
         base_rates: each group's learning rate as built; the schedule is a factor on it.
         num_epochs, steps_per_epoch: the whole way.
         epoch: the epoch under way, from 0; after its end, the next one.
@@ -87,6 +89,7 @@ class TrainState:
     device: Device
     optimizers: dict[str, Optimizer]
     schedule: Schedule
+    backward: Backward
     base_rates: list[list[float]]
     num_epochs: int
     steps_per_epoch: int
@@ -119,7 +122,10 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     rates = base_rates(optimizers.values())
     num_epochs = math.ceil(num_steps / steps)
     averaged = averaged_copy(task.model, config.ema)
-    return TrainState(task, device, optimizers, schedule, rates, num_epochs, steps, world=world, averaged=averaged)
+    backward = Backward(world, task.model)
+    return TrainState(
+        task, device, optimizers, schedule, backward, rates, num_epochs, steps, world=world, averaged=averaged
+    )
 
 
 def train(
@@ -128,7 +134,7 @@ def train(
     """Train to the end of the last epoch; return None, or the reason of a callback that stopped it.
 
     Raises:
-        DivergedError: a loss or a gradient is not finite.
+        DivergedError: a loss, or after a broken gradient a weight, is not finite.
         DeviceError: the device ran out of memory.
     """
     reason: str | None = None
@@ -172,7 +178,7 @@ def _run_epoch(
         if is_last:
             state.step += 1
             if state.device.is_cpu or state.step % CHECK_EVERY == 0:
-                _check_finite(state)
+                _check_losses(state)
             ending = _tell_step(state, callbacks)
             if ending is not None:
                 break
@@ -201,8 +207,8 @@ def _tell_step(state: TrainState, callbacks: Sequence[Callback]) -> StopTraining
 def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainConfig, *, steps_now: bool) -> None:
     """Add one micro-batch's gradients; step the optimizers where `steps_now`.
 
-    Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and the
-    sum divided at the end, so the step equals that of one large batch.
+    Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and what
+    comes of them divided at the end, so the step equals that of one large batch.
     """
     device = state.device
     is_part = config.accumulate > 1 or not state.world.is_alone
@@ -214,15 +220,14 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
             if is_part:
                 loss = loss * update.count
-            loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+            state.backward(loss, parameters, is_last=steps_now)
             state.sums.add(update)
             weights[update.optimizer] = weights.get(update.optimizer, 0) + update.count
             if not steps_now:
                 state.phase("forward")
                 continue
             if is_part:
-                total = state.world.sum_gradients(parameters, weights[update.optimizer])
-                divide_gradients(parameters, total)
+                divide_gradients(parameters, state.world.mean(weights[update.optimizer]))
             if config.clip_norm is not None:
                 clip_gradients(parameters, config.clip_norm)
             state.phase("optimizer")
@@ -231,21 +236,34 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             state.phase("forward")
 
 
-def _check_finite(state: TrainState) -> None:
-    """Look at the losses so far; all processes stop where one of them finds a loss that is not finite."""
+def _check_losses(state: TrainState) -> None:
+    """Look at the losses so far. A gradient that is not finite shows in the next one, through the weights."""
     broken = [name for name, total in state.sums.losses.items() if not math.isfinite(float(total))]
-    if state.world.any(bool(broken)):
-        for name in broken or ["of another process"]:
-            raise DivergedError(
-                f"the loss {name!r} is not finite at step {state.step} "
-                f"(epoch {state.epoch + 1}, learning rate {state.learning_rate:.3g})",
-                hint="take a smaller --lr, a --warmup, or --clip-norm 1; the last finite checkpoint is kept",
-            )
+    _stop_where(state, f"the loss {broken[0]!r}" if broken else None)
+
+
+def _stop_where(state: TrainState, broken: str | None) -> None:
+    """Stop all processes where one of them has found that something is not finite."""
+    if state.world.any(broken is not None):
+        raise DivergedError(
+            f"{broken or 'a figure of another process'} is not finite at step {state.step} "
+            f"(epoch {state.epoch + 1}, learning rate {state.learning_rate:.3g})",
+            hint="take a smaller --lr, a --warmup, or --clip-norm 1; the last finite checkpoint is kept",
+        )
+
+
+def has_finite_weights(model: nn.Module) -> bool:
+    """Return whether no parameter holds a NaN or an infinity."""
+    weights = [parameter.detach() for parameter in model.parameters() if parameter.numel()]
+    if not weights:
+        return True
+    return bool(torch.isfinite(torch.stack(torch._foreach_norm(weights, ord=math.inf))).all())
 
 
 def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items: float) -> None:
     """Validate, write the epoch's record, and move on to the next epoch."""
-    _check_finite(state)
+    _check_losses(state)
+    _stop_where(state, None if has_finite_weights(state.task.model) else "a weight")
     first, *others = state.world.gather(state.sums)
     means = first.merge(others).means()
     record: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, "loss": sum(means.values())}
@@ -260,12 +278,8 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
             figures = evaluate(state.task, valid, state.device, state.world).compute()
         record["val_loss"] = figures.pop("loss", None)
         record |= figures
-        if record["val_loss"] is not None and not math.isfinite(record["val_loss"]):
-            raise DivergedError(
-                f"the validation loss is not finite after epoch {state.epoch + 1} "
-                f"(learning rate {state.learning_rate:.3g})",
-                hint="take a smaller --lr, a --warmup, or --clip-norm 1; the last finite checkpoint is kept",
-            )
+        is_sound = record["val_loss"] is None or math.isfinite(record["val_loss"])
+        _stop_where(state, None if is_sound else "the validation loss")
     record |= {"lr": state.learning_rate, "seconds": round(seconds, 3), "items_per_s": round(items / seconds, 1)}
     goal = state.task.goal
     value, is_better = (record.get(goal.metric), goal.is_better) if valid is not None else (-record["loss"], _is_larger)

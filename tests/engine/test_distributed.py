@@ -26,9 +26,11 @@ from dlcli.engine.device import Device, open_device
 from dlcli.engine.distributed import joined, world_of_environment
 from dlcli.engine.loop import start_state, train
 torch.set_num_threads(1)
-kind, batch_size = sys.argv[2], int(sys.argv[3])
+kind, batch_size, accumulate = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with joined(world_of_environment(), Device(torch.device("cpu"))) as world:
-    config = TrainConfig(epochs=3, batch_size=batch_size, learning_rate=0.05, schedule="cosine")
+    config = TrainConfig(
+        epochs=3, batch_size=batch_size, learning_rate=0.05, schedule="cosine", accumulate=accumulate, clip_norm=1.0
+    )
     make = getattr(conftest, kind)
     task = make(config, dropout=0.0) if kind == "ToyTask" else make(config)
     loader = task.loader("train", training=True, shard=world.shard)
@@ -49,8 +51,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def run_worker(processes, kind, batch_size):
-    command = [sys.executable, "-c", WORKER, TESTS, kind, str(batch_size)]
+def run_worker(processes, kind, batch_size, accumulate):
+    command = [sys.executable, "-c", WORKER, TESTS, kind, str(batch_size), str(accumulate)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if processes == 1:
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
@@ -74,9 +76,11 @@ def run_worker(processes, kind, batch_size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ToyTask", "ToyGan"])
-def test_two_processes_of_eight_equal_one_of_sixteen(kind):
-    alone, together = run_worker(1, kind, 16), run_worker(2, kind, 8)
+@pytest.mark.parametrize(
+    ("kind", "accumulate"), [("ToyTask", 1), ("ToyTask", 2), ("ToyGan", 1), ("ToyRouted", 1), ("ToyRouted", 2)]
+)
+def test_two_processes_of_eight_equal_one_of_sixteen(kind, accumulate):
+    alone, together = run_worker(1, kind, 16, accumulate), run_worker(2, kind, 8, accumulate)
     assert together["steps"] == alone["steps"]
     assert together["weights"][0] == together["weights"][1], "the processes hold the same weights"
     torch.testing.assert_close(

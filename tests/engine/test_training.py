@@ -32,6 +32,7 @@ from dlcli.tasks.classification.task import ClassificationTask
 CONFIG = ClassificationConfig(model="lenet", image_size=8, crop_pad=1)
 TRAIN = TrainConfig(epochs=3, batch_size=8, precision="fp32", threads=1, device="cpu")  # four steps an epoch
 STEPS = 4
+STEPS_WITHOUT_VALIDATION = 5
 
 
 @pytest.fixture
@@ -218,6 +219,24 @@ def test_a_diverging_training_keeps_its_best_checkpoint(data, monkeypatch):
     task, _ = load_task(run)
     assert all(torch.isfinite(value).all() for value in task.model.state_dict().values())
     assert all(torch.isfinite(value).all() for value in weights(run).values() if value.is_floating_point())
+
+
+def test_a_gradient_that_breaks_at_the_end_of_an_epoch_reaches_no_checkpoint(data, monkeypatch):
+    """The loss is finite, its gradient is not, and there is no validation that would notice."""
+
+    def poison(update):
+        losses = {name: loss + (loss - loss.detach()).abs().sqrt() for name, loss in update.losses.items()}
+        return dataclasses.replace(update, losses=losses)
+
+    at_step(monkeypatch, 2 * STEPS_WITHOUT_VALIDATION, poison)
+    with pytest.raises(DivergedError, match=f"a weight is not finite at step {2 * STEPS_WITHOUT_VALIDATION} "):
+        start_training(request_for(data, name="wild", val_fraction=0.0), quiet())
+    run = resolve_run("wild")
+    assert run.info()["status"] == "diverged"
+    for path in (run.last_checkpoint, run.best_checkpoint):
+        content = read_checkpoint(path)
+        assert content["epoch"] == 1
+        assert all(torch.isfinite(value).all() for value in content["model"].values() if value.is_floating_point())
 
 
 def test_early_stopping_finishes_the_run(data):
