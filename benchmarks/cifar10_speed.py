@@ -26,6 +26,7 @@ from dlcli.data.forms.images import open_images
 from dlcli.data.transforms import BatchAugmentation
 from dlcli.engine.device import Device, open_device
 from dlcli.engine.muon import Muon, muon_groups
+from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates, with_ends
 from dlcli.models.airnet import AirNet
 from dlcli.models.fitting import FIT_IMAGES
 from dlcli.models.normalised import Normalised
@@ -61,22 +62,22 @@ def train_once(model: Normalised, network: nn.Module, train: Cifar, epochs: int,
     random = torch.Generator(device).manual_seed(seed)
     assert isinstance(model.network, AirNet)
     model.network.fit_to(model.normalise(train.images[:FIT_IMAGES]))
-    optimizer = Muon(muon_groups(model, lr=LEARNING_RATE, weight_decay=0.0))
-    rates = [group["lr"] for group in optimizer.param_groups]
+    optimizer = Muon(with_ends(muon_groups(model, lr=LEARNING_RATE, weight_decay=0.0), model))
+    rates = base_rates([optimizer])
     augmentation = BatchAugmentation(pad=2, flip=True, alternates=True)
     count = len(train.labels)
     mirrored_first = torch.rand(count, generator=random, device=device) < 0.5
-    steps, step = epochs * (count // BATCH_SIZE), 0
+    schedule, step = Schedule("linear", epochs * (count // BATCH_SIZE)), 0
     model.train()
     for epoch in range(epochs):
         order = torch.randperm(count, generator=random, device=device)
         for rows in order.split(BATCH_SIZE)[: count // BATCH_SIZE]:
             images = augmentation.apply(train.images[rows], plan(epoch, mirrored_first, rows, random))
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * (1 - step / steps)
+            set_rates([optimizer], rates, schedule, step)
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 logits = network(images).float()
-                F.cross_entropy(logits, train.labels[rows], label_smoothing=SMOOTHING).backward()
+                loss = F.cross_entropy(logits, train.labels[rows], label_smoothing=SMOOTHING)
+                loss.backward(inputs=parameters_of(optimizer))
                 optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1

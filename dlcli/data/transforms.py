@@ -98,7 +98,8 @@ class BatchAugmentation:
         window, num_windows = np.dtype((np.void, width * channels)), 2 * self.pad + 1
         windows = np.ndarray((len(rows), num_windows), window, wide, strides=(wide.strides[0], channels))
         chosen = _shifted_rows(height, self.pad)[offsets[:, 0]] + np.arange(0, len(rows), height)[:, None]
-        return windows[chosen.ravel(), np.repeat(offsets[:, 1], height)].view(np.uint8).reshape(rows.shape)
+        crops: np.ndarray = windows[chosen.ravel(), np.repeat(offsets[:, 1], height)]
+        return crops.view(np.uint8).reshape(rows.shape)
 
     def _apply_torch(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
         """Crop and flip by one gather, computed where the images are."""

@@ -505,6 +505,10 @@ EVALUATE = {
     ),
     "run of a newer version": Row(f"eval {RUN}", RUN_CODE, "newer", _damage(_info(schema=99))),
     "run of a task that is gone": Row(f"eval {RUN}", RUN_CODE, "'juggling'", _damage(_info(task="juggling"))),
+    "run in an unknown format": Row(f"rerun {RUN}", RUN_CODE, "'precision'", _damage(_info(precision="fp8"))),
+    "resumed in an unknown format": Row(
+        f"train --resume {RUN}", RUN_CODE, "'precision'", _damage(_info(precision="fp8", status="interrupted"))
+    ),
     "config.toml broken": Row(
         f"eval {RUN}", RUN_CODE, "config.toml", _damage(lambda run: run.config_file.write_text("epochs = "))
     ),

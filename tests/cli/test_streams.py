@@ -103,6 +103,17 @@ def test_quiet_keeps_errors(bench: Any, dl: Any) -> None:
     assert dl("runs", "nothing", "--quiet").err.startswith("error: no run 'nothing'")
 
 
+def test_of_several_processes_only_the_first_speaks(dl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert dl("datasets").out, "RANK alone is not torchrun's"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    muted = dl("datasets")
+    assert (muted.code, muted.out, muted.err) == (0, "", "")
+    assert dl("runs", "nothing").err.startswith("error: no run 'nothing'")
+    monkeypatch.setenv("RANK", "0")
+    assert dl("datasets").out
+
+
 def _on_terminal(line: str, environment: dict[str, str]) -> tuple[int, str]:
     """Return a command's exit code and all that it writes to a terminal of 100 columns."""
     controller, terminal = pty.openpty()
