@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from dlcli.cli.app import run
+    from dlcli.cli.app import run, unwind
 
+    signal.signal(signal.SIGTERM, unwind)
     code = run(sys.argv[1:])
     if "RANK" in os.environ:
         # One of torchrun's processes: a thread of torch's collectives may outlive the interpreter and abort it

@@ -98,6 +98,16 @@ def build_app() -> Any:
     return typer.main.get_command(app)
 
 
+class Terminated(BaseException):
+    """SIGTERM outside a training, which has its own way with it."""
+
+
+def unwind(number: int, frame: object) -> None:
+    """End by an exception, as Ctrl-C does, so that what is half-written is cleared away; a handler of signals."""
+    del number, frame
+    raise Terminated
+
+
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; every exception ends here."""
     console = Console()
@@ -112,6 +122,9 @@ def run(args: Sequence[str]) -> int:
         if code == ExitCode.INTERRUPTED:
             console.error(["error: interrupted"])
         return int(code or 0)
+    except Terminated:
+        console.error(["error: terminated"])
+        return ExitCode.TERMINATED
     except (BrokenPipeError, SystemExit):  # the reader has what it wants: `dl runs | head -1`; Typer exits by itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE

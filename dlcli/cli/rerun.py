@@ -55,6 +55,8 @@ def _rerun(values: Values) -> None:
     for line in changed:
         console.warn(line)
     again = start_training(request, console)
+    if console.is_mute:  # one of several processes: the first compares
+        return
     again.update_info(rerun_of=run.name)
     comparison = compare_runs(run, again) if options.check else None
     if console.is_json:

@@ -112,6 +112,13 @@ class StoppedError(DlError):
         self.exit_code = exit_code
 
 
+def first_line(error: BaseException, limit: int = 160) -> str:
+    """Return the first line that an exception says, cut to `limit` characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is spelled most like `name`, or None when none is near."""
     by_folded = {candidate.casefold(): candidate for candidate in known}

@@ -24,9 +24,21 @@ OWN_SETTINGS = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRES
 
 def keep_freed_memory() -> bool:
     """Tell the C library to keep freed memory; return whether it will. Elsewhere than under glibc nothing is done."""
-    if not sys.platform.startswith("linux") or any(os.environ.get(name) for name in OWN_SETTINGS):
+    glibc = _glibc()
+    if glibc is None or any(os.environ.get(name) for name in OWN_SETTINGS):
         return False
+    return bool(glibc.mallopt(M_MMAP_MAX, 0)) and bool(glibc.mallopt(M_TRIM_THRESHOLD, NEVER))
+
+
+def give_back_freed_memory() -> None:
+    """Give the system back what is kept now: after trials that took more than the training will."""
+    glibc = _glibc()
+    if glibc is not None:
+        glibc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
     library = ctypes.CDLL(None)
-    if not hasattr(library, "gnu_get_libc_version"):  # musl has no such options
-        return False
-    return bool(library.mallopt(M_MMAP_MAX, 0)) and bool(library.mallopt(M_TRIM_THRESHOLD, NEVER))
+    return library if hasattr(library, "gnu_get_libc_version") else None  # musl has no such options

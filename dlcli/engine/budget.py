@@ -41,7 +41,7 @@ TIMED_SHARE = 0.01
 TIMED_BATCHES = 3
 """Batches of the validation part that are timed, after one that is not."""
 
-RESERVE = 0.02
+RESERVE = 0.04
 """Part of the budget that is kept back: for checkpoints, and because a machine that gets warm gets slower."""
 
 MOST_EPOCHS = 10_000

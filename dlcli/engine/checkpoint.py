@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcli.core.errors import RunError
+from dlcli.core.errors import RunError, first_line
 from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.averaging import averaged_weights
@@ -126,19 +126,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: no such checkpoint", hint="the run saved none; train it again") from None
     except pickle.UnpicklingError as error:
         raise RunError(
-            f"{path}: refused: {_first_line(error)}", hint="only files of tensors and plain values are loaded"
+            f"{path}: refused: {first_line(error)}", hint="only files of tensors and plain values are loaded"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise RunError(f"{path}: damaged: {_first_line(error)}") from None
+        raise RunError(f"{path}: damaged: {first_line(error)}") from None
     if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:
         raise RunError(f"{path}: not a checkpoint of dl", hint="`dl runs` lists the runs")
     if content.get("sha256") != _digest(content):
         raise RunError(f"{path}: damaged: its content does not have the SHA-256 that it was saved with")
     return content
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
 def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
-from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError
+from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError, first_line
 from dlcli.core.files import write_json, write_text
 from dlcli.core.registry import get_task, load_object
 from dlcli.core.run_dir import (
@@ -149,11 +149,11 @@ def _close(parent: RunDir, runs: Sequence[RunDir], error: BaseException) -> None
         remove_run(parent)
         return
     status = FAILED
-    if isinstance(error, (StoppedError, KeyboardInterrupt)):
+    if isinstance(error, StoppedError) or not isinstance(error, Exception):  # Ctrl-C or SIGTERM between two folds
         status = INTERRUPTED
     elif isinstance(error, DivergedError):
         status = DIVERGED
-    parent.update_info(status=status, error=(str(error).splitlines() or ["unknown"])[0])
+    parent.update_info(status=status, error=first_line(error))
 
 
 def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:

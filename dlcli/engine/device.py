@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import DeviceError, DlError, UsageError
-from dlcli.engine.allocator import keep_freed_memory
+from dlcli.engine.allocator import give_back_freed_memory, keep_freed_memory
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -101,11 +101,11 @@ class Device:
             yield
 
     def free_memory(self) -> None:
-        """Give an accelerator's memory back that nothing holds any more, as after running out of it."""
-        if self.is_cpu:
-            return
+        """Give memory back that nothing holds any more, as after running out of it."""
         gc.collect()
-        if self.torch_device.type == "cuda":
+        if self.is_cpu:
+            give_back_freed_memory()
+        elif self.torch_device.type == "cuda":
             torch.cuda.empty_cache()
         elif self.torch_device.type == "mps":
             torch.mps.empty_cache()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -35,7 +35,6 @@ class World:
         local_rank: this process's number on its machine: which of its accelerators it takes.
         launch: the same in every process of one launch and its restarts; "" for a lone process.
         restarts: how often torchrun has started the processes again after one died.
-        device: where this process computes; messages between GPUs must lie there.
     """
 
     rank: int = 0
@@ -43,7 +42,6 @@ class World:
     local_rank: int = 0
     launch: str = ""
     restarts: int = 0
-    device: torch.device | None = None
 
     @property
     def is_writer(self) -> bool:
@@ -60,13 +58,12 @@ class World:
         """The share of each batch that this process takes."""
         return Shard(self.rank, self.size)
 
-    def mean(self, count: int) -> Tensor | float:
-        """Return the mean of the processes' counts; of several as a scalar where they compute: no GPU is waited for."""
-        if self.is_alone:
-            return count
-        total = torch.tensor(float(count), device=self.device)
-        dist.all_reduce(total)
-        return total / self.size
+    def mean(self, count: int) -> float:
+        """Return the mean of the processes' counts."""
+        total = torch.tensor(count)
+        if not self.is_alone:
+            dist.all_reduce(total)
+        return int(total) / self.size
 
     def average_sparse(self, parameters: Sequence[Tensor]) -> None:
         """Replace each sparse gradient by its mean over all processes; one that is missing here counts as zeros."""
@@ -77,14 +74,13 @@ class World:
 
     def wait(self) -> None:
         """Go on when all processes have come here."""
-        if not self.is_alone:
-            dist.barrier()
+        self.any(False)
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set in any process, so that all of them stop at the same step."""
         if self.is_alone:
             return flag
-        seen = torch.tensor([float(flag)], device=self.device)
+        seen = torch.tensor(int(flag))
         dist.all_reduce(seen, op=dist.ReduceOp.MAX)
         return bool(seen)
 
@@ -137,16 +133,22 @@ def world_of_environment() -> World:
 
 @contextlib.contextmanager
 def joined(world: World, device: Device) -> Iterator[World]:
-    """Join the processes for the length of the block: NCCL between GPUs, gloo between CPUs."""
+    """Join the processes for the length of the block: NCCL between GPUs, gloo between CPUs.
+
+    Counts, flags and objects lie on the CPU and go by gloo in any case, so that they wait for no GPU.
+    """
     if world.is_alone:
         yield world
         return
+    if device.torch_device.type == "cuda":
+        torch.cuda.set_device(device.torch_device)
     # torchrun's store outlives the processes: without a name of its own a restart would read dead addresses from it.
     store, rank, size = next(rendezvous("env://"))
     store = PrefixStore(f"restart-{world.restarts}", store)
-    dist.init_process_group("gloo" if device.is_cpu else "nccl", store=store, rank=rank, world_size=size)
+    backend = "gloo" if device.is_cpu else "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
-        yield replace(world, device=device.torch_device)
+        yield world
         world.wait()  # nobody leaves while another still listens
     finally:
         dist.destroy_process_group()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def divide_gradients(parameters: Sequence[Tensor], by: Tensor | float) -> None:
-    """Divide every gradient in place by a scalar."""
+def divide_gradients(parameters: Sequence[Tensor], by: float) -> None:
+    """Divide every gradient in place."""
     dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
     if dense:
         torch._foreach_div_(dense, by)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean
+from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean, first_line
 from dlcli.core.registry import load_object
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
 from dlcli.export.plan import Check, ExportPlan, ExportResult
 from dlcli.export.quiet import silenced
-from dlcli.export.runtime import first_line
 
 if TYPE_CHECKING:
     import numpy as np

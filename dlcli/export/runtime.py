@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dlcli.core.errors import RunError
+from dlcli.core.errors import RunError, first_line
 from dlcli.export.metadata import decode_metadata
 from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
 
@@ -129,10 +129,3 @@ def require_inputs(path: Path, arrays: Mapping[str, np.ndarray], inputs: tuple[s
     """
     if set(arrays) != set(inputs):
         raise RunError(f"{path}: takes the inputs {', '.join(inputs)}, not {', '.join(arrays) or 'nothing'}")
-
-
-def first_line(error: BaseException, limit: int = 160) -> str:
-    """Return the first line that an exception says, cut to `limit` characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.console import is_interactive
-from dlcli.core.errors import DataError, RunError
+from dlcli.core.errors import DataError, RunError, first_line
 from dlcli.models.small_stem import stem_name
 from dlcli.models.stem import head_name
 
@@ -119,9 +119,9 @@ def _read(path: Path) -> dict[Any, Any]:
     except FileNotFoundError:
         raise RunError(f"{path}: no such file", hint=HINT) from None
     except pickle.UnpicklingError as error:
-        raise RunError(f"{path}: refused: {_first_line(error)}", hint=HINT) from None
+        raise RunError(f"{path}: refused: {first_line(error)}", hint=HINT) from None
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: damaged: {_first_line(error)}", hint=HINT) from None
+        raise RunError(f"{path}: damaged: {first_line(error)}", hint=HINT) from None
     if not isinstance(content, dict) or not content:
         raise RunError(f"{path}: holds no weights by name", hint=HINT)
     return content
@@ -173,7 +173,7 @@ def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_si
         try:
             state = OrderedDict(interpolate_embeddings(image_size, model.patch_size, state))
         except (ValueError, RuntimeError) as error:
-            raise RunError(f"{path}: its position embeddings do not fit: {_first_line(error)}") from None
+            raise RunError(f"{path}: its position embeddings do not fit: {first_line(error)}") from None
     return state
 
 
@@ -204,7 +204,7 @@ def _default_file(name: str) -> Path:
         )
     except (OSError, RuntimeError) as error:  # no network, a full disk; a wrong checksum
         raise DataError(
-            f"the weights of {name} cannot be fetched: {_first_line(error)}",
+            f"the weights of {name} cannot be fetched: {first_line(error)}",
             details=(f"looked for: {url}",),
             hint=f"fetch {file_name} by hand and pass it with --pretrained FILE",
         ) from None
@@ -213,7 +213,3 @@ def _default_file(name: str) -> Path:
 
 def _does_not_fit(path: Path, name: str, reason: str) -> RunError:
     return RunError(f"{path}: does not fit {name}: {reason[:160]}", hint="take the file of the same network")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]

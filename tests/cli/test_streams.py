@@ -204,6 +204,28 @@ def test_each_line_of_a_pipe_is_answered_before_the_next_is_written(
     assert said.startswith("error: 1 of 6 inputs failed")
 
 
+def test_a_terminated_command_says_so_and_leaves_with_its_code(
+    bench: Any, onnx_file: Path, environment: dict[str, str]
+) -> None:
+    [name] = _pictures(bench, 1)
+    with subprocess.Popen(
+        ["dl", "predict", str(onnx_file), "-", "--jsonl"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(f"{name}\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["input"] == name, "it is under way"
+        process.terminate()
+        rest, said = process.communicate()
+    assert (process.returncode, rest, said) == (143, "", "error: terminated\n")
+
+
 def test_a_long_pipe_is_answered_in_order(bench: Any, onnx_file: Path, environment: dict[str, str]) -> None:
     names = _pictures(bench, 20) * 10
     done = subprocess.run(
