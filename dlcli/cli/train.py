@@ -106,6 +106,8 @@ def _launch(count: int) -> None:
     words = sys.argv[1:]
     place = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--devices")
     del words[place : place + (1 if "=" in words[place] else 2)]
+    # torchrun would say that it sets this to 1; the processes share the cores (`open_device`).
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--max-restarts=3"]
     os.execv(sys.executable, [sys.executable, *launcher, "-m", "dlcli", *words])
 

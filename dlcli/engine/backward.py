@@ -9,7 +9,6 @@ know of a forward is when it has ended and what came out.
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
@@ -53,9 +52,7 @@ class Backward:
             yield loss
             return
         joined = self._join([parameter for parameter in parameters if id(parameter) not in self._sparse])
-        with contextlib.nullcontext() if is_last else joined.no_sync(), warnings.catch_warnings():
-            # It advises against the search for unused parameters where it finds none; the next task may have some.
-            warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+        with contextlib.nullcontext() if is_last else joined.no_sync():
             yield joined(loss)
 
     def _join(self, parameters: Sequence[Tensor]) -> DistributedDataParallel:
@@ -64,6 +61,7 @@ class Backward:
         if key not in self._joined:
             self._joined = {ids: joined for ids, joined in self._joined.items() if not set(ids) & set(key)}
             # The processes began with the same weights, and these are part of a graph by now: nothing is sent here.
+            # A batch may leave out a part of the network, so the unused are looked for.
             self._joined[key] = DistributedDataParallel(
                 _Holder(parameters), find_unused_parameters=True, init_sync=False
             )
