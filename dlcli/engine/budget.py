@@ -32,7 +32,7 @@ from dlcli.engine.task import Batch, Loader, Task
 if TYPE_CHECKING:
     from dlcli.engine.training import TrainRequest
 
-TIMED_STEPS, FEWEST_STEPS = 10, 3
+TIMED_STEPS, FEWEST_STEPS = 10, 5
 """Steps of a timing, and how few will do where a step takes long; one more, which builds kernels, comes before them."""
 
 TIMED_SHARE = 0.01
@@ -107,13 +107,17 @@ def fit_budget(
     if "batch_size" in request.auto:
         raise UsageError("--budget and --batch-size auto exclude each other", hint="give one of them a number")
 
+    precision = request.train.precision
+
     def open_sized(config: Any, options: TrainConfig) -> tuple[Task, Loader, Loader | None, Device]:
+        nonlocal precision  # tried with the first size: a wider network gains more from bf16, not less
         task, loader, valid = open_task(dataclasses.replace(request, config=config, train=options), device, world)
         first = next(iter(loader.batches()), None)
         if first is None:
             raise DataError(f"{request.data}: nothing in the training split can be read")
-        chosen, _ = choose_precision(task, device, first, options.precision)
-        return task, loader, valid, device.with_precision(world.share(chosen.precision))
+        chosen, _ = choose_precision(task, device, first, precision)
+        precision = world.share(chosen.precision)
+        return task, loader, valid, device.with_precision(precision)
 
     offered = load_object(request.spec.sizes)(request.config) if request.spec.sizes else ()
     with device.keeping_random():
