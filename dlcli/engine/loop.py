@@ -68,7 +68,7 @@ class TrainState:
 
     Attributes:
         task, device, optimizers, schedule: what is trained, where, and how.
-        backward: takes the gradients, of several processes together.
+        differentiate: takes the gradients, of several processes together.
         base_rates: each group's learning rate as built; the schedule is a factor on it.
         num_epochs, steps_per_epoch: the whole way.
         epoch: the epoch under way, from 0; after its end, the next one.
@@ -89,7 +89,7 @@ class TrainState:
     device: Device
     optimizers: dict[str, Optimizer]
     schedule: Schedule
-    backward: Backward
+    differentiate: Backward
     base_rates: list[list[float]]
     num_epochs: int
     steps_per_epoch: int
@@ -122,9 +122,9 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     rates = base_rates(optimizers.values())
     num_epochs = math.ceil(num_steps / steps)
     averaged = averaged_copy(task.model, config.ema)
-    backward = Backward(world, task.model)
+    differentiate = Backward(world, task.model)
     return TrainState(
-        task, device, optimizers, schedule, backward, rates, num_epochs, steps, world=world, averaged=averaged
+        task, device, optimizers, schedule, differentiate, rates, num_epochs, steps, world=world, averaged=averaged
     )
 
 
@@ -220,7 +220,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
             if is_part:
                 loss = loss * update.count
-            state.backward(loss, parameters, is_last=steps_now)
+            state.differentiate(loss, parameters, is_last=steps_now)
             state.sums.add(update)
             weights[update.optimizer] = weights.get(update.optimizer, 0) + update.count
             if not steps_now:

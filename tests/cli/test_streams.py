@@ -181,24 +181,28 @@ def test_terminal_without_colours_gets_no_escape_codes(
     assert ESCAPE not in _on_terminal(line, {**environment, name: "1"})[1]
 
 
+def _answering_lines(file: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a command that answers each line of its input."""
+    command, pipe = ["dl", "predict", str(file), "-", "--jsonl"], subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def _answer(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(f"{name}\n")
+    process.stdin.flush()
+    record: dict[str, Any] = json.loads(process.stdout.readline())
+    return record
+
+
 def test_each_line_of_a_pipe_is_answered_before_the_next_is_written(
     bench: Any, onnx_file: Path, environment: dict[str, str]
 ) -> None:
     names = [*_pictures(bench, 3), "gone.png", *_pictures(bench, 2)]
-    with subprocess.Popen(
-        ["dl", "predict", str(onnx_file), "-", "--jsonl"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
+    with _answering_lines(onnx_file, environment) as process:
         for name in names:
-            process.stdin.write(f"{name}\n")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["input"] == name
+            assert _answer(process, name)["input"] == name
         rest, said = process.communicate()
     assert (process.returncode, rest) == (8, "")
     assert said.startswith("error: 1 of 6 inputs failed")
@@ -208,19 +212,8 @@ def test_a_terminated_command_says_so_and_leaves_with_its_code(
     bench: Any, onnx_file: Path, environment: dict[str, str]
 ) -> None:
     [name] = _pictures(bench, 1)
-    with subprocess.Popen(
-        ["dl", "predict", str(onnx_file), "-", "--jsonl"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(f"{name}\n")
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline())["input"] == name, "it is under way"
+    with _answering_lines(onnx_file, environment) as process:
+        assert _answer(process, name)["input"] == name, "it is under way"
         process.terminate()
         rest, said = process.communicate()
     assert (process.returncode, rest, said) == (143, "", "error: terminated\n")
