@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.data.card import read_card
-from dlcli.data.forms.images import open_images
-from dlcli.data.transforms import BatchAugmentation
+from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.form import open_images
 from dlcli.engine.device import Device, open_device
 from dlcli.engine.muon import Muon, muon_groups
 from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates, with_ends

@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from dlcli.data.forms.images import open_images
+from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.form import open_images
 from dlcli.data.loader import Order, PackedLoader
-from dlcli.data.transforms import BatchAugmentation
 from dlcli.engine.device import open_device
 from dlcli.models.normalised import Normalised
 

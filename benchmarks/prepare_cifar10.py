@@ -27,8 +27,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dlcli.data import png
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.images import png
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.cifar import Cifar10Importer, Cifar10Options
 
 

@@ -34,7 +34,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dlcli.data.loader import Order
-from dlcli.data.text_loader import BucketedOrder, TextLoader
+from dlcli.data.text.loader import BucketedOrder, TextLoader
 from dlcli.engine.gradients import clip_gradients
 from dlcli.engine.lazy_adam import LazyAdam
 from dlcli.models.text.recurrent import lstm

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from dlcli.data.tokenizing import jieba_tokens
+from dlcli.data.text.tokenizing import jieba_tokens
 
 _BLOCK = 1000
 
@@ -51,7 +51,7 @@ def by_rjieba(texts: list[str]) -> list[list[str]]:
 
 def forget() -> None:
     """Empty the caches of words, so that no round profits of the one before."""
-    from dlcli.data.tokenizing import viterbi
+    from dlcli.data.text.tokenizing import viterbi
 
     viterbi._remembered.cache_clear()
     jieba_tokens._rust.cache_clear()

@@ -92,8 +92,8 @@ def _data_folder(text: str) -> Path | None:
 
 def _dataset(path: Path) -> Iterator[Finding]:
     from dlcli.data.card import read_card
-    from dlcli.data.decoding import read_image
-    from dlcli.data.forms.images import open_images
+    from dlcli.data.images.decoding import read_image
+    from dlcli.data.images.form import open_images
 
     other = read_card(path)
     if other is not None and other.form == "text":
@@ -134,8 +134,8 @@ def _folds(parent: RunDir) -> Iterator[Finding]:
 
 
 def _texts(path: Path) -> Iterator[Finding]:
-    from dlcli.data.audit import audit_texts
-    from dlcli.data.forms.text import open_texts
+    from dlcli.data.text.audit.report import audit_texts
+    from dlcli.data.text.form import open_texts
 
     form = open_texts(path)
     card = form.card

@@ -56,7 +56,7 @@ def _no_target(values: Values) -> None:
 
 
 def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
-    from dlcli.data.preparing import prepare_dataset
+    from dlcli.data.importing.preparing import prepare_dataset
 
     if values.arguments["dataset"] != spec.name:  # an option's value was taken for the dataset
         raise UsageError(f"dl prepare {values.arguments['dataset']}: name the dataset before its options")

@@ -100,7 +100,7 @@ def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
     require_data(target)
     if target.data.is_dir():
         return
-    from dlcli.data.preparing import prepare_dataset
+    from dlcli.data.importing.preparing import prepare_dataset
 
     dataset = get_dataset(target.dataset)
     importer = load_object(dataset.importer)(load_object(dataset.options)())

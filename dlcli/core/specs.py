@@ -65,7 +65,7 @@ class DatasetSpec:
         summary: one line for the lists.
         form: the prepared form it makes.
         task: the task that `dl train NAME` runs.
-        importer: "module:Class" that reads the original; see `dlcli.data.preparing.Importer`.
+        importer: "module:Class" that reads the original; see `dlcli.data.importing.preparing.Importer`.
         options: "module:Dataclass" of its own options; both are torch-free.
         needs_source: False where the data is embedded, as in scikit-learn's digits.
         page: where the original can be had, for messages.

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dlcli.core.errors import DataError
-from dlcli.data.decoding import read_image
-from dlcli.data.packed import Stacked
-from dlcli.data.transforms import BatchAugmentation
+from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.decoding import read_image
+from dlcli.data.images.packed import Stacked
 
 
 @dataclass(frozen=True)

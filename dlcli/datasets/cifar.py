@@ -19,12 +19,12 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.data.download import download_file
-from dlcli.data.forms.image_writer import PixelSplit, write_pixels
-from dlcli.data.gzips import open_decompressed
-from dlcli.data.names import check_class_names
-from dlcli.data.pickles import load_numpy_dict
-from dlcli.data.preparing import Report
+from dlcli.data.images.writer import PixelSplit, write_pixels
+from dlcli.data.importing.download import download_file
+from dlcli.data.importing.gzips import open_decompressed
+from dlcli.data.importing.names import check_class_names
+from dlcli.data.importing.pickles import load_numpy_dict
+from dlcli.data.importing.preparing import Report
 from dlcli.datasets.options import Cifar10Options, Cifar100Options
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"

@@ -12,8 +12,8 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.data.forms.image_writer import PixelSplit, write_pixels
-from dlcli.data.preparing import Report
+from dlcli.data.images.writer import PixelSplit, write_pixels
+from dlcli.data.importing.preparing import Report
 from dlcli.data.splitting import stratified_part
 from dlcli.datasets.options import DigitsOptions
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.data.forms.table import REGRESSION
-from dlcli.data.forms.table_writer import TableRequest, write_table
-from dlcli.data.preparing import Report
-from dlcli.data.table_rows import SPACES, read_sheet
+from dlcli.data.importing.preparing import Report
+from dlcli.data.tables.form import REGRESSION
+from dlcli.data.tables.rows import SPACES, read_sheet
+from dlcli.data.tables.writer import TableRequest, write_table
 from dlcli.datasets.table_options import HousingOptions
 
 FILE = "housing.data"

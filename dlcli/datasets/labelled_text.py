@@ -16,13 +16,13 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.card import Card
-from dlcli.data.forms import text_writer
-from dlcli.data.forms.text import SPLITS
-from dlcli.data.preparing import Report
+from dlcli.data.importing.preparing import Report
 from dlcli.data.splitting import stratified_part
-from dlcli.data.stop_words import read_stop_words
-from dlcli.data.text_rows import CSV, JSONL, TSV, TextRows
-from dlcli.data.tokenizing.kinds import split_units
+from dlcli.data.text import writer as text_writer
+from dlcli.data.text.form import SPLITS
+from dlcli.data.text.rows import CSV, JSONL, TSV, TextRows
+from dlcli.data.text.stop_words import read_stop_words
+from dlcli.data.text.tokenizing.kinds import split_units
 from dlcli.datasets.text_coding import EMOTICON, look_over, tokenise
 from dlcli.datasets.text_options import TextOptions
 from dlcli.datasets.text_pool import Kept, TextPool, class_order, collect, is_sorted_by_label, without_copies
@@ -46,7 +46,7 @@ class TextSource:
 
 
 class LabelledTextImporter:
-    """Reads one file of labelled text; see `dlcli.data.preparing.Importer`."""
+    """Reads one file of labelled text; see `dlcli.data.importing.preparing.Importer`."""
 
     def __init__(self, options: TextOptions, source: TextSource) -> None:
         self.options = options

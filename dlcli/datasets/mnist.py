@@ -17,11 +17,11 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.data.download import download_file
-from dlcli.data.forms.image_writer import PixelSplit, write_pixels
-from dlcli.data.gzips import open_decompressed
-from dlcli.data.packed import MAX_SIZE_PX
-from dlcli.data.preparing import Report
+from dlcli.data.images.packed import MAX_SIZE_PX
+from dlcli.data.images.writer import PixelSplit, write_pixels
+from dlcli.data.importing.download import download_file
+from dlcli.data.importing.gzips import open_decompressed
+from dlcli.data.importing.preparing import Report
 from dlcli.datasets.options import FashionMnistOptions, MnistOptions
 
 _UINT8 = 0x08  # the idx format's number for unsigned bytes

@@ -12,11 +12,11 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.core.files import write_json
 from dlcli.data.card import Card
-from dlcli.data.forms import text_writer
-from dlcli.data.forms.text import form_of
-from dlcli.data.stop_words import StopWordCounter, stop_word_warnings
-from dlcli.data.tokenizing.tokenizer import build_tokenizer, make_spec
-from dlcli.data.vocabulary import SPECIALS, TokenCounter, Vocabulary
+from dlcli.data.text import writer as text_writer
+from dlcli.data.text.form import form_of
+from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
+from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
+from dlcli.data.text.vocabulary import SPECIALS, TokenCounter, Vocabulary
 from dlcli.datasets.text_options import TextOptions
 
 EMOTICON = "emoticon"
@@ -84,7 +84,7 @@ def _settle_vocabulary(counter: TokenCounter, folder: Path, options: TextOptions
 
 def look_over(card: Card, folder: Path) -> Card:
     """Return the card with the lengths of the texts, the audit, and the warnings that follow from them."""
-    from dlcli.data.audit import audit_texts
+    from dlcli.data.text.audit.report import audit_texts
 
     form = form_of(folder, card)
     lengths = np.diff(form.offsets("train"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
-from dlcli.data.tokenizing.tokenizer import TOKENIZERS
+from dlcli.data.text.tokenizing.tokenizer import TOKENIZERS
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.text_rows import BrokenRow, TextRow, TextRows
+from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
 
 MAX_CLASSES = 10_000
 MAX_LABEL = 200

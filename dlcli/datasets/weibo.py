@@ -7,7 +7,7 @@ Source: github.com/SophonPlus/ChineseNlpCorpus, datasets/weibo_senti_100k.
 
 from __future__ import annotations
 
-from dlcli.data.text_rows import CSV
+from dlcli.data.text.rows import CSV
 from dlcli.datasets.labelled_text import LabelledTextImporter, TextSource
 from dlcli.datasets.text_options import TextOptions
 

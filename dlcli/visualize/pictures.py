@@ -197,8 +197,8 @@ def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
         return
     import numpy as np
 
-    from dlcli.data.decoding import read_image
-    from dlcli.data.forms.images import open_images
+    from dlcli.data.images.decoding import read_image
+    from dlcli.data.images.form import open_images
     from dlcli.visualize.grids import draw_samples
 
     form = open_images(subject.data())

@@ -93,7 +93,7 @@ def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
     """Yield the distribution of the texts' lengths in tokens."""
     import numpy as np
 
-    from dlcli.data.forms.text import open_texts
+    from dlcli.data.text.form import open_texts
     from dlcli.visualize.lengths import draw_lengths
 
     form = open_texts(subject.data())

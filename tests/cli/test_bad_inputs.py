@@ -21,7 +21,7 @@ import torch
 
 from dlcli.core.errors import ExitCode
 from dlcli.core.run_dir import RunDir
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.labelled_text import csv_importer
 from dlcli.datasets.table import TableImporter
 from dlcli.datasets.table_options import TableOptions

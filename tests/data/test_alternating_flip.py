@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.loader import FileLoader, Order, PackedLoader, Shard
-from dlcli.data.transforms import BatchAugmentation
 
 COUNT = 23
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)

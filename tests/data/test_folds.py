@@ -11,7 +11,7 @@ import pytest
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig, is_cross_validation
 from dlcli.data.folds import assign_folds, num_folds, part_of_fold, read_splits
-from dlcli.data.packed import Stacked
+from dlcli.data.images.packed import Stacked
 
 LABELS = np.array([0] * 50 + [1] * 31 + [2] * 7)
 TRAIN = TrainConfig(folds="5", fold=1, val_fraction=0.2)

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
-from dlcli.data.forms.images import open_images
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.images.form import open_images
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.cifar import Cifar10Importer, Cifar10Options, Cifar100Importer, Cifar100Options
 
 CLASSES = ["airplane", "cat", "dog"]

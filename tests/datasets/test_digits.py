@@ -7,8 +7,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from dlcli.core.errors import DataError
-from dlcli.data.forms.images import open_images
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.images.form import open_images
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.digits import DigitsImporter, DigitsOptions
 
 

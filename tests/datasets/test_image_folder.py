@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
-from dlcli.data.forms.images import open_images
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.images.form import open_images
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.image_folder import ImageFolderImporter, ImageFolderOptions
 
 

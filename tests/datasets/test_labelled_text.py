@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.data.forms.text import open_texts
-from dlcli.data.forms.text_writer import packed_file
-from dlcli.data.preparing import prepare_dataset
-from dlcli.data.text_rows import TextRows
-from dlcli.data.tokenizing.tokenizer import build_tokenizer
-from dlcli.data.vocabulary import TokenCounter
+from dlcli.data.importing.preparing import prepare_dataset
+from dlcli.data.text.form import open_texts
+from dlcli.data.text.rows import TextRows
+from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
+from dlcli.data.text.vocabulary import TokenCounter
+from dlcli.data.text.writer import packed_file
 from dlcli.datasets import text_coding, text_pool
 from dlcli.datasets.labelled_text import csv_importer, jsonl_importer, tsv_importer, without_emoticons
 from dlcli.datasets.text_options import TextOptions

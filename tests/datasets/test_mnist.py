@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.mnist import FashionMnistImporter, FashionMnistOptions, MnistImporter, MnistOptions, read_idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.forms.table import open_table
-from dlcli.data.preparing import prepare_dataset
+from dlcli.data.importing.preparing import prepare_dataset
+from dlcli.data.tables.form import open_table
 from dlcli.datasets.table import TableImporter
 from dlcli.datasets.table_options import TableOptions
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.codec import Arrays, Encoded, Record
-from dlcli.data.decoding import read_image, resize_image
+from dlcli.data.images.decoding import read_image, resize_image
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
 

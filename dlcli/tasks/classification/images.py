@@ -14,14 +14,14 @@ import torch
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.decoding import read_image
 from dlcli.data.folds import ALL, part_of_fold
-from dlcli.data.forms.images import ImagesForm
+from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.decoding import read_image
+from dlcli.data.images.form import ImagesForm
+from dlcli.data.images.packed import Stacked
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, FileLoader, Order, PackedLoader, Shard
-from dlcli.data.packed import Stacked
 from dlcli.data.splitting import stratified_part
-from dlcli.data.transforms import BatchAugmentation
 from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig
 

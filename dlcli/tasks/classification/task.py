@@ -17,7 +17,7 @@ from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.forms.images import ImagesForm, open_images
+from dlcli.data.images.form import ImagesForm, open_images
 from dlcli.data.labels import read_labels
 from dlcli.data.loader import WHOLE, Shard
 from dlcli.engine.optim import build_optimizer

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.token_kinds import without
+from dlcli.data.text.audit.token_kinds import without
 from dlcli.metrics.classification import ClassificationMetric
 
 INVERSE_PENALTY = 4.0

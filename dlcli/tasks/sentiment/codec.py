@@ -14,8 +14,8 @@ from dlcli.data.codec import Arrays, Encoded, Record
 from dlcli.data.encodings import open_text
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
-from dlcli.data.tokenizing.tokenizer import build_tokenizer
-from dlcli.data.vocabulary import Vocabulary
+from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
+from dlcli.data.text.vocabulary import Vocabulary
 
 TEXT_SUFFIXES = frozenset({".txt", ".jsonl", ".ndjson"})
 MAX_CHARACTERS = 1_000_000

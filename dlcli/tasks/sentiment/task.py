@@ -16,11 +16,11 @@ from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.forms.text import open_texts
 from dlcli.data.labels import read_labels
 from dlcli.data.loader import WHOLE, Shard
-from dlcli.data.tokenizing.tokenizer import make_spec
-from dlcli.data.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
+from dlcli.data.text.form import open_texts
+from dlcli.data.text.tokenizing.tokenizer import make_spec
+from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan

@@ -11,12 +11,12 @@ from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import ALL, part_of_fold
-from dlcli.data.forms.text import TextForm
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, Shard
 from dlcli.data.splitting import stratified_part
-from dlcli.data.text_loader import BucketedOrder, TextLoader, pad
-from dlcli.data.vocabulary import UNK
+from dlcli.data.text.form import TextForm
+from dlcli.data.text.loader import BucketedOrder, TextLoader, pad
+from dlcli.data.text.vocabulary import UNK
 
 EVAL_BATCH = 256
 """Texts a batch in evaluation."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
-from dlcli.data.forms.table import CLASSIFICATION, TableForm, open_table
+from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
 from dlcli.export.plan import ExportPlan
 from dlcli.models.table_mlp import NumericScale, TableMLP
 from dlcli.tasks.tables.columns import NumericColumn, TableColumns

@@ -16,10 +16,10 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Arrays, Encoded, Record
-from dlcli.data.forms.table import SPLIT_COLUMN
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
-from dlcli.data.table_rows import TABLE_SUFFIXES, Sheet, parse_sheet, read_sheet
+from dlcli.data.tables.form import SPLIT_COLUMN
+from dlcli.data.tables.rows import TABLE_SUFFIXES, Sheet, parse_sheet, read_sheet
 from dlcli.tasks.tables.columns import TableColumns
 
 _ROW = re.compile(r"(.+):(\d+)", re.DOTALL)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
-from dlcli.data.table_rows import is_missing, to_number
+from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
+from dlcli.data.tables.rows import is_missing, to_number
 
 UNKNOWN = 0
 """The place of a category that training has not seen."""

@@ -12,10 +12,10 @@ from dlcli.core.errors import DataError, did_you_mean
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import part_of_fold
-from dlcli.data.forms.table import CATEGORICAL, NUMERIC, TableForm
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loader import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
+from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
 
 EVAL_BATCH = 8192

@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 from dlcli.core.errors import RunError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.forms.table import CLASSIFICATION, REGRESSION
 from dlcli.data.labels import read_labels
 from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan

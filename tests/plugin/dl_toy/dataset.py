@@ -9,13 +9,13 @@ import numpy as np
 from dl_toy.options import ToyDataOptions
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.data.preparing import Report
+from dlcli.data.importing.preparing import Report
 
 SIZES = {"train": 200, "test": 50}
 
 
 class ToyImporter:
-    """See `dlcli.data.preparing.Importer`."""
+    """See `dlcli.data.importing.preparing.Importer`."""
 
     def __init__(self, options: ToyDataOptions) -> None:
         self.options = options

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.data.tokenizing.tokenizer import make_spec
+from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, TextCodec, read_source
 
 ASSETS = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlcli.data.forms.table_writer import TableRequest, write_table
-from dlcli.data.table_rows import parse_sheet
+from dlcli.data.tables.rows import parse_sheet
+from dlcli.data.tables.writer import TableRequest, write_table
 
 CITIES = ("Lyon", "Nice", "Brest")
 

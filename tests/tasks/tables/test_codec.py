@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlcli.data.forms.table import open_table
+from dlcli.data.tables.form import open_table
 from dlcli.tasks.tables.codec import RegressionCodec, TableClassificationCodec
 from dlcli.tasks.tables.columns import learn_columns
 

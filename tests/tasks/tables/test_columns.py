@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.data.forms.table import open_table
+from dlcli.data.tables.form import open_table
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
 
 

@@ -1,0 +1,1 @@
+"""Images in folders by class: the prepared form, decoding, packing, augmentation, batches."""

@@ -1,0 +1,299 @@
+"""Reading the form "images by class": `train/<class>/*`, `test/<class>/*`, as torchvision's ImageFolder reads it.
+
+Works on a prepared dataset and on a user's own folder that has no card: with split folders, or with plain class
+folders, which are then the training split. Nothing is written into a folder without a card.
+
+Where a prepared folder and its card differ: fewer or more files in a class are recounted, with a warning on the card
+in memory (people remove bad pictures); a class folder that the card does not know, or a split that is gone, is an
+error, because labels would shift.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.images import packed
+from dlcli.data.images.decoding import IMAGE_SUFFIXES, decode_image, read_bytes, read_header, read_image, resize_image
+from dlcli.data.images.packed import PackedSplit
+from dlcli.data.images.pixels import PixelStatistics
+
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "valid": ("valid", "val", "validation"),
+    "test": ("test", "testing"),
+}
+_SAMPLE = 200  # images that a folder without a card is judged by
+_SAMPLE_SIZE_PX = 64
+_MAX_IN_MEMORY = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class ImagesForm:
+    """A folder of images by class.
+
+    Attributes:
+        root: the folder.
+        card: what it holds; made in memory where the folder has none.
+        folders: split -> the folder that holds its class folders.
+        names: split -> for each class, in the card's order, its file names in order.
+        is_prepared: the folder has a card, so a packed copy may be kept in it.
+    """
+
+    root: Path
+    card: Card
+    folders: Mapping[str, Path]
+    names: Mapping[str, tuple[tuple[str, ...], ...]]
+    is_prepared: bool
+    _in_memory: dict[str, PackedSplit] = field(default_factory=dict, compare=False, repr=False)
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits there are, of "train", "valid" and "test" in this order."""
+        return tuple(self.folders)
+
+    def files(self, split: str) -> list[Path]:
+        """Return the image files of a split, by class index, then by name.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        folder = self._folder(split)
+        pairs = zip(self.card.classes, self.names[split], strict=True)
+        return [folder / class_name / name for class_name, names in pairs for name in names]
+
+    def labels(self, split: str) -> np.ndarray:
+        """Return the class index of each file of `files(split)`, (N,) int64.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        self._folder(split)
+        return packed.labels_of(self.card, split)
+
+    def packed(self, split: str) -> PackedSplit | None:
+        """Return the split as arrays, rows as in `files(split)`; None where images are large or differ in size.
+
+        A stale or missing packed copy is made again from the image files: in the folder if it is a prepared one that
+        can be written, else in memory. Where a folder without a card holds an unreadable image, the answer is None
+        too: whoever loads file by file can skip it.
+
+        Raises:
+            DataError: there is no such split, or an image of a prepared dataset cannot be read.
+        """
+        folder = self._folder(split)
+        if not packed.is_packable(self.card) or not self.card.num_items(split):
+            return None
+        if self.is_prepared:
+            found = packed.open_split(self.root, self.card, split, folder)
+            if found is not None:
+                return found
+            try:
+                shape = self._packed_shape(split)
+                packed.write_split(self.root, split, self._decoded(split), shape, self.labels(split))
+                packed.seal(self.root, self.card, {split: folder})
+            except OSError:  # a folder that cannot be written (shared, read-only, full): the copy is only for speed
+                return self._packed_in_memory(split)
+            return packed.open_split(self.root, self.card, split, folder) or self._packed_in_memory(split)
+        try:
+            return self._packed_in_memory(split)
+        except DataError:
+            return None
+
+    def _packed_in_memory(self, split: str) -> PackedSplit | None:
+        shape = self._packed_shape(split)
+        if np.prod(shape) > _MAX_IN_MEMORY:
+            return None
+        if split not in self._in_memory:
+            images = np.concatenate(list(self._decoded(split)))
+            self._in_memory[split] = PackedSplit(images, self.labels(split))
+        return self._in_memory[split]
+
+    def _packed_shape(self, split: str) -> tuple[int, int, int, int]:
+        height, width = self.card.details["image_size"]
+        return self.card.num_items(split), height, width, self.card.details["channels"]
+
+    def _decoded(self, split: str) -> Iterator[np.ndarray]:
+        """Yield the decoded images in order, some hundreds at a time."""
+        shape = self._packed_shape(split)[1:]
+        files = self.files(split)
+
+        def decode(path: Path) -> np.ndarray:
+            image = read_image(path, shape[2])
+            if image.shape != shape:
+                raise DataError(
+                    f"{path}: {image.shape[1]} x {image.shape[0]} pixels, but the card says {shape[1]} x {shape[0]}",
+                    hint="mend or remove the file, or prepare the data again",
+                )
+            return image
+
+        # One thread: for images this small, threads would wait for each other (4x the time).
+        for start in range(0, len(files), 500):
+            yield np.stack([decode(path) for path in files[start : start + 500]])
+
+    def _folder(self, split: str) -> Path:
+        if split not in self.folders:
+            raise DataError(
+                f"{self.root}: has no split {split!r}", hint=f"it has: {', '.join(self.folders) or 'no images'}"
+            )
+        return self.folders[split]
+
+
+def open_images(folder: Path) -> ImagesForm:
+    """Return the reader of a prepared dataset, or of a user's own folder of images by class.
+
+    Raises:
+        DataError: the folder is missing, holds no images by class, or does not fit its card.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"no prepared dataset at {folder}", hint=f"make it with `dl prepare {folder.name or 'NAME'} SOURCE`"
+        )
+    card = read_card(folder)
+    return _open_own(folder) if card is None else _open_prepared(folder, card)
+
+
+def _open_prepared(root: Path, card: Card) -> ImagesForm:
+    again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
+    if card.form != "images":
+        raise DataError(f"{root}: holds the form {card.form!r}, not images by class", hint=again)
+    if not _has_details(card):
+        raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are impossible", hint=again)
+    folders = {split: root / split for split in SPLIT_FOLDERS if split in card.counts}
+    names, counts, warnings = {}, {}, []
+    for split, folder in folders.items():
+        if not folder.is_dir():
+            raise DataError(f"{root}: the card names the split {split!r}, but its folder is gone", hint=again)
+        unknown = sorted(set(class_folders(folder)) - set(card.classes))
+        if unknown:
+            raise DataError(f"{folder / unknown[0]}: the card has no class of this name", hint=again)
+        names[split] = tuple(tuple(image_names(folder / name)) for name in card.classes)
+        counts[split] = {name: len(files) for name, files in zip(card.classes, names[split], strict=True)}
+        before, now = card.num_items(split), sum(counts[split].values())
+        if any(counts[split][name] != card.counts[split].get(name, 0) for name in card.classes):
+            warnings.append(f"{split}: {now:,} images are there, {before:,} were prepared; the ones there are used")
+    if not sum(counts.get("train", {}).values()):
+        raise DataError(f"{root}: the training split is empty", hint=again)
+    recounted = dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
+    return ImagesForm(root, recounted, folders, names, is_prepared=True)
+
+
+def _has_details(card: Card) -> bool:
+    """Return whether what the card says of the pixels can be."""
+    channels, size = card.details.get("channels"), card.details.get("image_size")
+    if channels not in (1, 3):
+        return False
+    if size is not None and not (
+        isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
+    ):
+        return False
+    statistics = [card.details.get(name) for name in ("mean", "std")]
+    return all(
+        isinstance(values, (list, tuple))
+        and len(values) == channels
+        and all(isinstance(v, (int, float)) for v in values)
+        for values in statistics
+    )
+
+
+def _open_own(root: Path) -> ImagesForm:
+    folders = find_splits(root)
+    first, *others = folders
+    classes = [name for name in class_folders(folders[first]) if image_names(folders[first] / name)]
+    if not classes:
+        raise DataError(
+            f"{root}: no images by class",
+            details=["looked for: train/<class>/*.png, or <class>/*.png"],
+            hint="put the images of each class into a folder of its own",
+        )
+    names: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for split, folder in folders.items():
+        unknown = [name for name in class_folders(folder) if name not in classes and image_names(folder / name)]
+        if split in others and unknown:
+            raise DataError(f"{folder / unknown[0]}: {folders[first].name}/ has no class of this name")
+        names[split] = tuple(tuple(image_names(folder / name)) for name in classes)
+    counts = {
+        split: {name: len(files) for name, files in zip(classes, lists, strict=True)} for split, lists in names.items()
+    }
+    files = {
+        split: [folders[split] / name / file for name, found in zip(classes, lists, strict=True) for file in found]
+        for split, lists in names.items()
+    }
+    card = Card(
+        "images",
+        root.resolve().name,
+        tuple(classes),
+        counts,
+        details=_judge(files[first], [path for part in files.values() for path in part]),
+    )
+    return ImagesForm(root, card, folders, names, is_prepared=False)
+
+
+def _judge(files: Sequence[Path], everything: Sequence[Path]) -> dict[str, object]:
+    """Return channels, size, mean and std of a folder without a card, from a sample of its training images.
+
+    A common size is believed only when every header agrees, and asked for only where images are small enough to pack.
+    """
+    step = max(1, len(files) // _SAMPLE)
+    statistics, sizes, headers = PixelStatistics(), set(), []
+    sample = files[::step]
+    for path in sample:
+        try:
+            headers.append(read_header(read_bytes(path)))
+        except DataError:
+            continue  # a bad file is the business of the loader, which counts and names them
+    channels = 1 if headers and all(header.channels == 1 for header in headers) else 3
+    for path in sample:
+        try:
+            image = decode_image(read_bytes(path), channels=channels)
+        except DataError:
+            continue
+        sizes.add(image.shape[:2])
+        is_small = max(image.shape[:2]) <= _SAMPLE_SIZE_PX
+        statistics.add(image if is_small else resize_image(image, _SAMPLE_SIZE_PX))
+    size = sizes.pop() if len(sizes) == 1 else None
+    if size is not None and (max(size) > packed.MAX_SIZE_PX or not _all_have(everything, size)):
+        size = None
+    mean, std = statistics.result()
+    return {"channels": channels, "image_size": list(size) if size else None, "mean": mean, "std": std}
+
+
+def _all_have(files: Sequence[Path], size: tuple[int, int]) -> bool:
+    try:
+        headers = (read_header(read_bytes(path)) for path in files)
+        return all((header.height, header.width) == size for header in headers)
+    except DataError:
+        return False
+
+
+def find_splits(root: Path) -> dict[str, Path]:
+    """Return split -> folder: the split folders there are, or the folder itself as the training split."""
+    there = {name.casefold(): root / name for name in class_folders(root)}
+    found = {split: there[name] for split, names in SPLIT_FOLDERS.items() for name in names[::-1] if name in there}
+    has_only_splits = set(there) <= {name for names in SPLIT_FOLDERS.values() for name in names}
+    return found if "train" in found or (found and has_only_splits) else {"train": root}
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the names of the class folders, sorted; hidden ones are left out."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the image files in a class folder, sorted; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith(".") and entry.is_file()
+            )
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,1 @@
+"""What importers share: preparing into a folder, downloads, archives, pickles, names."""

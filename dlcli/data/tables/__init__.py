@@ -1,0 +1,1 @@
+"""Tables: the prepared form and its reader."""

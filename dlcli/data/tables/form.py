@@ -1,0 +1,307 @@
+"""Reading the form "table": one row an item, in the order of the source, each belonging to train or test.
+
+`table.csv` is what people read: the columns that are used, the target, and `split`. `packed/table.npz` holds the same
+as numbers; it is made again where `table.csv` was changed or the packed copy is gone. Which columns there are, of which
+kind, and which categories, stands on the card. Nothing here is standardised or imputed: that is learnt at training time
+from the rows that train.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.core.files import atomic_file
+from dlcli.data.arrays import UNREADABLE
+from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.tables.rows import Sheet, is_missing, read_sheet, to_number
+
+FORM = "table"
+TABLE_NAME, PACKED_NAME = "table.csv", "packed/table.npz"
+SPLIT_COLUMN = "split"
+SPLITS = ("train", "test")
+NUMERIC, CATEGORICAL = "numeric", "categorical"
+REGRESSION, CLASSIFICATION = "regression", "table-classification"
+"""The tasks that a table may be prepared for, by the names they have in the registry."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that predictions are made from.
+
+    Attributes:
+        name: in the header.
+        kind: "numeric" or "categorical".
+        values: the categories of the whole table, in order; () for numbers.
+    """
+
+    name: str
+    kind: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table as numbers; N rows, F numeric and G categorical columns.
+
+    Attributes:
+        numeric: (N, F) float64, NaN where missing.
+        categories: (N, G) int64 places in the column's `values`, -1 where missing.
+        targets: (N,) float64 numbers, or int64 places in the card's classes.
+        is_test: (N,) bool.
+    """
+
+    numeric: np.ndarray
+    categories: np.ndarray
+    targets: np.ndarray
+    is_test: np.ndarray
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """A prepared table.
+
+    Attributes:
+        root: the folder.
+        card: what it holds.
+        columns: what predictions are made from, in the order of the source.
+        target: the name of the column that is predicted.
+        task: the task it was prepared for.
+        rows: all rows as numbers.
+    """
+
+    root: Path
+    card: Card
+    columns: tuple[Column, ...]
+    target: str
+    task: str
+    rows: TableRows
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows of all splits."""
+        return len(self.rows.targets)
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the columns of a kind, in the order in which `rows` has them."""
+        return [column.name for column in self.columns if column.kind == kind]
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits that have rows, of "train" and "test" in this order."""
+        return tuple(split for split in SPLITS if len(self.split_rows(split)))
+
+    def split_rows(self, split: str) -> np.ndarray:
+        """Return the row numbers of a split, in the order of the source, (n,) int64.
+
+        Raises:
+            DataError: a table has no such split.
+        """
+        if split not in SPLITS:
+            raise DataError(f"{self.root}: no split {split!r}", hint=f"it has: {', '.join(self.splits())}")
+        return np.flatnonzero(self.rows.is_test == (split == "test"))
+
+
+def open_table(folder: Path) -> TableForm:
+    """Return the reader of a prepared table.
+
+    Raises:
+        DataError: the folder is missing, holds another form, or does not fit its card.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"no prepared dataset at {folder}", hint=f"make it with `dl prepare {folder.name or 'table'} SOURCE`"
+        )
+    card = read_card(folder)
+    if card is None:
+        raise DataError(f"{folder}: no prepared table", hint="`dl prepare table FILE --target COLUMN` makes one")
+    again = f"prepare the data again: {card.command or 'dl prepare table FILE --target COLUMN'}"
+    if card.form != FORM:
+        raise DataError(f"{folder}: holds the form {card.form!r}, not a table", hint=again)
+    try:
+        columns, target, task = _schema(card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder / CARD_NAME}: its columns are damaged: {error}", hint=again) from None
+    rows = _read_packed(folder, columns, card)
+    if rows is None:
+        rows = _pack_again(folder, columns, target, card, again)
+    counts = count_rows(rows, card.classes)
+    if counts != card.counts:
+        before, now = (sum(map(sum, (split.values() for split in each.values()))) for each in (card.counts, counts))
+        warning = f"{now:,} rows are there, {before:,} were prepared; the ones there are used"
+        card = dataclasses.replace(card, counts=counts, warnings=(*card.warnings, warning))
+    if not counts.get("train"):
+        raise DataError(f"{folder}: the training split is empty", hint=again)
+    return TableForm(folder, card, columns, target, task, rows)
+
+
+def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
+    """Return columns, target and task as the card has them.
+
+    Raises:
+        KeyError, TypeError, ValueError: something is missing or impossible.
+    """
+    details = card.details
+    columns = tuple(
+        Column(str(entry["name"]), str(entry["kind"]), tuple(map(str, entry.get("values", ()))))
+        for entry in details["columns"]
+    )
+    target, task = str(details["target"]), str(details["task"])
+    names = [*(column.name for column in columns), target, SPLIT_COLUMN]
+    if not columns or len(set(names)) < len(names):
+        raise ValueError("no column, or two of the same name")
+    if any(column.kind not in (NUMERIC, CATEGORICAL) for column in columns):
+        raise ValueError("a kind is unknown")
+    if any(len(set(column.values)) < len(column.values) for column in columns):
+        raise ValueError("a category stands there twice")
+    if (
+        task not in (REGRESSION, CLASSIFICATION)
+        or len(card.classes) == 1
+        or bool(card.classes) != (task == CLASSIFICATION)
+    ):
+        raise ValueError(f"the task {task!r} with {len(card.classes)} classes")
+    return columns, target, task
+
+
+def count_rows(rows: TableRows, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return split -> class -> number of rows; of a table without classes, split -> "rows" -> number."""
+    counts = {}
+    for split, is_in in (("train", ~rows.is_test), ("test", rows.is_test)):
+        if not is_in.any():
+            continue
+        if classes:
+            numbers = np.bincount(rows.targets[is_in], minlength=len(classes)).tolist()
+            counts[split] = dict(zip(classes, numbers, strict=True))
+        else:
+            counts[split] = {"rows": int(is_in.sum())}
+    return counts
+
+
+def encode_sheet(
+    sheet: Sheet,
+    columns: Sequence[Column],
+    target: str,
+    classes: Sequence[str],
+    is_test: np.ndarray,
+    where: str,
+) -> TableRows:
+    """Return the rows of a sheet as numbers.
+
+    Raises:
+        DataError: a cell is no number where there must be one, or names a category or class that is not known.
+    """
+    numeric = [_numbers(sheet, column.name, where) for column in columns if column.kind == NUMERIC]
+    places = [
+        _places(sheet, column.name, column.values, where, gaps=True) for column in columns if column.kind == CATEGORICAL
+    ]
+    targets = _places(sheet, target, classes, where, gaps=False) if classes else _numbers(sheet, target, where)
+    if not classes and np.isnan(targets).any():
+        line = sheet.lines[int(np.flatnonzero(np.isnan(targets))[0])]
+        raise DataError(f"{where}: line {line}: the target {target!r} is missing")
+    count = len(sheet.rows)
+    return TableRows(
+        np.stack(numeric, 1) if numeric else np.empty((count, 0)),
+        np.stack(places, 1) if places else np.empty((count, 0), np.int64),
+        targets,
+        is_test,
+    )
+
+
+def _numbers(sheet: Sheet, name: str, where: str) -> np.ndarray:
+    values = [to_number(cell) for cell in sheet.column(name)]
+    if None in values:
+        index = values.index(None)
+        raise DataError(f"{where}: line {sheet.lines[index]}: {name} is {sheet.column(name)[index]!r}, no number")
+    return np.array(values, np.float64)
+
+
+def _places(sheet: Sheet, name: str, values: Sequence[str], where: str, *, gaps: bool) -> np.ndarray:
+    known = {value: index for index, value in enumerate(values)}
+    places = np.empty(len(sheet.rows), np.int64)
+    for index, cell in enumerate(sheet.column(name)):
+        place = -1 if gaps and is_missing(cell) else known.get(cell)
+        if place is None:
+            raise DataError(
+                f"{where}: line {sheet.lines[index]}: {name} is {cell!r}, which the card does not know",
+                hint="prepare the changed table anew",
+            )
+        places[index] = place
+    return places
+
+
+def write_packed(folder: Path, rows: TableRows) -> None:
+    """Write the packed copy of the table that lies in the folder."""
+    with atomic_file(folder / PACKED_NAME) as stream:
+        np.savez(
+            stream,
+            numeric=rows.numeric,
+            categories=rows.categories,
+            targets=rows.targets,
+            is_test=rows.is_test,
+            of=_fingerprint(folder),
+        )
+
+
+def _fingerprint(folder: Path) -> np.ndarray:
+    """Return the SHA-256 of table.csv, (32,) uint8: a packed copy of another one is stale."""
+    with (folder / TABLE_NAME).open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(2**20):
+            digest.update(block)
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRows | None:
+    """Return the packed copy, or None where it is missing, stale or damaged."""
+    try:
+        with np.load(folder / PACKED_NAME, allow_pickle=False) as archive:
+            arrays: Mapping[str, Any] = {name: archive[name] for name in archive.files}
+        rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
+        is_fresh = np.array_equal(arrays["of"], _fingerprint(folder))
+    except UNREADABLE:
+        return None
+    return rows if is_fresh and _fits(rows, columns, card) else None
+
+
+def _fits(rows: TableRows, columns: Sequence[Column], card: Card) -> bool:
+    """Return whether the arrays have the shapes, formats and ranges that the card says."""
+    sizes = [len(column.values) for column in columns if column.kind == CATEGORICAL]
+    count = len(rows.targets)
+    shapes = (rows.numeric.shape, rows.categories.shape, rows.targets.shape, rows.is_test.shape)
+    if shapes != ((count, len(columns) - len(sizes)), (count, len(sizes)), (count,), (count,)):
+        return False
+    kinds = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.int64 if card.classes else np.float64))
+    if (rows.numeric.dtype, rows.categories.dtype, rows.targets.dtype) != kinds or rows.is_test.dtype != np.bool_:
+        return False
+    if np.isinf(rows.numeric).any() or (rows.categories < -1).any() or (rows.categories >= np.array(sizes, int)).any():
+        return False
+    if card.classes:
+        return bool(((rows.targets >= 0) & (rows.targets < len(card.classes))).all())
+    return bool(np.isfinite(rows.targets).all())
+
+
+def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card, again: str) -> TableRows:
+    """Return the rows of table.csv, and keep them where the folder can be written."""
+    path = folder / TABLE_NAME
+    sheet = read_sheet(path, delimiter="comma", header=True)
+    expected = {*(column.name for column in columns), target, SPLIT_COLUMN}
+    if set(sheet.names) != expected or sheet.ragged:
+        lost = sorted(expected.symmetric_difference(sheet.names))
+        what = f"the column {lost[0]!r}" if lost else f"line {sheet.ragged[0][0]}"
+        raise DataError(f"{path}: {what} does not fit the card", hint=again)
+    splits = sheet.column(SPLIT_COLUMN)
+    wrong = [index for index, split in enumerate(splits) if split not in SPLITS]
+    if wrong:
+        raise DataError(f"{path}: line {sheet.lines[wrong[0]]}: the split is {splits[wrong[0]]!r}, not train or test")
+    rows = encode_sheet(sheet, columns, target, card.classes, np.array(splits) == "test", str(path))
+    try:
+        write_packed(folder, rows)
+    except OSError:  # a folder that cannot be written: the copy is only for speed
+        return rows
+    return rows

@@ -1,0 +1,1 @@
+"""Texts: the prepared form, words and vocabularies, batches, the audit."""

@@ -1,0 +1,1 @@
+"""What in prepared texts would make a figure too good: leaks and duplicates."""

@@ -1,0 +1,135 @@
+"""Texts that stand in two splits of a prepared dataset, found by hashes of their letters. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlcli.data.text.audit.token_kinds import without
+
+if TYPE_CHECKING:
+    from dlcli.data.text.form import TextForm
+
+BLOCK_TOKENS = 4_000_000
+"""Tokens whose hashes are computed at a time."""
+MOST_VERIFIED = 20_000
+"""Texts of a split that are read to see whether they are really the same."""
+HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number with well-mixed bits (2^64 / golden ratio; Knuth, The Art of Computer Programming 3, 6.4)."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The texts of one split that stand in another, but for whitespace and punctuation.
+
+    Attributes:
+        pairs: (row, row of the other split), by row.
+        is_complete: all were compared; else there may be more.
+    """
+
+    split: str
+    other: str
+    pairs: list[tuple[int, int]]
+    is_complete: bool
+
+
+def find_copies(form: TextForm) -> list[Copies]:
+    """Return the texts that stand in two splits, for each pair of splits that has some.
+
+    Tokens are joined to a hash of the text's letters and digits, which does not depend on where they were cut; what has
+    the same hash is read and compared. Tokens outside the vocabulary are passed over in the hash.
+    """
+    tokens = form.vocabulary().tokens
+    splits = [name for name in ("train", "valid", "test") if name in form.splits()]
+    hashes = {split: text_hashes(form, split, tokens) for split in splits}
+    stripped = frozenset(form.tokenizer_spec().get("strip", ()))
+    found = []
+    for index, split in enumerate(splits):
+        for other in splits[:index]:
+            copies = _compare(form, (split, hashes[split]), (other, hashes[other]), stripped)
+            if copies.pairs:
+                found.append(copies)
+    return found
+
+
+def _compare(
+    form: TextForm, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray], stripped: frozenset[str]
+) -> Copies:
+    (split, hashes), (other, other_hashes) = first, second
+    is_known = hashes != 0
+    rows = np.flatnonzero(is_known & np.isin(hashes, other_hashes))
+    other_rows = np.flatnonzero(np.isin(other_hashes, hashes[rows]))
+    is_complete = max(len(rows), len(other_rows)) <= MOST_VERIFIED
+    rows, other_rows = rows[:MOST_VERIFIED], other_rows[:MOST_VERIFIED]
+    first_row: dict[str, int] = {}
+    for row, text in zip(other_rows.tolist(), form.texts(other, other_rows.tolist()), strict=True):
+        first_row.setdefault(letters_of(text, stripped), row)
+    pairs = []
+    for row, text in zip(rows.tolist(), form.texts(split, rows.tolist()), strict=True):
+        letters = letters_of(text, stripped)
+        if letters and letters in first_row:
+            pairs.append((row, first_row[letters]))
+    return Copies(split, other, pairs, is_complete)
+
+
+def letters_of(text: str, stripped: frozenset[str] = frozenset()) -> str:
+    """Return a text's letters and digits of all scripts; units of the kinds in `stripped` are left out."""
+    return "".join(character for character in without(text, stripped) if character.isalnum())
+
+
+def text_hashes(form: TextForm, split: str, vocabulary: Sequence[str]) -> np.ndarray:
+    """Return a hash of the letters and digits of each text, (N,) uint64; 0 where a text has none.
+
+    A polynomial of the characters modulo 2^64, put together from those of the tokens: h(ab) = h(a) + h(b) B^len(a).
+    """
+    token_hashes, token_lengths = _token_hashes(vocabulary)
+    offsets, ids = np.asarray(form.offsets(split)), form.ids(split)
+    hashes = np.zeros(len(offsets) - 1, np.uint64)
+    first = 0
+    while first < len(hashes):
+        last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + BLOCK_TOKENS, side="right")) - 1)
+        bounds = offsets[first : last + 1] - offsets[first]
+        block = np.asarray(ids[offsets[first] : offsets[last]], dtype=np.int64)
+        before = np.concatenate([[0], np.cumsum(token_lengths[block])])  # characters before each token of the block
+        starts = before[bounds[:-1]]
+        places = before[:-1] - np.repeat(starts, np.diff(bounds))
+        powers = _powers(int(places.max(initial=0)) + 1)
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(token_hashes[block] * powers[places])])
+        hashes[first:last] = sums[bounds[1:]] - sums[bounds[:-1]]
+        first = last
+    return hashes
+
+
+def _powers(count: int) -> np.ndarray:
+    powers = np.full(count, HASH_BASE, np.uint64)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)
+
+
+def _token_hashes(vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hash and the number of letters and digits of each token; both 0 for the two specials."""
+    tokens = ["", "", *vocabulary[2:]]
+    codes = np.frombuffer("".join(tokens).encode("utf-32-le", "surrogatepass"), "<u4")
+    ends = np.cumsum([len(token) for token in tokens])
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    is_letter = np.array([chr(code).isalnum() for code in distinct.tolist()], dtype=bool)[inverse]
+    letters_before = np.concatenate([[0], np.cumsum(is_letter)])
+    starts = np.concatenate([[0], ends[:-1]])
+    lengths = letters_before[ends] - letters_before[starts]
+    owners = np.repeat(np.arange(len(tokens)), np.diff(ends, prepend=0))
+    places = letters_before[:-1] - letters_before[starts][owners]
+    powers = _powers(int(places.max(initial=0)) + 1)
+    terms = np.where(is_letter, _mixed(codes) * powers[places], np.uint64(0))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
+    return sums[ends] - sums[starts], lengths
+
+
+def _mixed(codes: np.ndarray) -> np.ndarray:
+    """Return the code points with their bits spread over 64 (the finaliser of splitmix64, Steele et al. 2014)."""
+    bits = (codes.astype(np.uint64) + np.uint64(1)) * HASH_BASE
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,0 +1,246 @@
+"""Reading the form "labelled text": `train.jsonl`, `valid.jsonl`, `test.jsonl`, a vocabulary, and a packed copy.
+
+A line is {"text": ..., "label": ...}; the packed copy (`text_writer.py`) holds its token numbers. Where the JSONL was
+changed by hand, the copy is made again with the same vocabulary and tokenizer: in the folder if it can be written,
+else in memory; the counts on the card in memory are then those that are there, with a warning. A label that the card
+does not know, or a split that is gone, is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.arrays import UNREADABLE
+from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.text import writer as text_writer
+from dlcli.data.text.vocabulary import PAD, Vocabulary
+from dlcli.data.text.writer import PackedTexts, jsonl_file, packed_file
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """A prepared folder of labelled texts.
+
+    Attributes:
+        root: the folder.
+        card: what it holds.
+    """
+
+    root: Path
+    card: Card
+    _vocabulary: Vocabulary = field(repr=False)
+    _packed: Mapping[str, PackedTexts] = field(repr=False)
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits there are, of "train", "valid" and "test" in this order."""
+        return tuple(self._packed)
+
+    def ids(self, split: str) -> np.ndarray:
+        """Return the token numbers of all texts, one after the other, (M,) int32 in [1, vocabulary size).
+
+        Raises:
+            DataError: there is no such split.
+        """
+        return self._of(split).ids
+
+    def offsets(self, split: str) -> np.ndarray:
+        """Return where each text begins in `ids` and the last one ends, (N + 1,) int64, strictly increasing.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        return self._of(split).offsets
+
+    def labels(self, split: str) -> np.ndarray:
+        """Return the class index of each text, (N,) int64.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        return self._of(split).labels
+
+    def texts(self, split: str, rows: Sequence[int]) -> list[str]:
+        """Return the texts of these rows, in their order.
+
+        Raises:
+            DataError: there is no such split, or the file has changed since it was opened.
+            IndexError: there is no such row.
+        """
+        lines = self._of(split).lines
+        path = jsonl_file(self.root, split)
+        starts = lines[np.asarray(rows, dtype=np.int64)]
+        texts = [""] * len(starts)
+        try:
+            with path.open("rb") as stream:
+                for place in np.argsort(starts, kind="stable").tolist():
+                    stream.seek(int(starts[place]))
+                    line = stream.readline(text_writer.MAX_LINE_BYTES)
+                    texts[place], _ = text_writer.parse_line(line, f"{path}: byte {starts[place]:,}")
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}") from None
+        return texts
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the tokens by number."""
+        return self._vocabulary
+
+    def tokenizer_spec(self) -> dict[str, Any]:
+        """Return what `build_tokenizer` makes the tokenizer of."""
+        return dict(self.card.details["tokenizer"])
+
+    def _of(self, split: str) -> PackedTexts:
+        if split not in self._packed:
+            raise DataError(f"{self.root}: has no split {split!r}", hint=f"it has: {', '.join(self._packed)}")
+        return self._packed[split]
+
+
+def open_texts(folder: Path) -> TextForm:
+    """Return the reader of a prepared dataset of labelled texts.
+
+    Raises:
+        DataError: the folder is missing, holds no prepared texts, or does not fit its card.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"no prepared dataset at {folder}", hint=f"make it with `dl prepare {folder.name or 'NAME'} SOURCE`"
+        )
+    card = read_card(folder)
+    if card is None:
+        raise DataError(
+            f"{folder}: holds no prepared texts (no {CARD_NAME})",
+            hint="make them with `dl prepare text-csv FILE`, or text-tsv, or text-jsonl",
+        )
+    return form_of(folder, card)
+
+
+def form_of(root: Path, card: Card) -> TextForm:
+    """Return the reader of a folder with this card.
+
+    Raises:
+        DataError: the folder does not fit the card.
+    """
+    again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
+    if card.form != "text":
+        raise DataError(f"{root}: holds the form {card.form!r}, not labelled text", hint=again)
+    if not card.classes or len(set(card.classes)) != len(card.classes):
+        raise DataError(f"{root / CARD_NAME}: the classes are impossible", hint=again)
+    spec = card.details.get("tokenizer")
+    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
+        raise DataError(f"{root / CARD_NAME}: names no tokenizer", hint=again)
+    vocabulary = _read_vocabulary(root / text_writer.VOCABULARY, again)
+    packed: dict[str, PackedTexts] = {}
+    for split in SPLITS:
+        if split not in card.counts:
+            continue
+        if not jsonl_file(root, split).is_file():
+            raise DataError(f"{root}: the card names the split {split!r}, but its file is gone", hint=again)
+        packed[split] = _open_split(root, split, card.classes, vocabulary, spec)
+        if not len(packed[split].labels):
+            raise DataError(f"{jsonl_file(root, split)}: holds no texts", hint=again)
+    if "train" not in packed:
+        raise DataError(f"{root}: has no training split", hint=again)
+    return TextForm(root, _recounted(card, packed), vocabulary, packed)
+
+
+def _read_vocabulary(path: Path, again: str) -> Vocabulary:
+    try:
+        return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", hint=again) from None
+    except (ValueError, RecursionError):
+        raise DataError(f"{path}: not JSON", hint=again) from None
+    except RunError as error:
+        raise DataError(f"{path}: {error.message}", hint=again) from None
+
+
+def _recounted(card: Card, packed: Mapping[str, PackedTexts]) -> Card:
+    """Return the card with the counts of what is there, and a warning where they differ."""
+    counts, warnings = {}, []
+    for split, arrays in packed.items():
+        found = np.bincount(arrays.labels, minlength=len(card.classes)).tolist()
+        counts[split] = dict(zip(card.classes, found, strict=True))
+        if any(count != card.counts[split].get(name, 0) for name, count in counts[split].items()):
+            before, now = card.num_items(split), len(arrays.labels)
+            warnings.append(f"{split}: {now:,} texts are there, {before:,} were prepared; the ones there are used")
+    return dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
+
+
+def _open_split(
+    root: Path, split: str, classes: Sequence[str], vocabulary: Vocabulary, spec: Mapping[str, Any]
+) -> PackedTexts:
+    """Return the packed copy of a split, made again where it is missing, stale or damaged."""
+    coding = text_writer.coding_digest(vocabulary, spec)
+    if text_writer.is_fresh(root, split, coding):
+        found = _load(root, split, len(classes), len(vocabulary))
+        if found is not None:
+            return found
+    numbers = _numbers(vocabulary, spec, root)
+    try:
+        text_writer.pack(root, split, classes, numbers)
+        text_writer.seal(root, [split], coding)
+    except OSError:  # a folder that cannot be written (shared, read-only, full): the copy is only for speed
+        return text_writer.pack_in_memory(root, split, classes, numbers)
+    found = _load(root, split, len(classes), len(vocabulary))
+    return found if found is not None else text_writer.pack_in_memory(root, split, classes, numbers)
+
+
+def _numbers(vocabulary: Vocabulary, spec: Mapping[str, Any], root: Path) -> text_writer.Numbers:
+    from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
+
+    try:
+        tokenizer = build_tokenizer(spec)
+    except RunError as error:
+        raise DataError(f"{root / CARD_NAME}: {error.message}", hint=error.hint or "prepare the data again") from None
+    return lambda texts, _labels: map(vocabulary.numbers, tokenizer.tokens_of_all(texts))
+
+
+def _load(root: Path, split: str, num_classes: int, vocab_size: int) -> PackedTexts | None:
+    """Return the packed copy that lies on the disk, or None where it is missing or cannot be what it says."""
+    try:
+        ids, *others = (  # mapped first, because a header may claim more than there is
+            np.load(packed_file(root, split, name), mmap_mode="r", allow_pickle=False)
+            for name in ("ids", "offsets", "labels", "lines")
+        )
+        packed = PackedTexts(ids, *map(np.array, others))
+        num_bytes = jsonl_file(root, split).stat().st_size
+        return packed if _is_possible(packed, num_classes, num_bytes) and _are_tokens(root, split, vocab_size) else None
+    except UNREADABLE:
+        return None
+
+
+def _is_possible(packed: PackedTexts, num_classes: int, num_bytes: int) -> bool:
+    others = (packed.offsets, packed.labels, packed.lines)
+    if packed.ids.dtype != np.int32 or any(array.dtype != np.int64 for array in others):
+        return False
+    if any(array.ndim != 1 for array in (packed.ids, *others)):
+        return False
+    if not len(packed.labels) or not len(packed.offsets) - 1 == len(packed.labels) == len(packed.lines):
+        return False
+    return bool(
+        packed.offsets[0] == 0
+        and packed.offsets[-1] == len(packed.ids)
+        and _increase(packed.offsets, len(packed.ids))
+        and packed.labels.min() >= 0
+        and packed.labels.max() < num_classes
+        and _increase(packed.lines, num_bytes - 1)
+    )
+
+
+def _increase(values: np.ndarray, maximum: int) -> bool:
+    """Return whether the values rise strictly within [0, maximum]; within bounds, differences cannot overflow."""
+    return bool(values.min() >= 0 and values.max() <= maximum and (np.diff(values) > 0).all())
+
+
+def _are_tokens(root: Path, split: str, vocab_size: int) -> bool:
+    blocks = text_writer.id_blocks(packed_file(root, split, "ids"))
+    return all(block.min() > PAD and block.max() < vocab_size for block in blocks)

@@ -1,0 +1,178 @@
+"""The tokenizers by name, and the JSON specification that travels with a run and its exports.
+
+Torch-free and numpy-free at import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
+
+TOKENIZERS = ("jieba", "char", "whitespace")
+
+_OWN_VERSION = "1"
+"""Of "char" and "whitespace", and of the kinds: raised when the same text is cut otherwise."""
+
+_PLACE = "\0"
+"""Stands for a unit while the text around it is cut; no tokenizer joins it to anything."""
+
+_CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
+"""Dropped like whitespace: control characters, spaces without width, lone surrogates (which no file can hold)."""
+_WORD = re.compile(rf"[^\s{_CONTROL}]+")
+_CHARACTER = re.compile(rf"[^\s{_CONTROL}]")
+
+
+class Tokenizer(Protocol):
+    """Cuts texts; made from its specification alone.
+
+    Attributes:
+        spec: what `build_tokenizer` makes an equal one of, JSON values.
+    """
+
+    spec: dict[str, Any]
+
+    def tokens(self, text: str) -> list[str]:
+        """Return the tokens of a text: never blank, without control characters and lone surrogates."""
+        ...
+
+    def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens of each text; for jieba far faster than one by one when the texts are many."""
+        ...
+
+
+def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the specification of a tokenizer, JSON values.
+
+    Args:
+        name: one of `TOKENIZERS`.
+        stopwords: tokens that are left out.
+        strip: the kinds of units that are left out ("emoticon", ...).
+
+    Raises:
+        UsageError: there is no such tokenizer or kind.
+    """
+    _check(name, TOKENIZERS, "tokenizer")
+    stripped = sorted(set(strip))
+    for kind in stripped:
+        _check(kind, KINDS, "kind of token")
+    return {"name": name, "version": _version(name), "stopwords": sorted(set(stopwords)), "strip": stripped}
+
+
+def _check(name: str, known: Iterable[str], what: str) -> None:
+    if name not in known:
+        raise UsageError(f"no {what} {name!r}", hint=did_you_mean(name, known))
+
+
+def _version(name: str) -> str:
+    if name != "jieba":
+        return _OWN_VERSION
+    from dlcli.data.text.tokenizing.jieba_tokens import jieba_version
+
+    return jieba_version()
+
+
+def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
+    """Return the tokenizer that a specification describes.
+
+    A specification of another version is refused, even where most texts would be cut alike: a network that reads
+    other tokens than it has learned answers worse, and nothing would say so.
+
+    Raises:
+        RunError: the specification is damaged, or names an unknown tokenizer or a version that is not here.
+    """
+    if not isinstance(spec, Mapping) or set(spec) != {"name", "version", "stopwords", "strip"}:
+        raise _damaged("it must hold name, version, stopwords and strip")
+    name, version = spec["name"], spec["version"]
+    if not isinstance(name, str) or name not in TOKENIZERS:
+        raise RunError(f"no tokenizer {name!r}", hint=f"known: {', '.join(TOKENIZERS)}; a newer version may know it")
+    stopwords = _strings(spec, "stopwords")
+    strip = _strings(spec, "strip")
+    if unknown := strip - set(KINDS):
+        raise _damaged(f"there is no kind of token {min(unknown)!r}")
+    if not isinstance(version, str):
+        raise _damaged("version must be a string")
+    if version != _version(name):
+        package = "jieba" if name == "jieba" else "dlcli"
+        fix = f"pip install jieba=={version}" if name == "jieba" else "use the version of dlcli that made it"
+        raise RunError(
+            f"the texts were cut by {name} {version[:40]}, and here is {package} {_version(name)}",
+            hint=f"{fix}, or prepare the data and train again",
+        )
+    return _Units(*_cutters(name), make_spec(name, stopwords=stopwords, strip=strip))
+
+
+def _damaged(why: str) -> RunError:
+    return RunError(f"the specification of the tokenizer is damaged: {why}", hint="prepare the data or train again")
+
+
+def _strings(spec: Mapping[str, Any], key: str) -> set[str]:
+    values = spec[key]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise _damaged(f"{key} must be a list of strings")
+    return set(values)
+
+
+_Cut = Callable[[str], list[str]]
+_CutMany = Callable[[Sequence[str]], list[list[str]]]
+
+
+def _cutters(name: str) -> tuple[_Cut, _CutMany]:
+    """Return what cuts one text and many, `_PLACE` always a token of its own."""
+    if name == "jieba":
+        from dlcli.data.text.tokenizing import jieba_tokens
+
+        return jieba_tokens.cut, jieba_tokens.cut_many
+    # "char" is what the char-level references read: every code point for itself, letters and digits too
+    # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF floors).
+    cut = re.compile(f"{_PLACE}|{(_CHARACTER if name == 'char' else _WORD).pattern}").findall
+    return cut, lambda texts: [cut(text) for text in texts]
+
+
+class _Units:
+    """Units are one token each; what stands between them is cut."""
+
+    def __init__(self, cut: _Cut, cut_many: _CutMany, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        self._cut, self._cut_many = cut, cut_many
+        self._stripped = frozenset(spec["strip"])
+        self._left_out = _blank() | frozenset(spec["stopwords"])
+
+    def tokens(self, text: str) -> list[str]:
+        pieces = _pieces(text)
+        return self._filled(self._cut(_PLACE.join(pieces[::2])), pieces)
+
+    def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
+        split = [_pieces(text) for text in texts]
+        return list(map(self._filled, self._cut_many([_PLACE.join(pieces[::2]) for pieces in split]), split))
+
+    def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
+        """Return the tokens that stay, and the units at their places."""
+        left_out = self._left_out
+        if len(pieces) == 1:
+            return [token for token in cut if token not in left_out]
+        units = iter(pieces[1::2])
+        tokens = []
+        for token in cut:
+            if token not in left_out:
+                tokens.append(token)
+            elif token == _PLACE:
+                unit = next(units)
+                if unit not in left_out and kind_of_unit(unit) not in self._stripped:
+                    tokens.append(unit)
+        return tokens
+
+
+def _pieces(text: str) -> list[str]:
+    """Return text, unit, text, ..., text; `_PLACE` is not in them."""
+    return UNIT.split(text.replace(_PLACE, " "))
+
+
+@cache
+def _blank() -> frozenset[str]:
+    """Return the tokens of jieba that hold nothing: it cuts such characters one by one, but for a line's end."""
+    return frozenset(["\r\n", *(character for character in map(chr, range(0x10000)) if not _WORD.match(character))])

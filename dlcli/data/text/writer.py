@@ -1,0 +1,298 @@
+"""Writing the form "labelled text": JSONL that people read, and its packed copy of token numbers.
+
+`packed/<split>-ids.npy` (M,) int32 holds the numbers of all tokens, one text after the other, and
+`packed/<split>-offsets.npy` (N + 1,) int64 where each text begins; `-labels.npy` (N,) int64; `-lines.npy` (N,) int64,
+at which byte of the JSONL each text's line begins. `packed/packed.json` says what the copy was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BufferedWriter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.core.files import write_json
+from dlcli.data.text.vocabulary import Vocabulary
+
+FOLDER = "packed"
+INDEX = "packed.json"
+SCHEMA = 1
+VOCABULARY = "vocab.json"
+MAX_LINE_BYTES = 16 * 2**20
+
+_BLOCK = 2**20  # token numbers
+_BLOCK_TEXTS = 4096
+_BLOCK_CHARACTERS = 2**20
+_NAMES = ("ids", "offsets", "labels", "lines")
+
+Numbers = Callable[[Sequence[str], Sequence[int]], Iterable[Sequence[int]]]
+"""Turns texts, of classes with these indices, into the numbers of their tokens, at least one for each text."""
+
+
+@dataclass(frozen=True)
+class PackedTexts:
+    """The packed copy of a split of N texts.
+
+    Attributes:
+        ids: (M,) int32, a memory map where it lies on the disk.
+        offsets: (N + 1,) int64.
+        labels: (N,) int64.
+        lines: (N,) int64.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    lines: np.ndarray
+
+
+def jsonl_file(root: Path, split: str) -> Path:
+    """Return where a split's texts lie."""
+    return root / f"{split}.jsonl"
+
+
+def packed_file(root: Path, split: str, name: str) -> Path:
+    """Return where an array of a split lies; `name` is that of a field of `PackedTexts`."""
+    return root / FOLDER / f"{split}-{name}.npy"
+
+
+def write_jsonl(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write texts with their labels, one JSON object a line."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    labels: dict[str, str] = {}
+    with path.open("wb") as stream:
+        for text, label in rows:
+            if label not in labels:
+                labels[label] = encode(label)
+            stream.write(f'{{"text": {encode(text)}, "label": {labels[label]}}}\n'.encode())
+
+
+def read_jsonl(path: Path, classes: Sequence[str]) -> Iterator[tuple[int, str, int]]:
+    """Yield for each text the byte at which its line begins, the text, and its class index.
+
+    Raises:
+        DataError: the file is missing, or a line is not a text with a label of these classes; says which.
+    """
+    places = {name: index for index, name in enumerate(classes)}
+    start = 0
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES), b""), start=1):
+                if line.strip():
+                    text, label = parse_line(line, f"{path}: line {number:,}")
+                    if label not in places:
+                        raise DataError(f"{path}: line {number:,}: the card has no class {label!r}")
+                    yield start, text, places[label]
+                start += len(line)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def parse_line(line: bytes, where: str) -> tuple[str, str]:
+    """Return the text and label of a line.
+
+    Raises:
+        DataError: it holds none.
+    """
+    try:
+        value = json.loads(line)
+        text, label = value["text"], value["label"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        text = label = None
+    if not isinstance(text, str) or not isinstance(label, str):
+        raise DataError(f'{where}: not a line of {{"text": "...", "label": "..."}}', hint="mend or remove the line")
+    return text, label
+
+
+def pack(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> None:
+    """Write the packed copy of a split from its JSONL, streamed; a reader that has the old one mapped keeps it.
+
+    Raises:
+        DataError: the JSONL is damaged.
+        OSError: the folder cannot be written.
+    """
+    (root / FOLDER).mkdir(exist_ok=True)
+    partial = {name: packed_file(root, split, f"{name}.{os.getpid()}.partial") for name in _NAMES}
+    try:
+        with partial["ids"].open("wb") as stream:
+            arrays = _collect(read_jsonl(jsonl_file(root, split), classes), numbers, _IdStream(stream))
+        for name, values in arrays.items():
+            with partial[name].open("wb") as stream:
+                np.save(stream, np.frombuffer(values, dtype=np.int64))
+        for name in _NAMES:
+            partial[name].replace(packed_file(root, split, name))
+    finally:
+        for path in partial.values():
+            path.unlink(missing_ok=True)
+
+
+def pack_in_memory(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> PackedTexts:
+    """Return the packed copy of a split where its folder cannot be written.
+
+    Raises:
+        DataError: the JSONL is damaged.
+    """
+    ids = array("i")
+    arrays = _collect(read_jsonl(jsonl_file(root, split), classes), numbers, ids)
+    others = {name: np.frombuffer(values, dtype=np.int64) for name, values in arrays.items()}
+    return PackedTexts(np.frombuffer(ids, dtype=np.int32), **others)
+
+
+class _IdStream:
+    """An `.npy` file of int32 whose length is known when it is closed."""
+
+    def __init__(self, stream: BufferedWriter) -> None:
+        self._stream = stream
+        self._count = 0
+        self._start = self._write_header()
+        self._held = array("i")
+
+    def extend(self, numbers: Sequence[int]) -> None:
+        """Append numbers."""
+        self._held.extend(numbers)
+        if len(self._held) >= _BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._stream.write(self._held.tobytes())
+        self._count += len(self._held)
+        del self._held[:]
+
+    def close(self) -> None:
+        """Write what is held, and the length."""
+        self._flush()
+        self._stream.seek(0)
+        assert self._write_header() == self._start  # numpy leaves room in the header for a longer length
+
+    def _write_header(self) -> int:
+        np.lib.format.write_array_header_1_0(
+            self._stream, {"descr": "<i4", "fortran_order": False, "shape": (self._count,)}
+        )
+        return self._stream.tell()
+
+
+def _collect(
+    rows: Iterable[tuple[int, str, int]], numbers: Numbers, ids: _IdStream | array[int]
+) -> dict[str, array[int]]:
+    """Append the token numbers of all rows to `ids`; return the other arrays."""
+    offsets, labels, lines = array("q", [0]), array("q"), array("q")
+    end = 0
+    for block in _blocks(rows):
+        starts, texts, classes = zip(*block, strict=True)
+        for row in numbers(texts, classes):
+            ids.extend(row)
+            end += len(row)
+            offsets.append(end)
+        labels.extend(classes)
+        lines.extend(starts)
+    if isinstance(ids, _IdStream):
+        ids.close()
+    return {"offsets": offsets, "labels": labels, "lines": lines}
+
+
+def _blocks(rows: Iterable[tuple[int, str, int]]) -> Iterator[list[tuple[int, str, int]]]:
+    """Yield the rows some thousands at a time: a tokenizer is several times as fast on many texts at once."""
+    block: list[tuple[int, str, int]] = []
+    num_characters = 0
+    for row in rows:
+        block.append(row)
+        num_characters += len(row[1])
+        if num_characters >= _BLOCK_CHARACTERS or len(block) >= _BLOCK_TEXTS:
+            yield block
+            block, num_characters = [], 0
+    if block:
+        yield block
+
+
+def id_blocks(path: Path) -> Iterator[np.ndarray]:
+    """Yield a million numbers at a time of an `.npy` file of int32; a map of it would count as memory in use.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    with path.open("rb") as stream:
+        _skip_header(stream)
+        while (block := np.fromfile(stream, np.int32, _BLOCK)).size:
+            yield block
+
+
+def renumber(path: Path, places: np.ndarray) -> None:
+    """Replace every number of an `.npy` file of int32 by its entry in `places`, (P,) int32."""
+    with path.open("r+b") as stream:
+        _skip_header(stream)
+        while True:
+            start = stream.tell()
+            block = np.fromfile(stream, np.int32, _BLOCK)
+            if not block.size:
+                return
+            stream.seek(start)
+            stream.write(places[block].tobytes())
+
+
+def _skip_header(stream: Any) -> None:
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("another version of the format")
+    _, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype != np.int32 or is_fortran:
+        raise ValueError("not int32")
+
+
+def coding_digest(vocabulary: Vocabulary, spec: Mapping[str, Any]) -> str:
+    """Return a digest of what turns a text into numbers, which the packed copies were made with."""
+    facts = json.dumps([vocabulary.tokens, spec], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def seal(root: Path, splits: Iterable[str], coding: str) -> None:
+    """Record what the packed copies of these splits were made from; call it when the JSONL stands."""
+    entries = read_index(root)
+    for split in splits:
+        path = jsonl_file(root, split)
+        facts = path.stat()
+        entries[split] = {
+            "bytes": facts.st_size,
+            "changed_ns": facts.st_mtime_ns,
+            "sha256": _sha256(path),
+            "coding": coding,
+        }
+    write_json(root / FOLDER / INDEX, {"schema": SCHEMA, "splits": entries})
+
+
+def is_fresh(root: Path, split: str, coding: str) -> bool:
+    """Return whether the packed copy of a split was made from the JSONL, vocabulary and tokenizer there are.
+
+    Size and time of change are believed; where only the time differs, as after copying a folder, the content decides.
+    """
+    entry = read_index(root).get(split)
+    if not isinstance(entry, dict) or entry.get("coding") != coding:
+        return False
+    facts = jsonl_file(root, split).stat()
+    if entry.get("bytes") != facts.st_size:
+        return False
+    return entry.get("changed_ns") == facts.st_mtime_ns or entry.get("sha256") == _sha256(jsonl_file(root, split))
+
+
+def read_index(root: Path) -> dict[str, Any]:
+    """Return split -> what its packed copy was made from; empty where nothing says so."""
+    try:
+        value = json.loads((root / FOLDER / INDEX).read_text(encoding="utf-8"))
+        return dict(value["splits"]) if value["schema"] == SCHEMA else {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,113 @@
+"""Reading CSV and its kin: encoding, delimiter and header are found, and every row keeps its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlcli.core.errors import DataError
+from dlcli.data.tables.rows import parse_sheet, read_sheet, to_number
+
+TEXT = "name,age,city\nann,30,巴黎\nbob,41,北京\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_every_encoding_gives_the_same_table(tmp_path, codec):
+    path = tmp_path / "表.csv"
+    path.write_bytes(TEXT.encode(codec))
+    sheet = read_sheet(path)
+    assert sheet.names == ("name", "age", "city")
+    assert [list(row) for row in sheet.rows] == [["ann", "30", "巴黎"], ["bob", "41", "北京"]]
+    assert list(sheet.lines) == [2, 3]
+
+
+@pytest.mark.parametrize(("name", "character"), [("comma", ","), ("tab", "\t"), ("semicolon", ";"), ("pipe", "|")])
+def test_the_delimiter_is_found(name, character):
+    sheet = parse_sheet(TEXT.replace(",", character), "x")
+    assert sheet.delimiter == name
+    assert sheet.column("city") == ["巴黎", "北京"]
+
+
+def test_a_delimiter_inside_quotation_marks_parts_nothing():
+    sheet = parse_sheet('a;b\n"1,2,3";4\n"5,6,7";8\n', "x")
+    assert (sheet.delimiter, sheet.rows[0]) == ("semicolon", ["1,2,3", "4"])
+
+
+def test_a_row_over_several_lines_is_named_by_its_first():
+    sheet = parse_sheet('a,b\n"x\ny",1\n\nz,2\n', "x")
+    assert [list(row) for row in sheet.rows] == [["x\ny", "1"], ["z", "2"]]
+    assert list(sheet.lines) == [2, 5]
+
+
+def test_a_decimal_comma_is_a_point_where_semicolons_part_columns():
+    assert parse_sheet("a;b\n1,5;x,y\n-2,25;z\n", "x").rows == [["1.5", "x,y"], ["-2.25", "z"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "has_header"),
+    [
+        ("a,b\n1,2\n", True),
+        ("1,2\n3,4\n", False),
+        ("red,round\nblue,round\n", False),  # "round" recurs below
+        ("colour,shape\nblue,round\nred,round\n", True),
+        (",b\n0,2\n1,3\n", True),  # as pandas writes its index
+        ("c,y\na,1\nc,2\n", True),  # a category that is called as its column
+    ],
+)
+def test_the_header_is_told_from_rows(text, has_header):
+    sheet = parse_sheet(text, "x")
+    assert sheet.has_header is has_header
+    assert sheet.names[0] == (text.split(",")[0] if has_header and text[0] != "," else "column_1")
+
+
+def test_columns_set_apart_by_blanks_are_read_where_asked_for():
+    sheet = parse_sheet(" 1.0   2\n 3.0   4\n\n", "x", delimiter="spaces", header=False)
+    assert [list(row) for row in sheet.rows] == [["1.0", "2"], ["3.0", "4"]]
+
+
+def test_rows_of_another_length_are_named_and_left_out():
+    sheet = parse_sheet("a,b\n1,2\n3\n4,5,6\n7,8\n", "x")
+    assert sheet.ragged == ((3, 1), (4, 3))
+    assert list(sheet.lines) == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no rows"),
+        ("\n\n", "no rows"),
+        ("a,b\n", "a header and no rows"),
+        ("a,b\n1,\0\n", "NUL"),
+        ('a,b\n1,"' + "x" * 200_000, "line 2"),
+    ],
+)
+def test_what_is_no_table_is_refused(text, says):
+    with pytest.raises(DataError, match=says):
+        parse_sheet(text, "x")
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="'a'"):
+        parse_sheet("a,a\n1,2\n", "x", header=True)
+
+
+def test_numbers_are_finite_and_gaps_are_nan():
+    assert [to_number(cell) for cell in ("1e3", "-.5", "1_000", "inf", "1e999", "x")] == [1e3, -0.5, *[None] * 4]
+    assert all(math.isnan(to_number(cell)) for cell in ("", "NA", "n/a", "?", "NaN", "None"))
+
+
+CELLS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1).map(str.strip).filter(bool)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8))
+def test_whatever_was_written_as_csv_is_read_again(rows):
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["a", "b", "c"], *rows])
+    sheet = parse_sheet(stream.getvalue(), "x", delimiter="comma", header=True)
+    assert [list(row) for row in sheet.rows] == rows
