@@ -29,7 +29,7 @@ import numpy as np
 
 from dlcli.data.images import png
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.cifar import Cifar10Importer, Cifar10Options
+from dlcli.datasets.images.cifar import Cifar10Importer, Cifar10Options
 
 
 def usual_loop(batches: Path, folder: Path) -> None:

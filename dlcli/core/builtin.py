@@ -58,12 +58,12 @@ TASKS: Mapping[str, TaskSpec] = {
 
 
 def _text_dataset(name: str, summary: str, importer: str, **more: Any) -> DatasetSpec:
-    options = "dlcli.datasets.text_options:TextOptions"
+    options = "dlcli.datasets.text.options:TextOptions"
     return DatasetSpec(name, summary, "text", "sentiment", f"dlcli.datasets.{importer}", options, **more)
 
 
 def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: Any) -> DatasetSpec:
-    importer, options = f"dlcli.datasets.{module}:{prefix}Importer", f"dlcli.datasets.options:{prefix}Options"
+    importer, options = f"dlcli.datasets.{module}:{prefix}Importer", f"dlcli.datasets.images.options:{prefix}Options"
     return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
 
 
@@ -120,8 +120,8 @@ DATASETS: Mapping[str, DatasetSpec] = {
             "prices of homes in 506 tracts of Boston, 1970 (housing.data)",
             "table",
             "regression",
-            "dlcli.datasets.housing:HousingImporter",
-            "dlcli.datasets.table_options:HousingOptions",
+            "dlcli.datasets.tables.housing:HousingImporter",
+            "dlcli.datasets.tables.options:HousingOptions",
             page="archive.ics.uci.edu/ml/machine-learning-databases/housing",
         ),
         DatasetSpec(
@@ -129,8 +129,8 @@ DATASETS: Mapping[str, DatasetSpec] = {
             "your own table, CSV or TSV, with a column to predict",
             "table",
             "regression",
-            "dlcli.datasets.table:TableImporter",
-            "dlcli.datasets.table_options:TableOptions",
+            "dlcli.datasets.tables.table:TableImporter",
+            "dlcli.datasets.tables.options:TableOptions",
         ),
     )
 }

@@ -22,10 +22,10 @@ import torch
 from dlcli.core.errors import ExitCode
 from dlcli.core.run_dir import RunDir
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.labelled_text import csv_importer
-from dlcli.datasets.table import TableImporter
-from dlcli.datasets.table_options import TableOptions
-from dlcli.datasets.text_options import TextOptions
+from dlcli.datasets.tables.options import TableOptions
+from dlcli.datasets.tables.table import TableImporter
+from dlcli.datasets.text.labelled import csv_importer
+from dlcli.datasets.text.options import TextOptions
 
 RUN = "digits-lenet-1"
 QUICK = "--model lenet --epochs 1 --batch-size 512 --precision fp32 --device cpu --threads 1"

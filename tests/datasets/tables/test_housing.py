@@ -8,8 +8,8 @@ import pytest
 from dlcli.core.errors import DataError
 from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.data.tables.form import open_table
-from dlcli.datasets.housing import NAMES, HousingImporter
-from dlcli.datasets.table_options import HousingOptions
+from dlcli.datasets.tables.housing import NAMES, HousingImporter
+from dlcli.datasets.tables.options import HousingOptions
 
 
 def prepared(source, folder, **options):

@@ -25,7 +25,7 @@ from dlcli.data.importing.gzips import open_decompressed
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.pickles import load_numpy_dict
 from dlcli.data.importing.preparing import Report
-from dlcli.datasets.options import Cifar10Options, Cifar100Options
+from dlcli.datasets.images.options import Cifar10Options, Cifar100Options
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 _SIZE = 32

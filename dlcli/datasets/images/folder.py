@@ -32,7 +32,7 @@ from dlcli.data.images.pixels import PixelStatistics, leak_warning
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
 from dlcli.data.splitting import stratified_part
-from dlcli.datasets.options import ImageFolderOptions
+from dlcli.datasets.images.options import ImageFolderOptions
 
 _MAX_NAMED = 20  # bad files that the card names
 _MAX_SAMPLED = 2000  # training images that mean and std are taken from

@@ -23,9 +23,9 @@ from dlcli.data.text.form import SPLITS
 from dlcli.data.text.rows import CSV, JSONL, TSV, TextRows
 from dlcli.data.text.stop_words import read_stop_words
 from dlcli.data.text.tokenizing.kinds import split_units
-from dlcli.datasets.text_coding import EMOTICON, look_over, tokenise
-from dlcli.datasets.text_options import TextOptions
-from dlcli.datasets.text_pool import Kept, TextPool, class_order, collect, is_sorted_by_label, without_copies
+from dlcli.datasets.text.coding import EMOTICON, look_over, tokenise
+from dlcli.datasets.text.options import TextOptions
+from dlcli.datasets.text.pool import Kept, TextPool, class_order, collect, is_sorted_by_label, without_copies
 
 _SUFFIXES = {CSV: (".csv",), TSV: (".tsv", ".tab", ".txt"), JSONL: (".jsonl", ".ndjson", ".json")}
 

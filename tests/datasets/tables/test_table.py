@@ -8,8 +8,8 @@ import pytest
 from dlcli.core.errors import DataError
 from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.data.tables.form import open_table
-from dlcli.datasets.table import TableImporter
-from dlcli.datasets.table_options import TableOptions
+from dlcli.datasets.tables.options import TableOptions
+from dlcli.datasets.tables.table import TableImporter
 
 COUNT = 40
 

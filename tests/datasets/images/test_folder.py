@@ -11,7 +11,7 @@ from PIL import Image
 from dlcli.core.errors import DataError
 from dlcli.data.images.form import open_images
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.image_folder import ImageFolderImporter, ImageFolderOptions
+from dlcli.datasets.images.folder import ImageFolderImporter, ImageFolderOptions
 
 
 def image_bytes(seed, *, size=(12, 10), kind="PNG", mode="RGB"):

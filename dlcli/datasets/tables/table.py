@@ -11,7 +11,7 @@ from dlcli.data.importing.preparing import Report
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.data.tables.rows import TABLE_SUFFIXES, Sheet, read_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
-from dlcli.datasets.table_options import TableOptions
+from dlcli.datasets.tables.options import TableOptions
 
 _TASKS = {"auto": None, "regression": REGRESSION, "classification": CLASSIFICATION}
 _HEADERS = {"auto": None, "yes": True, "no": False}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcli.datasets.text_pool import TextPool, class_order, is_sorted_by_label, without_copies
+from dlcli.datasets.text.pool import TextPool, class_order, is_sorted_by_label, without_copies
 
 TEXTS = ["好", "不好", "caf\u00e9", "cafe\u0301", "a", "A", "a\nb", "😀"]
 

@@ -17,7 +17,7 @@ from dlcli.data.text.form import form_of
 from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import SPECIALS, TokenCounter, Vocabulary
-from dlcli.datasets.text_options import TextOptions
+from dlcli.datasets.text.options import TextOptions
 
 EMOTICON = "emoticon"
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dlcli.core.errors import DataError
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.mnist import FashionMnistImporter, FashionMnistOptions, MnistImporter, MnistOptions, read_idx
+from dlcli.datasets.images.mnist import FashionMnistImporter, FashionMnistOptions, MnistImporter, MnistOptions, read_idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
 LABELS = (np.arange(20) % 10).astype(np.uint8)

@@ -8,8 +8,8 @@ Source: github.com/SophonPlus/ChineseNlpCorpus, datasets/weibo_senti_100k.
 from __future__ import annotations
 
 from dlcli.data.text.rows import CSV
-from dlcli.datasets.labelled_text import LabelledTextImporter, TextSource
-from dlcli.datasets.text_options import TextOptions
+from dlcli.datasets.text.labelled import LabelledTextImporter, TextSource
+from dlcli.datasets.text.options import TextOptions
 
 LABEL_NAMES = {"0": "negative", "1": "positive"}
 

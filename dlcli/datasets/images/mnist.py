@@ -22,7 +22,7 @@ from dlcli.data.images.writer import PixelSplit, write_pixels
 from dlcli.data.importing.download import download_file
 from dlcli.data.importing.gzips import open_decompressed
 from dlcli.data.importing.preparing import Report
-from dlcli.datasets.options import FashionMnistOptions, MnistOptions
+from dlcli.datasets.images.options import FashionMnistOptions, MnistOptions
 
 _UINT8 = 0x08  # the idx format's number for unsigned bytes
 _MAX_ITEMS = 1_000_000

@@ -15,7 +15,7 @@ from dlcli.data.importing.preparing import Report
 from dlcli.data.tables.form import REGRESSION
 from dlcli.data.tables.rows import SPACES, read_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
-from dlcli.datasets.table_options import HousingOptions
+from dlcli.datasets.tables.options import HousingOptions
 
 FILE = "housing.data"
 NAMES = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT", "MEDV")

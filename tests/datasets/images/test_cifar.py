@@ -16,7 +16,7 @@ from PIL import Image
 from dlcli.core.errors import DataError
 from dlcli.data.images.form import open_images
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.cifar import Cifar10Importer, Cifar10Options, Cifar100Importer, Cifar100Options
+from dlcli.datasets.images.cifar import Cifar10Importer, Cifar10Options, Cifar100Importer, Cifar100Options
 
 CLASSES = ["airplane", "cat", "dog"]
 MEMBERS = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"]

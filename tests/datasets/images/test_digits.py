@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from dlcli.core.errors import DataError
 from dlcli.data.images.form import open_images
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.digits import DigitsImporter, DigitsOptions
+from dlcli.datasets.images.digits import DigitsImporter, DigitsOptions
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import TokenCounter
 from dlcli.data.text.writer import packed_file
 from dlcli.datasets import text_coding, text_pool
-from dlcli.datasets.labelled_text import csv_importer, jsonl_importer, tsv_importer, without_emoticons
-from dlcli.datasets.text_options import TextOptions
-from dlcli.datasets.weibo import weibo_importer
+from dlcli.datasets.text.labelled import csv_importer, jsonl_importer, tsv_importer, without_emoticons
+from dlcli.datasets.text.options import TextOptions
+from dlcli.datasets.text.weibo import weibo_importer
 
 WORDS = "今天 天气 很好 电影 难看 服务 态度 不 喜欢 推荐 good bad film".split()  # noqa: SIM905
 SPLITS = ("train", "valid", "test")
