@@ -27,10 +27,10 @@ from dlcli.data.images.form import open_images
 from dlcli.engine.device import Device, open_device
 from dlcli.engine.muon import Muon, muon_groups
 from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates, with_ends
-from dlcli.models.airnet import AirNet
 from dlcli.models.fitting import FIT_IMAGES
-from dlcli.models.normalised import Normalised
-from dlcli.models.views import logits_over_views
+from dlcli.models.images.airnet import AirNet
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.views import logits_over_views
 
 BATCH_SIZE, EVAL_BATCH = 2000, 2000
 LEARNING_RATE = 0.24

@@ -29,7 +29,7 @@ from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
 from dlcli.data.loader import Order, PackedLoader
 from dlcli.engine.device import open_device
-from dlcli.models.normalised import Normalised
+from dlcli.models.images.normalised import Normalised
 
 BATCH = 128
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

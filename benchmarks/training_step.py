@@ -40,9 +40,9 @@ from dlcli.engine.loop import start_state, train
 from dlcli.engine.signals import StopOnSignal
 from dlcli.engine.task import Goal, Update
 from dlcli.engine.tensorboard import TensorBoard
-from dlcli.models.lenet import SmallCNN
-from dlcli.models.normalised import Normalised
-from dlcli.models.zoo import build_torchvision
+from dlcli.models.images.lenet import SmallCNN
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.zoo import build_torchvision
 
 BATCH = 128
 

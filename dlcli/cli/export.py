@@ -107,7 +107,7 @@ def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
     for spec in all_tasks().values():
         if name in load_object(spec.networks):
             return spec
-    from dlcli.models.zoo import classifier_names
+    from dlcli.models.images.zoo import classifier_names
 
     if name in classifier_names():
         return all_tasks()["classification"]

@@ -46,7 +46,7 @@ def _models(values: Values) -> None:
     rows = [(spec.name, name, network) for spec in all_tasks().values() for name, network in _networks(spec).items()]
     others: list[str] = []
     if options.all:
-        from dlcli.models.zoo import classifier_names
+        from dlcli.models.images.zoo import classifier_names
 
         others = classifier_names()
     if console.is_json:
@@ -72,8 +72,8 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         UsageError: there is no such network, or it does not take that size.
     """
     console = values.console()
+    from dlcli.models.images.zoo import build_torchvision, classifier_names
     from dlcli.models.summary import summarise
-    from dlcli.models.zoo import build_torchvision, classifier_names
 
     owners = {key: spec for spec in all_tasks().values() for key in _networks(spec)}
     if name in owners:

@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import UsageError
-from dlcli.models.airnet import AirNet
-from dlcli.models.inception import Inception
-from dlcli.models.lenet import LeNet, SmallCNN
-from dlcli.models.mobilenet import MobileNet
-from dlcli.models.peleenet import PeleeNet
-from dlcli.models.resnet import ResNet
-from dlcli.models.stem import head_of
-from dlcli.models.vgg import VGG
+from dlcli.models.images.airnet import AirNet
+from dlcli.models.images.inception import Inception
+from dlcli.models.images.lenet import LeNet, SmallCNN
+from dlcli.models.images.mobilenet import MobileNet
+from dlcli.models.images.peleenet import PeleeNet
+from dlcli.models.images.resnet import ResNet
+from dlcli.models.images.stem import head_of
+from dlcli.models.images.vgg import VGG
 
 Build = Callable[..., nn.Module]
 

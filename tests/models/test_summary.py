@@ -5,11 +5,11 @@ import copy
 import torch
 from torch import nn
 
-from dlcli.models.lenet import SmallCNN
-from dlcli.models.normalised import Normalised
-from dlcli.models.stem import freeze_backbone
+from dlcli.models.images.lenet import SmallCNN
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.stem import freeze_backbone
+from dlcli.models.images.zoo import build_torchvision
 from dlcli.models.summary import LayerSummary, summarise
-from dlcli.models.zoo import build_torchvision
 
 
 def test_summary_of_a_small_network_equals_the_one_worked_by_hand() -> None:

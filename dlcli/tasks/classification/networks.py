@@ -8,29 +8,35 @@ from dlcli.core.registry import Network
 
 NETWORKS: Mapping[str, Network] = {
     "airnet": Network(
-        "dlcli.models.airnet:AirNet", "whitened patches, six 3x3 convolutions", "Jordan 2024, arXiv:2404.00498"
+        "dlcli.models.images.airnet:AirNet", "whitened patches, six 3x3 convolutions", "Jordan 2024, arXiv:2404.00498"
     ),
     "vgg": Network(
-        "dlcli.models.vgg:VGG", "six 3x3 convolutions, 64-128-256-512", "Simonyan & Zisserman 2014, arXiv:1409.1556"
+        "dlcli.models.images.vgg:VGG",
+        "six 3x3 convolutions, 64-128-256-512",
+        "Simonyan & Zisserman 2014, arXiv:1409.1556",
     ),
     "resnet": Network(
-        "dlcli.models.resnet:ResNet", "18 layers, stride 2 in the stages", "He et al. 2015, arXiv:1512.03385"
+        "dlcli.models.images.resnet:ResNet", "18 layers, stride 2 in the stages", "He et al. 2015, arXiv:1512.03385"
     ),
     "mobilenet": Network(
-        "dlcli.models.mobilenet:MobileNet", "v1, depthwise separable", "Howard et al. 2017, arXiv:1704.04861"
+        "dlcli.models.images.mobilenet:MobileNet", "v1, depthwise separable", "Howard et al. 2017, arXiv:1704.04861"
     ),
     "inception": Network(
-        "dlcli.models.inception:Inception", "small GoogLeNet with batch norm", "Szegedy et al. 2014, arXiv:1409.4842"
+        "dlcli.models.images.inception:Inception",
+        "small GoogLeNet with batch norm",
+        "Szegedy et al. 2014, arXiv:1409.4842",
     ),
     "peleenet": Network(
-        "dlcli.models.peleenet:PeleeNet",
+        "dlcli.models.images.peleenet:PeleeNet",
         "two-way dense layers for mobile devices",
         "Wang et al. 2018, arXiv:1804.06882",
         image_size=224,
         num_classes=1000,
     ),
-    "lenet": Network("dlcli.models.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998", image_size=28, channels=1),
+    "lenet": Network(
+        "dlcli.models.images.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998", image_size=28, channels=1
+    ),
     "cnn": Network(
-        "dlcli.models.lenet:SmallCNN", "a small modern CNN for digits", "see its file", image_size=28, channels=1
+        "dlcli.models.images.lenet:SmallCNN", "a small modern CNN for digits", "see its file", image_size=28, channels=1
     ),
 }

@@ -24,10 +24,10 @@ from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.models.fitting import FitsToImages, fit_count
-from dlcli.models.normalised import Normalised
-from dlcli.models.pretrained import DEFAULT, expected_pixels, load_pretrained
-from dlcli.models.stem import freeze_backbone
-from dlcli.models.views import logits_over_views
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
+from dlcli.models.images.stem import freeze_backbone
+from dlcli.models.images.views import logits_over_views
 from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.images import ImageSource
@@ -210,7 +210,11 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
         return network
     if config.width is not None:
         raise UsageError("--width: torchvision's networks have widths of their own", hint=_networks_with_a_width())
-    from dlcli.models.zoo import build_torchvision, check_shape, classifier_names  # torchvision takes two seconds
+    from dlcli.models.images.zoo import (  # torchvision takes two seconds
+        build_torchvision,
+        check_shape,
+        classifier_names,
+    )
 
     known = classifier_names()
     if name not in known:

@@ -13,7 +13,7 @@ from torch import nn
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
 from dlcli.export.plan import ExportPlan
-from dlcli.models.table_mlp import NumericScale, TableMLP
+from dlcli.models.tables.table_mlp import NumericScale, TableMLP
 from dlcli.tasks.tables.columns import NumericColumn, TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS

@@ -8,7 +8,7 @@ from dlcli.core.registry import Network
 
 NETWORKS: Mapping[str, Network] = {
     "mlp": Network(
-        "dlcli.models.table_mlp:TableMLP",
+        "dlcli.models.tables.table_mlp:TableMLP",
         "a perceptron over numbers in bins and embedded categories",
         "Gorishniy et al. 2022, arXiv:2203.05556",
         image_size=None,

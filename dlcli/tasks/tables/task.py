@@ -22,7 +22,7 @@ from dlcli.engine.optim import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.metrics.regression import RegressionMetric
-from dlcli.models.table_mlp import TableClassifier, TableRegressor
+from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.logits import LogitsMetric, cross_entropy
 from dlcli.tasks.tables.building import at_hand, build_network, open_for, plain_columns, plan_export
 from dlcli.tasks.tables.columns import TableColumns

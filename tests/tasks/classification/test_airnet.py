@@ -8,7 +8,7 @@ import torch
 
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.models.airnet import whitening_filters
+from dlcli.models.images.airnet import whitening_filters
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.task import ClassificationTask
 

@@ -26,7 +26,7 @@ def test_a_recipe_belongs_to_a_dataset_that_there_is():
 
 @pytest.mark.parametrize("dataset", NAMES)
 def test_the_recommended_network_exists(dataset):
-    from dlcli.models.zoo import classifier_names
+    from dlcli.models.images.zoo import classifier_names
 
     assert recipe(dataset, {})["model"] in {*NETWORKS, *classifier_names()}
 

@@ -13,7 +13,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
-from dlcli.models.stem import head_name
+from dlcli.models.images.stem import head_name
 from dlcli.tasks.classification import task as task_module
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS
@@ -173,7 +173,7 @@ def test_the_worst_mistakes_show_their_own_images(make_images, open_task, split)
 
 
 def test_grey_images_for_pretrained_weights_are_read_in_three_channels(make_images, open_task, monkeypatch):
-    from dlcli.models import zoo
+    from dlcli.models.images import zoo
 
     asked = []
 
@@ -193,7 +193,7 @@ def test_grey_images_for_pretrained_weights_are_read_in_three_channels(make_imag
 
 
 def test_a_restored_run_downloads_no_weights(make_images, open_task, monkeypatch):
-    from dlcli.models import zoo
+    from dlcli.models.images import zoo
 
     asked = []
     monkeypatch.setattr(

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dlcli.models.blocks import conv_norm_relu, initialise
-from dlcli.models.stem import check_image_size, check_images
+from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.stem import check_image_size, check_images
 
 MIN_DIGIT = 8
 """Side of scikit-learn's digits."""

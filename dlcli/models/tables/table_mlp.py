@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.mlp import MLP
+from dlcli.models.tables.mlp import MLP
 
 NEVER = 3e38
 """Where a bin begins that no number reaches: columns with fewer bins than others are filled up with such."""

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcli.models.stem import MIN_IMAGE, check_image_size, check_images
+from dlcli.models.images.stem import MIN_IMAGE, check_image_size, check_images
 
 PATCH = 2
 """Side of the first layer's filters (section 3.2 of the paper)."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcli.models.blocks import conv_norm_relu, initialise
-from dlcli.models.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
+from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 BLOCKS_PER_STAGE = 2
 """Four stages of two blocks of two convolutions, stem and head: 18 layers (table 1 of the paper)."""

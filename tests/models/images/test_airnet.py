@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.optim import build_optimizer
-from dlcli.models.airnet import HEAD_SCALE, AirNet, whitening_filters
 from dlcli.models.fitting import FIT_IMAGES, FitsToImages, fit_count
-from dlcli.models.stem import freeze_backbone
+from dlcli.models.images.airnet import HEAD_SCALE, AirNet, whitening_filters
+from dlcli.models.images.stem import freeze_backbone
 
 
 def correlated_images(count: int = 40, channels: int = 3, size: int = 12) -> Tensor:

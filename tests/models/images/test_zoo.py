@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import UsageError
-from dlcli.models.small_stem import FAMILIES
-from dlcli.models.stem import freeze_backbone, head_of
-from dlcli.models.zoo import _small_patch, build_torchvision, check_shape, classifier_names
+from dlcli.models.images.small_stem import FAMILIES
+from dlcli.models.images.stem import freeze_backbone, head_of
+from dlcli.models.images.zoo import _small_patch, build_torchvision, check_shape, classifier_names
 
 REPRESENTATIVE = (
     "convnext_tiny",

@@ -13,11 +13,11 @@ from torchvision.models import get_model, get_model_weights
 from torchvision.transforms.functional import normalize
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.models.lenet import SmallCNN
-from dlcli.models.normalised import Normalised
-from dlcli.models.pretrained import expected_pixels, load_pretrained
-from dlcli.models.stem import head_name
-from dlcli.models.zoo import build_torchvision
+from dlcli.models.images.lenet import SmallCNN
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.pretrained import expected_pixels, load_pretrained
+from dlcli.models.images.stem import head_name
+from dlcli.models.images.zoo import build_torchvision
 
 NAME = "squeezenet1_1"
 HEAD = {"classifier.1.weight", "classifier.1.bias"}

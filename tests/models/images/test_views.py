@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcli.models.views import logits_over_views
+from dlcli.models.images.views import logits_over_views
 
 
 class Recorder(nn.Module):

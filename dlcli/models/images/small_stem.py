@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from dlcli.core.errors import UsageError
-from dlcli.models.stem import SMALL_IMAGE, ImageSizeError
+from dlcli.models.images.stem import SMALL_IMAGE, ImageSizeError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.blocks import conv_norm_relu, initialise
-from dlcli.models.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
+from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 # Table 1, the columns #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5 and pool proj, halved.
 STAGE3 = ((32, 48, 64, 8, 16, 16), (64, 64, 96, 16, 48, 32))

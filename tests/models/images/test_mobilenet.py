@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dlcli.models.mobilenet import MobileNet
+from dlcli.models.images.mobilenet import MobileNet
 from dlcli.models.summary import summarise
 
 

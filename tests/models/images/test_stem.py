@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.lenet import SmallCNN
-from dlcli.models.normalised import Normalised
-from dlcli.models.stem import freeze_backbone, head_of
+from dlcli.models.images.lenet import SmallCNN
+from dlcli.models.images.normalised import Normalised
+from dlcli.models.images.stem import freeze_backbone, head_of
 
 
 def _statistics(model: nn.Module) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dlcli.engine.averaging import averaged_copy
-from dlcli.models.table_mlp import (
+from dlcli.models.tables.table_mlp import (
     NumericInputs,
     NumericScale,
     TableClassifier,

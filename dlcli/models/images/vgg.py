@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from dlcli.models.blocks import conv_norm_relu, initialise
-from dlcli.models.stem import MIN_IMAGE, check_image_size, check_images
+from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.stem import MIN_IMAGE, check_image_size, check_images
 
 
 class VGG(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.models.pretrained import load_pretrained
-from dlcli.models.small_stem import family_of, keep_resolution, set_in_channels
-from dlcli.models.stem import SMALL_IMAGE
+from dlcli.models.images.pretrained import load_pretrained
+from dlcli.models.images.small_stem import family_of, keep_resolution, set_in_channels
+from dlcli.models.images.stem import SMALL_IMAGE
 
 MIN_PATCHES = 7
 """Patches a side that a small image is cut into at least: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcli.models.mlp import MLP, MemberLinear
+from dlcli.models.tables.mlp import MLP, MemberLinear
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

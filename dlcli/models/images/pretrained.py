@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dlcli.core.console import is_interactive
 from dlcli.core.errors import DataError, RunError, first_line
-from dlcli.models.small_stem import stem_name
-from dlcli.models.stem import head_name
+from dlcli.models.images.small_stem import stem_name
+from dlcli.models.images.stem import head_name
 
 DEFAULT = "default"
 """Asks for the weights that torchvision holds for the best."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dlcli.models.normalised import Normalised
+from dlcli.models.images.normalised import Normalised
 
 IMAGES = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 MEAN, STD = (0.5, 0.25, 0.1), (0.2, 0.3, 0.5)

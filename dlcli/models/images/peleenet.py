@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.blocks import conv_norm_relu, initialise
-from dlcli.models.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
+from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 GROWTH = 32
 """Channels that a dense layer adds, half of them from each of its two ways."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from dlcli.models.inception import Inception, InceptionModule
+from dlcli.models.images.inception import Inception, InceptionModule
 from dlcli.models.summary import summarise
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dlcli.models.lenet import LeNet, SmallCNN
+from dlcli.models.images.lenet import LeNet, SmallCNN
 
 
 def _count(network: nn.Module) -> int:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from dlcli.models.peleenet import PeleeNet, StemBlock
+from dlcli.models.images.peleenet import PeleeNet, StemBlock
 from dlcli.models.summary import summarise
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from dlcli.models.images.vgg import VGG
 from dlcli.models.summary import summarise
-from dlcli.models.vgg import VGG
 
 
 def test_six_convolutions_have_the_widths_of_the_recipe() -> None:

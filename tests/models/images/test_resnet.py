@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dlcli.models.resnet import ResNet
+from dlcli.models.images.resnet import ResNet
 from dlcli.models.summary import summarise
 
 
