@@ -30,7 +30,7 @@ import torch
 
 from dlcli.core.config import Layer, resolve, split_values
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.device import Device, seed_everything
+from dlcli.engine.compute.device import Device, seed_everything
 from dlcli.engine.loop import start_state, train
 from dlcli.tasks.tables.config import RegressionConfig
 from dlcli.tasks.tables.recipes import recipe

@@ -32,14 +32,14 @@ from dlcli.core.console import Console
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.loader import Order, PackedLoader
-from dlcli.engine.allocator import keep_freed_memory
 from dlcli.engine.callbacks import EpochLines, MetricsLog
-from dlcli.engine.checkpoint import Checkpoints
-from dlcli.engine.device import Device
+from dlcli.engine.compute.allocator import keep_freed_memory
+from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
-from dlcli.engine.signals import StopOnSignal
+from dlcli.engine.observers.signals import StopOnSignal
+from dlcli.engine.observers.tensorboard import TensorBoard
+from dlcli.engine.runs.checkpoint import Checkpoints
 from dlcli.engine.task import Goal, Update
-from dlcli.engine.tensorboard import TensorBoard
 from dlcli.models.images.lenet import SmallCNN
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.zoo import build_torchvision

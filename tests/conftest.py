@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from dlcli.data.loader import WHOLE
-from dlcli.engine.lazy_adam import LazyAdam
-from dlcli.engine.optim import with_ends
+from dlcli.engine.optim.build import with_ends
+from dlcli.engine.optim.lazy_adam import LazyAdam
 from dlcli.engine.task import Goal, Update
 
 

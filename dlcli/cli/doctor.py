@@ -46,8 +46,8 @@ def _doctor(values: Values) -> None:
 def _machine() -> Iterator[Finding]:
     import torch
 
-    from dlcli.engine.device import open_device
-    from dlcli.engine.surroundings import versions
+    from dlcli.engine.compute.device import open_device
+    from dlcli.engine.runs.environment import versions
 
     for name, version in versions().items():
         yield name, "ok", version
@@ -126,7 +126,7 @@ def _dataset(path: Path) -> Iterator[Finding]:
 
 
 def _folds(parent: RunDir) -> Iterator[Finding]:
-    from dlcli.engine.cross_validation import fold_runs
+    from dlcli.engine.runs.cross_validation import fold_runs
 
     for run in fold_runs(parent):
         status = str(run.info().get("status")) if run.info_file.exists() else "not begun"
@@ -154,8 +154,8 @@ def _texts(path: Path) -> Iterator[Finding]:
 
 
 def _run(run: RunDir) -> Iterator[Finding]:
-    from dlcli.engine.checkpoint import read_checkpoint
-    from dlcli.engine.restore import load_task
+    from dlcli.engine.runs.checkpoint import read_checkpoint
+    from dlcli.engine.runs.restore import load_task
 
     info = run.info()
     if run.holds_folds:

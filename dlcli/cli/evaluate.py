@@ -61,8 +61,8 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
         _check_bounds(bounds, report["metrics"], report["lower_is_better"])
         return
 
-    from dlcli.engine.device import open_device, seed_everything
-    from dlcli.engine.measuring import keep_report, measure_run
+    from dlcli.engine.compute.device import open_device, seed_everything
+    from dlcli.engine.runs.evaluation import keep_report, measure_run
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
@@ -92,7 +92,7 @@ def _evaluate_folds(
     if options.split != "test":
         raise UsageError(f"--split {options.split}: a cross-validation is summed up over its test parts")
     from dlcli.core.train_config import TrainConfig
-    from dlcli.engine.cross_validation import summarise
+    from dlcli.engine.runs.cross_validation import summarise
 
     train = TrainConfig(device=compute.device, threads=compute.threads)
     report = summarise(run, data, train, with_baselines=options.baseline)

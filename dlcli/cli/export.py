@@ -50,7 +50,7 @@ def _export(values: Values) -> None:
     except RunError as error:
         run, spec = None, _task_of_network(text, error)
     from dlcli import __version__
-    from dlcli.engine.device import open_device, seed_everything
+    from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.export.exporting import export_model
 
     open_device(compute.device, threads=compute.threads)
@@ -88,7 +88,7 @@ def _export(values: Values) -> None:
 
 
 def _task_of_run(run: RunDir, data: str | None) -> tuple[Task, Mapping[str, Any]]:
-    from dlcli.engine.restore import load_task
+    from dlcli.engine.runs.restore import load_task
 
     info = run.info()
     task, description = load_task(run, data=data_if_there(info, data))

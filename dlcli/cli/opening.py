@@ -95,9 +95,9 @@ def _open_exported(path: Path, threads: int | None) -> Opened:
 
 
 def _open_torch(text: str, path: Path, device_name: str, threads: int | None, inference: Any) -> Opened:
-    from dlcli.engine.device import open_device
+    from dlcli.engine.compute.device import open_device
     from dlcli.engine.evaluate import RunPredictor
-    from dlcli.engine.restore import load_task, load_task_from_file
+    from dlcli.engine.runs.restore import load_task, load_task_from_file
 
     device = open_device(device_name, threads=threads)
     if path.is_file():

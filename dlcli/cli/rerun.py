@@ -45,8 +45,8 @@ def _rerun(values: Values) -> None:
     run = resolve_run(values.arguments["run"])
     data = data_of_run(run.info(), options.data)
 
-    from dlcli.engine.rerun import check_comparable, compare_runs, rerun_request, surroundings_changed
-    from dlcli.engine.training import start_training
+    from dlcli.engine.runs.rerun import check_comparable, compare_runs, rerun_request, surroundings_changed
+    from dlcli.engine.runs.training import start_training
 
     request = rerun_request(run, data, shlex.join(["dl", *sys.argv[1:]]), options.name)
     if options.check:

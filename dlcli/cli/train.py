@@ -20,7 +20,7 @@ from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig, is_cross_validation
 
 if TYPE_CHECKING:
-    from dlcli.engine.training import TrainRequest
+    from dlcli.engine.runs.training import TrainRequest
 
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
 """What the one line about the chosen options names, beside the network and the recipe's own."""
@@ -93,8 +93,8 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
         _launch(options.devices)
     request = _request(target, values, options, origin, console)
     has_folds = is_cross_validation(request.train)
-    from dlcli.engine.cross_validation import cross_validate
-    from dlcli.engine.training import start_training
+    from dlcli.engine.runs.cross_validation import cross_validate
+    from dlcli.engine.runs.training import start_training
 
     begin = cross_validate if has_folds else start_training
     run = begin(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
@@ -165,7 +165,7 @@ def _request(
     train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
     console.say(_choice_line(target, to_dict(config, train) | dict.fromkeys(auto, AUTO), recipe))
     require_data(target)
-    from dlcli.engine.training import TrainRequest
+    from dlcli.engine.runs.training import TrainRequest
 
     command = shlex.join(["dl", *sys.argv[1:]])
     return TrainRequest(
@@ -203,8 +203,8 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
             f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
             hint=f"`dl train --from {run.name}` starts anew and takes other options",
         )
-    from dlcli.engine.cross_validation import resume_cross_validation
-    from dlcli.engine.training import resume_training
+    from dlcli.engine.runs.cross_validation import resume_cross_validation
+    from dlcli.engine.runs.training import resume_training
 
     go_on = resume_cross_validation if run.holds_folds else resume_training
     _finish(go_on(run, Path(options.data) if options.data else None, console), console)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from dlcli.engine.restore import Description
+    from dlcli.engine.runs.restore import Description
     from dlcli.engine.task import Task
 
 
@@ -140,8 +140,8 @@ class _Opened:
 
     @cached_property
     def _loaded(self) -> tuple[Task, Description]:
-        from dlcli.engine.device import open_device
-        from dlcli.engine.restore import load_task
+        from dlcli.engine.compute.device import open_device
+        from dlcli.engine.runs.restore import load_task
 
         open_device("cpu")
         run = self.run()

@@ -96,7 +96,7 @@ class EpochLines(Callback):
         """Open the progress bar where there is a terminal to draw it on."""
         if self._console.is_quiet or not has_colour(sys.stderr):
             return
-        from dlcli.engine.progress import StepBar
+        from dlcli.engine.observers.progress import StepBar
 
         self._bar = StepBar(total=state.steps_per_epoch)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.engine.device import Device
-from dlcli.engine.distributed import LONE, World
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.distributed import LONE, World
 from dlcli.engine.task import Loader, Metric, Task
 
 

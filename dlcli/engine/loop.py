@@ -15,14 +15,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from dlcli.core.errors import DivergedError
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.averaging import averaged_copy, averaged_weights
-from dlcli.engine.backward import Backward
 from dlcli.engine.callbacks import Callback, StopTraining
-from dlcli.engine.device import Device
-from dlcli.engine.distributed import LONE, World
+from dlcli.engine.compute.backward import Backward
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.distributed import LONE, World
+from dlcli.engine.compute.gradients import clip_gradients, divide_gradients
 from dlcli.engine.evaluate import evaluate
-from dlcli.engine.gradients import clip_gradients, divide_gradients
-from dlcli.engine.optim import Schedule, base_rates, parameters_of, set_rates
+from dlcli.engine.observers.averaging import averaged_copy, averaged_weights
+from dlcli.engine.optim.build import Schedule, base_rates, parameters_of, set_rates
 from dlcli.engine.task import Loader, Task, Update
 
 CHECK_EVERY = 50

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dlcli.core.run_dir import RunDir
-from dlcli.engine.checkpoint import read_checkpoint, weights_digest
-from dlcli.engine.device import set_determinism
+from dlcli.engine.compute.device import set_determinism
+from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 
 QUICK = ("--model", "lenet", "--precision", "fp32", "--device", "cpu", "--batch-size", "512", "--threads", "1")
 

@@ -19,9 +19,9 @@ from dlcli.core.records import read_metrics
 from dlcli.core.registry import all_tasks, load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.loader import Shard
-from dlcli.engine.checkpoint import read_checkpoint
-from dlcli.engine.device import Device
+from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
+from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.visualize.pictures import PICTURES
 
 CPU = Device(torch.device("cpu"))

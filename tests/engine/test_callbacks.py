@@ -12,7 +12,7 @@ from dlcli.core.console import Console
 from dlcli.core.records import read_metrics
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog, StopTraining, epoch_line
-from dlcli.engine.device import Device
+from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 
 CPU = Device(torch.device("cpu"))

@@ -7,8 +7,8 @@ import torch
 
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.device import Device, set_determinism
-from dlcli.engine.precision import choose_precision
+from dlcli.engine.compute.device import Device, set_determinism
+from dlcli.engine.compute.precision import choose_precision
 
 CPU = Device(torch.device("cpu"))
 

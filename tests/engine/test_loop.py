@@ -11,7 +11,7 @@ import dlcli
 from dlcli.core.errors import DivergedError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, EarlyStopping, StopTraining
-from dlcli.engine.device import Device
+from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 
 CPU = Device(torch.device("cpu"))

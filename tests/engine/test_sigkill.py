@@ -12,7 +12,7 @@ import torch
 
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
-from dlcli.engine.checkpoint import read_checkpoint
+from dlcli.engine.runs.checkpoint import read_checkpoint
 
 KILLED = """
 import os, signal, sys

@@ -20,7 +20,7 @@ from dlcli.data.card import Card
 from dlcli.data.images.form import ImagesForm, open_images
 from dlcli.data.labels import read_labels
 from dlcli.data.loader import WHOLE, Shard
-from dlcli.engine.optim import build_optimizer
+from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.models.fitting import FitsToImages, fit_count

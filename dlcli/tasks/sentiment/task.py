@@ -21,7 +21,7 @@ from dlcli.data.loader import WHOLE, Shard
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
-from dlcli.engine.optim import build_optimizer
+from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.tasks.logits import LogitsMetric, cross_entropy

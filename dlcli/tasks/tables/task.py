@@ -18,7 +18,7 @@ from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.loader import WHOLE, Shard
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
-from dlcli.engine.optim import build_optimizer
+from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.metrics.regression import RegressionMetric

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.optim import build_optimizer
+from dlcli.engine.optim.build import build_optimizer
 from dlcli.models.fitting import FIT_IMAGES, FitsToImages, fit_count
 from dlcli.models.images.airnet import HEAD_SCALE, AirNet, whitening_filters
 from dlcli.models.images.stem import freeze_backbone

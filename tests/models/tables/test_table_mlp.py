@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dlcli.engine.averaging import averaged_copy
+from dlcli.engine.observers.averaging import averaged_copy
 from dlcli.models.tables.table_mlp import (
     NumericInputs,
     NumericScale,

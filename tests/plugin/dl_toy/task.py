@@ -21,7 +21,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
 from dlcli.data.loader import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
-from dlcli.engine.optim import build_optimizer
+from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Outputs, Update
 from dlcli.export.plan import ExportPlan
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.device import Device
+from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.models.images.stem import head_name

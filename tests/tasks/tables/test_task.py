@@ -9,7 +9,7 @@ import torch
 
 from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.device import Device
+from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig, read_widths

@@ -1,0 +1,185 @@
+"""The only place that names a device: where tensors live, in which number format the heavy work runs."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.core.errors import DeviceError, DlError, UsageError
+from dlcli.engine.compute.allocator import give_back_freed_memory, keep_freed_memory
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how tensors are computed.
+
+    Attributes:
+        torch_device: the device.
+        precision: "fp32" or "bf16" (autocast: weights stay fp32).
+        is_channels_last: whether 4-D weights and images are laid out with the channels innermost.
+        reason: why this device, for `dl doctor` and the run.
+    """
+
+    torch_device: torch.device
+    precision: str = "fp32"
+    is_channels_last: bool = True
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the user would type for it."""
+        return str(self.torch_device)
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether reading a tensor's value costs no synchronisation."""
+        return self.torch_device.type == "cpu"
+
+    def with_precision(self, precision: str) -> Device:
+        """Return the device in another number format."""
+        return replace(self, precision=precision)
+
+    def place(self, module: ModuleT) -> ModuleT:
+        """Move a module here, in the memory layout that suits it."""
+        if self.is_channels_last:
+            return module.to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module.to(self.torch_device)
+
+    def move(self, value: Any) -> Any:
+        """Return tensors, or containers of them, on this device; other values as they are."""
+        if isinstance(value, Tensor):
+            return value.to(self.torch_device, non_blocking=True)
+        if isinstance(value, Mapping):
+            return {key: self.move(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.move(item) for item in value)
+        return value
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Run the block in this device's number format; what the user can mend becomes a `DlError`.
+
+        Raises:
+            DeviceError: the device ran out of memory, or there is no compiler for it.
+            UsageError: a computation has no deterministic form here.
+        """
+        try:
+            with torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+                yield
+        except RuntimeError as error:
+            fault = self._fault_of(error)
+            if fault is None:
+                raise
+            raise fault from error
+
+    def _fault_of(self, error: RuntimeError) -> DlError | None:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+            hint = "take a smaller --batch-size, with --accumulate to make up for it"
+            return DeviceError(f"{self.name}: out of memory", hint=hint)
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            hint = "train without --compile; it needs a C++ compiler on a CPU, and Triton on a GPU"
+            return DeviceError(f"--compile: {(text.strip().splitlines() or ['failed'])[0][:160]}", hint=hint)
+        if "does not have a deterministic implementation" in text:
+            hint = "train without --deterministic, or on another --device"
+            return UsageError(f"--deterministic: {text.split()[0]} has no deterministic form on {self.name}", hint=hint)
+        return None
+
+    @contextlib.contextmanager
+    def keeping_random(self) -> Iterator[None]:
+        """Put the generators that networks draw from back to where they were before the block."""
+        with torch.random.fork_rng([self.torch_device] if self.torch_device.type == "cuda" else []):
+            yield
+
+    def free_memory(self) -> None:
+        """Give memory back that nothing holds any more, as after running out of it."""
+        gc.collect()
+        if self.is_cpu:
+            give_back_freed_memory()
+        elif self.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.torch_device.type == "mps":
+            torch.mps.empty_cache()
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was given, as a timing must."""
+        if self.torch_device.type == "cuda":
+            torch.cuda.synchronize(self.torch_device)
+        elif self.torch_device.type == "mps":
+            torch.mps.synchronize()
+
+    def describe(self) -> str:
+        """Return the device's name as people know it."""
+        if self.torch_device.type == "cuda":
+            return f"{self.name} ({torch.cuda.get_device_name(self.torch_device)})"
+        if self.is_cpu:
+            return f"cpu ({torch.get_num_threads()} threads)"
+        return self.name
+
+
+def open_device(name: str = "auto", *, threads: int | None = None, local_rank: int = 0) -> Device:
+    """Return the device that the user asked for; "auto" takes cuda, then mps, then the cpu.
+
+    Of several processes on a machine each takes the GPU of its `local_rank`, and its share of the CPU's cores.
+
+    Raises:
+        DeviceError: there is no such device on this machine.
+        UsageError: the name is no device.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
+    torch.set_num_threads(threads or max(1, len(_usable_cores()) // processes))
+    keep_freed_memory()
+    if name == "auto":
+        if torch.cuda.is_available():
+            return Device(torch.device("cuda", local_rank), reason="CUDA is available")
+        if torch.backends.mps.is_available():
+            return Device(torch.device("mps"), reason="Metal is available")
+        return Device(torch.device("cpu"), reason="no accelerator was found")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()) or (index and kind != "cuda"):
+        raise UsageError(f"--device cannot be {name!r}", hint="known: auto, cpu, cuda, cuda:1, mps")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        number = int(index) if index else local_rank
+        if number >= count:
+            raise DeviceError(
+                f"--device {name}: this machine has {count} CUDA device{'' if count == 1 else 's'}",
+                hint="`dl doctor` tells what was found; --device auto takes what there is",
+            )
+        return Device(torch.device("cuda", number), reason="asked for")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("--device mps: this machine has no Metal device", hint="--device auto takes what there is")
+    return Device(torch.device(kind), reason="asked for")
+
+
+def _usable_cores() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def set_determinism(is_wanted: bool) -> None:
+    """Have equal seeds give equal results on an accelerator too, where the fastest kernels add in any order.
+
+    It holds for the process. A computation without a deterministic form then fails (see `Device.computing`).
+    """
+    if is_wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+    if is_wanted != torch.are_deterministic_algorithms_enabled():  # the call itself imports a compiler: two seconds
+        torch.use_deterministic_algorithms(is_wanted)
+    torch.backends.cudnn.benchmark = False  # its choice of a kernel is a race
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators that networks draw from (initialisation, dropout). Loaders have generators of their own."""
+    torch.manual_seed(seed)
+    torch.cuda.manual_seed_all(seed)

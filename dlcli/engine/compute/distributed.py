@@ -1,0 +1,154 @@
+"""Several processes as one training: `torchrun -m dlcli train ...` starts them, torch.distributed joins them.
+
+Every process takes its share of each batch; gradients (see `backward.py`), counts and the wish to stop are gathered
+from all of them, so a step equals that of one process with the whole batch, also where the shares are unequal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+from dlcli.core.errors import UsageError
+from dlcli.data.loader import Shard
+from dlcli.engine.compute.device import Device
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of one training.
+
+    Attributes:
+        rank: this process's number; 0 writes files and speaks.
+        size: how many there are.
+        local_rank: this process's number on its machine: which of its accelerators it takes.
+        launch: the same in every process of one launch and its restarts; "" for a lone process.
+        restarts: how often torchrun has started the processes again after one died.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    launch: str = ""
+    restarts: int = 0
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other process."""
+        return self.size == 1
+
+    @property
+    def shard(self) -> Shard:
+        """The share of each batch that this process takes."""
+        return Shard(self.rank, self.size)
+
+    def mean(self, count: int) -> float:
+        """Return the mean of the processes' counts."""
+        total = torch.tensor(count)
+        if not self.is_alone:
+            dist.all_reduce(total)
+        return int(total) / self.size
+
+    def average_sparse(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each sparse gradient by its mean over all processes; one that is missing here counts as zeros."""
+        for parameter in parameters:
+            whole = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.to_dense()
+            dist.all_reduce(whole)
+            parameter.grad = (whole / self.size).to_sparse(1)
+
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        self.any(False)
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process, so that all of them stop at the same step."""
+        if self.is_alone:
+            return flag
+        seen = torch.tensor(int(flag))
+        dist.all_reduce(seen, op=dist.ReduceOp.MAX)
+        return bool(seen)
+
+    def gather(self, value: ValueT) -> list[ValueT]:
+        """Return the value of every process, in the order of their ranks."""
+        if self.is_alone:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def share(self, value: ValueT) -> ValueT:
+        """Return the writer's value in every process."""
+        if self.is_alone:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def share_tensors(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the writer's values of these tensors, in place."""
+        if self.is_alone:
+            return
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
+
+
+LONE = World()
+
+
+def world_of_environment() -> World:
+    """Return the processes as torchrun has told them, one alone where it has not.
+
+    Raises:
+        UsageError: the variables that torchrun sets are no numbers.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return LONE
+    try:
+        return World(
+            rank=int(os.environ["RANK"]),
+            size=int(os.environ["WORLD_SIZE"]),
+            local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+            launch=os.environ.get("TORCHELASTIC_RUN_ID", ""),
+            restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
+        )
+    except ValueError as error:
+        raise UsageError(f"RANK, WORLD_SIZE: {error}", hint="start several processes with torchrun") from None
+
+
+@contextlib.contextmanager
+def joined(world: World, device: Device) -> Iterator[World]:
+    """Join the processes for the length of the block: NCCL between GPUs, gloo between CPUs.
+
+    Counts, flags and objects lie on the CPU and go by gloo in any case, so that they wait for no GPU.
+    """
+    if world.is_alone:
+        yield world
+        return
+    if device.torch_device.type == "cuda":
+        torch.cuda.set_device(device.torch_device)
+    # torchrun's store outlives the processes: without a name of its own a restart would read dead addresses from it.
+    store, rank, size = next(rendezvous("env://"))
+    store = PrefixStore(f"restart-{world.restarts}", store)
+    backend = "gloo" if device.is_cpu else "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    try:
+        yield world
+        world.wait()  # nobody leaves while another still listens
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,1 @@
+"""Callbacks: what is written, shown and limited while training."""

@@ -1,0 +1,1 @@
+"""Runs from request to report: training, checkpoints, restoring, evaluation, cross-validation, reruns."""

@@ -1,0 +1,239 @@
+"""Checkpoints: tensors and JSON only, so that they load with `weights_only=True`; written all or nothing."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import pickle
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.core.errors import RunError, first_line
+from dlcli.core.files import atomic_file
+from dlcli.core.run_dir import RunDir
+from dlcli.engine.callbacks import Callback
+from dlcli.engine.loop import Sums, TrainState, has_finite_weights
+from dlcli.engine.observers.averaging import averaged_weights
+
+CHECKPOINT_SCHEMA = 1
+
+
+def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
+    """Write the model, and where `with_training` all that an exact continuation needs.
+
+    Args:
+        path: the file that is replaced.
+        state: what is saved.
+        description: JSON values that make the file self-contained: task, configuration, assets.
+        with_training: also optimizers, schedule, position, sums, and random generators.
+
+    Raises:
+        OSError: the disk is full; the old file is kept. What is needed is compared with what is free before the first
+            byte is written.
+    """
+    content: dict[str, Any] = {
+        "schema": CHECKPOINT_SCHEMA,
+        "description": json.dumps(description, ensure_ascii=False),
+        "model": state.task.model.state_dict(),
+        "epoch": state.epoch,
+    }
+    if with_training:
+        content["training"] = _training_state(state)  # every process has its part in this
+    if not state.world.is_writer:
+        return
+    content["sha256"] = _digest(content)
+    _require_space(path, content)
+    with atomic_file(path) as stream:
+        torch.save(content, stream)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of every name, plain value and tensor of a checkpoint but the digest itself."""
+    digest = hashlib.sha256()
+    for name, value in _leaves({key: value for key, value in content.items() if key != "sha256"}):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            array = value.detach().cpu().contiguous()
+            digest.update(f"{array.dtype}{tuple(array.shape)}".encode())
+            digest.update(array.flatten().view(torch.uint8).numpy().data if array.numel() else b"")
+        else:
+            digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def weights_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a checkpoint's weights: names, formats, shapes and values."""
+    return _digest(content["model"])
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}/{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}/{index}")
+    else:
+        yield name, value
+
+
+def _require_space(path: Path, content: Mapping[str, Any]) -> None:
+    tensors = [value for _, value in _leaves(content) if isinstance(value, Tensor)]
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + 2**16
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        message = f"{needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+        raise OSError(errno.ENOSPC, message, str(path))
+
+
+def _training_state(state: TrainState) -> dict[str, Any]:
+    first, *others = state.world.gather(state.sums)
+    sums = first.merge(others)
+    random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+    return {
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in state.optimizers.items()},
+        "schedule": state.schedule.state(),
+        "progress": {
+            "epoch": state.epoch,
+            "batch": state.batch,
+            "step": state.step,
+            "best": state.best,
+            "best_epoch": state.best_epoch,
+            "seconds": state.seconds,
+        },
+        "averaged": state.averaged.state_dict() if state.averaged is not None else None,
+        "sums": {"losses": sums.losses, "counts": sums.counts},
+        "random": state.world.gather(random),
+    }
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's content, its tensors on the CPU.
+
+    Raises:
+        RunError: the file is missing, damaged, not ours, or holds anything but tensors and plain values.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint", hint="the run saved none; train it again") from None
+    except pickle.UnpicklingError as error:
+        raise RunError(
+            f"{path}: refused: {first_line(error)}", hint="only files of tensors and plain values are loaded"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: damaged: {first_line(error)}") from None
+    if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:
+        raise RunError(f"{path}: not a checkpoint of dl", hint="`dl runs` lists the runs")
+    if content.get("sha256") != _digest(content):
+        raise RunError(f"{path}: damaged: its content does not have the SHA-256 that it was saved with")
+    return content
+
+
+def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
+    """Return the newest checkpoint of a run that is whole: the last, or the one before it.
+
+    Raises:
+        RunError: the run has no checkpoint, or both are damaged.
+    """
+    if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
+        raise RunError(f"{run.path}: stopped before its first checkpoint", hint="start it anew with `dl train --from`")
+    try:
+        return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
+    except RunError:
+        if not run.previous_checkpoint.exists():
+            raise
+        return run.previous_checkpoint, read_checkpoint(run.previous_checkpoint)
+
+
+def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the description that a checkpoint carries.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        value = json.loads(content["description"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: its description is damaged") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path}: its description is damaged")
+    return value
+
+
+def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into the model.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    try:
+        model.load_state_dict(content["model"])
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise RunError(f"{path}: does not fit the network: {reason}") from None
+
+
+def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) -> None:
+    """Put a training back to where the checkpoint was taken.
+
+    Raises:
+        RunError: the checkpoint holds weights only, or does not fit.
+    """
+    if "training" not in content:
+        raise RunError(f"{path}: holds weights only", hint="resume from last.pt, or start anew with `dl train --from`")
+    load_weights(state.task.model, content, path)
+    training = content["training"]
+    try:
+        for name, optimizer in state.optimizers.items():
+            optimizer.load_state_dict(training["optimizers"][name])
+        state.schedule.load_state(training["schedule"])
+        if state.averaged is not None:
+            state.averaged.load_state_dict(training["averaged"])
+        for name, value in training["progress"].items():
+            setattr(state, name, value)
+        losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
+        state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
+        if len(training["random"]) == state.world.size:  # with another number of processes their order is another too
+            random = training["random"][state.world.rank]
+            torch.set_rng_state(random["cpu"])
+            if len(random["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(random["cuda"])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise RunError(f"{path}: its training state does not fit: {error}") from None
+
+
+class Checkpoints(Callback):
+    """Keeps the newest state, the one before it, and the best weights."""
+
+    def __init__(self, run: RunDir, description: Mapping[str, Any]) -> None:
+        self._run = run
+        self._description = description
+        self._saved_at = (-1, -1)
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Save the newest state, and the weights where they are the best so far."""
+        if state.is_best:
+            with averaged_weights(state.task.model, state.averaged):
+                save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
+        self._save_last(state)
+
+    def on_train_end(self, state: TrainState) -> None:
+        """Save a training that was stopped within an epoch; what is broken does not take a sound state's place."""
+        is_new = self._saved_at != (state.epoch, state.batch)
+        if state.failure is None and is_new and has_finite_weights(state.task.model):
+            self._save_last(state)
+
+    def _save_last(self, state: TrainState) -> None:
+        last = self._run.last_checkpoint
+        if state.world.is_writer and last.exists():
+            last.replace(self._run.previous_checkpoint)
+        save_checkpoint(last, state, self._description, with_training=True)
+        self._saved_at = (state.epoch, state.batch)

@@ -1,0 +1,115 @@
+"""`dl rerun`: a run trained again from its own description, and whether the two are the same."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.errors import UsageError
+from dlcli.core.records import read_metrics
+from dlcli.core.run_dir import FINISHED, RunDir
+from dlcli.engine.compute.device import open_device
+from dlcli.engine.compute.distributed import world_of_environment
+from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
+from dlcli.engine.runs.environment import versions
+from dlcli.engine.runs.restore import blaming, describe_run, precision_of
+from dlcli.engine.runs.training import TrainRequest
+
+TIMES = ("seconds", "items_per_s")
+"""Figures of an epoch that depend on what else the machine does."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs have in common.
+
+    Attributes:
+        epochs: how many were compared.
+        differences: one line each, the first epoch's first; none where the runs are the same.
+        weights_sha256: of the rerun's final weights.
+    """
+
+    epochs: int
+    differences: tuple[str, ...]
+    weights_sha256: str
+
+
+def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> TrainRequest:
+    """Return the request that trains a run again.
+
+    It has the run's options, seed and number format; what a timing chose then is not chosen again.
+
+    Raises:
+        RunError: the run is damaged.
+    """
+    description = describe_run(run)
+    with blaming(run.config_file):
+        config, train = description.configs(str(run.config_file))
+    train = replace(train, precision=precision_of(run), profile=False)
+    return TrainRequest(description.spec, description.dataset, data, description.model, config, train, command, name)
+
+
+def check_comparable(run: RunDir, request: TrainRequest) -> None:
+    """See that a rerun can come to the same end.
+
+    Raises:
+        UsageError: the run has no end yet, or a clock would set it.
+    """
+    status = run.info().get("status")
+    if status != FINISHED:
+        raise UsageError(
+            f"{run.path} is {status}: there is no end to compare",
+            hint=f"`dl train --resume {run.name}` goes on with it",
+        )
+    if request.train.max_time is not None:
+        raise UsageError(
+            f"{run.path} was trained with --max-time: a clock set its end", hint="--max-steps ends it at the same step"
+        )
+
+
+def surroundings_changed(run: RunDir, request: TrainRequest) -> list[str]:
+    """Return what differs from when the run was trained, beside data and options: versions, device, processes."""
+    info = run.info()
+    before = info.get("versions")
+    before = dict(before) if isinstance(before, Mapping) else {}
+    device = open_device(request.train.device, threads=request.train.threads).describe()
+    now = {**versions(), "device": device, "processes": world_of_environment().size}
+    before |= {"device": info.get("device"), "processes": info.get("processes", 1)}
+    return [f"{name}: {before.get(name)} then, {value} now" for name, value in now.items() if before.get(name) != value]
+
+
+def compare_runs(run: RunDir, again: RunDir) -> Comparison:
+    """Return whether two runs have the same data, the same figures in every epoch (all but times) and the same weights.
+
+    Raises:
+        RunError: one of them is damaged.
+    """
+    records, other_records = read_metrics(run.metrics_file), read_metrics(again.metrics_file)
+    digests = [weights_digest(read_checkpoint(one.last_checkpoint)) for one in (run, again)]
+    differences = [*_data_differences(run, again), *_record_differences(records, other_records)]
+    if digests[0] != digests[1]:
+        differences.append(f"final weights: sha256 {digests[0][:12]} then, {digests[1][:12]} now")
+    return Comparison(len(other_records), tuple(differences), digests[1])
+
+
+def _data_differences(run: RunDir, again: RunDir) -> Iterator[str]:
+    if not run.card_file.exists() or not again.card_file.exists():
+        return
+    before, now = run.read_json(run.card_file.name), again.read_json(again.card_file.name)
+    for name in ("counts", "details", "sources"):
+        if before.get(name) != now.get(name):
+            yield f"the data's card: other {name}"
+
+
+def _record_differences(records: list[dict[str, Any]], others: list[dict[str, Any]]) -> Iterator[str]:
+    for record, other in itertools.zip_longest(records, others):
+        if record is None or other is None:
+            yield f"epochs: {len(records)} then, {len(others)} now"
+            return
+        names = [name for name in dict.fromkeys([*record, *other]) if name not in TIMES]
+        for name in names:
+            if record.get(name) != other.get(name):
+                yield f"epoch {record['epoch']}: {name} {record.get(name)} then, {other.get(name)} now"

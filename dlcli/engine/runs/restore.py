@@ -1,0 +1,155 @@
+"""From a run or a checkpoint back to a task that can evaluate, predict, export and draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.config import resolve, split_values
+from dlcli.core.errors import RunError, UsageError
+from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.core.run_dir import FOLDS, RunDir
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.runs.checkpoint import describe_checkpoint, load_weights, read_checkpoint
+from dlcli.engine.task import TakesInference, Task
+
+
+@dataclass(frozen=True)
+class Description:
+    """What makes a checkpoint self-contained.
+
+    Attributes:
+        task: the task's name.
+        config: every option as resolved, flat.
+        assets: the JSON values that travel: labels, preprocessing, vocabulary.
+        model, dataset: names, for the lists.
+        run: the run's name.
+    """
+
+    task: str
+    config: Mapping[str, Any]
+    assets: Mapping[str, Any]
+    model: str
+    dataset: str
+    run: str
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task's entry in the registry."""
+        return get_task(self.task)
+
+    def configs(self, origin: str) -> tuple[Any, TrainConfig]:
+        """Return the task's and the loop's configuration.
+
+        Raises:
+            UsageError: an option is unknown or out of range.
+        """
+        return configs_of(self.spec, self.config, origin)
+
+
+def configs_of(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
+    """Return the task's and the loop's configuration from options as a run keeps them.
+
+    Raises:
+        UsageError: an option is unknown or out of range.
+    """
+    config_class = load_object(spec.config)
+    own, shared = split_values(values, config_class, TrainConfig, origin=origin)
+    return resolve(config_class, [own]), resolve(TrainConfig, [shared])
+
+
+@contextmanager
+def blaming(origin: Path) -> Iterator[None]:
+    """Turn a wrong option into a fault of the file that it was read from: nobody has typed it.
+
+    Raises:
+        RunError: in place of a UsageError.
+    """
+    try:
+        yield
+    except UsageError as error:
+        where = "" if error.message.startswith(str(origin)) else f"{origin}: "
+        raise RunError(f"{where}{error.message}", hint=error.hint) from None
+
+
+def describe_run(run: RunDir) -> Description:
+    """Return the description that stands in a run's files.
+
+    Raises:
+        RunError: a file of the run is missing or damaged, or it is the parent of several.
+    """
+    if run.holds_folds:
+        hint = f"name one of them, as {run.path}/{FOLDS}/01; `dl eval` sums them up"
+        raise RunError(f"{run.path}: holds the runs of a cross-validation, not one model", hint=hint)
+    task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
+    names = run.info().get("assets")
+    if not isinstance(names, list):
+        raise RunError(f"{run.info_file}: 'assets' is missing")
+    return Description(task, run.config(), run.assets(names), model, dataset, run.name)
+
+
+def precision_of(run: RunDir) -> str:
+    """Return the number format that a run was trained in.
+
+    Raises:
+        RunError: the run does not say it.
+    """
+    value = run.entry("precision")
+    if value not in ("fp32", "bf16"):
+        raise RunError(f"{run.info_file}: 'precision' cannot be {value!r}", hint="fp32 or bf16, as it was trained")
+    return value
+
+
+def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
+    """Return the run's task with its best weights (the newest where no epoch has finished).
+
+    Args:
+        run: the run.
+        data: the prepared data to measure on.
+        inference: what the task is told, in the dataclass that its spec names.
+
+    Raises:
+        RunError: the run is damaged or has no checkpoint.
+        DataError: the data does not fit the run.
+    """
+    checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
+    return _build(describe_run(run), run.config_file, read_checkpoint(checkpoint), checkpoint, data, inference)
+
+
+def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
+    """Return the task that a checkpoint file describes by itself, with its weights; arguments as of `load_task`.
+
+    Raises:
+        RunError: the file is no checkpoint of dl, or is damaged.
+    """
+    content = read_checkpoint(path)
+    value = describe_checkpoint(content, path)
+    try:
+        description = Description(**value)
+    except TypeError as error:
+        raise RunError(f"{path}: its description is damaged: {error}") from None
+    return _build(description, path, content, path, data, inference)
+
+
+def _build(
+    description: Description,
+    origin: Path,
+    content: Mapping[str, Any],
+    path: Path,
+    data: Path | None,
+    inference: Any,
+) -> tuple[Task, Description]:
+    """Return the task; `origin` is the file that holds the options, `path` the one with the weights."""
+    with blaming(origin):
+        config, train = description.configs(str(origin))
+        factory = load_object(description.spec.task)
+        task: Task = factory.from_assets(config, train, description.assets, data)
+    if inference is not None:
+        assert isinstance(task, TakesInference)
+        task.set_inference(inference)
+    load_weights(task.model, content, path)
+    task.model.eval()
+    return task, description

@@ -1,0 +1,1 @@
+"""Options that are found by trying."""

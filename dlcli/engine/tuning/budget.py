@@ -1,0 +1,271 @@
+"""`--budget 5m`: the size of the network and the number of steps that fill a given time, from a timing of ten steps.
+
+Each size that comes into question is a task of its own, made anew and trained for some steps by the same loop. Time
+that is spent here is taken from the budget, which counts from here to the last epoch's end: data that must be prepared
+first, and the import of torch, come before it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from dlcli.core.console import Console
+from dlcli.core.duration import parse_duration
+from dlcli.core.errors import DataError, UsageError
+from dlcli.core.registry import Size, load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.callbacks import Callback, StopTraining
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.distributed import World
+from dlcli.engine.compute.precision import choose_precision
+from dlcli.engine.evaluate import evaluate
+from dlcli.engine.loop import TrainState, start_state, train
+from dlcli.engine.task import Batch, Loader, Task
+
+if TYPE_CHECKING:
+    from dlcli.engine.runs.training import TrainRequest
+
+TIMED_STEPS, FEWEST_STEPS = 10, 5
+"""Steps of a timing, and how few will do where a step takes long; one more, which builds kernels, comes before them."""
+
+TIMED_SHARE = 0.01
+"""A timing ends before its tenth step when it has taken this part of the budget."""
+
+TIMED_BATCHES = 3
+"""Batches of the validation part that are timed, after one that is not."""
+
+RESERVE = 0.04
+"""Part of the budget that is kept back: for checkpoints, and because a machine that gets warm gets slower."""
+
+MOST_EPOCHS = 10_000
+"""Where a task names no sizes, only the time bounds the epochs."""
+
+Clock = Callable[[], float]
+Open = Callable[[Any, TrainConfig], tuple[Task, Loader, Loader | None, Device]]
+"""(task's options, loop's options) -> a new task, its training and validation batches, and the device with the number
+format that suits it."""
+
+OpenRequest = Callable[["TrainRequest", Device, World], tuple[Task, Loader, Loader | None]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a size takes here, in seconds: once at the start, for each step, and for each validation.
+
+    `precision` is the number format in which it does.
+    """
+
+    start_s: float
+    step_s: float
+    steps_per_epoch: int
+    valid_s: float
+    precision: str = "fp32"
+
+    @property
+    def epoch_s(self) -> float:
+        """Seconds of a whole epoch with its validation."""
+        return self.steps_per_epoch * self.step_s + self.valid_s
+
+    def steps_in(self, seconds: float) -> int:
+        """Return how many steps, with a validation after each epoch and at the end, so many seconds are enough for."""
+        whole, rest_s = divmod(max(0.0, seconds - self.start_s) + 1e-9, self.epoch_s)
+        return int(whole) * self.steps_per_epoch + max(0, int((rest_s - self.valid_s) / self.step_s + 1e-6))
+
+    def seconds_of(self, steps: int) -> float:
+        """Return how long so many steps take, all told."""
+        return self.start_s + steps * self.step_s + math.ceil(steps / self.steps_per_epoch) * self.valid_s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was chosen: the options with the size and the epochs in them, and a line that says so."""
+
+    config: Any
+    train: TrainConfig
+    reason: str
+
+
+def fit_budget(
+    request: TrainRequest, console: Console, open_task: OpenRequest, world: World, device: Device
+) -> TrainRequest:
+    """Return the request with the size and the epochs that fill its --budget; as it is where it has none.
+
+    Raises:
+        UsageError: the budget is too short, or excluded by another option.
+    """
+    if request.train.budget is None:
+        return request
+    if request.train.deterministic:
+        raise UsageError("--budget: a timing would decide, and --deterministic excludes that", hint="give --epochs")
+    if "batch_size" in request.auto:
+        raise UsageError("--budget and --batch-size auto exclude each other", hint="give one of them a number")
+
+    precision = request.train.precision
+
+    def open_sized(config: Any, options: TrainConfig) -> tuple[Task, Loader, Loader | None, Device]:
+        nonlocal precision  # tried with the first size: a wider network gains more from bf16, not less
+        task, loader, valid = open_task(dataclasses.replace(request, config=config, train=options), device, world)
+        first = next(iter(loader.batches()), None)
+        if first is None:
+            raise DataError(f"{request.data}: nothing in the training split can be read")
+        chosen, _ = choose_precision(task, device, first, precision)
+        precision = world.share(chosen.precision)
+        return task, loader, valid, device.with_precision(precision)
+
+    offered = load_object(request.spec.sizes)(request.config) if request.spec.sizes else ()
+    with device.keeping_random():
+        # every process reads the writer's clock, so that all choose alike
+        clock = lambda: world.share(time.perf_counter())  # noqa: E731
+        plan = plan_budget(request.config, request.train, offered, open_sized, clock)
+    console.say(plan.reason)
+    return dataclasses.replace(request, config=plan.config, train=plan.train)
+
+
+def plan_budget(
+    config: Any, options: TrainConfig, sizes: Iterable[Size], open_task: Open, clock: Clock = time.perf_counter
+) -> Plan:
+    """Return the options whose training ends within `options.budget`; in them the budget is gone, since it is spent.
+
+    Args:
+        config, options: the task's and the loop's options.
+        sizes: what the task offers, from the cheapest up; none if it has but one size.
+        open_task: makes the task for a size.
+        clock: seconds since some moment; of several processes all must read the same.
+
+    Raises:
+        UsageError: not even the smallest size gets to its fewest epochs.
+    """
+    assert options.budget is not None
+    budget_s = parse_duration(options.budget)
+    started = clock()
+    deadline = started + budget_s * (1 - RESERVE)
+    without = dataclasses.replace(options, budget=None)
+
+    def measure(size: Size) -> Cost:
+        return measure_cost(size.config, without, open_task, clock, limit_s=budget_s * TIMED_SHARE)
+
+    offered = list(sizes) or [Size(config, "", worthwhile_epochs=1, max_epochs=MOST_EPOCHS)]
+    size, steps, cost = choose_size(offered, measure, lambda: deadline - clock())
+    spent_s = clock() - started
+    epochs = steps / cost.steps_per_epoch
+    if epochs < offered[0].worthwhile_epochs:
+        needed_s = cost.start_s + size.worthwhile_epochs * cost.epoch_s
+        what = f"{size.label}, " if size.label else ""
+        raise UsageError(
+            f"--budget {options.budget}: {what}{size.worthwhile_epochs} epochs take {needed_s:.0f} s here",
+            hint=f"give it --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
+        )
+    expected_s = spent_s + cost.seconds_of(steps)
+    parts = [part for part in (size.label, cost.precision, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
+    reason = f"budget {options.budget}: {', '.join(parts)}; about {expected_s:.0f} s with validation"
+    # The last epoch may be cut: the schedule knows the steps and ends with them.
+    is_cut = steps % cost.steps_per_epoch > 0
+    most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
+    settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps, precision=cost.precision)
+    return Plan(size.config, settled, reason)
+
+
+def choose_size(
+    sizes: Iterable[Size], measure: Callable[[Size], Cost], left: Callable[[], float]
+) -> tuple[Size, int, Cost]:
+    """Return the largest size that gets to its worthwhile epochs in the time left, its steps, and its cost.
+
+    Sizes are measured in their order up to the first for which the time is too short, or would be if it took no longer
+    than the one before; the first is taken in any case.
+
+    Args:
+        sizes: from the cheapest up; at least one.
+        measure: takes time itself.
+        left: the seconds that are left.
+    """
+    chosen: tuple[Size, Cost] | None = None
+    for size in sizes:
+        # A larger size is no faster, so where this one falls short of its epochs there is no need to time it.
+        if chosen is not None and _steps(size, chosen[1], left()) < size.worthwhile_epochs * chosen[1].steps_per_epoch:
+            break
+        cost = measure(size)
+        if chosen is not None and _steps(size, cost, left()) < size.worthwhile_epochs * cost.steps_per_epoch:
+            break
+        chosen = size, cost
+    assert chosen is not None
+    size, cost = chosen
+    return size, _steps(size, cost, left()), cost
+
+
+def _steps(size: Size, cost: Cost, left_s: float) -> int:
+    return min(size.max_epochs * cost.steps_per_epoch, cost.steps_in(left_s))
+
+
+def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Clock, *, limit_s: float) -> Cost:
+    """Return what a size takes, from some steps of training and some batches of validation.
+
+    The step that builds kernels counts as part of the start, and so does the choice of a number format.
+    """
+    started = clock()
+    task, loader, valid, device = open_task(config, options)
+    state = start_state(task, loader, options, device)
+    state.num_epochs = TIMED_STEPS + 1  # an epoch has at least one step
+    steps = StepTimes(clock, limit_s)
+    train(state, loader, None, options, [steps])
+    valid_s = _seconds_of_validation(task, valid, device, clock) if valid is not None else 0.0
+    step_s = max(steps.seconds_a_step, 1e-9)
+    return Cost(steps.moments[0] - started, step_s, state.steps_per_epoch, valid_s, device.precision)
+
+
+class StepTimes(Callback):
+    """Notes the moment of each step's end, and stops when enough is known."""
+
+    def __init__(self, clock: Clock, limit_s: float) -> None:
+        self._clock = clock
+        self._limit_s = limit_s
+        self.moments: list[float] = []
+
+    def on_step_end(self, state: TrainState) -> None:
+        """Look at the clock."""
+        state.device.synchronize()
+        self.moments.append(self._clock())
+        count, taken = len(self.moments) - 1, self.moments[-1] - self.moments[0]
+        if count >= TIMED_STEPS or (count >= FEWEST_STEPS and taken > self._limit_s):
+            raise StopTraining("timed")
+
+    @property
+    def seconds_a_step(self) -> float:
+        """The median over the steps after the first: one that something else held up says nothing of the others."""
+        return statistics.median(later - earlier for earlier, later in pairwise(self.moments))
+
+
+def _seconds_of_validation(task: Task, valid: Loader, device: Device, clock: Clock) -> float:
+    first = _First(valid, 1)
+    evaluate(task, first, device)
+    some = _First(valid, TIMED_BATCHES)
+    device.synchronize()
+    started = clock()
+    evaluate(task, some, device).compute()
+    device.synchronize()
+    return (clock() - started) / len(some) * len(valid)
+
+
+class _First:
+    """The first batches of a loader, as a loader."""
+
+    def __init__(self, loader: Loader, count: int) -> None:
+        self._loader = loader
+        self._count = min(count, len(loader))
+        self.num_items = loader.num_items * self._count // max(1, len(loader))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches up to the last that counts."""
+        for number, batch in enumerate(self._loader.batches(epoch, start), start):
+            if number >= self._count:
+                return
+            yield batch

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.precision import choose_precision, why_untimed
+
+CPU = Device(torch.device("cpu"))
+
+
+def test_the_choice_leaves_model_and_generators_as_they_were(toy_task):
+    task = toy_task(TrainConfig(batch_size=8))
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    random = torch.get_rng_state()
+    device, reason = choose_precision(task, CPU, next(task.loader("train").batches()), "auto")
+    assert device.precision in ("fp32", "bf16")
+    assert "as fast as fp32" in reason
+    assert torch.equal(torch.get_rng_state(), random)
+    for name, value in task.model.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(parameter.grad is None for parameter in task.model.parameters())
+
+
+@pytest.mark.parametrize("asked", ["fp32", "bf16"])
+def test_what_is_asked_for_is_taken_without_a_trial(toy_task, asked):
+    task = toy_task(TrainConfig())
+    task.training_step = None
+    device, reason = choose_precision(task, CPU, {}, asked)
+    assert (device.precision, reason) == (asked, "given")
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [((2.0, 1.0), "bf16"), ((1.0, 2.0), "fp32"), ((1.05, 1.0), "fp32")])
+def test_the_faster_format_wins_by_a_margin(toy_task, monkeypatch, seconds, chosen):
+    taken = dict(zip(("fp32", "bf16"), seconds, strict=True))
+    monkeypatch.setattr(
+        "dlcli.engine.compute.precision._time_step", lambda task, device, batch: taken[device.precision]
+    )
+    device, _ = choose_precision(toy_task(TrainConfig()), CPU, {}, "auto")
+    assert device.precision == chosen
+
+
+def test_a_short_or_deterministic_training_has_no_trial(toy_task):
+    task = toy_task(TrainConfig())
+    task.training_step = None
+    assert why_untimed(is_deterministic=False, num_steps=100) is None
+    short = why_untimed(is_deterministic=False, num_steps=99)
+    for reason in (short, why_untimed(is_deterministic=True, num_steps=999)):
+        assert choose_precision(task, CPU, {}, "auto", untimed=reason) == (CPU.with_precision("fp32"), reason)

@@ -1,0 +1,109 @@
+"""Cross-validation as a command: a parent of ordinary runs, killed in the middle and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+
+import pytest
+import torch
+
+from dlcli.cli.app import run as run_line
+from dlcli.core.run_dir import RunDir
+from dlcli.engine.runs.checkpoint import read_checkpoint
+from dlcli.tasks.classification.task import ClassificationTask
+
+LINE = ("train", "digits", "--epochs", "1", "--folds", "3", "--threads", "1", "--precision", "fp32")
+
+
+@pytest.fixture
+def dl(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words, expect=0):
+        capsys.readouterr()
+        code = run_line(words)
+        out, err = capsys.readouterr()
+        assert code == expect, err
+        return out, err
+
+    return call
+
+
+def weights_of(run):
+    return read_checkpoint(run / "checkpoints" / "last.pt")["model"]
+
+
+@contextlib.contextmanager
+def terminated_at(monkeypatch, step):
+    count, original = 0, ClassificationTask.training_step
+
+    def training_step(self, batch):
+        nonlocal count
+        count += 1
+        if count == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield from original(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassificationTask, "training_step", training_step)
+        yield
+
+
+def test_a_cross_validation_killed_in_its_second_fold_goes_on_to_the_same_end(dl, tmp_path, monkeypatch):
+    out, _ = dl(*LINE, "--name", "whole")
+    assert out == "runs/whole\n"
+    whole = json.loads((tmp_path / "runs/whole/eval/test.json").read_text())
+    with terminated_at(monkeypatch, 25):  # 17 steps a fold
+        _, err = dl(*LINE, "--name", "cut", expect=143)
+    assert "dl train --resume cut" in err
+    assert RunDir(tmp_path / "runs/cut").info()["status"] == "interrupted"
+    first = (tmp_path / "runs/cut/folds/01/checkpoints/last.pt").stat().st_mtime_ns
+    dl("train", "--resume", "cut")
+    assert (tmp_path / "runs/cut/folds/01/checkpoints/last.pt").stat().st_mtime_ns == first
+    for fold in ("01", "02", "03"):
+        weights = [
+            read_checkpoint(tmp_path / f"runs/{run}/folds/{fold}/checkpoints/last.pt")["model"]
+            for run in ("whole", "cut")
+        ]
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    cut = json.loads((tmp_path / "runs/cut/eval/test.json").read_text())
+    assert cut["metrics"] == whole["metrics"]
+    dl("train", "--resume", "cut", expect=2)
+
+    accuracies = [fold["metrics"]["accuracy"] for fold in whole["folds"]]
+    assert whole["metrics"]["accuracy"] == pytest.approx(statistics.fmean(accuracies))
+    assert whole["standard_errors"]["accuracy"] == pytest.approx(statistics.stdev(accuracies) / 3**0.5)
+    assert sum(fold["items"] for fold in whole["folds"]) == whole["items"] == 1797
+    out, _ = dl("eval", "whole", "--json", "--threads", "1")
+    assert json.loads(out)["metrics"] == whole["metrics"]
+    dl("eval", "whole", "--fail-under", "accuracy=0.999", "--quiet", expect=7)
+    dl("eval", "whole", "--split", "valid", expect=2)
+    out, _ = dl("eval", "runs/whole/folds/02", "--json", "--no-plots", "--threads", "1")
+    assert json.loads(out)["metrics"]["accuracy"] == pytest.approx(accuracies[1])
+    out, _ = dl("doctor", "whole", "--json")
+    assert {finding["state"] for finding in json.loads(out)["findings"]} == {"ok"}
+    for command in (("predict", "whole", "x.png"), ("export", "whole"), ("visualize", "features", "whole", "x.png")):
+        _, err = dl(*command, expect=4)
+        assert "folds/01" in err
+
+
+def test_repeats_are_cut_anew_and_one_fold_can_be_trained_alone(dl, tmp_path):
+    dl(*LINE[:-6], "--folds", "2", "--repeats", "2", "--threads", "1", "--max-steps", "2", "--name", "many")
+    configs = [RunDir(tmp_path / f"runs/many/folds/{number:02}").config() for number in range(1, 5)]
+    assert [(config["fold"], config["seed"]) for config in configs] == [(1, 0), (2, 0), (1, 1), (2, 1)]
+    dl(*LINE[:-6], "--folds", "2", "--fold", "2", "--threads", "1", "--max-steps", "2", "--name", "one")
+    weights = [
+        read_checkpoint(tmp_path / path / "checkpoints/last.pt")["model"] for path in ("runs/many/folds/02", "runs/one")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_cross_validation_that_fails_at_once_leaves_no_run(dl, tmp_path):
+    dl(*LINE, "--group", "town", expect=2)
+    dl(*LINE[:-6], "--folds", "2000", expect=2)
+    dl(*LINE[:-6], "--folds", "1000", "--val-fraction", "0.9", "--lr", "-1", expect=2)
+    assert not list((tmp_path / "runs").glob("*/run.json"))
