@@ -30,8 +30,8 @@ from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.views import logits_over_views
 from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
-from dlcli.tasks.classification.images import ImageSource
 from dlcli.tasks.classification.networks import NETWORKS
+from dlcli.tasks.classification.source import ImageSource
 from dlcli.tasks.logits import LogitsMetric, cross_entropy
 
 LARGE_SIZE = 224

@@ -28,7 +28,7 @@ from dlcli.tasks.logits import LogitsMetric, cross_entropy
 from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
-from dlcli.tasks.sentiment.texts import TextSource
+from dlcli.tasks.sentiment.source import TextSource
 
 PARITY_BATCHES = (1, 3, 7)
 """Batch sizes at which an exported file is compared with the run."""
