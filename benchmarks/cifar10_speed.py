@@ -25,8 +25,9 @@ from dlcli.data.card import read_card
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
 from dlcli.engine.compute.device import Device, open_device
-from dlcli.engine.optim.build import Schedule, base_rates, parameters_of, set_rates, with_ends
+from dlcli.engine.optim.build import parameters_of, with_ends
 from dlcli.engine.optim.muon import Muon, muon_groups
+from dlcli.engine.optim.schedule import Schedule, base_rates, set_rates
 from dlcli.models.fitting import FIT_IMAGES
 from dlcli.models.images.airnet import AirNet
 from dlcli.models.images.normalised import Normalised

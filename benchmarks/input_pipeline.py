@@ -27,7 +27,8 @@ from torchvision.transforms import v2
 
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
-from dlcli.data.loader import Order, PackedLoader
+from dlcli.data.images.loader import PackedLoader
+from dlcli.data.order import Order
 from dlcli.engine.compute.device import open_device
 from dlcli.models.images.normalised import Normalised
 

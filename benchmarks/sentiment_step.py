@@ -6,7 +6,7 @@ A: batches of 10, all padded to the longest text of the corpus, torch.optim.Adam
 B: A with batches of 64.
 C: batches of 64 of like length (`BucketedOrder`), torch.optim.Adam.
 D: C with the fused kernel: `--optimizer adam`. The same numbers as C.
-E: C with sparse gradients and `LazyAdam`: `--optimizer lazyadam`. Another algorithm, see dlcli/engine/optim/lazy_adam.py.
+E: C with sparse gradients and `LazyAdam`: `--optimizer lazyadam`. Another algorithm: engine/optim/lazy_adam.py.
 F, G: E with batches of 128 and 256.
 H: E in bf16 autocast.
 The network is `lstm` with a vocabulary of 50,000, word vectors of 300, a state of 128. All clip gradients to 1.
@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import Optimizer
 
-from dlcli.data.loader import Order
+from dlcli.data.order import Order
 from dlcli.data.text.loader import BucketedOrder, TextLoader
 from dlcli.engine.compute.gradients import clip_gradients
 from dlcli.engine.optim.lazy_adam import LazyAdam

@@ -31,11 +31,13 @@ import torchvision
 from dlcli.core.console import Console
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.loader import Order, PackedLoader
-from dlcli.engine.callbacks import EpochLines, MetricsLog
+from dlcli.data.images.loader import PackedLoader
+from dlcli.data.order import Order
 from dlcli.engine.compute.allocator import keep_freed_memory
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.epoch_lines import EpochLines
+from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.observers.tensorboard import TensorBoard
 from dlcli.engine.runs.checkpoint import Checkpoints

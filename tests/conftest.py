@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcli.data.loader import WHOLE
+from dlcli.data.order import WHOLE
 from dlcli.engine.optim.build import with_ends
 from dlcli.engine.optim.lazy_adam import LazyAdam
 from dlcli.engine.task import Goal, Update

@@ -20,7 +20,7 @@ from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig, is_cross_validation
 
 if TYPE_CHECKING:
-    from dlcli.engine.runs.training import TrainRequest
+    from dlcli.engine.request import TrainRequest
 
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
 """What the one line about the chosen options names, beside the network and the recipe's own."""
@@ -165,7 +165,7 @@ def _request(
     train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
     console.say(_choice_line(target, to_dict(config, train) | dict.fromkeys(auto, AUTO), recipe))
     require_data(target)
-    from dlcli.engine.runs.training import TrainRequest
+    from dlcli.engine.request import TrainRequest
 
     command = shlex.join(["dl", *sys.argv[1:]])
     return TrainRequest(

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.export.plan import ExportPlan
 
 Batch = Mapping[str, Any]

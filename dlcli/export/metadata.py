@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dlcli.core.errors import RunError
 
@@ -108,3 +111,26 @@ def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
         if not metadata[key] or not all(isinstance(name, str) for name in metadata[key]):
             raise RunError(f"{where}: its metadata {key!r} is no list of names", hint=_HINT)
     return metadata
+
+
+def check_names(path: Path, metadata: Mapping[str, Any], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    """Check that the graph has the inputs and outputs that the metadata names.
+
+    Raises:
+        RunError: it has others.
+    """
+    if set(metadata["inputs"]) != set(inputs) or tuple(metadata["outputs"]) != outputs:
+        raise RunError(
+            f"{path}: its graph has other inputs or outputs than its metadata",
+            hint="write the file again with `dl export RUN`",
+        )
+
+
+def require_inputs(path: Path, arrays: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> None:
+    """Check that the arrays are the inputs, no more and no less.
+
+    Raises:
+        RunError: they are not.
+    """
+    if set(arrays) != set(inputs):
+        raise RunError(f"{path}: takes the inputs {', '.join(inputs)}, not {', '.join(arrays) or 'nothing'}")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dlcli.core.errors import RunError, first_line
-from dlcli.export.metadata import decode_metadata
+from dlcli.export.metadata import check_names, decode_metadata, require_inputs
 from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
 
 __all__ = ["ExportedModel", "kind_of", "open_model"]
@@ -106,26 +106,3 @@ class OnnxModel:
         except Exception as error:
             raise RunError(f"{self._path}: does not take these inputs: {first_line(error)}") from None
         return {name: np.asarray(answer) for name, answer in zip(self.outputs, answers, strict=True)}
-
-
-def check_names(path: Path, metadata: Mapping[str, Any], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
-    """Check that the graph has the inputs and outputs that the metadata names.
-
-    Raises:
-        RunError: it has others.
-    """
-    if set(metadata["inputs"]) != set(inputs) or tuple(metadata["outputs"]) != outputs:
-        raise RunError(
-            f"{path}: its graph has other inputs or outputs than its metadata",
-            hint="write the file again with `dl export RUN`",
-        )
-
-
-def require_inputs(path: Path, arrays: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> None:
-    """Check that the arrays are the inputs, no more and no less.
-
-    Raises:
-        RunError: they are not.
-    """
-    if set(arrays) != set(inputs):
-        raise RunError(f"{path}: takes the inputs {', '.join(inputs)}, not {', '.join(arrays) or 'nothing'}")

@@ -19,9 +19,8 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import ParityError, RunError, first_line
-from dlcli.export.metadata import PREFIX, check_metadata, check_size, parse_json
+from dlcli.export.metadata import PREFIX, check_metadata, check_size, parse_json, require_inputs
 from dlcli.export.plan import ExportPlan
-from dlcli.export.runtime import require_inputs
 
 METADATA_NAME = "dlcli.json"
 

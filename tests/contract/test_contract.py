@@ -18,7 +18,7 @@ from dlcli.core.config import read_toml, resolve, split_values
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import all_tasks, load_object
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.loader import Shard
+from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.checkpoint import read_checkpoint

@@ -11,9 +11,12 @@ import torch
 from dlcli.core.console import Console
 from dlcli.core.records import read_metrics
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog, StopTraining, epoch_line
+from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.epoch_lines import EpochLines, epoch_line
+from dlcli.engine.observers.limits import EarlyStopping
+from dlcli.engine.observers.metrics_log import MetricsLog
 
 CPU = Device(torch.device("cpu"))
 CONFIG = TrainConfig(epochs=3, batch_size=10, optimizer="sgd", learning_rate=0.01)

@@ -10,9 +10,10 @@ import torch
 import dlcli
 from dlcli.core.errors import DivergedError
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, EarlyStopping, StopTraining
+from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.limits import EarlyStopping
 
 CPU = Device(torch.device("cpu"))
 BASE = TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, optimizer="sgd", schedule="constant")

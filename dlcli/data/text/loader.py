@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlcli.data.loader import WHOLE, Order, Shard
+from dlcli.data.order import WHOLE, Order, Shard
 
 POOL = 64
 """Batches whose texts are sorted together: enough that neighbours are nearly equally long."""

@@ -19,7 +19,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from dlcli.core.errors import UsageError
-from dlcli.data.loader import Shard
+from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 
 ValueT = TypeVar("ValueT")

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from dlcli.engine.callbacks import Callback
 
 if TYPE_CHECKING:
-    from dlcli.engine.loop import TrainState
+    from dlcli.engine.state import TrainState
 
 
 def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None:

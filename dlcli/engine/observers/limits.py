@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from dlcli.core.duration import parse_duration
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
-from dlcli.engine.loop import TrainState
+from dlcli.engine.state import TrainState
+
+if TYPE_CHECKING:
+    from dlcli.engine.state import TrainState
 
 
 class StepLimit(Callback):
@@ -69,3 +73,15 @@ def limits_of(config: TrainConfig) -> Sequence[Callback]:
     if config.max_time is not None:
         limits.append(TimeLimit(config.max_time))
     return limits
+
+
+class EarlyStopping(Callback):
+    """Stops after `patience` epochs without a better one."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Stop where the best epoch lies too far back; the state alone decides, so a resumed run stops alike."""
+        if state.epoch - state.best_epoch >= self._patience:
+            raise StopTraining(f"no better epoch for {self._patience} epochs")

@@ -17,7 +17,7 @@ from torch.profiler import profile, record_function, supported_activities
 from dlcli.core.console import Console
 from dlcli.core.files import write_json
 from dlcli.engine.callbacks import Callback
-from dlcli.engine.loop import TrainState
+from dlcli.engine.state import TrainState
 
 PHASES = ("data", "forward", "backward", "optimizer", "rest")
 """In the order of a step; `rest` is logging, checks and signals."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.engine.callbacks import Callback, StopTraining
 
 if TYPE_CHECKING:
-    from dlcli.engine.loop import TrainState
+    from dlcli.engine.state import TrainState
 
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.engine.callbacks import Callback
-from dlcli.engine.loop import TrainState
+from dlcli.engine.state import TrainState
 
 
 class TensorBoard(Callback):

@@ -18,8 +18,9 @@ from dlcli.core.errors import RunError, first_line
 from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.callbacks import Callback
-from dlcli.engine.loop import Sums, TrainState, has_finite_weights
+from dlcli.engine.loop import has_finite_weights
 from dlcli.engine.observers.averaging import averaged_weights
+from dlcli.engine.state import Sums, TrainState
 
 CHECKPOINT_SCHEMA = 1
 

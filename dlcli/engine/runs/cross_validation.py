@@ -35,10 +35,11 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.folds import num_folds
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.restore import blaming, configs_of
-from dlcli.engine.runs.training import TrainRequest, resume_training, start_training
+from dlcli.engine.runs.training import resume_training, start_training
 
 
 def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Callable[[], None]) -> RunDir:

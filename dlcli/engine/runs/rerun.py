@@ -13,10 +13,10 @@ from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import FINISHED, RunDir
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.runs.environment import versions
 from dlcli.engine.runs.restore import blaming, describe_run, precision_of
-from dlcli.engine.runs.training import TrainRequest
 
 TIMES = ("seconds", "items_per_s")
 """Figures of an epoch that depend on what else the machine does."""

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, StoppedError, UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.records import read_metrics
-from dlcli.core.registry import TaskSpec, load_object
+from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
     DIVERGED,
     FAILED,
@@ -29,51 +29,27 @@ from dlcli.core.run_dir import (
     remove_run,
 )
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, EarlyStopping, EpochLines, MetricsLog
+from dlcli.engine.callbacks import Callback
 from dlcli.engine.compute.compiling import compile_network
 from dlcli.engine.compute.device import Device, open_device, seed_everything, set_determinism
 from dlcli.engine.compute.distributed import World, joined, world_of_environment
 from dlcli.engine.compute.precision import choose_precision, why_untimed
-from dlcli.engine.loop import TrainState, start_state, train
+from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging
-from dlcli.engine.observers.limits import limits_of
+from dlcli.engine.observers.epoch_lines import EpochLines
+from dlcli.engine.observers.limits import EarlyStopping, limits_of
+from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.profiling import Profile
 from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.observers.tensorboard import TensorBoard
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import Checkpoints, newest_checkpoint, restore_training
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.restore import Description, blaming, describe_run, precision_of
+from dlcli.engine.state import TrainState
 from dlcli.engine.task import Loader, Task
 from dlcli.engine.tuning.auto import Tuning, tune
 from dlcli.engine.tuning.budget import fit_budget
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What to train.
-
-    Attributes:
-        spec: the task.
-        dataset: the dataset's name.
-        data: the prepared data.
-        model: the network's name.
-        config, train: the task's and the loop's options, resolved.
-        command: the exact command line.
-        name: the run's name, or None for the next free number.
-        auto: the loop's options that are to be found by trying.
-        folder: where the run's folder is made; None for `runs`.
-    """
-
-    spec: TaskSpec
-    dataset: str
-    data: Path
-    model: str
-    config: Any
-    train: TrainConfig
-    command: str
-    name: str | None = None
-    auto: frozenset[str] = frozenset()
-    folder: Path | None = None
 
 
 def start_training(

@@ -18,7 +18,8 @@ from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
-from dlcli.engine.loop import Sums, TrainState, start_state, train
+from dlcli.engine.loop import start_state, train
+from dlcli.engine.state import Sums, TrainState
 from dlcli.engine.task import Task
 from dlcli.engine.tuning.lr_range import HIGHEST, LOWEST, NUM_STEPS, LrRange, find_rate, is_lost
 

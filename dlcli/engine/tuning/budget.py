@@ -26,11 +26,12 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import World
 from dlcli.engine.compute.precision import choose_precision
 from dlcli.engine.evaluate import evaluate
-from dlcli.engine.loop import TrainState, start_state, train
+from dlcli.engine.loop import start_state, train
+from dlcli.engine.state import TrainState
 from dlcli.engine.task import Batch, Loader, Task
 
 if TYPE_CHECKING:
-    from dlcli.engine.runs.training import TrainRequest
+    from dlcli.engine.request import TrainRequest
 
 TIMED_STEPS, FEWEST_STEPS = 10, 5
 """Steps of a timing, and how few will do where a step takes long; one more, which builds kernels, comes before them."""

@@ -18,11 +18,12 @@ from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
+from dlcli.data.images.loader import FileLoader, PackedLoader
 from dlcli.data.images.packed import Stacked
+from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import balanced_weights, indices_in_run
-from dlcli.data.loader import WHOLE, FileLoader, Order, PackedLoader, Shard
+from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
-from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig
 
 EVAL_BATCH = 256

@@ -18,8 +18,9 @@ from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.form import ImagesForm, open_images
+from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
@@ -28,7 +29,6 @@ from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
 from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.views import logits_over_views
-from dlcli.tasks.classification.codec import Preprocess
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.networks import NETWORKS
 from dlcli.tasks.classification.source import ImageSource

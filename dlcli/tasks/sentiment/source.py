@@ -12,7 +12,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.text.form import TextForm
 from dlcli.data.text.loader import BucketedOrder, TextLoader, pad

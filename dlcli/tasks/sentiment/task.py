@@ -17,7 +17,7 @@ from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary

@@ -13,7 +13,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
-from dlcli.data.loader import WHOLE, Order, Shard
+from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns

@@ -16,7 +16,7 @@ from dlcli.core.errors import RunError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update

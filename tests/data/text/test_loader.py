@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dlcli.data.loader import WHOLE, Shard
+from dlcli.data.order import WHOLE, Shard
 from dlcli.data.text.loader import BucketedOrder, TextLoader, pad
 
 RANDOM = np.random.default_rng(0)

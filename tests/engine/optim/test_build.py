@@ -7,15 +7,8 @@ import torch
 from torch import nn
 
 from dlcli.core.train_config import OPTIMIZERS, SCHEDULES, TrainConfig
-from dlcli.engine.optim.build import (
-    SHAPES,
-    Schedule,
-    base_rates,
-    build_optimizer,
-    parameter_groups,
-    parameters_of,
-    set_rates,
-)
+from dlcli.engine.optim.build import build_optimizer, parameter_groups, parameters_of
+from dlcli.engine.optim.schedule import SHAPES, Schedule, base_rates, set_rates
 
 
 def test_every_schedule_of_the_options_has_a_shape():

@@ -19,9 +19,10 @@ from dlcli.core.errors import RunError
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback, MetricsLog, StopTraining
+from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.runs.checkpoint import (
     Checkpoints,
     describe_checkpoint,

@@ -18,9 +18,10 @@ from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import RunPredictor
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.engine.runs.restore import describe_run, load_task, load_task_from_file
-from dlcli.engine.runs.training import TrainRequest, start_training
+from dlcli.engine.runs.training import start_training
 from dlcli.tasks.classification.config import ClassificationConfig
 
 CPU = Device(torch.device("cpu"))

@@ -23,9 +23,10 @@ from dlcli.core.records import read_metrics
 from dlcli.core.registry import TASKS
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.engine.runs.restore import load_task
-from dlcli.engine.runs.training import TrainRequest, resume_training, start_training
+from dlcli.engine.runs.training import resume_training, start_training
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.task import ClassificationTask
 

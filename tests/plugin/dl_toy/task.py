@@ -19,7 +19,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
-from dlcli.data.loader import WHOLE, Order, Shard
+from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Outputs, Update

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dlcli.core.errors import RunError
-from dlcli.tasks.classification.codec import ImageCodec, Preprocess
+from dlcli.data.images.preprocess import Preprocess
+from dlcli.tasks.classification.codec import ImageCodec
 
 PREPROCESS = Preprocess(3, 8, 6, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
 ASSETS = {"labels": ["cat", "狗", "a bird"], "preprocess": PREPROCESS.to_json()}

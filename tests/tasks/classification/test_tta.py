@@ -8,7 +8,7 @@ import torch
 
 from dlcli.core.config import fields_of
 from dlcli.core.registry import TASKS, load_object
-from dlcli.data.loader import Shard
+from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import RunPredictor, evaluate
 from dlcli.engine.task import TakesInference

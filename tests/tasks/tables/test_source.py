@@ -10,7 +10,7 @@ import torch
 
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.loader import Shard
+from dlcli.data.order import Shard
 from dlcli.data.tables.form import open_table
 from dlcli.tasks.tables.source import TableSource, table_part
 

@@ -10,7 +10,8 @@ import torch
 from dlcli.core.errors import DataError
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image, resize_image
-from dlcli.data.loader import FileLoader, Order, PackedLoader, Shard
+from dlcli.data.images.loader import FileLoader, PackedLoader
+from dlcli.data.order import Order, Shard
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 6, 5, 3), dtype=np.uint8)
 LABELS = np.arange(23, dtype=np.int64) % 4

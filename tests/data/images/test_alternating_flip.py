@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dlcli.data.images.augmentation import BatchAugmentation
-from dlcli.data.loader import FileLoader, Order, PackedLoader, Shard
+from dlcli.data.images.loader import FileLoader, PackedLoader
+from dlcli.data.order import Order, Shard
 
 COUNT = 23
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)

@@ -1,0 +1,69 @@
+"""How an image of any size becomes a network's input, torch-free."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import RunError
+from dlcli.data.images.decoding import resize_image
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How an image becomes the network's input.
+
+    Attributes:
+        channels: 1 or 3.
+        height, width: of the input; an image of another size is resized by its shorter side and cropped at the centre.
+        mean, std: per channel in [0, 1]; applied inside the network.
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value that a run keeps."""
+        return {
+            "channels": self.channels,
+            "size": [self.height, self.width],
+            "resize": "shorter side, then centre crop",
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "normalise": "inside the network",
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Preprocess:
+        """Return what a run kept.
+
+        Raises:
+            RunError: a field is missing or out of range.
+        """
+        try:
+            height, width = (int(side) for side in value["size"])
+            result = cls(
+                int(value["channels"]), height, width, tuple(map(float, value["mean"])), tuple(map(float, value["std"]))
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the preprocessing that came with the model is damaged: {error}") from None
+        sides_fit = 1 <= height <= 8192 and 1 <= width <= 8192
+        is_each = len(result.mean) == len(result.std) == result.channels
+        are_numbers = all(map(math.isfinite, (*result.mean, *result.std))) and min(result.std, default=0) > 0
+        if result.channels not in (1, 3) or not (sides_fit and is_each and are_numbers):
+            raise RunError("the preprocessing that came with the model is damaged: impossible values")
+        return result
+
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """Return the (H, W, C) image at the network's size."""
+        if image.shape[:2] == (self.height, self.width):
+            return image
+        side = max(self.height, self.width)
+        top, left = (side - self.height) // 2, (side - self.width) // 2
+        return resize_image(image, side)[top : top + self.height, left : left + self.width]

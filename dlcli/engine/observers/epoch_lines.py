@@ -1,0 +1,66 @@
+"""A line an epoch, and on a terminal a progress bar below it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dlcli.core.console import Console, has_colour
+from dlcli.engine.callbacks import Callback
+
+if TYPE_CHECKING:
+    from dlcli.engine.state import TrainState
+
+
+class EpochLines(Callback):
+    """One line an epoch, and on a terminal a progress bar below it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Any = None
+        self._total_seconds = 0.0
+        self._epochs_seen = 0
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Open the progress bar where there is a terminal to draw it on."""
+        if self._console.is_quiet or not has_colour(sys.stderr):
+            return
+        from dlcli.engine.observers.progress import StepBar
+
+        self._bar = StepBar(total=state.steps_per_epoch)
+
+    def on_step_end(self, state: TrainState) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.show(
+                f"epoch {state.epoch + 1}/{state.num_epochs}", state.step - state.epoch * state.steps_per_epoch
+            )
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Say the epoch's figures."""
+        self._total_seconds += state.record["seconds"]
+        self._epochs_seen += 1
+        left = self._total_seconds / self._epochs_seen * (state.num_epochs - state.epoch)
+        if self._bar is not None:
+            self._bar.clear()
+        self._console.say(epoch_line(state, eta_s=left))
+
+    def on_train_end(self, state: TrainState) -> None:
+        """Close the bar."""
+        del state
+        if self._bar is not None:
+            self._bar.close()
+
+
+def epoch_line(state: TrainState, *, eta_s: float) -> str:
+    """Return the figures of the last finished epoch as one line: the losses and the goal; the rest is in the log."""
+    record, goal = state.record, state.task.goal.metric
+    shown = [name for name in record if name.startswith(("loss", "val_loss")) or name == goal]
+    parts = [f"epoch {record['epoch']}/{state.num_epochs}"]
+    parts += [f"{name} {record[name]:.4f}" for name in shown if record[name] is not None]
+    if state.is_best:
+        parts[-1] += " (best)"
+    parts += [f"lr {record['lr']:.2g}", f"{record['seconds']:.1f} s"]
+    if eta_s > 0:
+        parts.append(f"eta {eta_s:.0f} s")
+    return "  ".join(parts)

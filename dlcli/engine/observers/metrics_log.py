@@ -1,0 +1,40 @@
+"""The figures of every epoch, a JSON line each."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcli.core.files import write_text
+from dlcli.core.records import parse_record
+from dlcli.engine.callbacks import Callback
+
+if TYPE_CHECKING:
+    from dlcli.engine.state import TrainState
+
+
+class MetricsLog(Callback):
+    """One JSON line an epoch in `metrics.jsonl`. A resumed run first drops lines that its checkpoint does not know."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Keep only the lines of the epochs that are done."""
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if (parse_record(line) or {"epoch": math.inf})["epoch"] <= state.epoch]
+        write_text(self._path, "".join(line + "\n" for line in kept))
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Append the epoch's record; what is not finite is written as null."""
+        record = {name: _jsonable(value) for name, value in state.record.items()}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record, allow_nan=False) + "\n")
+
+
+def _jsonable(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
