@@ -59,11 +59,12 @@ TASKS: Mapping[str, TaskSpec] = {
 
 def _text_dataset(name: str, summary: str, importer: str, **more: Any) -> DatasetSpec:
     options = "dlcli.datasets.text.options:TextOptions"
-    return DatasetSpec(name, summary, "text", "sentiment", f"dlcli.datasets.{importer}", options, **more)
+    return DatasetSpec(name, summary, "text", "sentiment", f"dlcli.datasets.text.{importer}", options, **more)
 
 
 def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: Any) -> DatasetSpec:
-    importer, options = f"dlcli.datasets.{module}:{prefix}Importer", f"dlcli.datasets.images.options:{prefix}Options"
+    place = "dlcli.datasets.images"
+    importer, options = f"{place}.{module}:{prefix}Importer", f"{place}.options:{prefix}Options"
     return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
 
 
@@ -105,16 +106,16 @@ DATASETS: Mapping[str, DatasetSpec] = {
             "Cifar100",
             page="www.cs.toronto.edu/~kriz/cifar.html",
         ),
-        _image_dataset("image-folder", "your own images in one folder a class", "image_folder", "ImageFolder"),
+        _image_dataset("image-folder", "your own images in one folder a class", "folder", "ImageFolder"),
         _text_dataset(
             "weibo",
             "weibo_senti_100k, Chinese posts, negative or positive (CSV)",
             "weibo:weibo_importer",
             page="github.com/SophonPlus/ChineseNlpCorpus",
         ),
-        _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled_text:csv_importer"),
-        _text_dataset("text-tsv", "your own labelled texts, tabs between columns", "labelled_text:tsv_importer"),
-        _text_dataset("text-jsonl", "your own labelled texts, one JSON object a line", "labelled_text:jsonl_importer"),
+        _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled:csv_importer"),
+        _text_dataset("text-tsv", "your own labelled texts, tabs between columns", "labelled:tsv_importer"),
+        _text_dataset("text-jsonl", "your own labelled texts, one JSON object a line", "labelled:jsonl_importer"),
         DatasetSpec(
             "housing",
             "prices of homes in 506 tracts of Boston, 1970 (housing.data)",
