@@ -136,10 +136,10 @@ class ToyRouted(ToyTask):
 class ToyGan(ToyTask):
     """Two networks with two optimizers: a generator of numbers and its critic."""
 
-    def __init__(self, config):
+    def __init__(self, config, *, num_items=40, critic=None):
         torch.manual_seed(config.seed)
-        model = nn.ModuleDict({"generator": nn.Linear(4, 1), "critic": nn.Linear(1, 1)})
-        super().__init__(config, model=model)
+        model = nn.ModuleDict({"generator": nn.Linear(4, 1), "critic": critic or nn.Linear(1, 1)})
+        super().__init__(config, num_items=num_items, model=model)
         self.seen = []
 
     def optimizers(self):
@@ -159,6 +159,50 @@ class ToyGan(ToyTask):
         return {"answers": self.model["generator"](batch["inputs"])}
 
 
+class ToyWgan(ToyGan):
+    """A critic that steps twice in a batch, a generator that steps once; the last batch has unequal shares."""
+
+    def __init__(self, config):
+        torch.manual_seed(config.seed)
+        super().__init__(config, num_items=37, critic=self.make_critic())
+
+    def make_critic(self):
+        return nn.Linear(1, 1)
+
+    def penalty(self, real, fake):
+        return 0.01 * self.model["critic"].weight.square().sum()
+
+    def training_step(self, batch) -> Iterator[Update]:
+        generator, critic = self.model["generator"], self.model["critic"]
+        real, count = batch["targets"], len(batch["targets"])
+        for _ in range(2):
+            fake = generator(batch["inputs"]).detach()
+            distance = torch.tanh(critic(fake)).mean() - torch.tanh(critic(real)).mean()
+            yield Update("critic", {"distance": distance, "penalty": self.penalty(real, fake)}, count)
+        yield Update("generator", {"fool": -torch.tanh(critic(generator(batch["inputs"]))).mean()}, count)
+
+
+class ToyPenalty(ToyWgan):
+    """A critic whose loss holds the gradient of its own answer (arXiv:1704.00028): a double backward pass."""
+
+    def make_critic(self):
+        return nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def penalty(self, real, fake):
+        between = (0.5 * real + 0.5 * fake).requires_grad_()
+        [slope] = torch.autograd.grad(self.model["critic"](between).sum(), between, create_graph=True)
+        return 10 * (slope.norm(dim=1) - 1).square().mean()
+
+
+class ToyTokens(ToyTask):
+    """Sentences of 1 to 5 tokens: the loss is the mean over tokens, so items and counts differ."""
+
+    def training_step(self, batch) -> Iterator[Update]:
+        lengths = 1 + (batch["inputs"][:, :1].abs() * 2).long().clamp(max=4)
+        errors = (self.model(batch["inputs"]) - batch["targets"]) ** 2
+        yield Update("network", {"squared": (errors * lengths).sum() / lengths.sum()}, int(lengths.sum()))
+
+
 @pytest.fixture
 def toy_task():
     """The class of the toy regression."""
@@ -169,3 +213,15 @@ def toy_task():
 def toy_gan():
     """The class of the toy with two optimizers."""
     return ToyGan
+
+
+@pytest.fixture
+def toy_wgan():
+    """The class of the toy whose critic steps twice in a batch."""
+    return ToyWgan
+
+
+@pytest.fixture
+def toy_tokens():
+    """The class of the toy whose losses are means over tokens."""
+    return ToyTokens

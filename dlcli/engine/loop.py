@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlcli.core.errors import DivergedError
+from dlcli.core.errors import DivergedError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.backward import Backward
@@ -51,6 +51,7 @@ def train(
     Raises:
         DivergedError: a loss, or after a broken gradient a weight, is not finite.
         DeviceError: the device ran out of memory.
+        UsageError: the task steps an optimizer twice in a batch, and `--accumulate` is more than 1.
     """
     reason: str | None = None
     try:
@@ -124,13 +125,20 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
 
     Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and what
     comes of them divided at the end, so the step equals that of one large batch.
+
+    Raises:
+        UsageError: an optimizer has a second update in a batch that is accumulated.
     """
     device = state.device
     is_part = config.accumulate > 1 or not state.world.is_alone
+    stepping: set[str] = set()
     with device.computing():
         for update in state.task.training_step(device.move(batch)):
             state.phase("backward")
             optimizer = state.optimizers[update.optimizer]
+            if config.accumulate > 1 and update.optimizer in stepping:
+                _refuse_accumulation(config, update.optimizer)
+            stepping.add(update.optimizer)
             parameters = parameters_of(optimizer)
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
             if is_part:
@@ -141,14 +149,23 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             if not steps_now:
                 state.phase("forward")
                 continue
+            weight = weights.pop(update.optimizer)  # a second step in this batch begins with none of the first's
             if is_part:
-                divide_gradients(parameters, state.world.mean(weights[update.optimizer]))
+                divide_gradients(parameters, state.world.mean(weight))
             if config.clip_norm is not None:
                 clip_gradients(parameters, config.clip_norm)
             state.phase("optimizer")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             state.phase("forward")
+
+
+def _refuse_accumulation(config: TrainConfig, optimizer: str) -> None:
+    raise UsageError(
+        f"--accumulate {config.accumulate}: the optimizer {optimizer!r} steps more than once in a batch",
+        details=["what its second step does depends on its first, so gradients of micro-batches cannot be summed"],
+        hint="--accumulate 1, with a larger --batch-size",
+    )
 
 
 def _check_losses(state: TrainState) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import dlcli
-from dlcli.core.errors import DivergedError
+from dlcli.core.errors import DivergedError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
@@ -87,6 +87,43 @@ def test_accumulation_equals_one_large_batch(toy_task, micro, count):
     assert state.step == other.step == 3
     torch.testing.assert_close(weights(many), weights(one), rtol=1e-5, atol=1e-6)
     assert other.record["loss"] == pytest.approx(state.record["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("micro", "count"), [(10, 4), (5, 8), (16, 3)])
+def test_accumulation_weighs_micro_batches_by_their_tokens(toy_tokens, micro, count):
+    large = dataclasses.replace(BASE, batch_size=40)
+    small = dataclasses.replace(BASE, batch_size=micro, accumulate=count)
+    one, many = toy_tokens(large, dropout=0.0), toy_tokens(small, dropout=0.0)
+    counts = {update.count for batch in many.loader("train").batches() for update in many.training_step(batch)}
+    assert len(counts) > 1, "micro-batches of as many items have unequal numbers of tokens"
+    state, _ = run(one, large)
+    other, _ = run(many, small)
+    torch.testing.assert_close(weights(many), weights(one), rtol=1e-6, atol=1e-6)
+    assert other.record["loss"] == pytest.approx(state.record["loss"], rel=1e-6)
+
+
+def test_an_optimizer_that_steps_twice_in_a_batch_is_not_accumulated(toy_wgan):
+    config = dataclasses.replace(BASE, accumulate=2)
+    task = toy_wgan(config)
+    before = weights(task)
+    with pytest.raises(UsageError, match="--accumulate 2: the optimizer 'critic' steps more than once") as caught:
+        run(task, config)
+    assert "second step" in caught.value.details[0]
+    assert "--accumulate 1" in str(caught.value.hint)
+    assert torch.equal(weights(task), before), "nothing has been trained"
+
+
+def test_an_optimizer_may_step_twice_in_a_batch(toy_wgan):
+    task, by_hand = toy_wgan(BASE), toy_wgan(BASE)
+    run(task, BASE)
+    optimizers = by_hand.optimizers()
+    for epoch in range(BASE.epochs):
+        for batch in by_hand.loader("train").batches(epoch):
+            for update in by_hand.training_step(batch):
+                by_hand.model.zero_grad()
+                sum(update.losses.values()).backward()
+                optimizers[update.optimizer].step()
+    torch.testing.assert_close(weights(task), weights(by_hand), rtol=1e-6, atol=1e-6)
 
 
 def test_the_logged_loss_is_the_mean_over_items_not_over_batches(toy_task):

@@ -91,6 +91,16 @@ def test_two_processes_of_eight_equal_one_of_sixteen(kind, accumulate):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ToyWgan", "ToyPenalty"], ids=["a critic that steps twice", "a gradient penalty"])
+def test_each_of_several_steps_in_a_batch_is_divided_by_its_own_count(kind):
+    alone, together = run_worker(1, kind, 16, 1), run_worker(2, kind, 8, 1)
+    assert together["weights"][0] == together["weights"][1], "the processes hold the same weights"
+    torch.testing.assert_close(
+        torch.tensor(together["weights"][0]), torch.tensor(alone["weights"][0]), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.slow
 def test_a_killed_worker_is_started_again_and_the_run_ends_whole(tmp_path):
     """SIGKILL one of two workers after the first epoch; torchrun starts both again, and they go on from it."""
     options = ["--model", "lenet", "--epochs", "12", "--precision", "fp32", "--threads", "1", "--batch-size", "16"]
