@@ -87,7 +87,10 @@ class OnnxModel:
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            # The fallback would try the CPU once more, and print that to stdout.
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime has one class for each of its twelve error codes
             raise RunError(
                 f"{path}: ONNX Runtime cannot load it: {first_line(error)}", hint="copy or export it again"
