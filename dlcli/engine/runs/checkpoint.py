@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import pickle
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,49 @@ from dlcli.engine.observers.averaging import averaged_weights
 from dlcli.engine.state import Sums, TrainState
 
 CHECKPOINT_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come; see the attributes of the same names of `TrainState`."""
+
+    epoch: int
+    batch: int
+    step: int
+    best: float | None
+    best_epoch: int
+    seconds: float
+
+    @classmethod
+    def of(cls, state: TrainState) -> Progress:
+        """Return how far this training has come."""
+        return cls(state.epoch, state.batch, state.step, state.best, state.best_epoch, state.seconds)
+
+    @classmethod
+    def from_values(cls, values: Any) -> Progress:
+        """Return what `dataclasses.asdict` has made of one.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a value is of the wrong type or out of its range.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or values.keys() != names:
+            found = values.keys() if isinstance(values, Mapping) else ()
+            odd = sorted(map(str, names.symmetric_difference(found)))
+            raise ValueError(f"its progress has other names than expected: {', '.join(odd)}")
+        for name in ("epoch", "batch", "step", "best_epoch"):
+            if type(values[name]) is not int or values[name] < 0:
+                raise ValueError(f"its progress has {name} = {values[name]!r}")
+        if type(values["seconds"]) not in (int, float) or not 0 <= values["seconds"] < math.inf:
+            raise ValueError(f"its progress has seconds = {values['seconds']!r}")
+        if values["best"] is not None and (type(values["best"]) is not float or math.isnan(values["best"])):
+            raise ValueError(f"its progress has best = {values['best']!r}")
+        return cls(**values)
+
+    def put_into(self, state: TrainState) -> None:
+        """Put a training back to here."""
+        state.epoch, state.batch, state.step = self.epoch, self.batch, self.step
+        state.best, state.best_epoch, state.seconds = self.best, self.best_epoch, self.seconds
 
 
 def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
@@ -101,14 +146,7 @@ def _training_state(state: TrainState) -> dict[str, Any]:
     return {
         "optimizers": {name: optimizer.state_dict() for name, optimizer in state.optimizers.items()},
         "schedule": state.schedule.state(),
-        "progress": {
-            "epoch": state.epoch,
-            "batch": state.batch,
-            "step": state.step,
-            "best": state.best,
-            "best_epoch": state.best_epoch,
-            "seconds": state.seconds,
-        },
+        "progress": asdict(Progress.of(state)),
         "averaged": state.averaged.state_dict() if state.averaged is not None else None,
         "sums": {"losses": sums.losses, "counts": sums.counts},
         "random": state.world.gather(random),
@@ -198,8 +236,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         state.schedule.load_state(training["schedule"])
         if state.averaged is not None:
             state.averaged.load_state_dict(training["averaged"])
-        for name, value in training["progress"].items():
-            setattr(state, name, value)
+        Progress.from_values(training["progress"]).put_into(state)
         losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
         state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
         if len(training["random"]) == state.world.size:  # with another number of processes their order is another too

@@ -25,6 +25,7 @@ from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.runs.checkpoint import (
     Checkpoints,
+    Progress,
     describe_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -159,6 +160,44 @@ def test_weights_alone_cannot_be_resumed(tmp_path, toy_task):
     save_checkpoint(path, state, {}, with_training=False)
     with pytest.raises(RunError, match="weights only"):
         restore_training(state, read_checkpoint(path), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"task": "another"}, "task"),
+        ({"epoch": "3"}, "epoch = '3'"),
+        ({"step": True}, "step = True"),
+        ({"batch": -1}, "batch = -1"),
+        ({"best": float("nan")}, "best = nan"),
+        ({"best": "good"}, "best = 'good'"),
+        ({"seconds": None}, "seconds = None"),
+        ({"seconds": float("inf")}, "seconds = inf"),
+        ({"best_epoch": ...}, "best_epoch"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_progress_that_is_none_is_refused(tmp_path, toy_task, change, says):
+    task = toy_task(BASE)
+    state = start_state(task, task.loader("train"), BASE, CPU)
+    path = tmp_path / "x.pt"
+    save_checkpoint(path, state, {}, with_training=True)
+    content = read_checkpoint(path)
+    changed = {**content["training"]["progress"], **change}
+    content["training"]["progress"] = {name: value for name, value in changed.items() if value is not ...}
+    with pytest.raises(RunError, match="its training state does not fit") as caught:
+        restore_training(state, content, path)
+    assert says in caught.value.message
+    assert state.task is task
+    assert (state.epoch, state.batch, state.step) == (0, 0, 0)
+
+
+def test_progress_is_read_as_it_was_written(toy_task):
+    task = toy_task(BASE)
+    state = start_state(task, task.loader("train"), BASE, CPU)
+    progress = Progress(3, 2, 17, -0.5, 2, 61.25)
+    progress.put_into(state)
+    assert Progress.of(state) == progress == Progress.from_values(dataclasses.asdict(progress))
 
 
 def test_changed_weights_are_refused(tmp_path, toy_task):
