@@ -84,7 +84,7 @@ class RunDir:
         return self.path / "exports"
 
     def folder(self, kind: str) -> Path:
-        """Return (and make) one of the folders tensorboard, plots, samples, predictions, eval, profile."""
+        """Return (and make) one of the folders tensorboard, plots, samples, eval, profile."""
         path = self.path / kind
         path.mkdir(exist_ok=True)
         return path

@@ -215,5 +215,3 @@ class TaskFactory(Protocol):
             UsageError: there is no such network.
         """
         ...
-
-    asset_names: tuple[str, ...]

@@ -229,11 +229,7 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
         if name in known:
             own |= {} if value is None else {name: value}
         elif value not in (None, False) and name != "max_length":
-            takers = [
-                other
-                for other, spec in NETWORKS.items()
-                if name in inspect.signature(load_object(spec.build)).parameters
-            ]
+            takers = _takers(name)
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag}: {config.model} has no use for it", hint=f"take {' or '.join(takers)}")
     network: nn.Module = build(

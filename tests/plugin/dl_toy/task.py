@@ -91,7 +91,6 @@ class ToyTask:
     inputs = ("pairs",)
     outputs = ("values",)
     goal = Goal("rmse", larger_is_better=False)
-    asset_names: tuple[str, ...] = ()
 
     def __init__(self, config: ToyConfig, train: TrainConfig, data: Path | None) -> None:
         self._train = train
