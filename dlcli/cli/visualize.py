@@ -162,7 +162,10 @@ class _Opened:
         return model
 
     def labels(self) -> Sequence[str]:
-        return tuple(self._loaded[1].assets["labels"])
+        labels = self._loaded[1].assets.get("labels")
+        if labels is None:
+            raise UsageError("this picture is of an answer's class, and the run has no classes")
+        return tuple(labels)
 
     def names(self) -> Sequence[str]:
         """Return the class names that may stand in the picture, as far as they are known without loading a network."""
@@ -235,6 +238,8 @@ class _Opened:
             config, train = resolve(config_class, [own]), resolve(TrainConfig, [shared, Layer(None, {})])
             task = load_object(target.spec.task).from_data(config, train, self.data())
         picture = task.samples()
+        if picture is None and task.card is not None:
+            raise UsageError("this picture is of images, and the training data holds none")
         if picture is None:
             raise DataError(f"{self.name}: no training data is at hand", hint="prepare it where the run was trained")
         return picture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.visualize.subject import Drawn, NoOptions, Subject, Table
+from dlcli.visualize.subject import Drawn, NoOptions, Subject, Table, require_images
 from dlcli.visualize.text_pictures import (
     AttentionOptions,
     EmbeddingOptions,
@@ -106,9 +106,9 @@ def _prefix(model: nn.Module) -> str:
 def _map_layers(subject: Subject) -> list[Layer]:
     from dlcli.visualize.features import list_layers
 
-    model = subject.network()
+    model, example = subject.network(), require_images(subject.example())
     prefix = _prefix(model)
-    return [_renamed(layer, prefix) for layer in list_layers(model, subject.example()) if layer.name.startswith(prefix)]
+    return [_renamed(layer, prefix) for layer in list_layers(model, example) if layer.name.startswith(prefix)]
 
 
 def _layer_table(layers: Sequence[Layer]) -> Table:

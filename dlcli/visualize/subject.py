@@ -21,6 +21,17 @@ Drawn = Iterator[tuple[str, "np.ndarray"]]
 """The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
 
 
+def require_images(tensor: Tensor) -> Tensor:
+    """Return the model's input as it is, (N, C, H, W).
+
+    Raises:
+        UsageError: it is of another shape, so no image.
+    """
+    if tensor.ndim != 4:
+        raise UsageError("this picture is of images, and the run's inputs are none")
+    return tensor
+
+
 @dataclass(frozen=True)
 class Input:
     """One input of the user's.
@@ -42,10 +53,7 @@ class Input:
         Raises:
             UsageError: it is none.
         """
-        first = next(iter(self.arrays.values()))
-        if first.ndim != 4:
-            raise UsageError("this picture is of images, and the run's inputs are none")
-        return first
+        return require_images(next(iter(self.arrays.values())))
 
     @property
     def picture(self) -> np.ndarray:
@@ -71,7 +79,7 @@ class Subject(Protocol):
         ...
 
     def labels(self) -> Sequence[str]:
-        """Return the run's class names."""
+        """Return the run's class names; UsageError where it has none."""
         ...
 
     def example(self) -> Tensor:

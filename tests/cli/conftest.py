@@ -20,10 +20,18 @@ import pytest
 from PIL import Image
 
 from dlcli.cli.app import run
+from dlcli.core.registry import TASKS
 
 RUN = "digits-lenet-1"
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+
+QUICK = ("--epochs", "1", "--batch-size", "512", "--precision", "fp32", "--threads", "1", "--quiet")
+TABLE = [
+    "size,colour,price,kind",
+    *(f"{7 * r % 41},{('red', 'blue')[r % 2]},{3 * r}.5,{'ab'[r % 2]}" for r in range(40)),
+]
+TEXTS = ["label,review", *(f"{('bad', 'good')[r % 2]},{('so dull', 'how fine')[r % 2]} {r}" for r in range(40))]
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,31 @@ def onnx_file(trained: Callable[[], Path]) -> Path:
     finally:
         os.chdir(here)
     return home / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an evaluated run of every task, named as the task, its data, and an input for each."""
+    home = tmp_path_factory.mktemp("every_task")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        Path("t.csv").write_text("\n".join(TABLE))
+        Path("q.csv").write_text("\n".join(TABLE[:3]))
+        Path("s.csv").write_text("\n".join(TEXTS))
+        Image.new("L", (8, 8), 99).save("cat.png")
+        words = ("--tokenizer", "whitespace", "--min-count", "1")
+        for line in (
+            ("prepare", "table", "t.csv", "--target", "price", "--out", "data/r"),
+            ("prepare", "table", "t.csv", "--target", "kind", "--out", "data/c"),
+            ("prepare", "text-csv", "s.csv", *words, "--out", "data/s"),
+            ("train", "digits", "--model", "lenet", *QUICK, "--name", "classification"),
+            ("train", "./data/s", *QUICK, "--name", "sentiment"),
+            ("train", "./data/r", *QUICK, "--name", "regression"),
+            ("train", "./data/c", *QUICK, "--name", "table-classification"),
+            *(("eval", task, "--quiet") for task in TASKS),
+        ):
+            assert run(list(line)) == 0, line
+    return home
 
 
 @pytest.fixture
