@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
+from dlcli.core.registry import all_tasks
 
 CARD_NAME = "dataset.json"
 CARD_SCHEMA = 1
@@ -103,3 +105,30 @@ def read_card(folder: Path) -> Card | None:
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}", hint="prepare the data again with `dl prepare`") from None
     return Card.from_json(value, str(path))
+
+
+def require_form(card: Card, folder: Path, form: str, described: str) -> None:
+    """Check that a prepared folder holds the form that is wanted.
+
+    Args:
+        card: the folder's.
+        folder: the prepared data.
+        form: the form that is wanted.
+        described: that form in words, for the message.
+
+    Raises:
+        DataError: it holds another; the hint names the task that reads this one, since preparing again gives the same.
+    """
+    if card.form == form:
+        return
+    readers = [spec.name for spec in all_tasks().values() if spec.form == card.form]
+    prepared_for = card.details.get("task")  # a form that serves several tasks says which one its target fits
+    if prepared_for in readers:
+        readers = [prepared_for]
+    commands = [f"`dl train {name} --data {shlex.quote(str(folder))}`" for name in readers]
+    raise DataError(
+        f"{folder}: holds the form {card.form!r}, not {described}",
+        hint=f"{' or '.join(commands)} reads it"
+        if commands
+        else "no task reads this form; `dl tasks` lists those of each",
+    )

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import IMAGE_SUFFIXES, decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.images.packed import PackedSplit
@@ -161,8 +161,7 @@ def open_images(folder: Path) -> ImagesForm:
 
 def _open_prepared(root: Path, card: Card) -> ImagesForm:
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
-    if card.form != "images":
-        raise DataError(f"{root}: holds the form {card.form!r}, not images by class", hint=again)
+    require_form(card, root, "images", "images by class")
     if not _has_details(card):
         raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are impossible", hint=again)
     folders = {split: root / split for split in SPLIT_FOLDERS if split in card.counts}

@@ -20,7 +20,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file
 from dlcli.data.arrays import UNREADABLE
-from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.tables.rows import Sheet, is_missing, read_sheet, to_number
 
 FORM = "table"
@@ -122,8 +122,7 @@ def open_table(folder: Path) -> TableForm:
     if card is None:
         raise DataError(f"{folder}: no prepared table", hint="`dl prepare table FILE --target COLUMN` makes one")
     again = f"prepare the data again: {card.command or 'dl prepare table FILE --target COLUMN'}"
-    if card.form != FORM:
-        raise DataError(f"{folder}: holds the form {card.form!r}, not a table", hint=again)
+    require_form(card, folder, FORM, "a table")
     try:
         columns, target, task = _schema(card)
     except (KeyError, TypeError, ValueError) as error:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.arrays import UNREADABLE
-from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.vocabulary import PAD, Vocabulary
 from dlcli.data.text.writer import PackedTexts, jsonl_file, packed_file
@@ -130,8 +130,7 @@ def form_of(root: Path, card: Card) -> TextForm:
         DataError: the folder does not fit the card.
     """
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
-    if card.form != "text":
-        raise DataError(f"{root}: holds the form {card.form!r}, not labelled text", hint=again)
+    require_form(card, root, "text", "labelled text")
     if not card.classes or len(set(card.classes)) != len(card.classes):
         raise DataError(f"{root / CARD_NAME}: the classes are impossible", hint=again)
     spec = card.details.get("tokenizer")
