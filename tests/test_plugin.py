@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,6 @@ json.dump(answers, sys.stdout)
 
 def install_by_hand(site: Path) -> None:
     """Do what pip does with a package without code to build: copy it and write its dist-info."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     shutil.copytree(PLUGIN / "dl_toy", site / "dl_toy")
     groups = [

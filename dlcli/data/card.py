@@ -7,7 +7,7 @@ import json
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dlcli.core.errors import DataError
 from dlcli.core.registry import all_tasks
@@ -52,7 +52,7 @@ class Card:
         return {"schema": CARD_SCHEMA, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_json(cls, value: Any, where: str) -> Card:
+    def from_json(cls, value: Any, where: str) -> Self:
         """Return the card that JSON values describe.
 
         Raises:

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from isal import isal_zlib
@@ -129,7 +130,7 @@ class PngWriters:
         self._jobs: list[tuple[Path, int, Path, Sequence[str]]] = []
         self._futures: list[Future[None]] = []
 
-    def __enter__(self) -> PngWriters:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

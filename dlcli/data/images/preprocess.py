@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Preprocess:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Preprocess:
+    def from_json(cls, value: Any) -> Self:
         """Return what a run kept.
 
         Raises:

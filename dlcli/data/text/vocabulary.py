@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Vocabulary:
         return [get(token, UNK) for token in tokens] or [UNK]
 
     @classmethod
-    def from_json(cls, value: Any) -> Vocabulary:
+    def from_json(cls, value: Any) -> Self:
         """Return the vocabulary that a JSON list holds.
 
         Raises:

@@ -11,7 +11,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
         "seed": train.seed,
         "versions": versions(),
         "git": git_revision(),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "goal": task.goal.metric,
         "folds": per_round * train.repeats,
         "folds_a_round": per_round,
@@ -138,7 +138,7 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
     best = {name: report[key][goal] for name, key in ((goal, "metrics"), ("standard_error", "standard_errors"))}
     parent.update_info(
         status=FINISHED,
-        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 1),
         best=best,
     )

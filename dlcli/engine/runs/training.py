@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
         "launch": world.launch,
         "versions": versions(),
         "git": git_revision(),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "goal": task.goal.metric,
     }
@@ -305,7 +305,7 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
     best = next((r for r in _records(run) if r.get("epoch") == state.best_epoch), None)
     changes: dict[str, Any] = {
         "status": status,
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(float(run.info().get("seconds", 0)) + time.perf_counter() - started, 1),
         "epochs": state.epoch,
         "best": best,

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -110,7 +110,7 @@ class TableColumns:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> TableColumns:
+    def from_json(cls, value: Any) -> Self:
         """Return what a run kept.
 
         Raises:
