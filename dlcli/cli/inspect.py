@@ -54,7 +54,7 @@ def _runs(values: Values) -> None:
 
 
 def _run_row(info: dict[str, Any]) -> list[object]:
-    goal, best = info.get("goal", ""), info.get("best") or {}
+    goal, best = info.get("goal") or "", info.get("best") or {}
     names = ("task", "model", "status", "epochs")
     return [*(info.get(name) for name in names), goal, best.get(goal), info.get("seconds"), info.get("started", "")]
 

@@ -223,6 +223,8 @@ def _finish(run: RunDir, console: Console) -> None:
         console.say(
             f"best epoch {best['epoch']}: {goal} {best[goal]:.4f} on the validation part, {info['seconds']:.1f} s"
         )
+    elif "loss" in best:  # nothing judges the epochs: the newest counts
+        console.say(f"last epoch {best['epoch']}: training loss {best['loss']:.4f}, {info['seconds']:.1f} s")
     console.say(f"next: dl eval {run.name}")
     if console.is_json:
         console.answer_json("train", {"run": str(run.path), "best": best, "seconds": info["seconds"]})

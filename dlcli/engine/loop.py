@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from dlcli.engine.observers.averaging import averaged_copy, averaged_weights
 from dlcli.engine.optim.build import parameters_of
 from dlcli.engine.optim.schedule import Schedule, base_rates, set_rates
 from dlcli.engine.state import Sums, TrainState
-from dlcli.engine.task import Loader, Task
+from dlcli.engine.task import Goal, Loader, Task
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on an accelerator, where each look waits for the device; on a CPU every step."""
@@ -213,15 +213,15 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
         is_sound = record["val_loss"] is None or math.isfinite(record["val_loss"])
         _stop_where(state, None if is_sound else "the validation loss")
     record |= {"lr": state.learning_rate, "seconds": round(seconds, 3), "items_per_s": round(items / seconds, 1)}
-    goal = state.task.goal
-    value, is_better = (record.get(goal.metric), goal.is_better) if valid is not None else (-record["loss"], _is_larger)
-    state.is_best = value is not None and is_better(float(value), state.best)
-    if state.is_best and value is not None:
-        state.best, state.best_epoch = float(value), state.epoch + 1
-    state.schedule.observe(is_better=state.is_best)
+    _judge(state, record, state.task.goal if valid is not None else None)
     state.record = record
     state.epoch, state.batch, state.sums = state.epoch + 1, 0, Sums()
 
 
-def _is_larger(value: float, best: float | None) -> bool:
-    return best is None or value > best
+def _judge(state: TrainState, record: Mapping[str, Any], goal: Goal | None) -> None:
+    """Note whether the finished epoch is the best so far: by the goal, and without one the newest always is."""
+    value = record.get(goal.metric) if goal is not None else None
+    state.is_best = goal is None or (value is not None and goal.is_better(float(value), state.best))
+    if state.is_best:
+        state.best, state.best_epoch = None if value is None else float(value), state.epoch + 1
+    state.schedule.observe(is_better=state.is_best)

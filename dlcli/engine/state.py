@@ -65,7 +65,8 @@ class TrainState:
         sums: losses of this epoch so far.
         record: figures of the last finished epoch.
         world: the processes that train together.
-        best: the goal's best value so far, and `best_epoch` its epoch, from 1.
+        best: the goal's best value so far; None where nothing judges the epochs (no goal, or nothing is validated).
+        best_epoch: the best epoch, from 1: the goal's, or without one the newest.
         is_best: whether the last finished epoch was the best.
         failure: what broke the training, for the observers' last moment.
         averaged: the moving average of the weights, where one is kept: what is validated.

@@ -86,7 +86,7 @@ class Metric(Protocol):
         ...
 
     def compute(self) -> dict[str, float]:
-        """Return the figures by name; `loss` is among them."""
+        """Return the figures by name; `loss` is among them where the task has one that tells something."""
         ...
 
     def report(self) -> dict[str, Any]:
@@ -104,7 +104,11 @@ class Task(Protocol):
     model: nn.Module
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    goal: Goal
+
+    @property
+    def goal(self) -> Goal | None:
+        """The metric that picks the best epoch; None where no figure can, and the newest epoch is the best."""
+        ...
 
     @property
     def card(self) -> Card | None:

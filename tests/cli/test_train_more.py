@@ -92,6 +92,16 @@ def test_a_limited_averaged_and_profiled_run_is_a_finished_one(bench: Any, dl: A
     assert "--from" in resumed.err
 
 
+def test_without_a_validation_part_the_last_line_tells_of_the_last_epoch(bench: Any, dl: Any) -> None:
+    bench.digits()
+    answer = dl("train", "digits", "--epochs", "1", *QUICK, "--batch-size", "512", "--val-fraction", "0")
+    assert answer.code == 0
+    assert "last epoch 1: training loss " in answer.err
+    assert "(best)" not in answer.err
+    assert "best epoch" not in answer.err
+    assert Path(answer.out.strip()).name in dl("runs").out
+
+
 def test_compiling_reaches_the_network_and_not_the_names(bench: Any, dl: Any) -> None:
     bench.digits()
     compiled: list[torch.nn.Module] = []

@@ -89,6 +89,15 @@ def test_an_epochs_line_tells_the_losses_the_goal_and_the_time(toy_task):
     assert epoch_line(state, eta_s=0.0).endswith("score 0.5000  lr 0.001  12.3 s")
 
 
+def test_an_epochs_line_praises_none_where_nothing_judges_them(toy_task):
+    task = toy_task(CONFIG)
+    task.goal = None
+    state = run(task)
+    state.record = {"epoch": 3, "step": 12, "loss": 0.41234, "score": 0.5, "lr": 1e-3, "seconds": 12.34}
+    assert state.is_best
+    assert epoch_line(state, eta_s=0.0) == "epoch 3/3  loss 0.4123  lr 0.001  12.3 s"
+
+
 def test_without_a_terminal_there_is_a_line_an_epoch_and_no_escape_code(toy_task, capsys):
     run(toy_task(CONFIG), EpochLines(Console()))
     lines = capsys.readouterr().err.splitlines()

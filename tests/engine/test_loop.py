@@ -203,9 +203,25 @@ def test_the_best_epoch_is_the_goals_best_on_the_validation_part(toy_task):
     assert state.best_epoch == scores.index(max(scores)) + 1
 
 
-def test_without_a_validation_part_the_training_loss_decides(toy_task):
-    recorder = Recorder()
-    state, _ = run(toy_task(BASE), BASE, [recorder], valid=False)
+class Judged(Callback):
+    """Notes after each epoch what is known of the best one."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_epoch_end(self, state):
+        self.seen.append((state.is_best, state.best_epoch, state.best))
+
+
+@pytest.mark.parametrize(("has_goal", "is_validated"), [(True, False), (False, True), (False, False)])
+def test_where_nothing_judges_the_epochs_the_newest_is_the_best(toy_task, has_goal, is_validated):
+    # This rate makes the loss grow, so the last epoch is neither the one of the lowest loss nor of the best score.
+    config = dataclasses.replace(BASE, learning_rate=0.6)
+    recorder, judged, task = Recorder(), Judged(), toy_task(config)
+    if not has_goal:
+        task.goal = None
+    run(task, config, [recorder, judged], valid=is_validated)
     losses = [record["loss"] for record in recorder.records]
-    assert state.best_epoch == losses.index(min(losses)) + 1
-    assert "val_loss" not in recorder.records[0]
+    assert min(losses) < losses[-1]
+    assert judged.seen == [(True, 1, None), (True, 2, None), (True, 3, None)]
+    assert all(("val_loss" in record) is is_validated for record in recorder.records)

@@ -53,12 +53,15 @@ class EpochLines(Callback):
 
 
 def epoch_line(state: TrainState, *, eta_s: float) -> str:
-    """Return the figures of the last finished epoch as one line: the losses and the goal; the rest is in the log."""
-    record, goal = state.record, state.task.goal.metric
-    shown = [name for name in record if name.startswith(("loss", "val_loss")) or name == goal]
+    """Return the figures of the last finished epoch as one line: the losses and the goal; the rest is in the log.
+
+    The best is marked where epochs are compared at all.
+    """
+    record, goal = state.record, state.task.goal
+    shown = [n for n in record if n.startswith(("loss", "val_loss")) or (goal is not None and n == goal.metric)]
     parts = [f"epoch {record['epoch']}/{state.num_epochs}"]
     parts += [f"{name} {record[name]:.4f}" for name in shown if record[name] is not None]
-    if state.is_best:
+    if state.is_best and state.best is not None:
         parts[-1] += " (best)"
     parts += [f"lr {record['lr']:.2g}", f"{record['seconds']:.1f} s"]
     if eta_s > 0:

@@ -38,6 +38,7 @@ from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
+from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import blaming, configs_of
 from dlcli.engine.runs.training import resume_training, start_training
 
@@ -54,6 +55,8 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     spec, train = request.spec, request.train
     factory = load_object(spec.task)
     task = factory.from_data(request.config, replace(train, fold=1, repeats=1), request.data)
+    refuse_unjudged(task.goal, train, request.auto)
+    assert task.goal is not None
     task.loader("test")  # folds that cannot be cut are told before there is a run
     per_round = num_folds(train, sum(task.card.num_items(split) for split in task.card.counts))
     info = {

@@ -45,6 +45,7 @@ from dlcli.engine.observers.tensorboard import TensorBoard
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import Checkpoints, newest_checkpoint, restore_training
 from dlcli.engine.runs.environment import git_revision, versions
+from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import Description, blaming, describe_run, precision_of
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Loader, Task
@@ -203,6 +204,7 @@ def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Tas
     valid: Loader | None = task.loader("valid", shard=world.shard)
     if valid is not None and len(valid) == 0:
         valid = None
+    refuse_unjudged(task.goal, request.train, request.auto, is_validated=valid is not None)
     return task, loader, valid
 
 
@@ -225,7 +227,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
         "git": git_revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-        "goal": task.goal.metric,
+        "goal": task.goal.metric if task.goal is not None else None,
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
     try:

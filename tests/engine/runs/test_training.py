@@ -25,6 +25,7 @@ from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint
+from dlcli.engine.runs.cross_validation import cross_validate
 from dlcli.engine.runs.restore import load_task
 from dlcli.engine.runs.training import resume_training, start_training
 from dlcli.tasks.classification.config import ClassificationConfig
@@ -247,11 +248,54 @@ def test_early_stopping_finishes_the_run(data):
     assert "no better epoch" in run.log_file.read_text(encoding="utf-8")
 
 
-def test_without_a_validation_part_the_training_loss_picks_the_best(data):
+def test_without_a_validation_part_the_last_epoch_is_the_best(data, monkeypatch):
+    def spoil(update):
+        return dataclasses.replace(update, losses={name: 100 * loss for name, loss in update.losses.items()})
+
+    at_step(monkeypatch, 3 * STEPS_WITHOUT_VALIDATION, spoil)
     run = start_training(request_for(data, val_fraction=0.0), quiet())
     records = read_metrics(run.metrics_file)
     assert "val_loss" not in records[0]
-    assert run.info()["best"]["loss"] == min(record["loss"] for record in records)
+    assert min(record["loss"] for record in records) < records[-1]["loss"], "the lowest loss would pick another"
+    assert run.info()["best"] == records[-1]
+    assert_same_weights(weights(run, "best.pt"), weights(run))
+    assert "(best)" not in run.log_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("changes", [{"patience": 3}, {"schedule": "plateau"}])
+def test_what_judges_epochs_is_refused_where_nothing_is_validated(data, changes):
+    with pytest.raises(UsageError, match="nothing is validated") as caught:
+        start_training(request_for(data, val_fraction=0.0, **changes), quiet())
+    assert "--val-fraction" in str(caught.value.hint)
+    assert runs() == []
+
+
+def test_a_task_without_a_goal_is_trained_to_its_last_epoch(data, monkeypatch):
+    monkeypatch.setattr(ClassificationTask, "goal", None)
+    run = start_training(request_for(data), quiet())
+    records = read_metrics(run.metrics_file)
+    assert run.info()["goal"] is None
+    assert run.info()["best"] == records[-1]
+    assert "accuracy" in records[-1], "it is validated all the same"
+    assert_same_weights(weights(run, "best.pt"), weights(run))
+
+
+@pytest.mark.parametrize(
+    ("changes", "auto"), [({"patience": 3}, ()), ({"schedule": "plateau"}, ()), ({}, ("learning_rate",))]
+)
+def test_what_needs_a_goal_is_refused_without_one(data, monkeypatch, changes, auto):
+    monkeypatch.setattr(ClassificationTask, "goal", None)
+    request = dataclasses.replace(request_for(data, **changes), auto=frozenset(auto))
+    with pytest.raises(UsageError, match="no figure that tells better from worse"):
+        start_training(request, quiet())
+    assert runs() == []
+
+
+def test_a_cross_validation_needs_a_goal(data, monkeypatch):
+    monkeypatch.setattr(ClassificationTask, "goal", None)
+    with pytest.raises(UsageError, match=r"--folds: this task has no figure"):
+        cross_validate(request_for(data, folds="3"), quiet(), ensure_data=lambda: None)
+    assert runs() == []
 
 
 def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(data, monkeypatch):
