@@ -3,7 +3,7 @@
     python benchmarks/input_pipeline.py PREPARED [--rounds N] [--batches N]
 
 A: torchvision's ImageFolder with PIL, RandomCrop, RandomHorizontalFlip, ToTensor, Normalize, no workers.
-B: the packed copy through `PackedLoader`, `BatchAugmentation` and the network's own normalisation, no workers.
+B: the packed copy through `packed_loader`, `BatchAugmentation` and the network's own normalisation, no workers.
 B1: the same on one thread.
 
 PREPARED is a folder that `dl prepare cifar10` made. A, B and B1 take turns; A shows fewer batches, being slower.
@@ -27,7 +27,7 @@ from torchvision.transforms import v2
 
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
-from dlcli.data.images.loader import PackedLoader
+from dlcli.data.images.loader import packed_loader
 from dlcli.data.order import Order
 from dlcli.engine.compute.device import open_device
 from dlcli.models.images.normalised import Normalised
@@ -51,7 +51,7 @@ def packed(folder: Path, epoch: int) -> Iterator[torch.Tensor]:
     assert split is not None
     augmentation, normalise = BatchAugmentation(4, True), Normalised(nn.Identity(), MEAN, STD)
     order = Order(np.arange(len(split.labels)), BATCH, seed=0)
-    for batch in PackedLoader(split.images, split.labels, order, augmentation).batches(epoch):
+    for batch in packed_loader(split.images, split.labels, order, augmentation).batches(epoch):
         yield normalise(augmentation.apply(batch["images"], batch["plan"]))
 
 

@@ -34,7 +34,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dlcli.data.order import Order
-from dlcli.data.text.loader import BucketedOrder, TextLoader
+from dlcli.data.text.loader import BucketedOrder, text_loader
 from dlcli.engine.compute.gradients import clip_gradients
 from dlcli.engine.optim.lazy_adam import LazyAdam
 from dlcli.models.text.recurrent import lstm
@@ -102,7 +102,7 @@ def stepper(way: Way, texts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Calla
         else Order(indices, way.batch, seed=0)
     )
     longest = int(np.diff(offsets).max())
-    loader = TextLoader(ids, offsets, labels, order, max_length=longest, empty=1)
+    loader = text_loader(ids, offsets, labels, order, max_length=longest, empty=1)
     batches: Iterator[dict[str, torch.Tensor]] = itertools.chain.from_iterable(map(loader.batches, itertools.count()))
 
     def step() -> int:

@@ -31,7 +31,7 @@ import torchvision
 from dlcli.core.console import Console
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.images.loader import PackedLoader
+from dlcli.data.images.loader import packed_loader
 from dlcli.data.order import Order
 from dlcli.engine.compute.allocator import keep_freed_memory
 from dlcli.engine.compute.device import Device
@@ -72,7 +72,7 @@ class BenchTask:
         self.model = build(net)
 
     def loader(self, split, *, training=False, shard=None):
-        return PackedLoader(self.images, self.labels, Order(np.arange(len(self.labels)), BATCH, seed=0))
+        return packed_loader(self.images, self.labels, Order(np.arange(len(self.labels)), BATCH, seed=0))
 
     def optimizers(self):
         return {"network": torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9, nesterov=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ WHOLE = Shard()
 
 class Order:
     """The batches of each epoch, as indices; every item is in one batch of an epoch, and in one shard of the batch.
+
+    An epoch is an order of the items (`epoch`) and where it is cut into batches (`cuts`); a subclass may have another
+    of either, as long as the number of batches is the same in every epoch.
 
     Several processes make one large batch of `batch_size` items each. In training, a rest of fewer than two items a
     process joins the batch before it, because batch normalisation has no variance over a single item.
@@ -59,15 +63,67 @@ class Order:
         count = int(self.indices.max(initial=-1)) + 1
         return np.random.default_rng([self.seed or 0, 0xF11B]).random(count) < 0.5
 
-    def parts(self, start: int) -> Iterator[slice]:
-        """Yield where this shard's share of each batch from `start` on lies in an epoch's order."""
-        for number in range(start, self.num_batches):
-            first = number * self.batch_size + self.shard.rank
-            end = (number + 1) * self.batch_size if number + 1 < self.num_batches else self.num_items
-            if first < end:  # the last batch of an evaluation may be too small for every process
-                yield slice(first, end, self.shard.size)
+    def cuts(self, epoch: int) -> np.ndarray:
+        """Return where the batches of an epoch begin in its order and the last one ends, (num_batches + 1,) int64."""
+        del epoch  # batches of equal size are cut at the same places in every epoch
+        bounds = np.arange(self.num_batches + 1, dtype=np.int64) * self.batch_size
+        bounds[-1] = self.num_items
+        return bounds
+
+    def parts(self, epoch: int, start: int) -> Iterator[slice]:
+        """Yield where this shard's share of each batch from `start` on lies in the epoch's order."""
+        for first, end in itertools.pairwise(self.cuts(epoch)[start:].tolist()):
+            if first + self.shard.rank < end:  # a batch of an evaluation may be too small for every process
+                yield slice(first + self.shard.rank, end, self.shard.size)
 
     def batches(self, epoch: int, start: int) -> Iterator[np.ndarray]:
         """Yield this shard's indices of each batch from the batch numbered `start` on."""
         order = self.epoch(epoch)
-        return (order[part] for part in self.parts(start))
+        return (order[part] for part in self.parts(epoch, start))
+
+
+class SizedOrder(Order):
+    """An order whose batches are equal in size (tokens, pixels), not in number of items.
+
+    The number of batches is the same in every epoch, so a schedule over steps stays exact; where they are cut follows
+    from the sizes in the epoch's order.
+
+    Args:
+        indices: the items of the split.
+        sizes: (M,) non-negative integers: the size of every item that an index can name.
+        batch_size: the mean size of a process's share of a batch, in the unit of `sizes`.
+        seed, shard: as of `Order`.
+    """
+
+    def __init__(
+        self, indices: np.ndarray, sizes: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE
+    ) -> None:
+        super().__init__(indices, batch_size, seed=seed, shard=shard)
+        self._sizes = sizes
+        least = 2 * shard.size if seed is not None else 1
+        most = max(len(indices) // least, min(len(indices), 1))
+        self.num_batches = min(max(round(int(sizes[indices].sum()) / self.batch_size), 1), most)
+        self._least = least if self.num_batches > 1 else 0
+
+    def cuts(self, epoch: int) -> np.ndarray:
+        """Return where the batches of an epoch begin in its order and the last one ends, (num_batches + 1,) int64."""
+        return cuts_by_size(self._sizes[self.epoch(epoch)], self.num_batches, least=self._least)
+
+
+def cuts_by_size(sizes: np.ndarray, num_batches: int, *, least: int = 1) -> np.ndarray:
+    """Return the bounds of batches of about equal size, (num_batches + 1,) int64 from 0 to N.
+
+    Cut i is where the running size reaches i / num_batches of the whole, so a batch differs from the mean by less than
+    the largest item, unless it would have fewer than `least` items.
+
+    Args:
+        sizes: (N,) non-negative integers, in the order of the epoch; N >= num_batches * least.
+        num_batches: B; 0 only where there are no items.
+    """
+    assert len(sizes) >= num_batches * least
+    running = np.cumsum(np.concatenate([[0], sizes]), dtype=np.int64)
+    numbers = np.arange(num_batches + 1, dtype=np.int64)
+    reached = np.searchsorted(running * max(num_batches, 1), numbers * running[-1])  # in integers, so exact
+    reached[-1] = len(sizes)  # items of size 0 at the end too
+    spare = np.clip(reached - numbers * least, 0, len(sizes) - num_batches * least)
+    return np.maximum.accumulate(spare) + numbers * least

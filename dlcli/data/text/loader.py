@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 
 POOL = 64
@@ -52,8 +53,13 @@ class BucketedOrder(Order):
         return np.concatenate([whole[turns].ravel(), order[num_full * self.batch_size :]])
 
 
-class TextLoader:
-    """Batches from flat token ids; a text longer than `max_length` is cut at its end.
+def text_loader(
+    ids: np.ndarray, offsets: np.ndarray, labels: np.ndarray, order: Order, *, max_length: int, empty: int
+) -> ArrayLoader:
+    """Return batches from flat token ids; a text longer than `max_length` is cut at its end.
+
+    A batch is {"tokens": (N, T) int64, 0 after each text's end, "lengths", "labels", "rows": (N,) int64}; `rows` are
+    the texts' places in the split.
 
     Args:
         ids: (M,) integers: the tokens of all texts, one after the other.
@@ -63,39 +69,18 @@ class TextLoader:
         max_length: tokens of a text, at most.
         empty: the token that stands for a text without any.
     """
+    targets = torch.from_numpy(np.ascontiguousarray(labels))
 
-    def __init__(
-        self, ids: np.ndarray, offsets: np.ndarray, labels: np.ndarray, order: Order, *, max_length: int, empty: int
-    ) -> None:
-        self._ids = ids
-        self._offsets = offsets
-        self._labels = torch.from_numpy(np.ascontiguousarray(labels))
-        self._order = order
-        self._max_length = max_length
-        self._empty = empty
+    def fetch(rows: np.ndarray, _: Mapping[str, Any]) -> Batch:
+        tokens, lengths = pad(ids, offsets, rows, max_length=max_length, empty=empty)
+        return {
+            "tokens": torch.from_numpy(tokens),
+            "lengths": torch.from_numpy(lengths),
+            "labels": targets[rows],
+            "rows": torch.from_numpy(rows),
+        }
 
-    @property
-    def num_items(self) -> int:
-        """The number of texts an epoch shows."""
-        return self._order.num_items
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return self._order.num_batches
-
-    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield {"tokens": (N, T) int64, 0 after each text's end, "lengths", "labels", "rows": (N,) int64}.
-
-        `rows` are the texts' places in the split.
-        """
-        for rows in self._order.batches(epoch, start):
-            tokens, lengths = pad(self._ids, self._offsets, rows, max_length=self._max_length, empty=self._empty)
-            yield {
-                "tokens": torch.from_numpy(tokens),
-                "lengths": torch.from_numpy(lengths),
-                "labels": self._labels[rows],
-                "rows": torch.from_numpy(rows),
-            }
+    return ArrayLoader(order, fetch)
 
 
 def pad(

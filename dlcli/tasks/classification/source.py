@@ -18,10 +18,11 @@ from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
-from dlcli.data.images.loader import FileLoader, PackedLoader
+from dlcli.data.images.loader import file_loader, packed_loader
 from dlcli.data.images.packed import Stacked
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import balanced_weights, indices_in_run
+from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.tasks.classification.config import ClassificationConfig
@@ -117,22 +118,22 @@ class ImageSource:
         folder, indices = self._part("train")
         return balanced_weights(self._labels(folder)[indices], self._num_classes)
 
-    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> PackedLoader | FileLoader:
+    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader | ItemLoader:
         """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
         folder, indices = self._part(split)
         batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
         order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
         return self._open(folder, order, is_augmented=training and self._config.augment)
 
-    def _open(self, folder: str, order: Order, *, is_augmented: bool) -> PackedLoader | FileLoader:
+    def _open(self, folder: str, order: Order, *, is_augmented: bool) -> ArrayLoader | ItemLoader:
         labels = self._labels(folder)
         if self._is_packed:
             images = self._packed(folder)
             if images is not None:
-                return PackedLoader(images, labels, order, self.augmentation if is_augmented else None)
+                return packed_loader(images, labels, order, self.augmentation if is_augmented else None)
         flips_at_random = self._config.flip and not self._alternates
         to_size = functools.partial(random_crop, self._preprocess, flips_at_random)
-        return FileLoader(
+        return file_loader(
             self._files(folder),
             labels,
             order,

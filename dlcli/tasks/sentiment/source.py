@@ -12,10 +12,11 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
+from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.text.form import TextForm
-from dlcli.data.text.loader import BucketedOrder, TextLoader, pad
+from dlcli.data.text.loader import BucketedOrder, pad, text_loader
 from dlcli.data.text.vocabulary import UNK
 
 EVAL_BATCH = 256
@@ -81,14 +82,14 @@ class TextSource:
         split, rows = self._part("train")
         return balanced_weights(self._arrays(split)[2][rows], self._num_classes)
 
-    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> TextLoader:
+    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader:
         """Return a process's share of the batches of a split, for `training` shuffled within lengths."""
         own, rows = self._part(split)
         batch_size = self._train.batch_size if training else max(EVAL_BATCH, self._train.batch_size)
         ids, offsets, labels = self._arrays(own)
         lengths = np.minimum(np.diff(offsets), self._max_length)
         order = BucketedOrder(rows, lengths, batch_size, seed=self._train.seed if training else None, shard=shard)
-        return TextLoader(ids, offsets, labels, order, max_length=self._max_length, empty=UNK)
+        return text_loader(ids, offsets, labels, order, max_length=self._max_length, empty=UNK)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  # a source lives as long as its task
     def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.folds import part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
+from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
@@ -22,27 +24,14 @@ EVAL_BATCH = 8192
 """Rows a batch in evaluation: a megabyte of a hundred columns."""
 
 
-class TensorLoader:
-    """Batches from tensors that lie in memory: one index of each a batch."""
+def tensor_loader(tensors: Mapping[str, Tensor], order: Order) -> ArrayLoader:
+    """Return batches of rows of these tensors, and `rows`, (N,) int64 row numbers of the table."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], order: Order) -> None:
-        self._tensors = tensors
-        self._order = order
+    def fetch(indices: np.ndarray, _: Mapping[str, Any]) -> Batch:
+        rows = torch.from_numpy(indices)
+        return {**{name: tensor.index_select(0, rows) for name, tensor in tensors.items()}, "rows": rows}
 
-    @property
-    def num_items(self) -> int:
-        """The number of rows an epoch shows."""
-        return self._order.num_items
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return self._order.num_batches
-
-    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[dict[str, Tensor]]:
-        """Yield the columns, `targets` or `labels`, and `rows`, (N,) int64 row numbers of the table."""
-        for indices in self._order.batches(epoch, start):
-            rows = torch.from_numpy(indices)
-            yield {**{name: tensor.index_select(0, rows) for name, tensor in self._tensors.items()}, "rows": rows}
+    return ArrayLoader(order, fetch)
 
 
 def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
@@ -115,14 +104,14 @@ class TableSource:
         """Return the row numbers of a split: the one place that says which rows train and which do not."""
         return table_part(self.form, split, self._train)
 
-    def loader(self, split: str, *, training: bool, full_batch: bool = False, shard: Shard = WHOLE) -> TensorLoader:
+    def loader(self, split: str, *, training: bool, full_batch: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
         """Return a process's share of the batches of a split, for `training` shuffled."""
         rows = self._part(split)
         batch_size = self._train.batch_size if training else EVAL_BATCH
         if training and full_batch:
             batch_size = max(1, -(-len(rows) // shard.size))
         order = Order(rows, batch_size, seed=self._train.seed if training else None, shard=shard)
-        return TensorLoader(self._tensors, order)
+        return tensor_loader(self._tensors, order)
 
     def class_weights(self, num_classes: int) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over rows."""

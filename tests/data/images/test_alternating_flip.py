@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dlcli.data.images.augmentation import BatchAugmentation
-from dlcli.data.images.loader import FileLoader, PackedLoader
+from dlcli.data.images.loader import file_loader, packed_loader
 from dlcli.data.order import Order, Shard
 
 COUNT = 23
@@ -18,14 +18,14 @@ ALTERNATING = BatchAugmentation(flip=True, alternates=True)
 
 
 def packed(order):
-    return PackedLoader(IMAGES, LABELS, order, ALTERNATING)
+    return packed_loader(IMAGES, LABELS, order, ALTERNATING)
 
 
 def from_files(order, folder):
     paths = [folder / f"{row:02d}.png" for row in range(COUNT)]
     for path, image in zip(paths, IMAGES, strict=True):
         path.write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
-    return FileLoader(
+    return file_loader(
         paths, LABELS, order, channels=3, to_size=lambda image, seed: image, workers=0, max_bad=0, on_bad=print,
         alternates=True,
     )  # fmt: skip

@@ -1,3 +1,5 @@
+"""Batches of images: the pixels of their rows, the same from any start, process and worker."""
+
 from __future__ import annotations
 
 import functools
@@ -10,7 +12,7 @@ import torch
 from dlcli.core.errors import DataError
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image, resize_image
-from dlcli.data.images.loader import FileLoader, PackedLoader
+from dlcli.data.images.loader import file_loader, packed_loader
 from dlcli.data.order import Order, Shard
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 6, 5, 3), dtype=np.uint8)
@@ -30,57 +32,8 @@ def rows_of(batches):
     return [row for batch in batches for row in batch["rows"].tolist()]
 
 
-def test_an_epoch_is_a_permutation_that_seed_and_epoch_decide():
-    indices = np.arange(100, 200)
-    order, same, other = (Order(indices, 8, seed=seed) for seed in (1, 1, 2))
-    assert sorted(order.epoch(0)) == indices.tolist()
-    assert order.epoch(0).tolist() == same.epoch(0).tolist()
-    assert order.epoch(0).tolist() != order.epoch(1).tolist()
-    assert order.epoch(0).tolist() != other.epoch(0).tolist()
-
-
-def test_without_a_seed_the_order_stays():
-    assert Order(np.array([5, 3, 9]), 2, seed=None).epoch(7).tolist() == [5, 3, 9]
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "training", "evaluation"),
-    [
-        (16, 8, (2, 16), (2, 16)),
-        (17, 8, (2, 17), (3, 17)),
-        (18, 8, (3, 18), (3, 18)),
-        (1, 8, (1, 1), (1, 1)),
-        (0, 8, (0, 0), (0, 0)),
-    ],
-)
-def test_a_rest_of_one_item_joins_the_batch_before_it_in_training(count, size, training, evaluation):
-    for seed, expected in ((0, training), (None, evaluation)):
-        order = Order(np.arange(count), size, seed=seed)
-        sizes = [len(indices) for indices in order.batches(0, 0)]
-        assert (len(sizes), sum(sizes)) == (order.num_batches, order.num_items) == expected
-
-
-@pytest.mark.parametrize("count", [40, 41, 42, 43, 47, 64, 7])
-@pytest.mark.parametrize("seed", [3, None])
-@pytest.mark.parametrize("size", [2, 3])
-def test_shards_share_every_batch_without_duplicates_or_losses(count, seed, size):
-    indices = np.arange(100, 100 + count)
-    shards = [list(Order(indices, 4, seed=seed, shard=Shard(rank, size)).batches(2, 0)) for rank in range(size)]
-    whole = [set(batch) for batch in Order(indices, 4 * size, seed=seed).batches(2, 0)]
-    seen: dict[int, list[int]] = {}
-    for shard in shards:
-        for number, batch in enumerate(shard):  # a shard without a share of the last batch has one batch fewer
-            seen.setdefault(number, []).extend(batch.tolist())
-    assert sorted(row for rows in seen.values() for row in rows) == indices.tolist()
-    if seed is not None:
-        assert {len(shard) for shard in shards} == {len(shards[0])}, "every process takes part in every step"
-        assert count < 2 * size or all(len(batch) >= 2 for shard in shards for batch in shard)
-    if count % (4 * size) == 0:
-        assert [set(seen[number]) for number in sorted(seen)] == whole
-
-
 def test_packed_batches_hold_the_images_of_their_rows():
-    loader = PackedLoader(IMAGES, LABELS, Order(np.arange(23), 8, seed=3))
+    loader = packed_loader(IMAGES, LABELS, Order(np.arange(23), 8, seed=3))
     batches = list(loader.batches(1))
     assert [len(batch["labels"]) for batch in batches] == [8, 8, 7]
     assert sorted(rows_of(batches)) == list(range(23))
@@ -94,7 +47,7 @@ def test_packed_batches_hold_the_images_of_their_rows():
 @pytest.mark.parametrize("start", [0, 1, 2, 3])
 def test_any_packed_batch_is_reached_with_its_augmentation(start):
     augmentation = BatchAugmentation(pad=1, flip=True, cutout=2)
-    loader = PackedLoader(IMAGES, LABELS, Order(np.arange(23), 8, seed=3), augmentation)
+    loader = packed_loader(IMAGES, LABELS, Order(np.arange(23), 8, seed=3), augmentation)
     whole = list(loader.batches(4))
     assert set(whole[0]["plan"]) == {"crop", "flip", "hole"}
     assert_equal(list(loader.batches(4, start=start)), whole[start:])
@@ -105,7 +58,7 @@ def test_several_processes_augment_each_image_as_one_alone_does(alternates):
     augmentation = BatchAugmentation(pad=1, flip=True, cutout=2, alternates=alternates)
 
     def shown(batch_size, shard):
-        loader = PackedLoader(IMAGES, LABELS, Order(np.arange(23), batch_size, seed=3, shard=shard), augmentation)
+        loader = packed_loader(IMAGES, LABELS, Order(np.arange(23), batch_size, seed=3, shard=shard), augmentation)
         batches = [(batch["rows"].tolist(), augmentation.apply(batch["images"], batch["plan"]))
                    for batch in loader.batches(1)]  # fmt: skip
         return {row: image for rows, images in batches for row, image in zip(rows, images, strict=True)}
@@ -136,15 +89,15 @@ def corner(image, seed):
     return image[:8, :8]
 
 
-def file_loader(files, *, seed=3, workers=0, max_bad=0, on_bad=lambda reason: None, to_size=shifted, indices=None):
+def make_loader(files, *, seed=3, workers=0, max_bad=0, on_bad=lambda reason: None, to_size=shifted, indices=None):
     order = Order(np.arange(len(files)) if indices is None else indices, 8, seed=seed)
-    return FileLoader(
+    return file_loader(
         files, LABELS, order, channels=3, to_size=to_size, workers=workers, max_bad=max_bad, on_bad=on_bad
     )
 
 
 def test_file_batches_hold_the_images_of_their_rows(files):
-    batches = list(file_loader(files, to_size=corner).batches(0))
+    batches = list(make_loader(files, to_size=corner).batches(0))
     assert sorted(rows_of(batches)) == list(range(23))
     for batch in batches:
         for image, label, row in zip(batch["images"], batch["labels"], batch["rows"], strict=True):
@@ -153,18 +106,18 @@ def test_file_batches_hold_the_images_of_their_rows(files):
 
 
 def test_worker_processes_change_no_pixel(files):
-    alone, helped = (list(file_loader(files, workers=workers).batches(2)) for workers in (0, 2))
+    alone, helped = (list(make_loader(files, workers=workers).batches(2)) for workers in (0, 2))
     assert_equal(alone, helped)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_any_file_batch_is_reached_with_its_crops(files, workers):
-    loader = file_loader(files, workers=workers)
+    loader = make_loader(files, workers=workers)
     assert_equal(list(loader.batches(2, start=1)), list(loader.batches(2))[1:])
 
 
 def test_an_image_is_cropped_otherwise_in_another_epoch(files):
-    loader = file_loader(files, seed=5, indices=np.arange(8))
+    loader = make_loader(files, seed=5, indices=np.arange(8))
     by_row = [[batch["images"][batch["rows"].argsort()] for batch in loader.batches(epoch)] for epoch in (0, 1)]
     assert len(by_row[0]) == len(by_row[1]) == 1
     assert not torch.equal(by_row[0][0], by_row[1][0])
@@ -174,7 +127,7 @@ def test_an_image_is_cropped_otherwise_in_another_epoch(files):
 def test_an_unreadable_file_is_left_out_and_told_once(files, workers):
     files[4].write_bytes(b"no image")
     told = []
-    loader = file_loader(files, seed=None, workers=workers, max_bad=1, on_bad=told.append)
+    loader = make_loader(files, seed=None, workers=workers, max_bad=1, on_bad=told.append)
     for epoch in (0, 1):
         assert rows_of(loader.batches(epoch)) == [row for row in range(23) if row != 4]
     assert len(told) == 1
@@ -186,7 +139,7 @@ def test_in_training_another_image_of_the_order_takes_an_unreadable_ones_place(f
     for file in files[:6]:
         file.write_bytes(b"no image")
     indices = np.arange(0, 16)
-    loader = file_loader(files, seed=3, workers=workers, max_bad=6, indices=indices)
+    loader = make_loader(files, seed=3, workers=workers, max_bad=6, indices=indices)
     batches = list(loader.batches(0))
     assert [len(batch["labels"]) for batch in batches] == [8, 8], "batches keep their number and size"
     assert set(rows_of(batches)) <= set(range(6, 16)), "nothing comes from outside the order: no validation image"
@@ -197,20 +150,20 @@ def test_in_training_another_image_of_the_order_takes_an_unreadable_ones_place(f
 def test_more_unreadable_files_than_are_endured_end_the_loading(files):
     for row in (2, 9):
         files[row].write_bytes(b"no image")
-    list(file_loader(files, max_bad=2).batches())
+    list(make_loader(files, max_bad=2).batches())
     with pytest.raises(DataError, match="2 images cannot be read, more than --max-bad 1") as caught:
-        list(file_loader(files, max_bad=1).batches())
+        list(make_loader(files, max_bad=1).batches())
     assert any("02.png" in line for line in caught.value.lines())
 
 
 def test_a_batch_of_nothing_but_unreadable_files_is_passed_over(files):
     for row in range(8):
         files[row].write_bytes(b"")
-    batches = list(file_loader(files, seed=None, max_bad=8).batches())
+    batches = list(make_loader(files, seed=None, max_bad=8).batches())
     assert rows_of(batches) == list(range(8, 23))
 
 
 def test_grey_images_have_one_channel(files):
     order = Order(np.arange(4), 4, seed=None)
-    make = functools.partial(FileLoader, files, LABELS, order, to_size=corner, workers=0, max_bad=0, on_bad=print)
+    make = functools.partial(file_loader, files, LABELS, order, to_size=corner, workers=0, max_bad=0, on_bad=print)
     assert next(make(channels=1).batches())["images"].shape == (4, 1, 8, 8)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dlcli.data.order import WHOLE, Shard
-from dlcli.data.text.loader import BucketedOrder, TextLoader, pad
+from dlcli.data.text.loader import BucketedOrder, pad, text_loader
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.integers(0, 40, 203)
@@ -18,7 +18,7 @@ LABELS = RANDOM.integers(0, 2, 203)
 def loader(*, seed=0, batch_size=16, shard=WHOLE, max_length=100, rows=None):
     rows = np.arange(203) if rows is None else rows
     order = BucketedOrder(rows, LENGTHS, batch_size, seed=seed, shard=shard)
-    return TextLoader(IDS, OFFSETS, LABELS, order, max_length=max_length, empty=1)
+    return text_loader(IDS, OFFSETS, LABELS, order, max_length=max_length, empty=1)
 
 
 def test_every_text_comes_once_an_epoch_as_it_is():

@@ -19,6 +19,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
+from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.engine.optim.build import build_optimizer
@@ -37,27 +38,10 @@ def build_mlp(*, width: int) -> nn.Module:
     return nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
 
 
-class NumbersLoader:
-    """See `dlcli.engine.task.Loader`; a batch holds `pairs` (N, 2) and `targets` (N, 1)."""
-
-    def __init__(self, rows: np.ndarray, order: Order) -> None:
-        self._rows = torch.from_numpy(rows)
-        self._order = order
-
-    @property
-    def num_items(self) -> int:
-        """The number of rows an epoch shows."""
-        return self._order.num_items
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return self._order.num_batches
-
-    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch from the batch numbered `start` on."""
-        for indices in self._order.batches(epoch, start):
-            rows = self._rows[indices]
-            yield {"pairs": rows[:, :2], "targets": rows[:, 2:]}
+def numbers_loader(rows: np.ndarray, order: Order) -> ArrayLoader:
+    """Return the batches of an order; a batch holds `pairs` (N, 2) and `targets` (N, 1)."""
+    numbers = torch.from_numpy(rows)
+    return ArrayLoader(order, lambda indices, _: {"pairs": numbers[indices, :2], "targets": numbers[indices, 2:]})
 
 
 class SquaredError:
@@ -125,7 +109,7 @@ class ToyTask:
         """Return nothing: two numbers need no labels and no scale."""
         return {}
 
-    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> NumbersLoader:
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
         """Return the batches of a split, for `training` shuffled; `valid` is cut out of the training rows."""
         if self._data is None:
             raise DataError("no data is at hand", hint="name it with --data DIR")
@@ -135,7 +119,7 @@ class ToyTask:
             is_valid = stratified_part(np.zeros(len(rows)), self._train.val_fraction, self._train.seed)
             chosen = is_valid if split == "valid" else ~is_valid
         seed = self._train.seed if training else None
-        return NumbersLoader(rows, Order(np.flatnonzero(chosen), self._train.batch_size, seed=seed, shard=shard))
+        return numbers_loader(rows, Order(np.flatnonzero(chosen), self._train.batch_size, seed=seed, shard=shard))
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the one optimizer."""

@@ -1,0 +1,189 @@
+"""Loaders: the batches of an order, out of arrays in memory or item by item in worker processes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from dlcli.core.errors import DataError
+from dlcli.data.order import Order
+
+Batch = dict[str, Any]
+"""Tensors by name, lists of tensors where items differ in shape, NamedTuples, or mappings of these."""
+
+Fetch = Callable[[np.ndarray, Mapping[str, Any]], Batch]
+"""(indices, drawn) -> the batch of these items; `drawn` holds what the loader's `draw` returned, for these items."""
+
+Draw = Callable[[int, np.ndarray], Mapping[str, Any]]
+"""(epoch, all indices of the epoch in its order) -> arrays or tensors by name, a row for each index."""
+
+
+class ArrayLoader:
+    """Batches from arrays that lie in memory, or mapped: one call each, no workers.
+
+    Args:
+        order: which items, in which batches.
+        fetch: makes a batch of indices.
+        draw: what goes beside the items, like the numbers of their augmentation or their partners in another split:
+            drawn once for a whole epoch, which costs less than batch by batch and is the same in every shard.
+    """
+
+    def __init__(self, order: Order, fetch: Fetch, draw: Draw | None = None) -> None:
+        self._order = order
+        self._fetch = fetch
+        self._draw = draw
+
+    @property
+    def num_items(self) -> int:
+        """The number of items an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from the batch numbered `start` on."""
+        indices = self._order.epoch(epoch)
+        drawn = self._draw(epoch, indices) if self._draw is not None else {}
+        for part in self._order.parts(epoch, start):
+            yield self._fetch(indices[part], {name: values[part] for name, values in drawn.items()})
+
+
+class Read(Protocol):
+    """How an `ItemLoader` reads one item; called in worker processes, so it must be picklable."""
+
+    def __call__(self, index: int, *, seed: int, epoch: int) -> Any:
+        """Return the item at an index.
+
+        Args:
+            index: which item.
+            seed: of this item in this epoch: random augmentation is a function of it.
+            epoch: for what goes by turns.
+
+        Raises:
+            DataError: the item cannot be read.
+        """
+        ...
+
+
+MAX_SUBSTITUTES = 10
+"""Items tried in place of an unreadable one; when that many are bad in a row, it is no accident."""
+
+_Key = tuple[int, int, int]
+"""Index, seed and epoch of an item."""
+
+
+class _Items(Dataset):  # type: ignore[type-arg]
+    """Items as lists of none or one, each with the reasons why items could not be read.
+
+    In training another item of the `substitutes` takes an unreadable one's place, so that batches keep their number
+    and size; in evaluation there are no substitutes and the place stays empty.
+    """
+
+    def __init__(self, read: Read, substitutes: np.ndarray | None) -> None:
+        self._read = read
+        self._substitutes = substitutes
+
+    def __getitem__(self, key: _Key) -> tuple[list[Any], list[str]]:
+        index, seed, epoch = key
+        candidates = [index]
+        if self._substitutes is not None:
+            count = len(self._substitutes)
+            candidates += [int(self._substitutes[(seed + k) % count]) for k in range(MAX_SUBSTITUTES)]
+        reasons: list[str] = []
+        for candidate in candidates:
+            try:
+                return [self._read(candidate, seed=seed, epoch=epoch)], reasons
+            except DataError as error:
+                reasons.append(str(error))
+        return [], reasons
+
+
+class ItemLoader:
+    """Batches of items that are read one by one, in worker processes.
+
+    Args:
+        order: which items, in which batches.
+        read: makes one item: of any kind, with its targets.
+        collate: makes a batch of a list of at least one item.
+        workers: processes that read; 0 reads in this one.
+        max_bad: more unreadable items than this end the training.
+        on_bad: called once with the reason for each unreadable item.
+        noun: what the items are, in the plural, for the message about too many unreadable ones.
+        hint: how to mend them.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        read: Read,
+        collate: Callable[[list[Any]], Batch],
+        *,
+        workers: int,
+        max_bad: int,
+        on_bad: Callable[[str], None],
+        noun: str = "items",
+        hint: str = "mend or remove them",
+    ) -> None:
+        self._order = order
+        self._items = _Items(read, order.indices if order.seed is not None else None)
+        self._collate = functools.partial(_collate, collate)
+        self._workers = workers
+        self._max_bad = max_bad
+        self._on_bad = on_bad
+        self._noun = noun
+        self._hint = hint
+        self._bad: set[str] = set()
+
+    @property
+    def num_items(self) -> int:
+        """The number of items an epoch shows."""
+        return self._order.num_items
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._order.num_batches
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches from the one numbered `start` on; unreadable items are left out, in training replaced.
+
+        Raises:
+            DataError: more than `max_bad` items are unreadable.
+        """
+        keys = [
+            [(int(index), self._seed_of(epoch, int(index)), epoch) for index in indices]
+            for indices in self._order.batches(epoch, start)
+        ]
+        loader = DataLoader(self._items, batch_sampler=keys, num_workers=self._workers, collate_fn=self._collate)
+        for batch, reasons in loader:
+            self._note(reasons)
+            if batch is not None:
+                yield batch
+
+    def _seed_of(self, epoch: int, index: int) -> int:
+        return hash((self._order.seed or 0, epoch, index)) % 2**31  # of integers: the same in every process
+
+    def _note(self, reasons: Sequence[str]) -> None:
+        for reason in reasons:
+            if reason not in self._bad:
+                self._bad.add(reason)
+                self._on_bad(reason)
+        if len(self._bad) > self._max_bad:
+            raise DataError(
+                f"{len(self._bad)} {self._noun} cannot be read, more than --max-bad {self._max_bad}",
+                details=sorted(self._bad)[:2],
+                hint=self._hint,
+            )
+
+
+def _collate(
+    collate: Callable[[list[Any]], Batch], results: Sequence[tuple[list[Any], list[str]]]
+) -> tuple[Batch | None, list[str]]:
+    items = [item for found, _ in results for item in found]
+    reasons = [reason for _, reasons in results for reason in reasons]
+    return collate(items) if items else None, reasons
