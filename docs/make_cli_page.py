@@ -32,17 +32,18 @@ MEANINGS = {
 
 
 def help_page(*words: str) -> str:
-    """Return what `dl WORDS -h` prints, at a width of 100."""
+    """Return what `dl WORDS --help-all` prints, at a width of 100."""
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
-        run([*words, "-h"])
+        run([*words, "--help-all" if words else "-h"])
     return text.getvalue().strip()
 
 
 def render() -> str:
     """Return the whole page."""
     os.environ["COLUMNS"] = "100"
-    parts = ["# The command line", "Made from the help pages by `python docs/make_cli_page.py`.", "## Exit codes"]
+    origin = "Made from the help pages by `python docs/make_cli_page.py`. A `+` marks what `--help` leaves out."
+    parts = ["# The command line", origin, "## Exit codes"]
     parts.append("\n".join(["| code | meaning |", "|---|---|", *(f"| {int(c)} | {m} |" for c, m in MEANINGS.items())]))
     pages = [(), *((name,) for name in COMMANDS)]
     pages += [("train", name) for name in TASKS]

@@ -16,15 +16,15 @@ from dlcli.core.errors import DlError, ExitCode, UsageError, did_you_mean
 
 COMMANDS = {
     # name: (summary, "module:function" that is given the rest of the line and returns the command)
-    "prepare": ("turn an original dataset into the form that training reads", "dlcli.cli.prepare:build"),
+    "prepare": ("convert an original dataset to the form that training reads", "dlcli.cli.prepare:build"),
     "train": ("train a network on prepared data", "dlcli.cli.train:build"),
-    "rerun": ("train a run again, and check that it comes out the same", "dlcli.cli.rerun:build"),
-    "eval": ("measure a run on data it has not seen", "dlcli.cli.evaluate:build"),
-    "predict": ("answer for new inputs, from a run or an exported file", "dlcli.cli.predict:build"),
-    "export": ("write a run as ONNX or TorchScript, proven equal", "dlcli.cli.export:build"),
-    "visualize": ("draw what a run or a dataset holds, as PNG", "dlcli.cli.visualize:build"),
+    "rerun": ("train a run again, and check that the result is the same", "dlcli.cli.rerun:build"),
+    "eval": ("evaluate a run on its test data", "dlcli.cli.evaluate:build"),
+    "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
+    "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
+    "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),
     "runs": ("list the runs", "dlcli.cli.inspect:build_runs"),
-    "models": ("list the networks, or look into one", "dlcli.cli.models:build"),
+    "models": ("list the networks, or show one", "dlcli.cli.models:build"),
     "datasets": ("list the datasets", "dlcli.cli.inspect:build_datasets"),
     "tasks": ("list the tasks", "dlcli.cli.inspect:build_tasks"),
     "doctor": ("check the machine, a dataset or a run", "dlcli.cli.doctor:build"),
@@ -38,17 +38,17 @@ class LazyGroup(TyperGroup):
     """Knows every command's name and summary, and imports a command only when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of a piece of work."""
+        """Return the names in the order in which they are used."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command without knowledge of what follows it."""
+        """Return the command as it is when nothing follows its name."""
         del ctx
         return _load(cmd_name, []) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command made for this very line: its options depend on its target."""
+        """Return the command for this line: its options depend on its target."""
         del ctx
         name, rest = args[0], args[1:]
         if name not in COMMANDS:
@@ -99,11 +99,11 @@ def build_app() -> Any:
 
 
 class Terminated(BaseException):
-    """SIGTERM outside a training, which has its own way with it."""
+    """SIGTERM outside a training; the training loop has its own handler (`engine/observers/signals.py`)."""
 
 
 def unwind(number: int, frame: object) -> None:
-    """End by an exception, as Ctrl-C does, so that what is half-written is cleared away; a handler of signals."""
+    """Handle a signal by an exception, as Ctrl-C does, so that half-written files are removed."""
     del number, frame
     raise Terminated
 
@@ -125,7 +125,7 @@ def run(args: Sequence[str]) -> int:
     except Terminated:
         console.error(["error: terminated"])
         return ExitCode.TERMINATED
-    except (BrokenPipeError, SystemExit):  # the reader has what it wants: `dl runs | head -1`; Typer exits by itself
+    except (BrokenPipeError, SystemExit):  # the reader has closed the pipe: `dl runs | head -1`; Typer exits by itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except DlError as error:
@@ -151,8 +151,9 @@ def run(args: Sequence[str]) -> int:
 
 def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:
     message = " ".join(error.format_message().split())
-    command = f"dl {args[0]} -h" if args and args[0] in COMMANDS else "dl -h"
-    console.error([f"error: {message[0].lower()}{message[1:]}", f"  fix: `{command}` lists what there is"])
+    is_command = bool(args) and args[0] in COMMANDS
+    hint = f"`dl {args[0]} -h` shows its arguments and options" if is_command else "`dl -h` lists the commands"
+    console.error([f"error: {message[0].lower()}{message[1:]}", f"  fix: {hint}"])
     return ExitCode.USAGE
 
 

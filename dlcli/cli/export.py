@@ -1,4 +1,4 @@
-"""`dl export RUN|MODEL`: a file that leaves the house, proven equal to the run."""
+"""`dl export RUN|MODEL`: write a model file and verify that it equals the run."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is written, and where."""
+    """Options of `dl export`."""
 
-    format: str = option("onnx", "the kind of file", short="f", metavar="onnx|torchscript")
-    out: str | None = option(None, "the file (default: in the run, exports/)", metavar="FILE")
-    data: str | None = option(None, "prepared data for the check (default: the run's own)", metavar="DIR")
+    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript")
+    out: str | None = option(None, "output file (default: in the run's exports/)", metavar="FILE")
+    data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
 
 
 def build(rest: list[str]) -> Any:
@@ -32,9 +32,9 @@ def build(rest: list[str]) -> Any:
     del rest
     return make_command(
         "export",
-        "Write a run as ONNX or TorchScript with labels and preprocessing inside, and prove the file equal to the run.",
+        "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
         _export,
-        arguments=[Argument("run", "a run (as for `dl eval`), or a network's name for fresh weights")],
+        arguments=[Argument("run", "a run (as for `dl eval`), or a network, exported with random weights")],
         configs=[ExportOptions, Compute],
     )
 
@@ -62,7 +62,7 @@ def _export(values: Values) -> None:
     else:
         task, more = load_object(spec.task).from_network(text), {"task": spec.name, "model": text}
         path = Path(options.out or f"{text}{suffix}")
-        console.warn(f"no finished run of {text!r}: exporting the network with fresh weights (seed {compute.seed})")
+        console.warn(f"no finished run of {text!r}: exporting the network with random weights (seed {compute.seed})")
     plan = task.export_plan()
     plan = replace(plan, metadata={**plan.metadata, **more, "versions": {"dlcli": __version__}})
     result = export_model(plan, options.format, path, report=console.say)

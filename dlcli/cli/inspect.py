@@ -1,4 +1,4 @@
-"""`dl runs`, `dl datasets`, `dl tasks`: what there is."""
+"""`dl runs`, `dl datasets`, `dl tasks`: the lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlcli.core.run_dir import list_runs, resolve_run
 def build_runs(rest: list[str]) -> Any:
     """Return `dl runs`."""
     del rest
-    arguments = [Argument("run", "show this one whole", is_required=False)]
+    arguments = [Argument("run", "show all entries of this run", is_required=False)]
     return make_command("runs", "List the runs, oldest first.", _runs, arguments=arguments)
 
 
@@ -93,4 +93,4 @@ def _broken() -> dict[str, Any]:
 
 def _warn_broken(console: Console) -> None:
     for plugin in broken_plugins():
-        console.warn(f"plugin {plugin.name!r} ({plugin.group}) is left out: {plugin.reason}")
+        console.warn(f"plugin {plugin.name!r} ({plugin.group}) is skipped: {plugin.reason}")

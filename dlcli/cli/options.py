@@ -16,24 +16,27 @@ from dlcli.core.console import Console
 
 Run = Callable[["Values"], int | None]
 
+MARK = "+"
+"""What stands before an advanced option on the page of `--help-all`."""
+
 
 @dataclass(frozen=True)
 class Common:
     """The options that every command has."""
 
-    json: bool = option(False, "answer as one JSON document", section="Output")
-    quiet: bool = option(False, "say nothing but the answer", short="q")
-    verbose: bool = option(False, "say more", short="v")
-    debug: bool = option(False, "show the traceback of a fault")
+    json: bool = option(False, "print the answer as one JSON document", section="Output")
+    quiet: bool = option(False, "print nothing but the answer", short="q")
+    verbose: bool = option(False, "print more details", short="v")
+    debug: bool = option(False, "show the traceback of an error")
 
 
 @dataclass(frozen=True)
 class Compute:
     """The options of commands that compute."""
 
-    device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
     threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
-    seed: int = option(0, "seed of whatever is drawn at random", minimum=0)
+    seed: int = option(0, "random seed", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -87,17 +90,29 @@ def make_command(
 ) -> Any:
     """Return a Typer command whose options are the fields of `configs` and of `Common`.
 
-    `defaults` are shown on the help page in place of the fields' own.
+    `--help` leaves out the fields that are advanced, and `--help-all` shows every one.
+
+    Args:
+        name: what the user types.
+        summary: one line for the help page.
+        run: does the command's work and returns the exit code, None for 0.
+        arguments: the positional arguments, in order.
+        configs: dataclasses of options.
+        epilog: the paragraph under the options.
+        defaults: what the help page shows in place of the fields' own defaults.
     """
     fields = [info for config in (*configs, Common) for info in fields_of(config)]
 
     def call(**typed: Any) -> int | None:
+        del typed["help_all"]
         values = {key: typed.pop(key) for key in [argument.name for argument in arguments]}
         return run(Values(values, {key: value for key, value in typed.items() if value not in (None, [])}))
 
     parameters = [_argument_parameter(argument) for argument in arguments] + [
         _option_parameter(info, (defaults or {}).get(info.name, info.default)) for info in fields
     ]
+    has_more = any(info.option.is_advanced for info in fields)
+    parameters.append(_parameter("help_all", Annotated[bool, _help_all_option(is_shown=has_more)], False))
     # Typer reads a function's signature; this one is written by the dataclasses.
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -107,13 +122,22 @@ def make_command(
     command = typer.main.get_command(app)
     assert isinstance(command, _Command)
     command.sections = {info.name: info.option.section for info in fields if info.option.section}
+    command.advanced = frozenset(info.name for info in fields if info.option.is_advanced)
     return command
 
 
 class _Command(TyperCommand):
-    """A command whose help page has a heading wherever an option begins a section."""
+    """A command whose help page has sections, and is short until every option is asked for.
+
+    Attributes:
+        sections: the heading that begins at an option, by the option's field.
+        advanced: the fields that the short page leaves out.
+        shows_all: whether the page shows them too, each with a mark.
+    """
 
     sections: Mapping[str, str] = {}
+    advanced: frozenset[str] = frozenset()
+    shows_all: bool = False
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options section by section."""
@@ -121,13 +145,51 @@ class _Command(TyperCommand):
         heading = "Options"
         for parameter in self.get_params(ctx):
             is_argument = parameter.param_type_name == "argument"
+            is_advanced = parameter.name in self.advanced
             heading = self.sections.get(str(parameter.name), heading)
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                records.setdefault("Arguments" if is_argument else heading, []).append(record)
+            if record is None or (is_advanced and not self.shows_all):
+                continue
+            flags, text = record
+            records.setdefault("Arguments" if is_argument else heading, []).append(
+                (f"{MARK} {flags}" if is_advanced else flags, text)
+            )
         for title, lines in records.items():
             with formatter.section(title):
                 formatter.write_dl(lines)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the epilog, then which options are left out or marked."""
+        super().format_epilog(ctx, formatter)
+        if self.advanced:
+            count = len(self.advanced)
+            more = (
+                f"{MARK} marks what `--help` leaves out."
+                if self.shows_all
+                else f"`--help-all` shows {count} more options."
+            )
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(more)
+
+
+def _help_all_option(*, is_shown: bool) -> Any:
+    return typer.Option(
+        "--help-all",
+        help="Show every option and exit.",
+        is_eager=True,
+        callback=_show_all,
+        hidden=not is_shown,
+        show_default=False,
+    )
+
+
+def _show_all(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        assert isinstance(context.command, _Command)
+        context.command.shows_all = True
+        typer.echo(context.get_help())
+        raise typer.Exit
 
 
 def _argument_parameter(argument: Argument) -> inspect.Parameter:

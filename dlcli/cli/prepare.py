@@ -1,4 +1,4 @@
-"""`dl prepare DATASET SOURCE`: an original format becomes a prepared form."""
+"""`dl prepare DATASET SOURCE`: convert an original format to a prepared form."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dlcli.core.registry import DATASETS, DatasetSpec, all_datasets, get_dataset
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """What every dataset's `prepare` can be told."""
+    """Options of `dl prepare` for every dataset."""
 
-    out: str | None = option(None, "where to (default: data/DATASET)", metavar="DIR")
-    force: bool = option(False, "make it anew even where the same is there")
+    out: str | None = option(None, "destination (default: data/DATASET)", metavar="DIR")
+    force: bool = option(False, "prepare again even if nothing has changed")
 
 
 def build(rest: list[str]) -> Any:
@@ -29,14 +29,14 @@ def build(rest: list[str]) -> Any:
     name = pick_target(rest, DATASETS.__contains__)
     spec = get_dataset(name) if name else None
     arguments = [
-        Argument("dataset", "what to prepare", is_required=False),
-        Argument("source", "the original: a folder, file or archive", is_required=False),
+        Argument("dataset", "name of the dataset", is_required=False),
+        Argument("source", "original data: a folder, file or archive", is_required=False),
     ]
-    summary = "Turn an original dataset into the form that training reads."
+    summary = "Convert an original dataset to the form that training reads."
     if spec is None:
         epilog = (
-            f"Datasets: {', '.join(DATASETS)}; `dl datasets` lists what plugins add. `dl prepare DATASET -h` shows a "
-            "dataset's own options."
+            f"Datasets: {', '.join(DATASETS)}; `dl datasets` also lists those of plugins. `dl prepare DATASET "
+            "-h` shows a dataset's own options."
         )
         return make_command(
             "prepare", summary, _no_target, arguments=arguments, configs=[PrepareOptions], epilog=epilog
@@ -58,7 +58,7 @@ def _no_target(values: Values) -> None:
 def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
     from dlcli.data.importing.preparing import prepare_dataset
 
-    if values.arguments["dataset"] != spec.name:  # an option's value was taken for the dataset
+    if values.arguments["dataset"] != spec.name:  # an option's value looks like the dataset
         raise UsageError(f"dl prepare {values.arguments['dataset']}: name the dataset before its options")
     console = values.console()
     options = values.resolve(options_class)
@@ -84,10 +84,10 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
 
 
 def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:
-    """Return the original's place: what the user named, or what --download fetched.
+    """Return the path of the original: what the user named, or what --download fetched.
 
     Raises:
-        UsageError: there is no source and none is fetched.
+        UsageError: there is no source and --download is off.
     """
     if source is not None:
         return Path(source)
@@ -96,5 +96,5 @@ def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, 
     if vars(options).get("download"):
         path: Path = importer.download(DATA / ".downloads", console.say)
         return path
-    where = f" (the original: {spec.page})" if spec.page else ""
+    where = f" (original: {spec.page})" if spec.page else ""
     raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=f"dl prepare {spec.name} FOLDER")

@@ -1,4 +1,4 @@
-"""`dl rerun RUN`: the same training once more, and with --check whether it comes out the same."""
+"""`dl rerun RUN`: train a run again, and with --check compare the two."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MOST_SHOWN = 8
 
 @dataclass(frozen=True)
 class RerunOptions:
-    """What is done with the run."""
+    """Options of `dl rerun`."""
 
-    check: bool = option(False, "compare every epoch's metrics and the final weights; exit 6 where they differ")
-    data: str | None = option(None, "prepared data (default: the run's own)", metavar="DIR")
-    name: str | None = option(None, "the new run's name (default: DATASET-MODEL-N)")
+    check: bool = option(False, "compare every epoch's metrics and the final weights; exit 6 if they differ")
+    data: str | None = option(None, "prepared data (default: the run's)", metavar="DIR")
+    name: str | None = option(None, "name of the new run (default: DATASET-MODEL-N)", metavar="NAME")
 
 
 def build(rest: list[str]) -> Any:
@@ -31,11 +31,11 @@ def build(rest: list[str]) -> Any:
     del rest
     return make_command(
         "rerun",
-        "Train a run again, with its options, seed and data; the answer is the new run's path.",
+        "Train a run again with its options, seed and data, and print the path of the new run.",
         _rerun,
         arguments=[Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model")],
         configs=[RerunOptions],
-        epilog="On a GPU only runs that were trained with --deterministic come out the same.",
+        epilog="On a GPU, only runs trained with --deterministic can be reproduced.",
     )
 
 

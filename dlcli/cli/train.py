@@ -1,4 +1,4 @@
-"""`dl train TARGET`: prepared data becomes a run."""
+"""`dl train TARGET`: train a network on prepared data, into a run directory."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weigh
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Where a training's data, options and name come from."""
+    """Where a run's data, options and name come from."""
 
     data: str | None = option(None, "prepared data (default: data/DATASET)", metavar="DIR")
-    config: str | None = option(None, "options as TOML; flags win", metavar="FILE")
-    resume: str | None = option(None, "go on with an interrupted run", metavar="RUN")
-    origin: str | None = option(None, "start anew with a run's options", flag="from", metavar="RUN")
-    devices: int | None = option(None, "train in so many processes, a GPU each where there are GPUs", minimum=1)
-    name: str | None = option(None, "the run's name (default: DATASET-MODEL-N)")
+    config: str | None = option(None, "TOML file of options; flags override it", metavar="FILE")
+    resume: str | None = option(None, "resume an interrupted run", metavar="RUN")
+    origin: str | None = option(None, "start a new run with this run's options", flag="from", metavar="RUN")
+    devices: int | None = option(None, "train with N processes, one per GPU", minimum=1)
+    name: str | None = option(None, "name of the run (default: DATASET-MODEL-N)", metavar="NAME")
 
 
 def build(rest: list[str]) -> Any:
@@ -50,16 +50,16 @@ def build(rest: list[str]) -> Any:
 
     # Plugins cost 30 ms to look at, so the page leaves them to the lists.
     epilog = (
-        f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder; `dl tasks` and `dl datasets` list what "
-        "plugins add. `dl train TARGET -h` shows a task's own options."
+        f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder; `dl tasks` and `dl datasets` also list "
+        "those of plugins. `dl train TARGET -h` shows a task's own options."
     )
     return make_command(
         "train",
-        "Train a network on prepared data; the answer is the run's path.",
+        "Train a network on prepared data and print the path of the run.",
         run,
         arguments=[Argument("target", "a task, a dataset or a prepared folder", is_required=False)],
         configs=[TrainOptions, *configs],
-        epilog=f"Defaults in brackets are those for {target.dataset}." if target else epilog,
+        epilog=f"Defaults in brackets are for {target.dataset}." if target else epilog,
         defaults=recipe,
     )
 
@@ -119,7 +119,7 @@ def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Tar
     if origin is not None:
         return _target_of_run(origin, options.data)
     raise UsageError(
-        "train what?",
+        "which target?",
         hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
     )
 
@@ -147,7 +147,7 @@ def _request(
         DataError: the data is not there; said before torch is imported, which takes seconds.
     """
     if {"budget", "epochs"} <= set(values.given):
-        raise UsageError("--budget chooses the epochs", hint="leave out --epochs, or --budget")
+        raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
     config_class = load_object(target.spec.config)
     layers: list[tuple[Layer, Layer]] = []
     for where, table in _tables(options, origin):
@@ -201,7 +201,7 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
     if ignored:
         raise UsageError(
             f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
-            hint=f"`dl train --from {run.name}` starts anew and takes other options",
+            hint=f"`dl train --from {run.name}` starts a new run, which may have other options",
         )
     from dlcli.engine.runs.cross_validation import resume_cross_validation
     from dlcli.engine.runs.training import resume_training

@@ -1,4 +1,4 @@
-"""The tasks and datasets that are part of the house; a new one is a line here."""
+"""The built-in tasks and datasets; a new one is a line here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _table_task(name: str, summary: str, default_dataset: str, prefix: str) -> T
 TASKS: Mapping[str, TaskSpec] = {
     "classification": TaskSpec(
         name="classification",
-        summary="name what an image shows",
+        summary="classify images",
         form="images",
         default_dataset="cifar10",
         config="dlcli.tasks.classification.config:ClassificationConfig",
@@ -39,7 +39,7 @@ TASKS: Mapping[str, TaskSpec] = {
     ),
     "sentiment": TaskSpec(
         name="sentiment",
-        summary="tell the feeling, or any other class, of a text",
+        summary="classify texts, by sentiment or any other label",
         form="text",
         default_dataset="weibo",
         config="dlcli.tasks.sentiment.config:SentimentConfig",
@@ -106,7 +106,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
             "Cifar100",
             page="www.cs.toronto.edu/~kriz/cifar.html",
         ),
-        _image_dataset("image-folder", "your own images in one folder a class", "folder", "ImageFolder"),
+        _image_dataset("image-folder", "your own images, one folder per class", "folder", "ImageFolder"),
         _text_dataset(
             "weibo",
             "weibo_senti_100k, Chinese posts, negative or positive (CSV)",
@@ -114,8 +114,8 @@ DATASETS: Mapping[str, DatasetSpec] = {
             page="github.com/SophonPlus/ChineseNlpCorpus",
         ),
         _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled:csv_importer"),
-        _text_dataset("text-tsv", "your own labelled texts, tabs between columns", "labelled:tsv_importer"),
-        _text_dataset("text-jsonl", "your own labelled texts, one JSON object a line", "labelled:jsonl_importer"),
+        _text_dataset("text-tsv", "your own labelled texts in a TSV file", "labelled:tsv_importer"),
+        _text_dataset("text-jsonl", "your own labelled texts, one JSON object per line", "labelled:jsonl_importer"),
         DatasetSpec(
             "housing",
             "prices of homes in 506 tracts of Boston, 1970 (housing.data)",

@@ -33,9 +33,10 @@ class Option:
         choices: the allowed values, all of them if empty.
         minimum, maximum: inclusive bounds of a number.
         metavar: what the help page shows for the value.
-        may_be_auto: the word `auto` is taken too: the tool then measures what suits (`split_auto`).
-        read: makes something of a text; its ValueError says why the text is wrong.
+        may_be_auto: the word `auto` is allowed too: the tool then measures what suits (`split_auto`).
+        read: parses a text; its ValueError says why the text is wrong.
         section: the heading on the help page under which this option and those after it stand.
+        is_advanced: `--help` leaves it out and `--help-all` shows it; it is accepted either way.
     """
 
     help: str
@@ -48,6 +49,7 @@ class Option:
     may_be_auto: bool = False
     read: Callable[[str], object] | None = None
     section: str | None = None
+    is_advanced: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +90,10 @@ def option(
     may_be_auto: bool = False,
     read: Callable[[str], object] | None = None,
     section: str | None = None,
+    is_advanced: bool = False,
 ) -> Any:
     """Return a dataclass field that is also an option of the command line."""
-    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read, section)
+    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read, section, is_advanced)
     return dataclasses.field(default=default, metadata={"option": info})
 
 

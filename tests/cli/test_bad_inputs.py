@@ -331,7 +331,7 @@ PREPARE = {
 }
 
 TRAIN = {
-    "no target": Row("train", USAGE, "train what?"),
+    "no target": Row("train", USAGE, "which target?"),
     "target misspelt": Row("train digts", USAGE, "'digits'"),
     "not prepared": Row("train cifar10", DATA, "`dl prepare cifar10 SOURCE`"),
     "--data missing": Row("train digits --data nowhere", DATA, "nowhere: no prepared data"),

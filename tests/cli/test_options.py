@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
-from dlcli.core.config import Layer, option
+from dlcli.cli.app import COMMANDS
+from dlcli.cli.options import Argument, Common, Values, flag_value, make_command, pick_target
+from dlcli.cli.train import TrainOptions
+from dlcli.core.config import Layer, fields_of, option
 from dlcli.core.errors import UsageError
+from dlcli.core.registry import DATASETS, TASKS, load_object
+from dlcli.core.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,120 @@ def test_a_typed_value_is_checked_by_its_field(words: Sequence[str]) -> None:
         "--is-loud                    loud",
         "--name NAME                  called",
         "--bound TEXT                 several",
-        "-q, --quiet                  say nothing but the answer",
+        "-q, --quiet                  print nothing but the answer",
     ],
 )
 def test_the_help_page_is_made_from_the_fields(line: str) -> None:
     assert " ".join(line.split()) in {" ".join(text.split()) for text in _help().splitlines()}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    common: int = option(1, "turned often", section="Often")
+    rare: float = option(0.5, "turned rarely", is_advanced=True)
+    rarer: bool = option(False, "turned never", section="Never", is_advanced=True)
+
+
+def _page(capsys: pytest.CaptureFixture[str], *words: str, configs: Sequence[type] = (Tuned,)) -> str:
+    """Return what a command prints for a line that asks for help."""
+    command = make_command("try", "Try.", lambda values: None, arguments=ARGUMENTS, configs=configs, epilog="The end.")
+    command.main(list(words), prog_name="dl try", standalone_mode=False)
+    return capsys.readouterr().out
+
+
+def test_help_leaves_out_the_advanced_options_and_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, "--help")
+    assert "--common" in page
+    assert "--rare" not in page
+    assert "Never:" not in page
+    assert page.splitlines()[-3:] == ["  The end.", "", "  `--help-all` shows 2 more options."]
+
+
+def test_help_all_shows_the_advanced_options_each_with_a_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [" ".join(line.split()) for line in _page(capsys, "--help-all").splitlines()]
+    assert {"--common N turned often [1]", "+ --rare X turned rarely [0.5]", "+ --rarer turned never"} <= set(lines)
+    assert lines.index("Never:") < lines.index("+ --rarer turned never")
+    assert lines[-1] == "+ marks what `--help` leaves out."
+
+
+def test_an_advanced_option_is_accepted_like_any_other() -> None:
+    seen: list[Values] = []
+    command = make_command("try", "Try.", seen.append, configs=[Tuned])
+    command.main(["--rare", "0.25", "--rarer"], standalone_mode=False)
+    assert seen[0].given == {"rare": 0.25, "rarer": True}
+    assert seen[0].resolve(Tuned) == Tuned(1, 0.25, True)
+
+
+def test_help_all_needs_no_argument_and_wins_over_bad_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _page(capsys, "--help-all", "--rare", "x") == _page(capsys, "--help-all")
+
+
+def test_where_nothing_is_advanced_both_pages_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, "--help-all", configs=[Example])
+    assert page == _page(capsys, "--help", configs=[Example])
+    assert "--help-all" not in page
+
+
+def _flags(page: str) -> set[str]:
+    """Return the long flags that stand at the beginning of a page's lines."""
+    lines = [line.strip().removeprefix("+ ") for line in page.splitlines()]
+    found = [re.match(r"(?:-\w, )?--([\w-]+)", line) for line in lines]
+    return {match[1] for match in found if match} - {"help", "help-all"}
+
+
+TARGETS = ("cifar10", "sentiment", "housing", "table-classification")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_page_of_a_training_shows_some_20_options_and_help_all_every_one(target: str, bench: Any, dl: Any) -> None:
+    dataset = DATASETS.get(target)
+    spec = TASKS[dataset.task if dataset else target]
+    fields = [info for cls in (TrainOptions, load_object(spec.config), TrainConfig, Common) for info in fields_of(cls)]
+    everyday = {info.flag for info in fields if not info.option.is_advanced}
+    short, full = dl("train", target, "-h").out, dl("train", target, "--help-all").out
+    assert _flags(short) == everyday
+    assert _flags(full) == {info.flag for info in fields}
+    assert 20 <= len(everyday) <= 25
+    assert f"`--help-all` shows {len(fields) - len(everyday)} more options." in " ".join(short.split())
+
+
+VALUES = {int: ("7", 7), float: ("0.25", 0.25), str: ("word", "word")}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_option_of_a_training_is_accepted_whether_help_shows_it_or_not(name: str) -> None:
+    configs = [load_object(TASKS[name].config), TrainConfig]
+    line: list[str] = []
+    expected: dict[str, Any] = {}
+    for info in (info for cls in configs for info in fields_of(cls)):
+        if info.kind is bool:
+            line.append(f"--no-{info.flag}" if info.default else f"--{info.flag}")
+            expected[info.name] = not info.default
+        else:
+            typed, value = VALUES[info.kind]
+            line += [f"--{info.flag}", typed]
+            expected[info.name] = value
+    seen: list[Values] = []
+    make_command("train", "Train.", seen.append, configs=configs).main(line, standalone_mode=False)
+    assert seen[0].given == expected
+
+
+LIMIT = 25
+
+
+@pytest.mark.parametrize("words", [*([name] for name in COMMANDS), *(["prepare", name] for name in DATASETS)], ids=str)
+def test_no_help_page_shows_more_options_than_people_read(words: list[str], bench: Any, dl: Any) -> None:
+    assert len(_flags(dl(*words, "-h").out)) <= LIMIT
+
+
+def test_the_page_of_the_documentation_shows_every_option_and_marks_the_advanced() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name, spec in TASKS.items():
+        section = page.split(f"## `dl train {name}`")[1].split("## `dl")[0]
+        fields = [info for cls in (load_object(spec.config), TrainConfig) for info in fields_of(cls)]
+        marked = "\n".join(line for line in section.splitlines() if line.startswith("  + --"))
+        assert _flags(marked) == {info.flag for info in fields if info.option.is_advanced}
+        assert {info.flag for info in fields} <= _flags(section)
 
 
 def test_the_help_page_shows_a_recipes_default_in_place_of_the_fields() -> None:

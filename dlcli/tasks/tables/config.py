@@ -29,34 +29,44 @@ def read_widths(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class RegressionConfig:
-    """What `dl train` can be told about a regression."""
+    """Options of `dl train` for regression on a table."""
 
-    model: str = option("mlp", "a network of `dl models`", short="m", section="Network and data")
+    model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
-    activation: str = option("relu", "between the layers", choices=ACTIVATIONS)
-    dropout: float = option(0.0, "part of the hidden features left out while training", minimum=0.0, maximum=0.95)
-    batch_norm: bool = option(False, "normalise the hidden features over the batch")
-    bins: int = option(8, "quantile bins that a number is encoded by too, 0 for none", minimum=0, maximum=256)
-    ensemble: int = option(1, "networks whose mean is the answer", minimum=1, maximum=1000)
-    full_batch: bool = option(False, "one step an epoch, over all rows")
-    loss: str = option("mse", "what is minimised, over the standardised target", choices=LOSSES)
-    target_noise: float = option(
-        0.0, "noise on the targets while training, in their standard deviations", minimum=0.0, maximum=10.0
+    activation: str = option("relu", "activation function", choices=ACTIVATIONS, is_advanced=True)
+    dropout: float = option(0.0, "dropout rate", minimum=0.0, maximum=0.95)
+    batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
+    bins: int = option(
+        8, "also encode each number by N quantile bins, 0 for none", minimum=0, maximum=256, is_advanced=True
     )
-    bounded: bool = option(False, "keep answers within the range of the training part's targets")
+    ensemble: int = option(1, "average the predictions of N networks", minimum=1, maximum=1000)
+    full_batch: bool = option(False, "one step per epoch, over all rows", is_advanced=True)
+    loss: str = option("mse", "loss on the standardised target", choices=LOSSES)
+    target_noise: float = option(
+        0.0,
+        "noise added to the training targets, in standard deviations",
+        minimum=0.0,
+        maximum=10.0,
+        is_advanced=True,
+    )
+    bounded: bool = option(False, "clip predictions to the range of the training targets", is_advanced=True)
 
 
 @dataclass(frozen=True)
 class TableClassificationConfig:
-    """What `dl train` can be told about a classification on a table."""
+    """Options of `dl train` for classification on a table."""
 
-    model: str = option("mlp", "a network of `dl models`", short="m", section="Network and data")
+    model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
-    activation: str = option("relu", "between the layers", choices=ACTIVATIONS)
-    dropout: float = option(0.1, "part of the hidden features left out while training", minimum=0.0, maximum=0.95)
-    batch_norm: bool = option(False, "normalise the hidden features over the batch")
-    bins: int = option(8, "quantile bins that a number is encoded by too, 0 for none", minimum=0, maximum=256)
-    ensemble: int = option(1, "networks whose mean is the answer", minimum=1, maximum=1000)
-    full_batch: bool = option(False, "one step an epoch, over all rows")
-    label_smoothing: float = option(0.0, "part of the target shared among all classes", minimum=0.0, maximum=0.9)
-    class_weights: str = option("none", "weigh classes by inverse frequency", choices=("none", "balanced"))
+    activation: str = option("relu", "activation function", choices=ACTIVATIONS, is_advanced=True)
+    dropout: float = option(0.1, "dropout rate", minimum=0.0, maximum=0.95)
+    batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
+    bins: int = option(
+        8, "also encode each number by N quantile bins, 0 for none", minimum=0, maximum=256, is_advanced=True
+    )
+    ensemble: int = option(1, "average the predictions of N networks", minimum=1, maximum=1000)
+    full_batch: bool = option(False, "one step per epoch, over all rows", is_advanced=True)
+    label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9)
+    class_weights: str = option(
+        "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
+    )
