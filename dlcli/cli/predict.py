@@ -14,7 +14,7 @@ from dlcli.cli.opening import INFERENCE_HELP, Opened, inference_of_line, open_mo
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.streams import input_batches
 from dlcli.core.config import option
-from dlcli.core.console import Console, format_table
+from dlcli.core.console import Console, format_table, shorten
 from dlcli.core.errors import DataError, PartialError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 MAX_SHOWN = 100
-"""Characters of an input that a table shows."""
+"""Characters of an input that a table shows; a record has all of it."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,6 @@ class _Writer:
         self._console.answer(_plain(text.getvalue().rstrip("\n")))
 
 
-def _short(text: str) -> str:
-    """Return the text on one line of the table; a record has all of it."""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 1] + "…"
-
-
 def _plain(text: str) -> str:
     """Return the text with odd bytes of file names as escapes, so that any stream can take it."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -170,7 +164,7 @@ def _as_table(records: Sequence[Record], fields: Sequence[str]) -> tuple[list[st
         else:
             values = [f"{value:.4f}" if isinstance(value, float) else value for value in map(record.get, fields)]
             values += [f"{entry['label']} {entry['probability']:.4f}" for entry in record.get("top", ())[1:]]
-        rows.append([_short(str(record["input"])), *values])
+        rows.append([shorten(str(record["input"]), MAX_SHOWN), *values])
     return ["input", *fields, *(f"{rank}." for rank in ranks)], rows
 
 

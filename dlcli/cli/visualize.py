@@ -83,7 +83,7 @@ def _visualize(picture: Picture, values: Values) -> None:
         if console.is_json:
             console.answer_json(table.name, {table.name: list(table.entries)})
         else:
-            console.table(list(table.columns), [list(row) for row in table.rows])
+            console.table(table.columns, table.rows)
         return
     from dlcli.visualize.canvas import write_png
 

@@ -111,6 +111,12 @@ def display_width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
+def shorten(text: str, max_characters: int) -> str:
+    """Return the text as one line, cut with an ellipsis where it has more than `max_characters`."""
+    line = " ".join(text.split())
+    return line if len(line) <= max_characters else line[: max_characters - 1].rstrip() + "…"
+
+
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bold: bool = False) -> list[str]:
     """Return the lines of an aligned table. A column whose values are all numbers stands at the right."""
     texts = [[_cell(value) for value in row] for row in rows]

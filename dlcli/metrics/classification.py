@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlcli.core.files import finite
+
 TOP_K = 5
 NUM_BINS = 15
 """Bins of the calibration error, as Guo et al. 2017 (arXiv:1706.04599) take them."""
@@ -139,7 +141,7 @@ class ClassificationMetric:
             "calibration": calibration,
             "curves": curves,
         }
-        return {name: _jsonable(value) for name, value in everything.items()}
+        return {name: finite(value) for name, value in everything.items()}
 
     def worst(self, k: int) -> list[Mistake]:
         """Return the `k` most confident mistakes, the largest loss first; invalid samples are not among them."""
@@ -298,12 +300,3 @@ def _calibration(scores: _Scores) -> dict[str, Any]:
         for index, count in enumerate(counts.tolist())
     ]
     return {"error": float(np.abs(right - confident).sum() / len(predicted)), "bins": bins}
-
-
-def _jsonable(value: Any) -> Any:
-    """Return the value with None for every number that JSON has no word for."""
-    if isinstance(value, dict):
-        return {name: _jsonable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlcli.core.console import shorten
 from dlcli.visualize.figure import DPI, new_figure, set_texts, to_rgb
-from dlcli.visualize.fonts import font_for, shorten, sized_font, text_width
+from dlcli.visualize.fonts import font_for, sized_font, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

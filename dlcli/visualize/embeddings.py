@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlcli.core.console import shorten
 from dlcli.visualize.canvas import add_title
-from dlcli.visualize.fonts import font_for, shorten, sized_font, text_width
+from dlcli.visualize.fonts import font_for, sized_font, text_width
 from dlcli.visualize.text_lines import printable
 
 WIDTH_PX, HEIGHT_PX = 1500, 1100

@@ -203,12 +203,6 @@ def fit_text(text: str, font: FreeTypeFont, width_px: int) -> str:
     return text[:low].rstrip() + ELLIPSIS
 
 
-def shorten(text: str, max_characters: int) -> str:
-    """Return the text as one line, cut with an ellipsis where it has more than `max_characters`."""
-    text = " ".join(text.split())
-    return text if len(text) <= max_characters else text[: max_characters - 1].rstrip() + ELLIPSIS
-
-
 def line_height(size_px: int) -> int:
     """Return the pixels from one line of text to the next."""
     return round(size_px * 1.4)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dlcli.core.console import shorten
 from dlcli.visualize.figure import COLOURS, new_figure, plain_axes, set_texts, to_rgb
-from dlcli.visualize.fonts import font_for, shorten
+from dlcli.visualize.fonts import font_for
 from dlcli.visualize.text_lines import printable
 
 MOST_CLASSES = len(COLOURS)

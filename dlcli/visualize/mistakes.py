@@ -33,7 +33,7 @@ def draw_mistakes(
         raise ValueError(f"{len(images)} images for {len(mistakes)} mistakes")
     captions = [
         f"{_one_line(class_names[mistake['label']])}\n"
-        f"→ {_percent(mistake['confidence'])} {_one_line(class_names[mistake['predicted']])}"
+        f"→ {percent(mistake['confidence'])} {_one_line(class_names[mistake['predicted']])}"
         for mistake in mistakes
     ]
     picture = tile(images, captions=captions, gap=8, min_cell_px=CELL_PX)
@@ -45,6 +45,6 @@ def _one_line(name: str) -> str:
     return " ".join(name.split())
 
 
-def _percent(confidence: float) -> str:
+def percent(confidence: float) -> str:
     """Return a probability in per cent; only what is exactly 1 reads 100 %."""
     return f"{min(confidence * 100, 99.9):.1f}%" if 0.995 <= confidence < 1 else f"{confidence * 100:.0f}%"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.visualize.subject import Drawn, NoOptions, Subject, Table, require_images
+from dlcli.core.table import Table
+from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
 from dlcli.visualize.text_pictures import (
     AttentionOptions,
     EmbeddingOptions,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlcli.core.console import shorten
 from dlcli.visualize.figure import COLOURS, new_figure, plain_axes, set_texts, to_rgb
-from dlcli.visualize.fonts import font_for, shorten
+from dlcli.visualize.fonts import font_for
 
 DOT: dict[str, object] = {"s": 14, "alpha": 0.55, "linewidths": 0, "color": COLOURS[0]}
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlcli.core.console import shorten
 from dlcli.visualize.figure import line_look, new_figure, plain_axes, set_texts, to_rgb
-from dlcli.visualize.fonts import font_for, shorten
+from dlcli.visualize.fonts import font_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dlcli.core.errors import UsageError
 from dlcli.core.run_dir import RunDir
@@ -105,22 +105,6 @@ class Subject(Protocol):
     def training_samples(self) -> np.ndarray:
         """Return a picture of what training sees."""
         ...
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is printed in place of a picture.
-
-    Attributes:
-        name: of the JSON document, and of the list in it.
-        columns, rows: for people.
-        entries: for `--json`.
-    """
-
-    name: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    entries: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcli.visualize.canvas import add_title, stack
 from dlcli.visualize.fonts import Font, font_for, line_height, sized_font
+from dlcli.visualize.mistakes import percent
 from dlcli.visualize.text_lines import printable, wrap
 
 WIDTH_PX = 1000
@@ -87,8 +88,3 @@ def _draw_row(row: Mapping[str, str | float], font: Font) -> np.ndarray:
         middle = top + line_height(TEXT_PX) * (index + 0.5)
         draw.text((MARGIN_PX, middle), line, (30, 30, 30), face, anchor="lm")
     return np.asarray(strip)
-
-
-def percent(confidence: float) -> str:
-    """Return a probability in per cent; only what is exactly 1 reads 100 %."""
-    return f"{min(confidence * 100, 99.9):.1f} %" if 0.995 <= confidence < 1 else f"{confidence * 100:.0f} %"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.visualize.subject import Drawn, Subject, Table
+from dlcli.core.table import Table
+from dlcli.visualize.subject import Drawn, Subject
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dlcli.core.console import Console, display_width, format_table, has_colour, is_interactive
+from dlcli.core.console import Console, display_width, format_table, has_colour, is_interactive, shorten
 
 
 class Terminal(io.StringIO):
@@ -70,6 +70,12 @@ def test_chinese_counts_double_and_columns_stay_aligned():
     lines = format_table(["name", "count"], [["猫", 12], ["doggy", 3456]])
     assert lines == ["name   count", "猫        12", "doggy  3,456"]
     assert len({display_width(line) for line in lines}) == 1
+
+
+def test_a_shortened_text_is_one_line_of_at_most_so_many_characters():
+    assert shorten("a\n b", 18) == "a b"
+    assert shorten("x" * 18, 18) == "x" * 18
+    assert shorten("x" * 19, 18) == "x" * 17 + "…"
 
 
 def test_the_log_gets_every_line(tmp_path, capsys):

@@ -10,7 +10,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from dlcli.visualize import fonts
-from dlcli.visualize.fonts import cjk_font, fit_text, font_for, missing_glyphs, shorten, sized_font, text_width
+from dlcli.visualize.fonts import cjk_font, fit_text, font_for, missing_glyphs, sized_font, text_width
 
 
 def write_font(path: Path, characters: str) -> Path:
@@ -90,8 +90,3 @@ def test_cut_text_fits_and_is_the_longest_that_does(width: int) -> None:
         longer = text[: len(head) + 1].rstrip()
         longer = longer if longer != head else text[: len(head) + 2]
         assert text_width(longer + fonts.ELLIPSIS, face) > width
-
-
-def test_shortened_name_is_one_line_of_at_most_so_many_characters() -> None:
-    assert shorten("a\nb", 18) == "a b"
-    assert shorten("x" * 30, 18) == "x" * 17 + "…"

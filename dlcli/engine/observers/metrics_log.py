@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dlcli.core.files import write_text
+from dlcli.core.files import finite, write_text
 from dlcli.core.records import parse_record
 from dlcli.engine.callbacks import Callback
 
@@ -31,10 +31,5 @@ class MetricsLog(Callback):
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Append the epoch's record; what is not finite is written as null."""
-        record = {name: _jsonable(value) for name, value in state.record.items()}
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, allow_nan=False) + "\n")
-
-
-def _jsonable(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+            stream.write(json.dumps(finite(state.record), allow_nan=False) + "\n")
