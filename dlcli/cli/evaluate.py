@@ -15,9 +15,7 @@ from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean
 from dlcli.core.run_dir import RunDir, resolve_run
-
-MAX_MISTAKES, MAX_SHOWN = 5, 60
-"""Mistakes that are printed, and characters of each; the report has more, and all of the text."""
+from dlcli.core.table import Table
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,15 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     _check_names(bounds, report["metrics"])
     keep_report(run, report)
     if options.plots:
-        warn_of_missing_glyphs(console, [str(row["name"]) for row in report.get("per_class", ())])
+        warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])
     plots = _draw(measured.task, report, options.split, run) if options.plots else []
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:
         console.answer_json("eval", {**report, "plots": plots})
     else:
-        _print(console, report)
+        console.say(f"{report['run']} on {report['items']:,} items of {report['data']}, split {report['split']}")
+        _print(console, [_metrics_table(report), *measured.tables])
         if plots:
             console.say(f"plots in {run.folder('plots')}")
     _check_bounds(bounds, report["metrics"], report["lower_is_better"])
@@ -100,6 +99,12 @@ def _evaluate_folds(
         console.answer_json("eval", {**report, "plots": []})
         return report
     console.say(f"{run.path}: {len(report['folds'])} folds, {report['items']:,} items")
+    _print(console, [_means_table(report)])
+    return report
+
+
+def _means_table(report: Mapping[str, Any]) -> Table:
+    """Return the means over folds, beside those of simple models."""
     baselines, errors = report.get("baselines", {}), report.get("baseline_errors", {})
     rows = [
         [
@@ -110,8 +115,7 @@ def _evaluate_folds(
         ]
         for name, value in report["metrics"].items()
     ]
-    console.table(["metric", "mean", "standard error", *baselines], rows)
-    return report
+    return Table("metrics", ["metric", "mean", "standard error", *baselines], rows, [])
 
 
 def _with_error(value: float | None, error: float | None) -> str:
@@ -129,33 +133,21 @@ def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list
     return written
 
 
-def _print(console: Console, report: Mapping[str, Any]) -> None:
-    console.say(f"{report['run']} on {report['items']:,} items of {report['data']}, split {report['split']}")
+def _metrics_table(report: Mapping[str, Any]) -> Table:
+    """Return the figures, beside those of simple models."""
     baselines: Mapping[str, Mapping[str, Any]] = report.get("baselines", {})
-    console.table(
-        ["metric", "value", *baselines],
-        [
-            [name, value, *(base.get(name, "") for base in baselines.values())]
-            for name, value in report["metrics"].items()
-        ],
-    )
-    rows: Sequence[Mapping[str, Any]] = report.get("per_class", [])
-    if rows:
-        console.answer("")
-        console.table(list(rows[0]), [list(row.values()) for row in rows])
-    worst = [entry for entry in report.get("worst", ()) if "text" in entry][:MAX_MISTAKES]
-    if worst:
-        names = [str(row["name"]) for row in rows]
-        console.answer("")
-        console.table(
-            ["true", "taken for", "probability", "the worst mistakes"],
-            [[names[e["label"]], names[e["predicted"]], e["confidence"], _short(e["text"])] for e in worst],
-        )
+    rows = [
+        [name, value, *(base.get(name, "") for base in baselines.values())] for name, value in report["metrics"].items()
+    ]
+    return Table("metrics", ["metric", "value", *baselines], rows, [])
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 1] + "…"
+def _print(console: Console, tables: Sequence[Table]) -> None:
+    """Print the tables that have rows, an empty line between two."""
+    for number, table in enumerate(table for table in tables if table.rows):
+        if number:
+            console.answer("")
+        console.table(table.columns, table.rows)
 
 
 def _bound(text: str) -> tuple[str, float]:

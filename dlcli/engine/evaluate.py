@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.compute.distributed import LONE, World
 from dlcli.engine.task import Loader, Metric, Task
 
 
 def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
-    """Return the task's metric over a whole split, the shares of all processes; the model stays in evaluation mode."""
+    """Return the task's metric over a whole split, the shares of all processes; the model stays in evaluation mode.
+
+    Here tensors end: batches and outputs become numpy once, and a metric need not know what computed them.
+    """
     metric = task.metric()
     task.model.eval()
     with torch.inference_mode(), device.computing():
         for batch in loader.batches():
-            metric.update(batch, task.infer(device.move(batch)))
+            metric.update(to_numpy(batch), to_numpy(task.infer(device.move(batch))))
     first, *others = world.gather(metric)
     for other in others:
         first.merge(other)
@@ -39,11 +40,5 @@ class RunPredictor:
         """Return the outputs by name for inputs by name, batch first."""
         batch = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
         with torch.inference_mode(), self._device.computing():
-            outputs = self._task.infer(self._device.move(batch))
-        return {name: _to_numpy(value) for name, value in outputs.items()}
-
-
-def _to_numpy(value: Any) -> np.ndarray:
-    if isinstance(value, Tensor):
-        return value.float().cpu().numpy() if value.is_floating_point() else value.cpu().numpy()
-    return np.asarray(value)
+            outputs: dict[str, np.ndarray] = to_numpy(self._task.infer(self._device.move(batch)))
+        return outputs

@@ -11,16 +11,25 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.codec import Arrays
 from dlcli.data.order import WHOLE, Shard
 from dlcli.export.plan import ExportPlan
 
 Batch = Mapping[str, Any]
-"""Tensors (or lists of them) by name. The names in `Task.inputs` are what the model takes; the others are targets."""
+"""Tensors by name; ragged ones, as boxes and pictures of several sizes, are lists of tensors.
+
+The names in `Task.inputs` are what the model takes; the others are targets.
+"""
 
 Outputs = Mapping[str, Any]
-"""What the model answers, by the names in `Task.outputs`."""
+"""What the model answers, by the names in `Task.outputs`: always tensors, batch first.
+
+Answers of unequal number are filled up: a detector gives `boxes` (N, K, 4), `scores` (N, K), `labels` (N, K) and
+`counts` (N,), of which the first `counts[i]` of item i count. The codec and the metric cut them.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,10 +84,14 @@ class Loader(Protocol):
 
 
 class Metric(Protocol):
-    """Sums up a split; figures are over all samples, never a mean of batch means."""
+    """Sums up a split; figures are over all samples, never a mean of batch means.
 
-    def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take in a batch and the model's answers."""
+    It takes numpy and imports no torch, so that it also measures an exported file. Two kinds of figures side by side
+    are a metric that hands on to two.
+    """
+
+    def update(self, batch: Mapping[str, Any], outputs: Arrays) -> None:
+        """Take in a batch and the model's answers, as `Batch` and `Outputs` with arrays in place of the tensors."""
         ...
 
     def merge(self, other: Any) -> None:
@@ -90,10 +103,10 @@ class Metric(Protocol):
         ...
 
     def report(self) -> dict[str, Any]:
-        """Return everything `dl eval` tells, as JSON values.
+        """Return what `dl eval` reports, as JSON values.
 
-        `metrics` and `lower_is_better` (the names of those that are better when lower) are always there; for classes
-        `per_class` and `confusion` too.
+        `metrics` and `lower_is_better` (the names of those that are better when lower) are always there. What else
+        there is, only the task's own tables and pictures read.
         """
         ...
 
@@ -149,6 +162,10 @@ class Task(Protocol):
         """Return a picture, (H, W, 3) uint8 RGB, of what training sees or makes; None where there is none."""
         ...
 
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield the tables of an evaluation; their entries stand in the report under their names."""
+        ...
+
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the pictures of an evaluation: a file name and (H, W, 3) uint8 RGB."""
         ...
@@ -176,15 +193,6 @@ class HasBaselines(Protocol):
 
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
         """Return name -> figures of models fitted on the training part and measured on the split."""
-        ...
-
-
-@runtime_checkable
-class DescribesItems(Protocol):
-    """A task whose items are words that a report can repeat."""
-
-    def describe(self, split: str, rows: list[int]) -> list[str]:
-        """Return in words the items that stand at these `rows` in the batches of a split."""
         ...
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from dlcli.core.config import read_toml, resolve, split_values
+from dlcli.core.console import format_table
+from dlcli.core.files import finite
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import all_tasks, load_object
 from dlcli.core.train_config import TrainConfig
@@ -121,6 +123,15 @@ def test_evaluation_gives_metrics_and_says_which_are_better_lower(house):
     is_lower = goal in report["lower_is_better"]
     unreachable = f"{goal}={-1e9 if is_lower else 1e9}"
     house.dl("eval", house.run, "--no-plots", "--quiet", "--fail-under", unreachable, expect=7)
+
+
+def test_the_tables_of_an_evaluation_stand_in_its_report_and_are_printed(house):
+    report = house.answers["eval"].json
+    printed = house.dl("eval", house.run, "--no-plots").stdout
+    for table in open_task(house).tables(report, "test"):
+        assert report[table.name] == json.loads(json.dumps(finite(list(table.entries))))
+        assert all(len(row) == len(table.columns) for row in table.rows)
+        assert not table.rows or "\n".join(format_table(table.columns, table.rows)) in printed
 
 
 @pytest.mark.parametrize("kind", ["best.pt", "best.pt alone", *FORMATS])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -56,13 +57,7 @@ class Device:
 
     def move(self, value: Any) -> Any:
         """Return tensors, or containers of them, on this device; other values as they are."""
-        if isinstance(value, Tensor):
-            return value.to(self.torch_device, non_blocking=True)
-        if isinstance(value, Mapping):
-            return {key: self.move(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return type(value)(self.move(item) for item in value)
-        return value
+        return map_tensors(value, lambda tensor: tensor.to(self.torch_device, non_blocking=True))
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
@@ -124,6 +119,34 @@ class Device:
         if self.is_cpu:
             return f"cpu ({torch.get_num_threads()} threads)"
         return self.name
+
+
+def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """Return the value with every tensor in it changed.
+
+    Mappings become dictionaries; lists, tuples and named tuples stay what they are; other values are returned as is.
+    """
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: map_tensors(item, change) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [map_tensors(item, change) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def to_numpy(value: Any) -> Any:
+    """Return tensors, or containers of them, as numpy arrays; numpy has no bfloat16, so half precision becomes float32.
+
+    Arrays of tensors on the CPU share their memory.
+    """
+    return map_tensors(value, _to_array)
+
+
+def _to_array(tensor: Tensor) -> np.ndarray:
+    is_half = tensor.is_floating_point() and tensor.element_size() < 4
+    return (tensor.float() if is_half else tensor).detach().cpu().numpy()
 
 
 def open_device(name: str = "auto", *, threads: int | None = None, local_rank: int = 0) -> Device:

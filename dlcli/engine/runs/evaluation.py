@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import UsageError
-from dlcli.core.files import write_json
+from dlcli.core.files import finite, write_json
 from dlcli.core.run_dir import RunDir
+from dlcli.core.table import Table
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
-from dlcli.engine.task import DescribesItems, HasBaselines, Task
+from dlcli.engine.task import HasBaselines, Task
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Measured:
 
     Attributes:
         task: with the run's best weights.
-        report: what `Metric.report` gives, JSON values; with `run`, `split`, `data`, `items`, and `baselines` where
-            they were asked for.
+        report: what `Metric.report` gives, JSON values; with `run`, `split`, `data`, `items`, the entries of the
+            tables, and `baselines` where they were requested.
+        tables: for people.
     """
 
     task: Task
     report: dict[str, Any]
+    tables: Sequence[Table]
 
 
 def measure_run(
@@ -49,23 +51,12 @@ def measure_run(
         if not isinstance(task, HasBaselines):
             raise UsageError("--baseline: this task has no simple model to compare with")
         report["baselines"] = finite(task.baseline(split))
-    if isinstance(task, DescribesItems):
-        rows = [entry["index"] for entry in report["worst"]]
-        for entry, text in zip(report["worst"], task.describe(split, rows), strict=True):
-            entry["text"] = text
+    tables = list(task.tables(report, split))
+    report |= {table.name: finite(list(table.entries)) for table in tables}
     where = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items}
-    return Measured(task, {**where, **report})
+    return Measured(task, {**where, **report}, tables)
 
 
 def keep_report(run: RunDir, report: Mapping[str, Any]) -> None:
     """Keep a report in its run, as `eval/SPLIT.json`."""
     write_json(run.folder("eval") / f"{report['split']}.json", report)
-
-
-def finite(value: Any) -> Any:
-    """Return the value with null for what JSON has no number for."""
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
+from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.form import ImagesForm, open_images
@@ -29,10 +30,12 @@ from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
 from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.views import logits_over_views
+from dlcli.tasks.classes.metric import LogitsMetric
+from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
+from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.networks import NETWORKS
 from dlcli.tasks.classification.source import ImageSource
-from dlcli.tasks.logits import LogitsMetric, cross_entropy
 
 LARGE_SIZE = 224
 """Side of the network's input where the data has no size of its own: ImageNet's, which pretrained weights expect."""
@@ -66,26 +69,19 @@ class ClassificationTask:
         if config.freeze:
             freeze_backbone(network)
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
-        # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
-        self.model.register_buffer("class_weights", None, persistent=False)
+        register_class_weights(self.model)
         self.augmentation = source.augmentation if source is not None else None
 
     @classmethod
     def from_data(cls, config: ClassificationConfig, train: TrainConfig, data: Path) -> ClassificationTask:
         """Return the task with a new network for the prepared images."""
         form = open_images(data)
-        if len(form.card.classes) < 2:
-            raise DataError(f"{data}: {len(form.card.classes)} class; a classifier needs two or more")
-        missing = [name for name, count in form.card.counts["train"].items() if count == 0]
-        if missing:
-            raise DataError(
-                f"{data}: no image of the class {missing[0]!r} to train on", hint="prepare the data again without it"
-            )
+        require_classes(form.card, data, "image")
         preprocess = _preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
         if config.class_weights == "balanced":
-            task.model.class_weights = torch.from_numpy(source.class_weights())
+            register_class_weights(task.model, source.class_weights())
         if config.pretrained is None:
             fit_network(task.model, source)
         return task
@@ -134,7 +130,8 @@ class ClassificationTask:
         images, labels = batch["images"], batch["labels"]
         if self.augmentation is not None:
             images = self.augmentation.apply(images, batch["plan"])
-        loss = cross_entropy(self.model(images), labels, self._config.label_smoothing, self.model.class_weights)  # type: ignore[arg-type]
+        weights = class_weights_of(self.model)
+        loss = cross_entropy(self.model(images), labels, self._config.label_smoothing, weights)
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def set_inference(self, options: ClassificationInference) -> None:
@@ -160,12 +157,18 @@ class ClassificationTask:
 
         return tile(self._source.augmented(64))
 
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield the figures of each class."""
+        del split
+        return class_tables(report, self.labels)
+
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix, the curves and the worst mistakes."""
-        from dlcli.tasks.classification.drawing import draw_report
+        from dlcli.visualize.mistakes import draw_mistakes
 
-        images = self._source.images_at(split, [entry["index"] for entry in report["worst"]]) if self._source else []
-        return draw_report(report, self.labels, images)
+        images = self._source.images_at(split, worst_rows(report)) if self._source else []
+        draw = (lambda worst: draw_mistakes(images, worst, self.labels)) if images else None
+        return draw_class_report(report, self.labels, draw)
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples of real images where data is at hand, else of noise."""

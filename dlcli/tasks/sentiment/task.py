@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
+from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
@@ -24,7 +25,9 @@ from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
-from dlcli.tasks.logits import LogitsMetric, cross_entropy
+from dlcli.tasks.classes.metric import LogitsMetric
+from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
+from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
 from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
@@ -60,26 +63,19 @@ class SentimentTask:
         self._tokenizer = tokenizer
         self._source = source
         self.model = build_network(config, train, len(labels), len(vocabulary))
-        # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
-        self.model.register_buffer("class_weights", None, persistent=False)
+        register_class_weights(self.model)
 
     @classmethod
     def from_data(cls, config: SentimentConfig, train: TrainConfig, data: Path) -> SentimentTask:
         """Return the task with a new network for the prepared texts."""
         form = open_texts(data)
         classes = form.card.classes
-        if len(classes) < 2:
-            raise DataError(f"{data}: {len(classes)} class; a classifier needs two or more")
-        missing = [name for name in classes if not form.card.counts["train"].get(name)]
-        if missing:
-            raise DataError(
-                f"{data}: no text of the class {missing[0]!r} to train on", hint="prepare the data again without it"
-            )
+        require_classes(form.card, data, "text")
         vocabulary = form.vocabulary()
         source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
         task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), source)
         if config.class_weights == "balanced":
-            task.model.class_weights = torch.from_numpy(source.class_weights())
+            register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
             load_vectors(task.model, Path(config.embedding), vocabulary)
         return task
@@ -141,7 +137,7 @@ class SentimentTask:
         """Minimise the cross-entropy."""
         labels = batch["labels"]
         logits = self.model(batch["tokens"], batch["lengths"])
-        loss = cross_entropy(logits, labels, self._config.label_smoothing, self.model.class_weights)  # type: ignore[arg-type]
+        loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def infer(self, batch: Batch) -> Outputs:
@@ -156,16 +152,16 @@ class SentimentTask:
         """Return None: texts are no picture."""
         return None
 
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield the figures of each class, and the worst mistakes with their texts."""
+        return class_tables(report, self.labels, self._texts().texts(split, worst_rows(report)))
+
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix, the curves, and the worst mistakes as texts."""
-        from dlcli.tasks.sentiment.drawing import draw_report
+        from dlcli.visualize.text_mistakes import draw_text_mistakes
 
-        texts = self.describe(split, [entry["index"] for entry in report["worst"]])
-        return draw_report(report, self.labels, texts)
-
-    def describe(self, split: str, rows: list[int]) -> list[str]:
-        """Return the texts that stand at these `rows` of a split."""
-        return self._texts().texts(split, rows)
+        texts = self._texts().texts(split, worst_rows(report))
+        return draw_class_report(report, self.labels, lambda worst: draw_text_mistakes(worst, texts, self.labels))
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
         """Return the figures of TF-IDF and logistic regression, fitted on the same training part."""

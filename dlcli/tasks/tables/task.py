@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from dlcli.core.errors import RunError
+from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
@@ -21,15 +22,15 @@ from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
-from dlcli.metrics.regression import RegressionMetric
 from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
-from dlcli.tasks.logits import LogitsMetric, cross_entropy
+from dlcli.tasks.classes.metric import LogitsMetric
+from dlcli.tasks.classes.report import class_tables, draw_class_report
+from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
 from dlcli.tasks.tables.building import at_hand, build_network, open_for, plain_columns, plan_export
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig
+from dlcli.tasks.tables.metric import TableRegressionMetric
 from dlcli.tasks.tables.source import TableSource
-
-NUM_WORST = 25
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,
@@ -37,34 +38,6 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "smooth-l1": F.smooth_l1_loss,
     "huber": F.huber_loss,
 }
-
-
-class TableRegressionMetric:
-    """The regression metric, fed from batches."""
-
-    def __init__(self, std: float, loss: str) -> None:
-        self._metric = RegressionMetric(std, loss)
-        self._rows: list[np.ndarray] = []
-
-    def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take in (N,) predictions, targets and row numbers."""
-        self._rows.append(batch["rows"].cpu().numpy())
-        self._metric.update(outputs["prediction"].float().cpu().numpy(), batch["targets"].cpu().numpy())
-
-    def merge(self, other: TableRegressionMetric) -> None:
-        """Take in what another process has seen."""
-        self._rows += other._rows
-        self._metric.merge(other._metric)
-
-    def compute(self) -> dict[str, float]:
-        """Return the figures; `loss` in standard units, the others in the target's own."""
-        return self._metric.compute()
-
-    def report(self) -> dict[str, Any]:
-        """Return figures, points for the pictures and the rows of largest error."""
-        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
-        worst = [{**entry, "index": int(rows[int(entry["index"])])} for entry in self._metric.worst(NUM_WORST)]
-        return {**self._metric.report(), "worst": worst}
 
 
 class RegressionTask:
@@ -161,6 +134,11 @@ class RegressionTask:
         """Return nothing: rows of numbers are no picture."""
         return
 
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield no table: the figures say it all."""
+        del report, split
+        return iter(())
+
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the predictions against the truth, and the errors."""
         del split
@@ -197,17 +175,17 @@ class TableClassificationTask:
         self._source = source
         self.inputs = columns.inputs
         self.model: TableClassifier = TableClassifier(build_network(config, columns, len(labels)))
-        # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
-        self.model.register_buffer("class_weights", None, persistent=False)
+        register_class_weights(self.model)
 
     @classmethod
     def from_data(cls, config: TableClassificationConfig, train: TrainConfig, data: Path) -> TableClassificationTask:
         """Return the task with a new network for the prepared table."""
         form = open_for(CLASSIFICATION, data)
+        require_classes(form.card, data, "row")
         source = TableSource(form, None, train, num_bins=config.bins, labels=form.card.classes)
         task = cls(config, train, form.card.classes, source.columns, source)
         if config.class_weights == "balanced":
-            task.model.class_weights = torch.from_numpy(source.class_weights(len(task.labels)))
+            register_class_weights(task.model, source.class_weights(len(task.labels)))
         return task
 
     @classmethod
@@ -246,7 +224,7 @@ class TableClassificationTask:
         """Minimise the mean cross-entropy of the members, each by its own logits."""
         logits = self.model.members(*(batch[name] for name in self.inputs))
         labels: Tensor = batch["labels"]
-        weights: Tensor | None = self.model.class_weights  # type: ignore[assignment]
+        weights = class_weights_of(self.model)
         loss = cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)), self._config.label_smoothing, weights)
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
@@ -268,16 +246,15 @@ class TableClassificationTask:
         """Return nothing: rows of numbers are no picture."""
         return
 
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield the figures of each class."""
+        del split
+        return class_tables(report, self.labels)
+
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix and the curves."""
         del split
-        from dlcli.visualize.confusion import draw_confusion
-        from dlcli.visualize.scores import draw_pr_curves, draw_roc_curves
-
-        yield "confusion.png", draw_confusion(np.asarray(report["confusion"]), self.labels)
-        if any(curve is not None for curve in report["curves"]["pr"]):
-            yield "pr.png", draw_pr_curves(report["curves"], self.labels)
-            yield "roc.png", draw_roc_curves(report["curves"], self.labels)
+        return draw_class_report(report, self.labels)
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples of real rows where data is at hand."""

@@ -17,13 +17,15 @@ from dl_toy.dataset import read_numbers
 from dl_toy.options import NETWORKS, ToyConfig
 from dlcli.core.errors import DataError
 from dlcli.core.registry import load_object
+from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
+from dlcli.data.codec import Arrays
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.splitting import stratified_part
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Outputs, Update
+from dlcli.engine.task import Batch, Goal, Update
 from dlcli.export.plan import ExportPlan
 
 
@@ -50,9 +52,9 @@ class SquaredError:
     def __init__(self) -> None:
         self._total, self._count = 0.0, 0
 
-    def update(self, batch: Batch, outputs: Outputs) -> None:
+    def update(self, batch: Arrays, outputs: Arrays) -> None:
         """Take in (N, 1) values and targets."""
-        self._total += float(F.mse_loss(outputs["values"].cpu(), batch["targets"].cpu(), reduction="sum"))
+        self._total += float(np.square(outputs["values"] - batch["targets"]).sum())
         self._count += len(batch["targets"])
 
     def merge(self, other: SquaredError) -> None:
@@ -141,6 +143,11 @@ class ToyTask:
     def samples(self) -> np.ndarray | None:
         """Return None: numbers are no picture."""
         return None
+
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield no table."""
+        del report, split
+        return iter(())
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield no picture."""

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError
@@ -18,12 +17,8 @@ from dlcli.tasks.classification import task as task_module
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS
 from dlcli.tasks.classification.task import ClassificationTask
-from dlcli.tasks.logits import cross_entropy
 
 CPU = Device(torch.device("cpu"))
-GENERATOR = torch.Generator().manual_seed(0)
-LOGITS = torch.randn(12, 4, generator=GENERATOR)
-LABELS = torch.arange(12) % 4
 TWO = {"a": 20, "b": 20}
 
 
@@ -46,22 +41,6 @@ def restored(task, data):
 
 def accuracy(task, split="test"):
     return evaluate(task, task.loader(split), CPU).compute()["accuracy"]
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_without_weights_the_loss_is_torchs(smoothing):
-    expected = F.cross_entropy(LOGITS, LABELS, label_smoothing=smoothing)
-    torch.testing.assert_close(cross_entropy(LOGITS, LABELS, smoothing, None), expected)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_weighted_losses_of_two_halves_make_that_of_the_whole(smoothing):
-    weights = torch.tensor([0.2, 1.0, 3.0, 0.5])
-    order = LABELS.argsort()  # so that the halves differ in their classes
-    logits, labels = LOGITS[order], LABELS[order]
-    whole = cross_entropy(logits, labels, smoothing, weights)
-    halves = [cross_entropy(logits[part], labels[part], smoothing, weights) for part in (slice(0, 5), slice(5, 12))]
-    torch.testing.assert_close((halves[0] * 5 + halves[1] * 7) / 12, whole)
 
 
 def test_rare_classes_weigh_more_and_the_mean_over_images_is_one(make_images, open_task):

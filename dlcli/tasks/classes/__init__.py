@@ -1,0 +1,1 @@
+"""What the tasks that put items into classes share."""

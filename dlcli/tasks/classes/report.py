@@ -1,0 +1,58 @@
+"""The tables and pictures of a report on classes, from what `LogitsMetric.report` returns. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.console import shorten
+from dlcli.core.table import Table, table_of_entries
+
+MAX_MISTAKES, MAX_SHOWN = 5, 60
+"""Mistakes that are printed, and characters of each; JSON has more, and all of the text."""
+
+DrawMistakes = Callable[[Sequence[Mapping[str, Any]]], np.ndarray]
+"""Draws mistakes (`index`, `label`, `predicted`, `confidence`), (H, W, 3) uint8."""
+
+
+def worst_rows(report: Mapping[str, Any]) -> list[int]:
+    """Return the places of the worst mistakes in their split."""
+    return [entry["index"] for entry in report["worst"]]
+
+
+def class_tables(
+    report: Mapping[str, Any], labels: Sequence[str], worst_texts: Sequence[str] | None = None
+) -> Iterator[Table]:
+    """Yield the figures of each class, and where items are words the worst mistakes with their text.
+
+    Args:
+        report: as `LogitsMetric.report` returns it.
+        labels: the class names.
+        worst_texts: the text of each of the worst mistakes; None where items have no text.
+    """
+    yield table_of_entries("per_class", report["per_class"])
+    if worst_texts is None:
+        return
+    entries = [{**entry, "text": text} for entry, text in zip(report["worst"], worst_texts, strict=True)]
+    rows = [
+        [labels[e["label"]], labels[e["predicted"]], e["confidence"], shorten(e["text"], MAX_SHOWN)]
+        for e in entries[:MAX_MISTAKES]
+    ]
+    yield Table("worst", ["true", "taken for", "probability", "the worst mistakes"], rows, entries)
+
+
+def draw_class_report(
+    report: Mapping[str, Any], labels: Sequence[str], draw_mistakes: DrawMistakes | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield file names and (H, W, 3) uint8 pictures: confusion matrix, PR and ROC curves, worst mistakes."""
+    from dlcli.visualize.confusion import draw_confusion
+    from dlcli.visualize.scores import draw_pr_curves, draw_roc_curves
+
+    yield "confusion.png", draw_confusion(np.asarray(report["confusion"]), labels)
+    if any(curve is not None for curve in report["curves"]["pr"]):
+        yield "pr.png", draw_pr_curves(report["curves"], labels)
+        yield "roc.png", draw_roc_curves(report["curves"], labels)
+    if draw_mistakes is not None and report["worst"]:
+        yield "mistakes.png", draw_mistakes(report["worst"])
