@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
 
 import pytest
 
-from dlcli.core.files import atomic_file, finite, write_json, write_text
+from dlcli.core.files import atomic_file, file_sha256, finite, hidden_beside, staging_folder, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
@@ -39,3 +40,65 @@ def test_what_json_has_no_number_for_is_null_however_deep_it_lies():
     expected = {"a": None, "b": [1, [None, 2.5], {"c": None}], "d": "nan", "e": True, "f": None}
     assert finite(value) == expected
     assert json.loads(json.dumps(finite(value), allow_nan=False)) == expected
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**18, 2**20 + 3])
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path, size):
+    data = bytes(range(256)) * (size // 256 + 1)
+    path = tmp_path / "a.bin"
+    path.write_bytes(data[:size])
+    assert file_sha256(path) == hashlib.sha256(data[:size]).hexdigest()
+
+
+def test_what_a_block_moves_out_of_its_staging_folder_stays_and_the_folder_goes(tmp_path):
+    target = tmp_path / "new" / "deep" / "model.onnx"
+    with staging_folder(target) as staging:
+        assert staging.parent == target.parent
+        assert staging == hidden_beside(target, "partial")
+        (staging / "draft").write_text("done")
+        (staging / "leftover").write_text("not needed")
+        (staging / "draft").rename(target)
+    assert target.read_text() == "done"
+    assert [path.name for path in target.parent.iterdir()] == ["model.onnx"]
+
+
+def test_the_staging_folder_itself_may_take_the_place(tmp_path):
+    target = tmp_path / "data" / "toy"
+    with staging_folder(target) as staging:
+        (staging / "a.txt").write_text("a")
+        staging.rename(target)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "data",
+        "data/toy",
+        "data/toy/a.txt",
+    ]
+
+
+def test_a_failed_block_leaves_nothing_not_even_the_parents_made_for_it(tmp_path):
+    with pytest.raises(KeyboardInterrupt), staging_folder(tmp_path / "a" / "b" / "toy") as staging:
+        (staging / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_block_leaves_parents_that_were_there_or_are_in_use(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ValueError, match="stop"), staging_folder(tmp_path / "a" / "b" / "toy"):
+        (tmp_path / "a" / "b" / "of-someone-else").write_text("x")
+        raise ValueError("stop")
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["of-someone-else"]
+
+
+def test_a_staging_folder_begins_empty_where_a_killed_process_of_that_number_left_one(tmp_path):
+    leftover = hidden_beside(tmp_path / "toy", "partial")
+    leftover.mkdir()
+    (leftover / "old").write_text("old")
+    with staging_folder(tmp_path / "toy") as staging:
+        assert list(staging.iterdir()) == []
+
+
+def test_where_no_folder_can_be_made_nothing_changes(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError), staging_folder(tmp_path / "file" / "toy"):
+        raise AssertionError("the block must not run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -11,14 +11,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import dlcli
 from dlcli.core.config import to_dict
 from dlcli.core.errors import DataError
-from dlcli.core.files import write_json
+from dlcli.core.files import file_sha256, hidden_beside, staging_folder, write_json
 from dlcli.data.card import CARD_NAME, Card, read_card
 
 Report = Callable[[str], None]
@@ -115,11 +115,7 @@ def _sources(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def _file_fingerprint(path: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _folder_fingerprint(folder: Path) -> dict[str, Any]:
@@ -197,39 +193,39 @@ def _is_leftover(path: Path, pid: int) -> bool:
 
 @contextmanager
 def _staging(target: Path, shown: Path, space_needed: Callable[[], int]) -> Iterator[Path]:
-    """Give a hidden empty folder beside the destination; if the block fails, it is removed with those made for it."""
-    staging = _beside(target, "partial")
-    made = [parent for parent in target.parents if not parent.exists()]
+    """Make a folder for the new dataset beside its destination.
+
+    Raises:
+        DataError: in place of the operating system's errors, with what a full disk needs.
+    """
     try:
-        staging.mkdir(parents=True)
-        yield staging
+        with staging_folder(target) as staging, _full_disk_explained(target, shown, space_needed):
+            yield staging
     except OSError as error:
-        free = shutil.disk_usage(next(parent for parent in target.parents if parent.exists())).free
-        _remove(staging, made)
-        if error.errno in _FULL:
-            raise DataError(
-                f"{shown}: the disk is full",
-                details=[f"about {space_needed() / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB were left at the end"],
-                hint="free some space, or give a folder on another disk with --out",
-            ) from None
-        is_ours = error.filename is None or str(error.filename).startswith(str(staging))
+        hidden = str(hidden_beside(target, "partial"))
+        is_ours = error.filename is None or str(error.filename).startswith(hidden)
         raise DataError(f"{shown if is_ours else error.filename}: {error.strerror or error}") from error
-    except BaseException:
-        _remove(staging, made)
-        raise
 
 
-def _remove(staging: Path, made: Sequence[Path]) -> None:
-    shutil.rmtree(staging, ignore_errors=True)
-    for folder in made:
-        with suppress(OSError):  # it was not made, or someone else has put something into it
-            folder.rmdir()
+@contextmanager
+def _full_disk_explained(target: Path, shown: Path, space_needed: Callable[[], int]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        free = shutil.disk_usage(target.parent).free
+        raise DataError(
+            f"{shown}: the disk is full",
+            details=[f"about {space_needed() / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB were left at the end"],
+            hint="free some space, or give a folder on another disk with --out",
+        ) from None
 
 
 def _take_place(staging: Path, target: Path) -> None:
     """Put the new folder where the old one is; the old one is removed after (ext4: creating files after a large
     removal is several times slower)."""
-    old = _beside(target, "old")
+    old = hidden_beside(target, "old")
     if not target.exists():
         staging.rename(target)
         return
@@ -240,7 +236,3 @@ def _take_place(staging: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(target: Path, kind: str) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.{kind}")

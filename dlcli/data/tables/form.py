@@ -9,7 +9,6 @@ from the rows that train.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.core.files import atomic_file
+from dlcli.core.files import atomic_file, file_sha256
 from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.tables.rows import Sheet, is_missing, read_sheet, to_number
@@ -249,11 +248,7 @@ def write_packed(folder: Path, rows: TableRows) -> None:
 
 def _fingerprint(folder: Path) -> np.ndarray:
     """Return the SHA-256 of table.csv, (32,) uint8: a packed copy of another one is stale."""
-    with (folder / TABLE_NAME).open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(2**20):
-            digest.update(block)
-    return np.frombuffer(digest.digest(), np.uint8)
+    return np.frombuffer(bytes.fromhex(file_sha256(folder / TABLE_NAME)), np.uint8)
 
 
 def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRows | None:

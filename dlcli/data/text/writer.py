@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.core.files import write_json
+from dlcli.core.files import file_sha256, write_json
 from dlcli.data.text.vocabulary import Vocabulary
 
 FOLDER = "packed"
@@ -261,7 +261,7 @@ def seal(root: Path, splits: Iterable[str], coding: str) -> None:
         entries[split] = {
             "bytes": facts.st_size,
             "changed_ns": facts.st_mtime_ns,
-            "sha256": _sha256(path),
+            "sha256": file_sha256(path),
             "coding": coding,
         }
     write_json(root / FOLDER / INDEX, {"schema": SCHEMA, "splits": entries})
@@ -278,7 +278,7 @@ def is_fresh(root: Path, split: str, coding: str) -> bool:
     facts = jsonl_file(root, split).stat()
     if entry.get("bytes") != facts.st_size:
         return False
-    return entry.get("changed_ns") == facts.st_mtime_ns or entry.get("sha256") == _sha256(jsonl_file(root, split))
+    return entry.get("changed_ns") == facts.st_mtime_ns or entry.get("sha256") == file_sha256(jsonl_file(root, split))
 
 
 def read_index(root: Path) -> dict[str, Any]:
@@ -288,11 +288,3 @@ def read_index(root: Path) -> dict[str, Any]:
         return dict(value["splits"]) if value["schema"] == SCHEMA else {}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
