@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from dlcli.models.modes import evaluating
 from dlcli.models.receptive_field import measure_receptive_field
 
 
@@ -64,7 +65,14 @@ def summarise(model: nn.Module, example: Tensor) -> Summary:
     counter = FlopCounterMode(display=False)
     layers: dict[str, LayerSummary] = {}
     # The fused attention kernels are not in the counter's table; the plain ones are made of products that are.
-    with _evaluating(model), _recording(model, layers), _without_fast_attention(), torch.no_grad(), counter:
+    with (
+        evaluating(model),
+        torch.random.fork_rng(devices=[]),
+        _recording(model, layers),
+        _without_fast_attention(),
+        torch.no_grad(),
+        counter,
+    ):
         model(item)
     parameters = list(model.parameters())
     return Summary(
@@ -75,18 +83,6 @@ def summarise(model: nn.Module, example: Tensor) -> Summary:
         parameter_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
         receptive_field=measure_receptive_field(model, item) if item.ndim == 4 else None,
     )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        for module, mode in modes.items():  # model.train(mode) would set all alike
-            module.training = mode
 
 
 @contextmanager

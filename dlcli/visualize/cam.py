@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.modes import evaluating
 from dlcli.visualize.canvas import add_title, as_rgb, colour_bar, enlarge, stack
-from dlcli.visualize.features import evaluating, layer_module, run_order
+from dlcli.visualize.features import layer_module, run_order
 
 STRONGEST = 0.65
 """The heat's share of a pixel where it is 1; more would hide what lies under it."""

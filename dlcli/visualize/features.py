@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError, did_you_mean
+from dlcli.models.modes import evaluating
 from dlcli.visualize.canvas import MIN_CELL_PX, add_title, tile
 
 CONSTANT = (48, 48, 48)
@@ -35,18 +35,6 @@ class Layer:
     name: str
     kind: str
     shape: tuple[int, int, int]
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model into evaluation mode, and every module back into its own mode afterwards, also on an error."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, is_training in modes.items():
-            module.training = is_training
 
 
 def run_order(model: nn.Module, example: Tensor) -> list[Layer]:

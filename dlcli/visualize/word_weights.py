@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.modes import evaluating
+from dlcli.models.text.attention import Attends
 
 
 def embedding_of(model: nn.Module) -> nn.Embedding:
@@ -39,15 +39,15 @@ def word_weights(
     Returns:
         (T,) float64 weights from 0 on, their sum 1 where not all are 0.
     """
-    model.eval()
-    if hasattr(model, "attention") and not by_gradient:
-        with torch.no_grad():
-            logits = model(tokens, lengths)[0].float()
-            weights = cast(Any, model).attention(tokens, lengths)[0].double().numpy()
-        origin = "attention"
-    else:
-        logits, weights = _saliency(model, tokens, lengths)
-        origin = "gradient x word vector"
+    with evaluating(model):
+        if isinstance(model, Attends) and not by_gradient:
+            with torch.no_grad():
+                logits = model(tokens, lengths)[0].float()
+                weights = model.attention(tokens, lengths)[0].double().numpy()
+            origin = "attention"
+        else:
+            logits, weights = _saliency(model, tokens, lengths)
+            origin = "gradient x word vector"
     index = int(logits.argmax())
     total = weights.sum()
     return weights / total if total > 0 else weights, index, float(logits.softmax(0)[index]), origin

@@ -97,3 +97,20 @@ def test_a_broken_toml_is_a_usage_error(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UsageError, match=r"c\.toml"):
         read_toml(path)
+
+
+@dataclass(frozen=True)
+class Longer(Example):
+    """Options that begin with those of another class."""
+
+    rate: float = option(0.25, "slower", flag="lr")
+    last: str = option("end", "its own", is_advanced=True)
+
+
+def test_the_fields_of_a_derived_class_stand_where_the_base_has_them_and_then_its_own():
+    base, derived = fields_of(Example), fields_of(Longer)
+    assert [info.name for info in derived] == [*(info.name for info in base), "last"]
+    by_name = {info.name: info for info in derived}
+    assert (by_name["rate"].default, by_name["rate"].option.help) == (0.25, "slower")
+    assert [info.name for info in derived if info.option.is_advanced] == ["last"]
+    assert resolve(Longer, [Layer(None, {"last": "new"})]).last == "new"

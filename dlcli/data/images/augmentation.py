@@ -66,7 +66,7 @@ class BatchAugmentation:
         """
         if not plan:
             return images
-        if images.device.type == "cpu":
+        if images.is_cpu:  # numpy reads the memory as it is
             rows = images.permute(0, 2, 3, 1).numpy()
             numbers = {name: value.numpy() for name, value in plan.items()}
             return torch.from_numpy(self._apply_numpy(rows, numbers)).permute(0, 3, 1, 2)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
 
 from dlcli.models.text.masking import is_token, new_embedding
 from dlcli.models.text.recurrent import Recurrent
+
+
+@runtime_checkable
+class Attends(Protocol):
+    """A network of texts that says how much it attends to each word."""
+
+    def __call__(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return (N, C) logits for (N, T) tokens and (N,) lengths."""
+        ...
+
+    def attention(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return (N, T) weights of the words, 0 on padding, their sum 1 for each text."""
+        ...
 
 
 class LSTMAttention(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -220,8 +221,9 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
     build = load_object(NETWORKS[config.model].build)
     known = inspect.signature(build).parameters
     own: dict[str, Any] = {}
+    chosen = asdict(config)
     for name in OWN_OPTIONS:
-        value = getattr(config, name)
+        value = chosen[name]
         if name in known:
             own |= {} if value is None else {name: value}
         elif value not in (None, False) and name != "max_length":

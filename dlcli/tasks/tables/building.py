@@ -15,7 +15,7 @@ from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
 from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.table_mlp import NumericScale, TableMLP
 from dlcli.tasks.tables.columns import NumericColumn, TableColumns
-from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig, read_widths
+from dlcli.tasks.tables.config import TableConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.source import TableSource
 
@@ -36,9 +36,7 @@ def open_for(task: str, data: Path) -> TableForm:
     return form
 
 
-def build_network(
-    config: RegressionConfig | TableClassificationConfig, columns: TableColumns, out_features: int
-) -> TableMLP:
+def build_network(config: TableConfig, columns: TableColumns, out_features: int) -> TableMLP:
     """Return the network that the configuration names.
 
     Raises:

@@ -28,8 +28,8 @@ def read_widths(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class RegressionConfig:
-    """Options of `dl train` for regression on a table."""
+class TableConfig:
+    """Options of every training on a table."""
 
     model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
@@ -41,6 +41,12 @@ class RegressionConfig:
     )
     ensemble: int = option(1, "average the predictions of N networks", minimum=1, maximum=1000)
     full_batch: bool = option(False, "one step per epoch, over all rows", is_advanced=True)
+
+
+@dataclass(frozen=True)
+class RegressionConfig(TableConfig):
+    """Options of `dl train` for regression on a table."""
+
     loss: str = option("mse", "loss on the standardised target", choices=LOSSES)
     target_noise: float = option(
         0.0,
@@ -53,19 +59,10 @@ class RegressionConfig:
 
 
 @dataclass(frozen=True)
-class TableClassificationConfig:
+class TableClassificationConfig(TableConfig):
     """Options of `dl train` for classification on a table."""
 
-    model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
-    hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
-    activation: str = option("relu", "activation function", choices=ACTIVATIONS, is_advanced=True)
     dropout: float = option(0.1, "dropout rate", minimum=0.0, maximum=0.95)
-    batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
-    bins: int = option(
-        8, "also encode each number by N quantile bins, 0 for none", minimum=0, maximum=256, is_advanced=True
-    )
-    ensemble: int = option(1, "average the predictions of N networks", minimum=1, maximum=1000)
-    full_batch: bool = option(False, "one step per epoch, over all rows", is_advanced=True)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9)
     class_weights: str = option(
         "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
