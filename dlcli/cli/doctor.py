@@ -23,7 +23,7 @@ MAX_CHECKED = 2000
 def build(rest: list[str]) -> Any:
     """Return the command."""
     del rest
-    arguments = [Argument("subject", "a prepared folder or a run; without it the machine", is_required=False)]
+    arguments = [Argument("subject", "a prepared folder or a run (default: the machine)", is_required=False)]
     return make_command("doctor", "Check the machine, a dataset or a run.", _doctor, arguments=arguments)
 
 

@@ -22,11 +22,11 @@ from dlcli.core.table import Table
 class EvalOptions:
     """What is measured, and what must be met."""
 
-    split: str = option("test", "the part of the data", choices=("test", "valid", "train"))
-    data: str | None = option(None, "prepared data (default: the run's own)", metavar="DIR")
-    fail_under: tuple[str, ...] = option((), "exit 7 where a metric is worse than this", metavar="METRIC=X")
-    plots: bool = option(True, "draw plots into the run; --no-plots for none")
-    baseline: bool = option(False, "beside it, what simple models reach on the same data")
+    split: str = option("test", "split to evaluate on", choices=("test", "valid", "train"))
+    data: str | None = option(None, "prepared data (default: the run's)", metavar="DIR")
+    fail_under: tuple[str, ...] = option((), "exit 7 if a metric is worse than this (repeatable)", metavar="METRIC=X")
+    plots: bool = option(True, "save plots in the run, or not")
+    baseline: bool = option(False, "also evaluate simple models on the same data")
 
 
 def build(rest: list[str]) -> Any:
@@ -38,7 +38,7 @@ def build(rest: list[str]) -> Any:
 
     return make_command(
         "eval",
-        "Measure a run on data it has not seen.",
+        "Evaluate a run on its test data or another split.",
         run,
         arguments=[Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model")],
         configs=[EvalOptions, *inference, Compute],

@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 class ModelsOptions:
     """At which size a network is looked at."""
 
-    image_size: int | None = option(None, "side in pixels (default: the network's own)", minimum=1, maximum=4096)
-    channels: int | None = option(None, "channels of the input", minimum=1, maximum=4)
-    num_classes: int | None = option(None, "classes it tells apart", minimum=1)
-    all: bool = option(False, "list torchvision's classifiers too")
+    image_size: int | None = option(None, "image side in pixels (default: the network's)", minimum=1, maximum=4096)
+    channels: int | None = option(None, "input channels", minimum=1, maximum=4)
+    num_classes: int | None = option(None, "number of classes", minimum=1)
+    all: bool = option(False, "also list torchvision's classifiers")
 
 
 def build(rest: list[str]) -> Any:
     """Return the command."""
     del rest
-    arguments = [
-        Argument("name", "show the layers, parameters, FLOPs and receptive field of this one", is_required=False)
-    ]
+    arguments = [Argument("name", "network to show: layers, parameters, FLOPs, receptive field", is_required=False)]
     return make_command(
-        "models", "List the networks, or look into one.", _models, arguments=arguments, configs=[ModelsOptions]
+        "models", "List the networks, or show one.", _models, arguments=arguments, configs=[ModelsOptions]
     )
 
 
