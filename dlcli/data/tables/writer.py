@@ -13,7 +13,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError, did_you_mean
 from dlcli.data.card import Card
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import stratified_part
 from dlcli.data.tables.form import (
     CATEGORICAL,
     CLASSIFICATION,

@@ -14,7 +14,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.images.writer import PixelSplit, write_pixels
 from dlcli.data.importing.preparing import Report
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import stratified_part
 from dlcli.datasets.images.options import DigitsOptions
 
 _MAX_VALUE = 16  # each pixel counts the set pixels of a 4 x 4 block

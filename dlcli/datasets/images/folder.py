@@ -31,7 +31,7 @@ from dlcli.data.images.form import class_folders, find_splits, image_names
 from dlcli.data.images.pixels import PixelStatistics, leak_warning
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import stratified_part
 from dlcli.datasets.images.options import ImageFolderOptions
 
 _MAX_NAMED = 20  # bad files that the card names

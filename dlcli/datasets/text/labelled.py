@@ -17,7 +17,7 @@ import numpy as np
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import stratified_part
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.form import SPLITS
 from dlcli.data.text.rows import CSV, JSONL, TSV, TextRows

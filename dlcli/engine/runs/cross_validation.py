@@ -32,7 +32,7 @@ from dlcli.core.run_dir import (
     remove_run,
 )
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.folds import num_folds
+from dlcli.data.parts import num_folds
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.request import TrainRequest

@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
@@ -24,7 +22,7 @@ from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import ALL, part
 from dlcli.tasks.classification.config import ClassificationConfig
 
 EVAL_BATCH = 256
@@ -97,21 +95,8 @@ class ImageSource:
         return self._config.flip and self._config.flip_mode == "alternating"
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the folder that a split is read from (of a fold it is all of them) and the indices in it.
-
-        The validation part is the data's own where it has one, else a stratified part of the training split.
-        """
-        splits = self.form.splits()
-        if self._train.fold is not None:
-            labels = self._labels(ALL)
-            return ALL, part_of_fold(split, len(labels), self._train, labels=labels)
-        if split in ("train", "valid") and "valid" not in splits and "train" in splits:
-            labels = self.form.labels("train")
-            is_valid = stratified_part(labels, self._train.val_fraction, self._train.seed)
-            return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
-        if split not in splits:
-            raise DataError(f"{self.form.root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
-        return split, np.arange(len(self.form.labels(split)))
+        """Return the folder that a split is read from and the indices in it: see `dlcli.data.parts.part`."""
+        return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
 
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over images."""

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
@@ -22,6 +22,7 @@ from dlcli.data.images.form import ImagesForm, open_images
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
+from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
 from dlcli.export.plan import ExportPlan
@@ -117,9 +118,7 @@ class ClassificationTask:
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
         """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
-        if self._source is None:
-            raise DataError("no data is at hand", hint="name it with --data DIR")
-        return self._source.loader(split, training=training, shard=shard)
+        return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the one optimizer."""

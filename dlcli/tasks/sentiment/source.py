@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.folds import ALL, part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Shard
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import ALL, part
 from dlcli.data.text.form import TextForm
 from dlcli.data.text.loader import BucketedOrder, pad, text_loader
 from dlcli.data.text.vocabulary import UNK
@@ -62,25 +60,18 @@ class TextSource:
         return self.form.card
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the split that the texts are read from (of a fold it is all of them) and the rows in it.
+        """Return the split that the texts are read from and the rows in it: see `dlcli.data.parts.part`."""
+        return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
 
-        The validation part is the data's own where it has one, else a stratified part of the training split.
-        """
-        splits = self.form.splits()
-        if self._train.fold is not None:
-            labels = self._arrays(ALL)[2]
-            return ALL, part_of_fold(split, len(labels), self._train, labels=labels)
-        if split in ("train", "valid") and "valid" not in splits and "train" in splits:
-            is_valid = stratified_part(self.form.labels("train"), self._train.val_fraction, self._train.seed)
-            return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
-        if split not in splits:
-            raise DataError(f"{self.form.root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
-        return split, np.arange(len(self.form.labels(split)))
+    def _labels(self, split: str) -> np.ndarray:
+        """Return the run's class index of each text of a split, or of all."""
+        own = self.form.splits() if split == ALL else (split,)
+        return np.concatenate([self._to_run[self.form.labels(name)] for name in own])
 
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over texts."""
         split, rows = self._part("train")
-        return balanced_weights(self._arrays(split)[2][rows], self._num_classes)
+        return balanced_weights(self._labels(split)[rows], self._num_classes)
 
     def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader:
         """Return a process's share of the batches of a split, for `training` shuffled within lengths."""
@@ -127,7 +118,7 @@ class TextSource:
     def texts_and_labels(self, split: str) -> tuple[list[str], np.ndarray]:
         """Return every text of a split with its class index."""
         own, rows = self._part(split)
-        return self._texts(own, rows.tolist()), self._arrays(own)[2][rows]
+        return self._texts(own, rows.tolist()), self._labels(own)[rows]
 
     def some_tokens(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, T) tokens and (N,) lengths of up to `count` texts of unequal lengths."""

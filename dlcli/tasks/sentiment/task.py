@@ -20,6 +20,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
+from dlcli.data.parts import at_hand
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
@@ -123,12 +124,7 @@ class SentimentTask:
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
         """Return a process's share of the batches of a split, texts of like length together."""
-        return self._texts().loader(split, training=training, shard=shard)
-
-    def _texts(self) -> TextSource:
-        if self._source is None:
-            raise DataError("no data is at hand", hint="name it with --data DIR")
-        return self._source
+        return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the one optimizer."""
@@ -155,21 +151,21 @@ class SentimentTask:
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the figures of each class, and the worst mistakes with their texts."""
-        return class_tables(report, self.labels, self._texts().texts(split, worst_rows(report)))
+        return class_tables(report, self.labels, at_hand(self._source).texts(split, worst_rows(report)))
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix, the curves, and the worst mistakes as texts."""
         from dlcli.visualize.text_mistakes import draw_text_mistakes
 
-        texts = self._texts().texts(split, worst_rows(report))
+        texts = at_hand(self._source).texts(split, worst_rows(report))
         return draw_class_report(report, self.labels, lambda worst: draw_text_mistakes(worst, texts, self.labels))
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
         """Return the figures of TF-IDF and logistic regression, fitted on the same training part."""
         from dlcli.tasks.sentiment.baseline import tfidf_baseline
 
-        train_texts, train_labels = self._texts().texts_and_labels("train")
-        texts, labels = self._texts().texts_and_labels(split)
+        train_texts, train_labels = at_hand(self._source).texts_and_labels("train")
+        texts, labels = at_hand(self._source).texts_and_labels(split)
         figures = tfidf_baseline(
             train_texts, train_labels, texts, labels, num_classes=len(self.labels), strip=self._tokenizer["strip"]
         )

@@ -96,14 +96,3 @@ def plain_columns(num_columns: int = 8) -> TableColumns:
     return TableColumns(
         tuple(NumericColumn(f"column_{index}", 0.0, 0.0, 1.0, ()) for index in range(1, num_columns + 1)), (), "target"
     )
-
-
-def at_hand(source: TableSource | None) -> TableSource:
-    """Return the rows.
-
-    Raises:
-        DataError: the run stands alone, without data.
-    """
-    if source is None:
-        raise DataError("no data is at hand", hint="name it with --data DIR")
-    return source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,11 @@ from torch import Tensor
 from dlcli.core.errors import DataError, did_you_mean
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
-from dlcli.data.folds import part_of_fold
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.data.splitting import stratified_part
-from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
+from dlcli.data.parts import ALL, part
+from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
 
 EVAL_BATCH = 8192
@@ -43,16 +43,14 @@ def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
     Raises:
         DataError: there is no such split, or no column to group by.
     """
-    labels = form.rows.targets if form.card.classes else None
-    if train.fold is not None:
-        groups = _groups(form, train.group) if train.group is not None else None
-        return part_of_fold(split, form.num_rows, train, labels=labels, groups=groups)
-    if split not in ("train", "valid"):
-        return form.split_rows(split)
-    rows = form.split_rows("train")
-    strata = labels[rows] if labels is not None else np.zeros(len(rows), np.int64)
-    is_valid = stratified_part(strata, train.val_fraction, train.seed)
-    return np.asarray(rows[is_valid if split == "valid" else ~is_valid])
+
+    def labels_of(folder: str) -> np.ndarray:
+        labels = form.rows.targets if form.card.classes else np.zeros(form.num_rows, np.int64)
+        return labels if folder == ALL else labels[form.split_rows(folder)]
+
+    groups_of = functools.partial(_groups, form)
+    folder, indices = part(split, SPLITS, train, labels_of, root=form.root, groups_of=groups_of)
+    return indices if folder == ALL else form.split_rows(folder)[indices]
 
 
 def _groups(form: TableForm, name: str) -> np.ndarray:

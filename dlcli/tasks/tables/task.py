@@ -18,6 +18,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
+from dlcli.data.parts import at_hand
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
@@ -26,7 +27,7 @@ from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report
 from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
-from dlcli.tasks.tables.building import at_hand, build_network, open_for, plain_columns, plan_export
+from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig
 from dlcli.tasks.tables.metric import TableRegressionMetric

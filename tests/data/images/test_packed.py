@@ -94,3 +94,12 @@ def test_large_images_are_not_packed():
     assert packed.is_packable(CARD)
     assert not packed.is_packable(dataclasses.replace(CARD, details={"image_size": [65, 64]}))
     assert not packed.is_packable(dataclasses.replace(CARD, details={"image_size": None}))
+
+
+def test_stacked_parts_answer_as_one_array():
+    random = np.random.default_rng(0)
+    whole = random.integers(0, 255, (20, 3, 2), dtype=np.uint8)
+    stacked = packed.Stacked([whole[:7], whole[7:8], whole[8:]])
+    rows = random.permutation(20)[:9]
+    assert stacked.shape == whole.shape
+    assert np.array_equal(stacked[rows], whole[rows])

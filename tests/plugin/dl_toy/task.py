@@ -15,7 +15,6 @@ from torch.optim import Optimizer
 
 from dl_toy.dataset import read_numbers
 from dl_toy.options import NETWORKS, ToyConfig
-from dlcli.core.errors import DataError
 from dlcli.core.registry import load_object
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
@@ -23,7 +22,7 @@ from dlcli.data.card import Card, read_card
 from dlcli.data.codec import Arrays
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.data.splitting import stratified_part
+from dlcli.data.parts import at_hand, stratified_part
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Update
 from dlcli.export.plan import ExportPlan
@@ -113,9 +112,7 @@ class ToyTask:
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
         """Return the batches of a split, for `training` shuffled; `valid` is cut out of the training rows."""
-        if self._data is None:
-            raise DataError("no data is at hand", hint="name it with --data DIR")
-        rows = read_numbers(self._data, "train" if split == "valid" else split)
+        rows = read_numbers(at_hand(self._data), "train" if split == "valid" else split)
         chosen = np.ones(len(rows), dtype=bool)
         if split in ("train", "valid"):
             is_valid = stratified_part(np.zeros(len(rows)), self._train.val_fraction, self._train.seed)

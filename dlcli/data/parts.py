@@ -1,17 +1,19 @@
-"""Cross-validation: which items a fold tests and which it trains on, as a function of the seed alone."""
+"""Which items of the data train, validate and test: splits, the validation part and folds, from the seed alone."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import LOO, TrainConfig
-from dlcli.data.splitting import stratified_part
+
+SourceT = TypeVar("SourceT")
 
 ALL = "all"
 """All splits of a dataset, one after the other: what folds are cut from."""
@@ -20,6 +22,73 @@ MAX_LEAVE_ONE_OUT = 2000
 """Each item costs a training."""
 
 MAX_INDEX_BYTES = 1 << 28
+
+
+def part(
+    split: str,
+    splits: Sequence[str],
+    train: TrainConfig,
+    labels_of: Callable[[str], np.ndarray],
+    *,
+    root: Path,
+    groups_of: Callable[[str], np.ndarray] | None = None,
+) -> tuple[str, np.ndarray]:
+    """Return the prepared split that a part is read from (`ALL` of them for a fold), and (K,) int64 indices in it.
+
+    The validation part is the data's own where it has one, else a stratified part of the training split.
+
+    Args:
+        split: train, valid, test, or another split of the data.
+        splits: those there are, in the order in which `ALL` joins them.
+        train: names the fold, if any, the seed and the validation's share.
+        labels_of: split or `ALL` -> (N,) integers, so that every part has each class's share; zeros without classes.
+        root: the data's folder, for messages.
+        groups_of: name -> (N,) integers over `ALL`; items of one group are in one part. None where nothing groups.
+
+    Raises:
+        UsageError: there is no such fold.
+        DataError: there is no such split or part, or the data is too small for so many folds.
+    """
+    if train.fold is not None:
+        labels = labels_of(ALL)
+        groups = groups_of(train.group) if groups_of is not None and train.group is not None else None
+        return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups)
+    if split in ("train", "valid") and "valid" not in splits and "train" in splits:
+        is_valid = stratified_part(labels_of("train"), train.val_fraction, train.seed)
+        return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
+    if split not in splits:
+        raise DataError(f"{root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
+    return split, np.arange(len(labels_of(split)))
+
+
+def at_hand(source: SourceT | None) -> SourceT:
+    """Return the source of a task's items.
+
+    Raises:
+        DataError: the run stands alone, without data.
+    """
+    if source is None:
+        raise DataError("no data is at hand", hint="name it with --data DIR")
+    return source
+
+
+def stratified_part(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return which items belong to the part, (N,) bool.
+
+    Each class gives `round(fraction * n)` of its n items, at least one and never its last; a class with a single
+    item gives none. The same labels, fraction and seed give the same part.
+
+    Args:
+        labels: (N,) class indices.
+        fraction: of each class, in [0, 1].
+    """
+    generator = np.random.default_rng(seed)
+    is_part = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = min(max(round(fraction * len(rows)), 1), len(rows) - 1) if fraction > 0 else 0
+        is_part[generator.permutation(rows)[:count]] = True
+    return is_part
 
 
 def part_of_fold(

@@ -1,20 +1,96 @@
-"""Folds: every item is tested once, none is trained and tested on, classes and groups are respected."""
+"""Parts: every item is in one of them, each class has its share, groups stay whole, folds test every item once."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig, is_cross_validation
-from dlcli.data.folds import assign_folds, num_folds, part_of_fold, read_splits
-from dlcli.data.images.packed import Stacked
+from dlcli.data.parts import ALL, assign_folds, at_hand, num_folds, part, part_of_fold, read_splits, stratified_part
 
 LABELS = np.array([0] * 50 + [1] * 31 + [2] * 7)
 TRAIN = TrainConfig(folds="5", fold=1, val_fraction=0.2)
+
+
+@given(st.lists(st.integers(0, 4), max_size=80), st.floats(0.01, 0.9), st.integers(0, 99))
+def test_every_class_keeps_its_share_and_its_last_item(labels, fraction, seed):
+    labels = np.array(labels, np.int64)
+    is_part = stratified_part(labels, fraction, seed)
+    np.testing.assert_array_equal(is_part, stratified_part(labels, fraction, seed))
+    for label in np.unique(labels):
+        size, count = np.sum(labels == label), np.sum(is_part & (labels == label))
+        assert count < size
+        assert count == 0 if size == 1 else 1 <= count <= max(1, fraction * size + 0.5)
+
+
+def test_another_seed_gives_another_part():
+    labels = np.repeat(np.arange(3), 50)
+    assert not np.array_equal(stratified_part(labels, 0.2, 0), stratified_part(labels, 0.2, 1))
+
+
+SPLIT_LABELS = {"train": LABELS[:60], "test": LABELS[60:]}
+
+
+def labels_of(folder, splits=SPLIT_LABELS):
+    return np.concatenate(list(splits.values())) if folder == ALL else splits[folder]
+
+
+def cut(split, splits=SPLIT_LABELS, *, train=None, **more):
+    train = train or TrainConfig(val_fraction=0.2)
+    return part(split, tuple(splits), train, lambda folder: labels_of(folder, splits), root=Path("pets"), **more)
+
+
+def test_the_validation_part_is_cut_out_of_the_training_split():
+    (folder, train), (other, valid), (third, test) = (cut(split) for split in ("train", "valid", "test"))
+    assert (folder, other, third) == ("train", "train", "test")
+    assert sorted([*train, *valid]) == list(range(60))
+    assert np.array_equal(np.flatnonzero(stratified_part(LABELS[:60], 0.2, 0)), valid)
+    assert test.tolist() == list(range(28))
+
+
+def test_a_validation_split_of_the_datas_own_is_used_whole():
+    splits = {"train": LABELS[:60], "valid": LABELS[60:70], "test": LABELS[70:]}
+    for name, labels in splits.items():
+        folder, indices = cut(name, splits)
+        assert folder == name
+        assert indices.tolist() == list(range(len(labels)))
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "extra"])
+def test_a_split_that_is_not_there_is_refused(split):
+    with pytest.raises(DataError, match=f"pets: no split '{split}'") as caught:
+        cut(split, {"test": LABELS})
+    assert caught.value.hint == "it has: test"
+
+
+def test_a_fold_is_cut_from_all_splits():
+    for split, rows in zip(("train", "valid", "test"), parts(2), strict=True):
+        folder, indices = cut(split, train=dataclasses.replace(TRAIN, fold=2))
+        assert folder == ALL
+        assert np.array_equal(indices, rows)
+
+
+def test_groups_are_those_of_the_name_that_the_options_give():
+    groups = {"town": np.arange(len(LABELS)) % 11}
+    train = dataclasses.replace(TRAIN, fold=1, group="town")
+    seen = [set(groups["town"][cut(s, train=train, groups_of=groups.__getitem__)[1]]) for s in ("train", "test")]
+    assert not seen[0] & seen[1]
+    with pytest.raises(UsageError, match="--group"):
+        cut("train", train=train)
+
+
+def test_a_run_without_data_says_how_to_name_it():
+    assert at_hand("source") == "source"
+    with pytest.raises(DataError, match="no data is at hand") as caught:
+        at_hand(None)
+    assert "--data" in caught.value.hint
 
 
 def parts(fold, **more):
@@ -134,12 +210,3 @@ def test_only_all_folds_are_a_cross_validation():
     assert is_cross_validation(TrainConfig(folds="3"))
     assert not is_cross_validation(TrainConfig(folds="3", fold=2))
     assert not is_cross_validation(TrainConfig())
-
-
-def test_stacked_parts_answer_as_one_array():
-    random = np.random.default_rng(0)
-    whole = random.integers(0, 255, (20, 3, 2), dtype=np.uint8)
-    stacked = Stacked([whole[:7], whole[7:8], whole[8:]])
-    rows = random.permutation(20)[:9]
-    assert stacked.shape == whole.shape
-    assert np.array_equal(stacked[rows], whole[rows])

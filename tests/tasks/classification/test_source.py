@@ -1,0 +1,115 @@
+"""Images under a run: which belong to which part, under the run's classes, whichever way they are loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from dlcli.core.errors import DataError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.images.form import open_images
+from dlcli.data.images.preprocess import Preprocess
+from dlcli.data.labels import balanced_weights
+from dlcli.data.loading import ArrayLoader, ItemLoader
+from dlcli.data.parts import part_of_fold
+from dlcli.tasks.classification.config import ClassificationConfig
+from dlcli.tasks.classification.source import ImageSource
+
+SPLITS = ("train", "valid", "test")
+COUNTS = {"train": {"a": 12, "b": 7}, "test": {"a": 4, "b": 5}}
+WITH_VALID = {"train": {"a": 8, "b": 5}, "valid": {"a": 4, "b": 2}, "test": {"a": 4, "b": 5}}
+TRAIN = TrainConfig(batch_size=4, workers=0, val_fraction=0.2)
+
+
+def open_source(folder, *, labels=("a", "b"), side=8, train=TRAIN, **config):
+    preprocess = Preprocess(3, side, side, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return ImageSource(open_images(folder), labels, preprocess, ClassificationConfig(model="cnn", **config), train)
+
+
+def rows_of(source, split, *, training=False):
+    return [row for batch in source.loader(split, training=training).batches() for row in batch["rows"].tolist()]
+
+
+def test_every_image_of_the_training_split_trains_or_validates(make_images):
+    source = open_source(make_images(COUNTS))
+    parts = [rows_of(source, split, training=split == "train") for split in SPLITS]
+    assert sorted([*parts[0], *parts[1]]) == list(range(19))
+    assert parts[2] == list(range(9))
+    assert {source.form.labels("train")[row] for row in parts[1]} == {0, 1}
+
+
+def test_a_validation_split_of_the_datas_own_is_used_whole(make_images):
+    source = open_source(make_images(WITH_VALID))
+    assert [rows_of(source, split) for split in SPLITS] == [list(range(count)) for count in (13, 6, 9)]
+
+
+def test_a_split_that_is_not_there_is_refused(make_images):
+    with pytest.raises(DataError, match="no split 'test'"):
+        open_source(make_images({"train": {"a": 3, "b": 3}})).loader("test", training=False)
+
+
+@pytest.mark.parametrize("counts", [COUNTS, WITH_VALID])
+@pytest.mark.parametrize("side", [8, 6])
+def test_folds_are_those_of_the_labels_of_all_splits_together(make_images, counts, side):
+    folder = make_images(counts)
+    form = open_images(folder)
+    labels = np.concatenate([form.labels(split) for split in form.splits()])
+    tested = []
+    for fold in (1, 2, 3):
+        train = dataclasses.replace(TRAIN, folds="3", fold=fold)
+        source = open_source(folder, side=side, train=train)
+        for split in SPLITS:
+            expected = part_of_fold(split, len(labels), train, labels=labels).tolist()
+            assert rows_of(source, split) == expected
+            for batch in source.loader(split, training=False).batches():
+                rows = batch["rows"].tolist()
+                np.testing.assert_array_equal(batch["labels"], labels[rows])
+                images = np.stack(source.images_at(split, rows)).transpose(0, 3, 1, 2)
+                np.testing.assert_array_equal(batch["images"], images)
+        tested.append(rows_of(source, "test"))
+    assert sorted(itertools.chain(*tested)) == list(range(28))
+
+
+def test_packed_images_and_files_give_the_same_batches(make_images):
+    folder = make_images(COUNTS)
+    packed, files = open_source(folder), open_source(folder)
+    files._is_packed = False
+    for split, training in itertools.product(SPLITS, (True, False)):
+        loaders = [source.loader(split, training=training) for source in (packed, files)]
+        assert [type(loader) for loader in loaders] == [ArrayLoader, ItemLoader]
+        for one, other in zip(*(loader.batches(2) for loader in loaders), strict=True):
+            assert one["rows"].tolist() == other["rows"].tolist()
+            assert one["labels"].tolist() == other["labels"].tolist()
+            if not training:
+                np.testing.assert_array_equal(one["images"], other["images"])
+
+
+def test_classes_are_matched_by_name(make_images):
+    folder = make_images(COUNTS)
+    own, turned = open_source(folder), open_source(folder, labels=("b", "a"))
+    first, second = (next(source.loader("test", training=False).batches()) for source in (own, turned))
+    assert first["labels"].tolist() == (1 - second["labels"]).tolist()
+    with pytest.raises(DataError, match="unknown to the run"):
+        open_source(folder, labels=("a", "c"))
+
+
+def test_class_weights_are_those_of_the_training_part_alone(make_images):
+    source = open_source(make_images(COUNTS))
+    labels = source.form.labels("train")[rows_of(source, "train")]
+    np.testing.assert_array_equal(source.class_weights(), balanced_weights(labels, 2))
+
+
+def test_unreadable_files_stand_on_the_card_once(make_images):
+    folder = make_images(COUNTS, size=(70, 70))
+    (folder / "train" / "a" / "003.png").write_bytes(b"no image")
+    source = open_source(folder, side=32, max_bad=1)
+    for split in ("train", "train", "valid"):
+        list(source.loader(split, training=False).batches())
+    assert sum("003.png" in warning for warning in source.card.warnings) == 1
+    with pytest.raises(DataError, match="1 images cannot be read, more than --max-bad 0") as caught:
+        strict = open_source(folder, side=32, max_bad=0)
+        [list(strict.loader(split, training=False).batches()) for split in ("train", "valid")]
+    assert "dl prepare image-folder" in caught.value.hint
