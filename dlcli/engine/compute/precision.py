@@ -63,6 +63,8 @@ def _head(value: Any) -> Any:
     """Return the first items of whatever a batch holds."""
     if isinstance(value, Mapping):
         return {name: _head(item) for name, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple: its fields hold the items
+        return type(value)(*(_head(item) for item in value))
     return value[:MAX_ITEMS] if isinstance(value, (torch.Tensor, list, tuple)) else value
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch import nn
@@ -37,6 +39,21 @@ def test_batches_are_moved_with_all_they_hold():
     moved = CPU.move(batch)
     assert moved["b"][1] == "name"
     assert moved["plan"]["crop"].shape == (3,)
+
+
+class Targets(NamedTuple):
+    boxes: list[torch.Tensor]
+    name: str
+
+
+def test_ragged_lists_and_named_tuples_are_moved_as_what_they_are():
+    device = Device(torch.device("meta"))
+    targets = Targets([torch.zeros(count, 4) for count in (2, 0, 3)], "cats")
+    moved = device.move({"targets": targets, "pair": (torch.zeros(1), 7)})
+    assert isinstance(moved["targets"], Targets)
+    assert moved["targets"].name == "cats"
+    assert [(boxes.device.type, len(boxes)) for boxes in moved["targets"].boxes] == [("meta", n) for n in (2, 0, 3)]
+    assert moved["pair"][0].device.type == "meta" and moved["pair"][1:] == (7,)
 
 
 def test_networks_are_laid_out_channels_last():

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 import torch
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
-from dlcli.engine.compute.precision import choose_precision, why_untimed
+from dlcli.engine.compute.precision import MAX_ITEMS, choose_precision, why_untimed
 
 CPU = Device(torch.device("cpu"))
 
@@ -48,3 +50,21 @@ def test_a_short_or_deterministic_training_has_no_trial(toy_task):
     short = why_untimed(is_deterministic=False, num_steps=99)
     for reason in (short, why_untimed(is_deterministic=True, num_steps=999)):
         assert choose_precision(task, CPU, {}, "auto", untimed=reason) == (CPU.with_precision("fp32"), reason)
+
+
+class Pair(NamedTuple):
+    inputs: torch.Tensor
+    targets: list[torch.Tensor]
+
+
+def test_a_trial_steps_on_the_first_items_of_tensors_lists_and_named_tuples(toy_task):
+    task, seen = toy_task(TrainConfig()), []
+    step, count = task.training_step, MAX_ITEMS + 3
+
+    def note(batch):
+        seen.append(batch["pair"])
+        return step({"inputs": batch["pair"].inputs, "targets": torch.stack(batch["pair"].targets)})
+
+    task.training_step = note
+    choose_precision(task, CPU, {"pair": Pair(torch.randn(count, 4), list(torch.randn(count, 1)))}, "auto")
+    assert {(type(pair), len(pair.inputs), len(pair.targets)) for pair in seen} == {(Pair, MAX_ITEMS, MAX_ITEMS)}
