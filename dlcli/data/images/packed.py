@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.files import write_json
-from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import Card
+from dlcli.data.npy import load_npy
 
 FOLDER = "packed"
 INDEX = "packed.json"
@@ -106,9 +106,10 @@ def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit 
     try:
         if _read_index(root).get(split) != _origin(card, split, folder):
             return None
-        images = np.load(images_file(root, split), mmap_mode="r", allow_pickle=False)
-        labels = np.load(labels_file(root, split), allow_pickle=False)
-    except UNREADABLE:
+    except OSError:  # a class folder is gone
+        return None
+    images, labels = load_npy(images_file(root, split), is_mapped=True), load_npy(labels_file(root, split))
+    if images is None or labels is None:
         return None
     shape = (card.num_items(split), *card.details["image_size"], card.details["channels"])
     if images.dtype != np.uint8 or images.shape != shape or labels.dtype != np.int64 or labels.shape != shape[:1]:

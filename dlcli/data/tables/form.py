@@ -9,17 +9,16 @@ from the rows that train.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file, file_sha256
-from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.npy import load_npz
 from dlcli.data.tables.rows import Sheet, is_missing, read_sheet, to_number
 
 FORM = "table"
@@ -253,12 +252,13 @@ def _fingerprint(folder: Path) -> np.ndarray:
 
 def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRows | None:
     """Return the packed copy, or None where it is missing, stale or damaged."""
+    arrays = load_npz(folder / PACKED_NAME)
+    if arrays is None or not arrays.keys() >= {"numeric", "categories", "targets", "is_test", "of"}:
+        return None
+    rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
     try:
-        with np.load(folder / PACKED_NAME, allow_pickle=False) as archive:
-            arrays: Mapping[str, Any] = {name: archive[name] for name in archive.files}
-        rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
         is_fresh = np.array_equal(arrays["of"], _fingerprint(folder))
-    except UNREADABLE:
+    except OSError:  # the table itself is gone: reading it says so
         return None
     return rows if is_fresh and _fits(rows, columns, card) else None
 
@@ -266,7 +266,7 @@ def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRo
 def _fits(rows: TableRows, columns: Sequence[Column], card: Card) -> bool:
     """Return whether the arrays have the shapes, formats and ranges that the card says."""
     sizes = [len(column.values) for column in columns if column.kind == CATEGORICAL]
-    count = len(rows.targets)
+    count = rows.targets.size
     shapes = (rows.numeric.shape, rows.categories.shape, rows.targets.shape, rows.is_test.shape)
     if shapes != ((count, len(columns) - len(sizes)), (count, len(sizes)), (count,), (count,)):
         return False

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.data.arrays import UNREADABLE
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.npy import load_npy
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.vocabulary import PAD, Vocabulary
 from dlcli.data.text.writer import PackedTexts, jsonl_file, packed_file
@@ -205,15 +205,15 @@ def _numbers(vocabulary: Vocabulary, spec: Mapping[str, Any], root: Path) -> tex
 
 def _load(root: Path, split: str, num_classes: int, vocab_size: int) -> PackedTexts | None:
     """Return the packed copy that lies on the disk, or None where it is missing or cannot be what it says."""
+    ids = load_npy(packed_file(root, split, "ids"), is_mapped=True)
+    offsets, labels, lines = (load_npy(packed_file(root, split, name)) for name in ("offsets", "labels", "lines"))
+    if ids is None or offsets is None or labels is None or lines is None:
+        return None
+    packed = PackedTexts(ids, offsets, labels, lines)
     try:
-        ids, *others = (  # mapped first, because a header may claim more than there is
-            np.load(packed_file(root, split, name), mmap_mode="r", allow_pickle=False)
-            for name in ("ids", "offsets", "labels", "lines")
-        )
-        packed = PackedTexts(ids, *map(np.array, others))
         num_bytes = jsonl_file(root, split).stat().st_size
         return packed if _is_possible(packed, num_classes, num_bytes) and _are_tokens(root, split, vocab_size) else None
-    except UNREADABLE:
+    except (OSError, ValueError):
         return None
 
 
