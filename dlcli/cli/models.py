@@ -125,6 +125,8 @@ def _without_images(name: str, spec: TaskSpec, options: ModelsOptions) -> tuple[
     """
     if options.image_size or options.channels or options.num_classes:
         raise UsageError(f"{name} takes no images", hint=f"dl models {name}")
+    from dlcli.engine.task import network_of
+
     task = load_object(spec.task).from_network(name)
     plan = task.export_plan()
-    return task.model, plan.example[plan.inputs[0]]
+    return network_of(task), plan.example[plan.inputs[0]]

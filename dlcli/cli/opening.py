@@ -98,13 +98,14 @@ def _open_torch(text: str, path: Path, device_name: str, threads: int | None, in
     from dlcli.engine.compute.device import open_device
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.runs.restore import load_task, load_task_from_file
+    from dlcli.engine.task import network_of
 
     device = open_device(device_name, threads=threads)
     if path.is_file():
         task, description = load_task_from_file(path, inference=inference)
     else:
         task, description = load_task(resolve_run(text), inference=inference)
-    device.place(task.model)
+    device.place(network_of(task))
     return Opened(description.run, load_object(description.spec.codec)(description.assets), RunPredictor(task, device))
 
 

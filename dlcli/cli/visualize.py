@@ -158,8 +158,9 @@ class _Opened:
         return self._run
 
     def network(self) -> nn.Module:
-        model: nn.Module = self._loaded[0].model.eval()
-        return model
+        from dlcli.engine.task import network_of
+
+        return network_of(self._loaded[0]).eval()
 
     def labels(self) -> Sequence[str]:
         labels = self._loaded[1].assets.get("labels")
@@ -237,7 +238,11 @@ class _Opened:
             own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
             config, train = resolve(config_class, [own]), resolve(TrainConfig, [shared, Layer(None, {})])
             task = load_object(target.spec.task).from_data(config, train, self.data())
-        picture = task.samples()
+        from dlcli.engine.compute.device import open_device
+        from dlcli.engine.evaluate import draw_samples
+
+        samples = draw_samples(task, open_device("cpu"))
+        picture = samples.picture if samples is not None else None
         if picture is None and task.card is not None:
             raise UsageError("this picture is of images, and the training data holds none")
         if picture is None:

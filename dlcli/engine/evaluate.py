@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.compute.distributed import LONE, World
-from dlcli.engine.task import Loader, Metric, Task
+from dlcli.engine.task import Batch, Loader, Metric, Outputs, Samples, Task, Validates
 
 
 def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
@@ -17,11 +17,27 @@ def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) ->
 
     Here tensors end: batches and outputs become numpy once, and a metric need not know what computed them.
     """
+    return _measure(task, task.infer, loader, device, world)
+
+
+def validate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
+    """Return the task's metric over the validation part, as `evaluate`, by the answers that it validates with."""
+    return _measure(task, task.validate if isinstance(task, Validates) else task.infer, loader, device, world)
+
+
+def draw_samples(task: Task, device: Device) -> Samples | None:
+    """Return the task's samples, computed as validation is; the generators that training draws from are put back."""
+    task.model.eval()
+    with torch.inference_mode(), device.keeping_random(), device.computing():
+        return task.samples()
+
+
+def _measure(task: Task, answer: Callable[[Batch], Outputs], loader: Loader, device: Device, world: World) -> Metric:
     metric = task.metric()
     task.model.eval()
     with torch.inference_mode(), device.computing():
         for batch in loader.batches():
-            metric.update(to_numpy(batch), to_numpy(task.infer(device.move(batch))))
+            metric.update(to_numpy(batch), to_numpy(answer(device.move(batch))))
     first, *others = world.gather(metric)
     for other in others:
         first.merge(other)

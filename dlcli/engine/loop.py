@@ -17,12 +17,12 @@ from dlcli.engine.compute.backward import Backward
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import LONE, World
 from dlcli.engine.compute.gradients import clip_gradients, divide_gradients
-from dlcli.engine.evaluate import evaluate
+from dlcli.engine.evaluate import validate
 from dlcli.engine.observers.averaging import averaged_copy, averaged_weights
 from dlcli.engine.optim.build import parameters_of
 from dlcli.engine.optim.schedule import Schedule, base_rates, set_rates
 from dlcli.engine.state import Sums, TrainState
-from dlcli.engine.task import Goal, Loader, Task
+from dlcli.engine.task import Goal, Loader, Task, network_of
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on an accelerator, where each look waits for the device; on a CPU every step."""
@@ -36,7 +36,7 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     optimizers = task.optimizers()
     rates = base_rates(optimizers.values())
     num_epochs = math.ceil(num_steps / steps)
-    averaged = averaged_copy(task.model, config.ema)
+    averaged = averaged_copy(network_of(task), config.ema)
     differentiate = Backward(world, task.model)
     return TrainState(
         task, device, optimizers, schedule, differentiate, rates, num_epochs, steps, world=world, averaged=averaged
@@ -206,8 +206,8 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
         if model is not None:
             state.world.share_tensors(model.buffers())
     if valid is not None:
-        with averaged_weights(state.task.model, state.averaged):
-            figures = evaluate(state.task, valid, state.device, state.world).compute()
+        with averaged_weights(network_of(state.task), state.averaged):
+            figures = validate(state.task, valid, state.device, state.world).compute()
         record["val_loss"] = figures.pop("loss", None)
         record |= figures
         is_sound = record["val_loss"] is None or math.isfinite(record["val_loss"])

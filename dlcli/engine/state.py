@@ -14,7 +14,7 @@ from dlcli.engine.compute.backward import Backward
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import LONE, World
 from dlcli.engine.optim.schedule import Schedule
-from dlcli.engine.task import Task, Update
+from dlcli.engine.task import Samples, Task, Update
 
 
 @dataclass
@@ -64,6 +64,7 @@ class TrainState:
         step: optimizer rounds since the start of training.
         sums: losses of this epoch so far.
         record: figures of the last finished epoch.
+        samples: what is new in its samples, where an observer draws them.
         world: the processes that train together.
         best: the goal's best value so far; None where nothing judges the epochs (no goal, or nothing is validated).
         best_epoch: the best epoch, from 1: the goal's, or without one the newest.
@@ -87,6 +88,7 @@ class TrainState:
     step: int = 0
     sums: Sums = field(default_factory=Sums)
     record: dict[str, Any] = field(default_factory=dict)
+    samples: Samples | None = None
     best: float | None = None
     best_epoch: int = 0
     world: World = LONE

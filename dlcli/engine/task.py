@@ -111,8 +111,21 @@ class Metric(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What training sees or makes, for people to look at.
+
+    Attributes:
+        picture: (H, W, 3) uint8 RGB; None where there is none.
+        lines: texts, a line each.
+    """
+
+    picture: np.ndarray | None = None
+    lines: tuple[str, ...] = ()
+
+
 class Task(Protocol):
-    """The maths of one task."""
+    """The maths of one task; what only some tasks can do stands in the protocols after it."""
 
     model: nn.Module
     inputs: tuple[str, ...]
@@ -158,8 +171,12 @@ class Task(Protocol):
         """Return a new, empty metric."""
         ...
 
-    def samples(self) -> np.ndarray | None:
-        """Return a picture, (H, W, 3) uint8 RGB, of what training sees or makes; None where there is none."""
+    def samples(self) -> Samples | None:
+        """Return what training sees or makes, None where there is nothing to look at.
+
+        `dlcli.engine.evaluate.draw_samples` calls this: the model is in evaluation mode, and no gradient is kept. What
+        is drawn at random should be the same each time (noise from a seed), so that epochs can be compared.
+        """
         ...
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
@@ -172,6 +189,49 @@ class Task(Protocol):
 
     def export_plan(self) -> ExportPlan:
         """Return what the exporters need."""
+        ...
+
+
+@runtime_checkable
+class HasNetwork(Protocol):
+    """A task of whose model only a part answers: critics and the like are needed for training alone."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The part of `model` that `infer` uses: what is averaged, kept in `best.pt`, counted and drawn."""
+        ...
+
+
+def network_of(task: Task) -> nn.Module:
+    """Return the part of the task's model that answers; most often that is the whole."""
+    return task.network if isinstance(task, HasNetwork) else task.model
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """A task that remembers something from step to step beside its model: a pool of earlier answers, a count."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what an exact continuation needs, by name: tensors, plain values, and lists and dicts of them.
+
+        Of several processes each has its own.
+        """
+        ...
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` returned; its tensors may lie on another device (the CPU) than they did."""
+        ...
+
+
+@runtime_checkable
+class Validates(Protocol):
+    """A task whose epochs are measured by another answer than the one it gives: a cheaper one, or one with a loss."""
+
+    def validate(self, batch: Batch) -> Outputs:
+        """Return the answers that validation measures, in place of those of `infer`; `metric` understands both.
+
+        Only the training loop asks for them; `dl eval` measures what `dl predict` answers.
+        """
         ...
 
 

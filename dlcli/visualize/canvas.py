@@ -18,20 +18,30 @@ MAX_PICTURE_PX = 2000
 """A grid's larger side stays about this; larger pictures open slowly and are shrunk by every viewer."""
 
 
-def write_png(path: Path, rgb: np.ndarray) -> None:
-    """Write a picture as a PNG file, all or nothing; folders are made, the path may hold any characters.
+def encode_png(rgb: np.ndarray) -> bytes:
+    """Return a picture as the content of a PNG file; equal pictures give equal bytes.
 
     Args:
         rgb: (H, W, 3) uint8, red first; or (H, W), (H, W, 1), grey.
-
-    Raises:
-        OSError: the file cannot be written; what stood there before is untouched.
     """
     bgr = as_rgb(rgb)[:, :, ::-1]
     is_encoded, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
     assert is_encoded, f"cv2 cannot encode {rgb.shape}"
+    return data.tobytes()
+
+
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """Write a picture as a PNG file, all or nothing; folders are made, the path may hold any characters.
+
+    Args:
+        rgb: as `encode_png` takes it.
+
+    Raises:
+        OSError: the file cannot be written; what stood there before is untouched.
+    """
+    data = encode_png(rgb)
     with atomic_file(path) as stream:
-        stream.write(data.tobytes())
+        stream.write(data)
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dlcli.engine.compute.device import Device
-from dlcli.engine.task import Batch, Task
+from dlcli.engine.task import Batch, KeepsState, Task
 
 TRIALS = 3
 """Timed steps a format, taken in turn; the fastest counts, because what else runs here only ever makes one slower."""
@@ -37,7 +37,7 @@ def choose_precision(
 ) -> tuple[Device, str]:
     """Return the device in the chosen format, and why; "auto" is fp32 where `untimed` says why no trial decides.
 
-    The model, its buffers and the random generators are left as they were.
+    The model, its buffers, the task's own state and the random generators are left as they were.
     """
     if asked != "auto":
         return device.with_precision(asked), "given"
@@ -47,6 +47,7 @@ def choose_precision(
         return device.with_precision("fp32"), "the default on mps"
     small = device.move(_head(batch))
     before = copy.deepcopy(task.model.state_dict())
+    kept = copy.deepcopy(task.state()) if isinstance(task, KeepsState) else None
     with torch.random.fork_rng():
         trials = [
             {name: _time_step(task, device.with_precision(name), small) for name in ("fp32", "bf16")}
@@ -54,6 +55,8 @@ def choose_precision(
         ]
     seconds = {name: min(trial[name] for trial in trials) for name in ("fp32", "bf16")}
     task.model.load_state_dict(before)
+    if isinstance(task, KeepsState) and kept is not None:
+        task.load_state(kept)
     gain = seconds["fp32"] / seconds["bf16"]
     precision = "bf16" if gain > MIN_GAIN else "fp32"
     return device.with_precision(precision), f"bf16 is {gain:.2f}x as fast as fp32 on this network here"

@@ -2,7 +2,8 @@
 
 The averaging is torch's own (`torch.optim.swa_utils`): after the first step the average is the weights; after each
 later one it is `decay * average + (1 - decay) * weights`. Buffers, such as batch normalisation's running statistics,
-are averaged with the weights that they belong to.
+are averaged with the weights that they belong to. Of a model of which only a part answers, that part is averaged: a
+critic has to know what it is trained against.
 
 Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780.
 """
@@ -19,6 +20,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dlcli.engine.callbacks import Callback
+from dlcli.engine.task import network_of
 
 if TYPE_CHECKING:
     from dlcli.engine.state import TrainState
@@ -64,4 +66,4 @@ class Averaging(Callback):
     def on_step_end(self, state: TrainState) -> None:
         """Take in the weights of the step."""
         if state.averaged is not None:
-            state.averaged.update_parameters(state.task.model)
+            state.averaged.update_parameters(network_of(state.task))

@@ -1,4 +1,4 @@
-"""TensorBoard events: scalars and a picture once an epoch (a picture every step costs 1.2 to 6 times the training)."""
+"""TensorBoard events: scalars and samples once an epoch (a picture every step costs 1.2 to 6 times the training)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlcli.engine.state import TrainState
 
 
 class TensorBoard(Callback):
-    """Writes the epoch's figures, the learning rate and a sample picture."""
+    """Writes the epoch's figures, the learning rate and new samples."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,14 +24,16 @@ class TensorBoard(Callback):
         self._writer = SummaryWriter(str(self._folder), purge_step=state.epoch + 1 if state.epoch else None)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Write the record and the picture."""
+        """Write the record, and of the samples what is new."""
         epoch = state.record["epoch"]
         for name, value in state.record.items():
             if name not in ("epoch", "step") and value is not None and math.isfinite(value):
                 self._writer.add_scalar(name, value, epoch)
-        picture = state.task.samples()
-        if picture is not None:
-            self._writer.add_image("samples", picture, epoch, dataformats="HWC")
+        samples = state.samples
+        if samples is not None and samples.picture is not None:
+            self._writer.add_image("samples", samples.picture, epoch, dataformats="HWC")
+        if samples is not None and samples.lines:
+            self._writer.add_text("samples", "\n".join(f"    {line}" for line in samples.lines), epoch)
 
     def on_train_end(self, state: TrainState) -> None:
         """Close the event file."""

@@ -23,8 +23,12 @@ from dlcli.engine.callbacks import Callback
 from dlcli.engine.loop import has_finite_weights
 from dlcli.engine.observers.averaging import averaged_weights
 from dlcli.engine.state import Sums, TrainState
+from dlcli.engine.task import KeepsState, Task, network_of
 
 CHECKPOINT_SCHEMA = 1
+
+MODEL, NETWORK = "model", "network"
+"""Whose weights a checkpoint holds: the whole model's, or those of the part that answers."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,13 @@ class Progress:
 
 
 def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
-    """Write the model, and where `with_training` all that an exact continuation needs.
+    """Write the part of the model that answers; where `with_training` the whole, and all that a continuation needs.
 
     Args:
         path: the file that is replaced.
         state: what is saved.
         description: JSON values that make the file self-contained: task, configuration, assets.
-        with_training: also optimizers, schedule, position, sums, and random generators.
+        with_training: also optimizers, schedule, position, sums, the task's own state, and random generators.
 
     Raises:
         OSError: the disk is full; the old file is kept. What is needed is compared with what is free before the first
@@ -86,7 +90,8 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
     content: dict[str, Any] = {
         "schema": CHECKPOINT_SCHEMA,
         "description": json.dumps(description, ensure_ascii=False),
-        "model": state.task.model.state_dict(),
+        "part": MODEL if with_training else NETWORK,
+        "model": (state.task.model if with_training else network_of(state.task)).state_dict(),
         "epoch": state.epoch,
     }
     if with_training:
@@ -149,8 +154,24 @@ def _training_state(state: TrainState) -> dict[str, Any]:
         "progress": asdict(Progress.of(state)),
         "averaged": state.averaged.state_dict() if state.averaged is not None else None,
         "sums": {"losses": sums.losses, "counts": sums.counts},
+        "task": _task_states(state),
         "random": state.world.gather(random),
     }
+
+
+def _task_states(state: TrainState) -> list[dict[str, Any]] | None:
+    """Return what the task of each process keeps, in the order of their ranks; None where it keeps nothing.
+
+    Raises:
+        TypeError: it keeps something that would not be loaded again.
+    """
+    if not isinstance(state.task, KeepsState):
+        return None
+    kept = state.task.state()
+    for name, value in _leaves(kept):
+        if not isinstance(value, Tensor) and type(value) not in (bool, int, float, str, type(None)):
+            raise TypeError(f"a task keeps tensors and plain values, and {name[1:]!r} is a {type(value).__name__}")
+    return state.world.gather(kept)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -220,6 +241,16 @@ def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> No
         raise RunError(f"{path}: does not fit the network: {reason}") from None
 
 
+def load_answering(task: Task, content: Mapping[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into the part of the task's model that they are of.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    part = content.get("part", MODEL)  # older files hold whole models, and do not say so
+    load_weights(network_of(task) if part == NETWORK else task.model, content, path)
+
+
 def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) -> None:
     """Put a training back to where the checkpoint was taken.
 
@@ -236,6 +267,9 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         state.schedule.load_state(training["schedule"])
         if state.averaged is not None:
             state.averaged.load_state_dict(training["averaged"])
+        if isinstance(state.task, KeepsState):
+            states = training["task"]
+            state.task.load_state(states[min(state.world.rank, len(states) - 1)])  # there may be more processes now
         Progress.from_values(training["progress"]).put_into(state)
         losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
         state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
@@ -244,7 +278,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
             torch.set_rng_state(random["cpu"])
             if len(random["cuda"]) == torch.cuda.device_count():
                 torch.cuda.set_rng_state_all(random["cuda"])
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (LookupError, ValueError, TypeError, RuntimeError) as error:
         raise RunError(f"{path}: its training state does not fit: {error}") from None
 
 
@@ -259,7 +293,7 @@ class Checkpoints(Callback):
     def on_epoch_end(self, state: TrainState) -> None:
         """Save the newest state, and the weights where they are the best so far."""
         if state.is_best:
-            with averaged_weights(state.task.model, state.averaged):
+            with averaged_weights(network_of(state.task), state.averaged):
                 save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
         self._save_last(state)
 

@@ -14,7 +14,7 @@ from dlcli.core.table import Table
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
-from dlcli.engine.task import HasBaselines, Task
+from dlcli.engine.task import HasBaselines, Task, network_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def measure_run(
     """
     task, _ = load_task(run, data=data, inference=inference)
     loader = task.loader(split)
-    device.place(task.model)
+    device.place(network_of(task))
     report = finite(evaluate(task, loader, device).report())
     if with_baselines:
         if not isinstance(task, HasBaselines):

@@ -13,7 +13,7 @@ from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.runs.checkpoint import describe_checkpoint, load_weights, read_checkpoint
+from dlcli.engine.runs.checkpoint import describe_checkpoint, load_answering, read_checkpoint
 from dlcli.engine.task import TakesInference, Task
 
 
@@ -150,6 +150,6 @@ def _build(
     if inference is not None:
         assert isinstance(task, TakesInference)
         task.set_inference(inference)
-    load_weights(task.model, content, path)
+    load_answering(task, content, path)
     task.model.eval()
     return task, description

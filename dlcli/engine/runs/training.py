@@ -40,6 +40,7 @@ from dlcli.engine.observers.epoch_lines import EpochLines
 from dlcli.engine.observers.limits import EarlyStopping, limits_of
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.profiling import Profile
+from dlcli.engine.observers.samples import SampleFiles
 from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.observers.tensorboard import TensorBoard
 from dlcli.engine.request import TrainRequest
@@ -48,7 +49,7 @@ from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import Description, blaming, describe_run, precision_of
 from dlcli.engine.state import TrainState
-from dlcli.engine.task import Loader, Task
+from dlcli.engine.task import Loader, Task, network_of
 from dlcli.engine.tuning.auto import Tuning, tune
 from dlcli.engine.tuning.budget import fit_budget
 
@@ -226,7 +227,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
         "versions": versions(),
         "git": git_revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in network_of(task).parameters()),
         "goal": task.goal.metric if task.goal is not None else None,
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
@@ -292,7 +293,7 @@ def _callbacks(
     checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {})
     callbacks: list[Callback] = [Averaging(), checkpoints]
     if is_writer:
-        writers = [MetricsLog(run.metrics_file), TensorBoard(run.folder("tensorboard"))]
+        writers = [MetricsLog(run.metrics_file), SampleFiles(run), TensorBoard(run.folder("tensorboard"))]
         watchers = [Profile(run.folder("profile"), console)] if config.profile else []
         callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *watchers]
     callbacks += [signals, *limits_of(config)]

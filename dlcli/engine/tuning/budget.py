@@ -25,7 +25,7 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import World
 from dlcli.engine.compute.precision import choose_precision
-from dlcli.engine.evaluate import evaluate
+from dlcli.engine.evaluate import validate
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Batch, Loader, Task
@@ -244,11 +244,11 @@ class StepTimes(Callback):
 
 def _seconds_of_validation(task: Task, valid: Loader, device: Device, clock: Clock) -> float:
     first = _First(valid, 1)
-    evaluate(task, first, device)
+    validate(task, first, device)
     some = _First(valid, TIMED_BATCHES)
     device.synchronize()
     started = clock()
-    evaluate(task, some, device).compute()
+    validate(task, some, device).compute()
     device.synchronize()
     return (clock() - started) / len(some) * len(valid)
 

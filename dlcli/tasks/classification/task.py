@@ -24,7 +24,7 @@ from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update
 from dlcli.export.plan import ExportPlan
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
@@ -148,13 +148,13 @@ class ClassificationTask:
         """Return a new metric."""
         return LogitsMetric(self.labels, has_views=self._inference.tta)
 
-    def samples(self) -> np.ndarray | None:
+    def samples(self) -> Samples | None:
         """Return a grid of training images as the network sees them, augmentation applied."""
         if self._source is None:
             return None
         from dlcli.visualize.canvas import tile
 
-        return tile(self._source.augmented(64))
+        return Samples(tile(self._source.augmented(64)))
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the figures of each class."""

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.samples import SampleFiles
 from dlcli.engine.observers.tensorboard import TensorBoard
+from dlcli.engine.task import Samples
 
 CPU = Device(torch.device("cpu"))
 CONFIG = TrainConfig(epochs=2, batch_size=20, optimizer="sgd", learning_rate=0.01)
@@ -29,11 +32,11 @@ def read_events(folder):
     return events
 
 
-def run(task, folder, *, epoch=0, config=CONFIG):
+def run(task, folder, *before, epoch=0, config=CONFIG):
     loader = task.loader("train")
     state = start_state(task, loader, config, CPU)
     state.epoch, state.step = epoch, epoch * len(loader)
-    train(state, loader, task.loader("valid"), config, [TensorBoard(folder)])
+    train(state, loader, task.loader("valid"), config, [*before, TensorBoard(folder)])
     return state
 
 
@@ -51,17 +54,29 @@ def test_every_figure_is_written_once_an_epoch(tmp_path, toy_task):
     assert not values(events, "samples")
 
 
-def test_the_picture_of_what_training_sees_is_written_once_an_epoch(tmp_path, toy_task):
+def test_new_samples_are_written_once_and_drawn_once_an_epoch(tmp_path, toy_task):
     import cv2
 
-    task = toy_task(CONFIG)
+    task, drawn = toy_task(CONFIG), []
     picture = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
-    task.samples = lambda: picture
-    run(task, tmp_path)
-    images = values(read_events(tmp_path), "samples")
-    assert [step for step, _ in images] == [1, 2]
-    decoded = cv2.imdecode(np.frombuffer(images[0][1].image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+
+    def samples():
+        drawn.append(task.model.training)
+        return Samples(picture, (f"epoch {len(drawn)}",))
+
+    task.samples = samples
+    run(task, tmp_path / "board", SampleFiles(RunDir(tmp_path)))
+    events = read_events(tmp_path / "board")
+    assert drawn == [False, False]
+    [(epoch, image)] = values(events, "samples")
+    assert epoch == 1
+    decoded = cv2.imdecode(np.frombuffer(image.image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(decoded[:, :, ::-1], picture)
+    texts = values(events, "samples/text_summary")
+    assert [(step, b"".join(text.tensor.string_val)) for step, text in texts] == [
+        (1, b"    epoch 1"),
+        (2, b"    epoch 2"),
+    ]
 
 
 def test_a_resumed_run_hides_what_its_checkpoint_does_not_know(tmp_path, toy_task):

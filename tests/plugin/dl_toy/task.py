@@ -137,9 +137,9 @@ class ToyTask:
         """Return a new metric."""
         return SquaredError()
 
-    def samples(self) -> np.ndarray | None:
-        """Return None: numbers are no picture."""
-        return None
+    def samples(self) -> None:
+        """Return nothing: numbers are no picture."""
+        return
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield no table."""

@@ -234,7 +234,7 @@ def test_photos_are_brought_to_224_pixels_and_small_images_keep_their_size(make_
 
 
 def test_samples_show_what_training_sees(make_images, open_task):
-    picture = open_task(make_images({"train": TWO})).samples()
+    picture = open_task(make_images({"train": TWO})).samples().picture
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
     assert picture.shape[2] == 3

@@ -1,0 +1,68 @@
+"""`samples/epoch-0003.png` and `.txt`: what training sees or makes, as the epochs go by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlcli.core.files import atomic_file
+from dlcli.core.run_dir import RunDir
+from dlcli.engine.callbacks import Callback
+from dlcli.engine.evaluate import draw_samples
+from dlcli.engine.observers.averaging import averaged_weights
+from dlcli.engine.task import Samples, network_of
+
+if TYPE_CHECKING:
+    from dlcli.engine.state import TrainState
+
+
+class SampleFiles(Callback):
+    """Draws the task's samples once an epoch, with the weights that are validated, and writes those that are new.
+
+    Files of the run tell which came before, so that a resumed run writes what an uninterrupted one does. It stands
+    before the observers that show `state.samples` elsewhere.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Remove the files of epochs that the checkpoint does not know."""
+        for epoch, path in self._files("*"):
+            if epoch > state.epoch:
+                path.unlink()
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Draw, write what differs from the file before it, and leave that in `state.samples`."""
+        with averaged_weights(network_of(state.task), state.averaged):
+            drawn = draw_samples(state.task, state.device)
+        state.samples = self._write(drawn, state.epoch) if drawn is not None else None
+
+    def _write(self, drawn: Samples, epoch: int) -> Samples:
+        """Return the part of the samples that was new."""
+        from dlcli.visualize.canvas import encode_png
+
+        picture, lines = drawn.picture, drawn.lines
+        if picture is not None and not self._write_new(encode_png(picture), epoch, "png"):
+            picture = None
+        if lines and not self._write_new("".join(line + "\n" for line in lines).encode(), epoch, "txt"):
+            lines = ()
+        return Samples(picture, lines)
+
+    def _write_new(self, content: bytes, epoch: int, suffix: str) -> bool:
+        """Write a file where its content is not that of the newest of its kind; return whether it was written."""
+        newest = max(self._files(suffix), default=None)
+        if newest is not None and newest[1].read_bytes() == content:
+            return False
+        with atomic_file(self._run.folder("samples") / f"epoch-{epoch:04}.{suffix}") as stream:
+            stream.write(content)
+        return True
+
+    def _files(self, suffix: str) -> Iterator[tuple[int, Path]]:
+        """Yield the epoch and the path of every file of samples."""
+        for path in self._run.path.glob(f"samples/epoch-*.{suffix}"):
+            match = re.fullmatch(r"epoch-(\d+)", path.stem)
+            if match is not None:
+                yield int(match[1]), path
