@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-TESTS = str(Path(__file__).parent.parent)
+TESTS = str(Path(__file__).parents[2])
 
 WORKER = """
 import os, sys, json, torch
@@ -45,6 +45,39 @@ os._exit(0)  # as `dl` ends in such a process; see dlcli/__main__.py
 """
 
 
+POOLS = """
+import os, sys, json, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from toys.gan import PoolGan
+from dlcli.core.run_dir import RunDir
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.distributed import joined, world_of_environment
+from dlcli.engine.loop import start_state, train
+from dlcli.engine.runs.checkpoint import Checkpoints, read_checkpoint, restore_training
+torch.set_num_threads(1)
+cpu, run = Device(torch.device("cpu")), RunDir(Path(sys.argv[2]))
+with joined(world_of_environment(), cpu) as world:
+    pools = []
+    for is_resumed in (False, True):
+        config = TrainConfig(epochs=1, batch_size=8, learning_rate=0.01)
+        task = PoolGan(config)
+        loader = task.loader("train", training=True, shard=world.shard)
+        state = start_state(task, loader, config, cpu, world)
+        if is_resumed:
+            restore_training(state, world.share(read_checkpoint(run.last_checkpoint)), run.last_checkpoint)
+        else:
+            train(state, loader, None, config, [Checkpoints(run, {})])
+        pools.append(torch.stack(task.pool.pictures).tolist())
+        world.wait()
+    everyone = world.gather(pools)
+    if world.is_writer:
+        print(json.dumps(everyone), flush=True)
+os._exit(0)
+"""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,7 +85,12 @@ def free_port():
 
 
 def run_worker(processes, kind, batch_size, accumulate):
-    command = [sys.executable, "-c", WORKER, TESTS, kind, str(batch_size), str(accumulate)]
+    return run_processes(processes, WORKER, kind, str(batch_size), str(accumulate))
+
+
+def run_processes(processes, script, *words):
+    """Return what the first of the processes prints, as JSON."""
+    command = [sys.executable, "-c", script, TESTS, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if processes == 1:
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
@@ -98,6 +136,14 @@ def test_each_of_several_steps_in_a_batch_is_divided_by_its_own_count(kind):
     torch.testing.assert_close(
         torch.tensor(together["weights"][0]), torch.tensor(alone["weights"][0]), rtol=1e-6, atol=1e-6
     )
+
+
+@pytest.mark.slow
+def test_each_process_takes_up_its_own_pool_again(tmp_path):
+    (first, first_again), (second, second_again) = run_processes(2, POOLS, str(tmp_path))
+    assert first == first_again
+    assert second == second_again
+    assert first != second
 
 
 @pytest.mark.slow

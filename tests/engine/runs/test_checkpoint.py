@@ -254,7 +254,7 @@ for _ in sys.stdin:  # a child for each line, so that torch is imported once
 def test_after_fifty_kills_during_saving_a_checkpoint_always_loads(tmp_path):
     run = RunDir(tmp_path)
     random = np.random.default_rng(0)
-    command = [sys.executable, "-c", SAVER, str(tmp_path), str(Path(__file__).parent.parent)]
+    command = [sys.executable, "-c", SAVER, str(tmp_path), str(Path(__file__).parents[2])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
