@@ -277,6 +277,8 @@ def test_a_run_of_it_is_finished_resumed_listed_and_measured(request_for, monkey
     capsys.readouterr()
     assert run_line(["runs"]) == 0
     assert "None" not in capsys.readouterr().out
+    assert run_line(["visualize", "curves", "whole"]) == 0
+    assert Path(capsys.readouterr().out.strip()).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_needs_a_goal_is_refused_before_there_is_a_run(request_for):
