@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 import torch
 
 from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
@@ -146,6 +148,57 @@ def test_simple_models_are_fitted_on_the_training_part_and_measured_on_the_split
     baselines = opened(make_table("kind", name="kinds"), "kind").baseline("test")
     assert set(baselines) == {"logistic regression", "gradient boosting"}
     assert all(figures["accuracy"] > 0.7 for figures in baselines.values())
+
+
+@pytest.mark.parametrize(("target", "loss"), [("price", "mse"), ("kind", "cross_entropy")])
+def test_the_gradients_of_micro_batches_add_up_to_that_of_the_large_batch(make_table, target, loss):
+    options = {"class_weights": "balanced"} if target == "kind" else {}
+    task = opened(make_table(target), target, **options)
+    task.model.eval()
+    [batch] = task.loader("train").batches()
+
+    def gradients(*cuts):
+        task.model.zero_grad()
+        for start, end in itertools.pairwise(cuts):
+            [update] = task.training_step({name: value[start:end] for name, value in batch.items()})
+            (update.losses[loss] * update.count / cuts[-1]).backward()
+        return [parameter.grad.clone() for parameter in task.model.parameters()]
+
+    total = len(batch["rows"])
+    torch.testing.assert_close(gradients(0, 5, 6, total), gradients(0, total))
+
+
+def test_a_class_without_a_row_to_train_on_is_refused(make_table):
+    folder = make_table("kind")
+    lines = (folder / "table.csv").read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not ("dear" in line and "train" in line)]
+    (folder / "table.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no row of the class 'dear' to train on"):
+        opened(folder, "kind")
+
+
+def test_only_classes_have_a_table(make_table):
+    task = opened(make_table("kind"), "kind")
+    report = evaluate(task, task.loader("test"), CPU).report()
+    [table] = task.tables(report, "test")
+    assert [row[0] for row in table.rows] == list(task.labels)
+    assert sum(entry["support"] for entry in table.entries) == task.loader("test").num_items
+    task = opened(make_table(name="prices"))
+    assert list(task.tables(evaluate(task, task.loader("test"), CPU).report(), "test")) == []
+
+
+@pytest.mark.parametrize("target", FACTORIES)
+def test_merged_shares_are_one_metric_over_all(make_table, target):
+    task = opened(make_table(target), target)
+    whole = evaluate(task, task.loader("test"), CPU)
+    first, second = (evaluate(task, task.loader("test", shard=Shard(rank, 2)), CPU) for rank in (0, 1))
+    first.merge(second)
+    assert first.compute() == pytest.approx(whole.compute())
+
+    def worst(metric):
+        return sorted(entry["index"] for entry in metric.report()["worst"])
+
+    assert worst(first) == worst(whole)
 
 
 @pytest.mark.parametrize("target", FACTORIES)

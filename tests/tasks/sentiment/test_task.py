@@ -1,0 +1,150 @@
+"""Text classification: what is learned, refused, weighed and reported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dlcli.core.errors import DataError, UsageError
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.compute.device import Device
+from dlcli.engine.evaluate import evaluate
+from dlcli.engine.loop import start_state, train
+from dlcli.tasks.classes.training import class_weights_of
+from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.networks import NETWORKS
+from dlcli.tasks.sentiment.task import SentimentTask
+
+from .conftest import MARKS, write_rows
+
+CPU = Device(torch.device("cpu"))
+TRAIN, TEST = write_rows({"negative": 24, "positive": 24}), write_rows({"negative": 13, "positive": 9}, seed=1)
+
+
+@pytest.fixture
+def data(make_texts):
+    return make_texts({"train": TRAIN, "test": TEST})
+
+
+def fit(task, **options):
+    config = TrainConfig(batch_size=8, learning_rate=0.02, **options)
+    loader = task.loader("train", training=True)
+    train(start_state(task, loader, config, CPU), loader, None, config, [])
+    return task
+
+
+def test_texts_that_a_word_tells_apart_are_learned(data, open_texts_task):
+    task = fit(open_texts_task(data, model="textcnn", hidden=None), epochs=6)
+    assert evaluate(task, task.loader("test"), CPU).compute()["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("train_rows", "classes", "message"),
+    [
+        ([row for row in TRAIN if row[1] == "positive"], ("positive",), "1 class; a classifier needs two or more"),
+        ([row for row in TRAIN if row[1] == "positive"], tuple(MARKS), "no text of the class 'negative' to train on"),
+    ],
+)
+def test_texts_of_one_class_are_refused(make_texts, open_texts_task, train_rows, classes, message):
+    data = make_texts({"train": train_rows}, classes=classes)
+    with pytest.raises(DataError, match=message):
+        open_texts_task(data)
+
+
+def test_rare_classes_weigh_more_and_the_mean_over_texts_is_one(make_texts, open_texts_task):
+    data = make_texts({"train": write_rows({"negative": 30, "positive": 10})})
+    task = open_texts_task(data, class_weights="balanced", train={"val_fraction": 0.0})
+    torch.testing.assert_close(class_weights_of(task.model), torch.tensor([40 / 60, 40 / 20]))
+    assert not any("class_weights" in name for name in task.model.state_dict())
+    assert class_weights_of(open_texts_task(data).model) is None
+
+
+def test_weights_change_the_loss_as_they_say(make_texts, open_texts_task):
+    data = make_texts({"train": write_rows({"negative": 30, "positive": 10})})
+    plain, weighted = (
+        open_texts_task(data, class_weights=weights, train={"val_fraction": 0.0}) for weights in ("none", "balanced")
+    )
+    for task in (plain, weighted):
+        task.model.eval()  # without dropout, which draws anew for each
+    batch = next(iter(plain.loader("train").batches()))
+    single = {name: value[:1] for name, value in batch.items()}
+    losses = [float(next(task.training_step(single)).losses["cross_entropy"].detach()) for task in (plain, weighted)]
+    weight = class_weights_of(weighted.model)[single["labels"]]
+    assert losses[1] == pytest.approx(losses[0] * float(weight))
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_a_text_alone_is_answered_as_in_its_batch(data, open_texts_task, model):
+    task = open_texts_task(data, model=model, embedding_dim=None, hidden=None)
+    task.model.eval()
+    [batch] = task.loader("test").batches()
+    assert len(set(batch["lengths"].tolist())) > 1
+    with torch.inference_mode():
+        together = task.infer(batch)["logits"]
+        for index in range(0, len(together), 5):
+            length = int(batch["lengths"][index])
+            alone = {"tokens": batch["tokens"][index : index + 1, :length], "lengths": batch["lengths"][index][None]}
+            torch.testing.assert_close(task.infer(alone)["logits"][0], together[index], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_the_tables_hold_the_texts_of_the_worst_mistakes(data, open_texts_task, split):
+    task = open_texts_task(data, train={"val_fraction": 0.3})
+    rows = dict(TEST if split == "test" else TRAIN)
+    report = evaluate(task, task.loader(split), CPU).report()
+    per_class, worst = task.tables(report, split)
+    assert [entry["name"] for entry in per_class.entries] == list(MARKS)
+    assert len(worst.entries) == len(report["worst"]) > 0
+    for entry in worst.entries:
+        label, predicted = task.labels[entry["label"]], task.labels[entry["predicted"]]
+        assert rows[entry["text"]] == label != predicted
+
+
+def test_of_a_fold_too_the_texts_are_those_that_were_mistaken(data, open_texts_task):
+    task = open_texts_task(data, train={"folds": "3", "fold": 2})
+    report = evaluate(task, task.loader("test"), CPU).report()
+    _, worst = task.tables(report, "test")
+    for entry in worst.entries:
+        assert dict([*TRAIN, *TEST])[entry["text"]] == task.labels[entry["label"]]
+
+
+def test_the_pictures_of_a_report_are_drawn(data, open_texts_task):
+    task = open_texts_task(data)
+    report = evaluate(task, task.loader("test"), CPU).report()
+    drawn = dict(task.draw_report(report, "test"))
+    assert list(drawn) == ["confusion.png", "pr.png", "roc.png", "mistakes.png"]
+    assert all(picture.dtype == np.uint8 and picture.ndim == 3 for picture in drawn.values())
+
+
+def test_simple_models_are_fitted_on_the_training_part_and_measured_on_the_split(data, open_texts_task):
+    task = open_texts_task(data)
+    [(name, figures)] = task.baseline("test").items()
+    assert name == "tf-idf + logistic regression"
+    assert figures["accuracy"] == 1.0
+    assert set(evaluate(task, task.loader("test"), CPU).compute()) <= set(figures)
+
+
+def test_a_restored_task_matches_the_classes_of_other_data_by_name(data, make_texts, open_texts_task):
+    task = open_texts_task(data)
+    config = SentimentConfig(model="lstm", embedding_dim=8, hidden=8)
+    swapped = ("positive", "negative")
+    other_data = make_texts({"train": TRAIN, "test": TEST}, classes=swapped, name="other")
+    other = SentimentTask.from_assets(config, TrainConfig(batch_size=8), task.assets(), other_data)
+    other.model.load_state_dict(task.model.state_dict())
+    figures = [evaluate(each, each.loader("test"), CPU).compute() for each in (task, other)]
+    assert figures[1] == pytest.approx(figures[0])
+
+
+def test_without_data_there_is_nothing_to_load(data, open_texts_task):
+    task = SentimentTask.from_assets(SentimentConfig(), TrainConfig(), open_texts_task(data).assets(), None)
+    assert task.card is None
+    with pytest.raises(DataError, match="no data is at hand"):
+        task.loader("test")
+
+
+def test_options_that_a_network_has_no_use_for_are_refused(data, open_texts_task):
+    with pytest.raises(UsageError, match="no network 'lstn'"):
+        open_texts_task(data, model="lstn")
+    with pytest.raises(UsageError, match="--bidirectional"):
+        open_texts_task(data, model="fasttext", hidden=None, bidirectional=True)
