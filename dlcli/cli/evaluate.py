@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line
+from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
@@ -64,8 +64,8 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    told = next((values.resolve(options_class) for options_class in inference), None)
-    measured = measure_run(run, data, options.split, device, inference=told, with_baselines=options.baseline)
+    typed = resolve_inference(values, inference, task_of(values.arguments["run"]))
+    measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
     report = measured.report
     _check_names(bounds, report["metrics"])
     keep_report(run, report)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import data_if_there
+from dlcli.cli.opening import INFERENCE_HELP, data_if_there, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.errors import RunError
@@ -28,18 +28,23 @@ class ExportOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command."""
-    del rest
+    """Return the command with the options of the task that the line names."""
+    inference = inference_of_line(rest)
+
+    def run(values: Values) -> None:
+        _export(values, inference)
+
     return make_command(
         "export",
         "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
-        _export,
+        run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, exported with random weights")],
-        configs=[ExportOptions, Compute],
+        configs=[ExportOptions, *inference, Compute],
+        epilog=None if inference else INFERENCE_HELP,
     )
 
 
-def _export(values: Values) -> None:
+def _export(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(ExportOptions), values.resolve(Compute)
     from dlcli.export.exporting import FORMATS
@@ -51,16 +56,20 @@ def _export(values: Values) -> None:
         run, spec = None, _task_of_network(text, error)
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
+    from dlcli.engine.task import TakesInference
     from dlcli.export.exporting import export_model
 
     open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
     suffix = FORMATS[options.format].suffix if options.format in FORMATS else ""
     if run is not None:
-        task, more = _task_of_run(run, options.data)
+        task, more = _task_of_run(run, options.data, resolve_inference(values, inference, task_of(text)))
         path = Path(options.out) if options.out else run.exports / f"{run.name}{suffix}"
     else:
         task, more = load_object(spec.task).from_network(text), {"task": spec.name, "model": text}
+        typed = resolve_inference(values, inference, spec)
+        if typed is not None and isinstance(task, TakesInference):
+            task.set_inference(typed)
         path = Path(options.out or f"{text}{suffix}")
         console.warn(f"no finished run of {text!r}: exporting the network with random weights (seed {compute.seed})")
     plan = task.export_plan()
@@ -87,11 +96,11 @@ def _export(values: Values) -> None:
         console.answer(str(result.path))
 
 
-def _task_of_run(run: RunDir, data: str | None) -> tuple[Task, Mapping[str, Any]]:
+def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, Mapping[str, Any]]:
     from dlcli.engine.runs.restore import load_task
 
     info = run.info()
-    task, description = load_task(run, data=data_if_there(info, data))
+    task, description = load_task(run, data=data_if_there(info, data), inference=inference)
     names = {"task": description.task, "model": description.model, "dataset": description.dataset}
     return task, {**names, "run": run.name, "metrics": info.get("best") or {}}
 

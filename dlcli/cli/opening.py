@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dlcli.cli.options import pick_target
-from dlcli.core.errors import DataError, DlError, RunError
-from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.cli.options import Values, pick_target
+from dlcli.core.config import fields_of
+from dlcli.core.errors import DataError, DlError, RunError, UsageError
+from dlcli.core.registry import TASKS, TaskSpec, get_task, load_object
 from dlcli.core.run_dir import resolve_run
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcli.data.codec import Codec
+    from dlcli.data.codec import Answer, Codec, Source
 
 INFERENCE_HELP = "With a RUN before -h, the options of its task are shown too."
 
@@ -42,31 +43,66 @@ class Opened:
     predictor: Predictor
 
 
+def task_of(text: str) -> TaskSpec | None:
+    """Return the task of a run, a checkpoint or an exported file without opening its model; None where none is told."""
+    path = Path(text)
+    try:
+        if not path.is_file():
+            return get_task(resolve_run(text).entry("task"))
+        from dlcli.export.peek import task_name_of
+
+        name = task_name_of(path)
+        return get_task(name) if name is not None else None
+    except (DlError, OSError, ValueError):  # ValueError: a NUL in a name
+        return None
+
+
 def inference_of_line(rest: Sequence[str]) -> tuple[type, ...]:
-    """Return what the task of the run that a line asks can be told, as a dataclass of options; () where nothing.
+    """Return the inference options of the run or file that a line names, as dataclasses of options.
 
-    A line in error has none, and is answered when it runs.
+    Where it names none that can be found, all that built-in tasks have: the line is in error, and is to be answered
+    with the run that is missing and not with an option that is unknown. () for a line without a name.
     """
-
-    def spec_of(word: str) -> TaskSpec | None:
-        try:
-            return get_task(resolve_run(word).entry("task"))
-        except DlError:
-            return None
-
     # The run stands before the inputs, of which there may be thousands.
-    word = pick_target(rest[:FEW_WORDS], lambda word: spec_of(word) is not None)
-    spec = spec_of(word) if word is not None else None
-    return (load_object(spec.inference),) if spec is not None and spec.inference else ()
+    word = pick_target(rest[:FEW_WORDS], lambda word: task_of(word) is not None)
+    if word is None:
+        return ()
+    spec = task_of(word)
+    specs = TASKS.values() if spec is None else [spec]
+    return tuple(load_object(name) for name in dict.fromkeys(spec.inference for spec in specs) if name)
+
+
+def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | None) -> Any:
+    """Return what was typed as the task's dataclass of inference options; None where it has none.
+
+    Args:
+        values: what was typed.
+        classes: the dataclasses of which the line could have options.
+        spec: the task; None where it is not known.
+
+    Raises:
+        UsageError: an option of another task was typed.
+    """
+    own = load_object(spec.inference) if spec is not None and spec.inference else None
+    if spec is None:
+        return None
+    known = {info.name for info in fields_of(own)} if own is not None else set()
+    for info in (info for options_class in classes for info in fields_of(options_class)):
+        if info.name in values.given and info.name not in known:
+            raise UsageError(
+                f"--{info.flag}: no option of the task {spec.name}", hint="name the run or file before its options"
+            )
+    return values.resolve(own) if own is not None else None
 
 
 def open_model(text: str, *, device: str, threads: int | None, inference: Any = None) -> Opened:
     """Return the model of a run, a checkpoint, an ONNX or a TorchScript file.
 
-    `inference` is what the user has told the run's task, in the dataclass that `inference_of_line` returned.
+    `inference` are the inference options, in the dataclass that the task's spec names; None for their defaults.
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
+        UsageError: the exported file lacks what an inference option asks for.
         DeviceError: there is no such device.
     """
     path = Path(text)
@@ -77,13 +113,14 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
             raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
         kind = kind_of(path)
         if kind in ("onnx", "torchscript"):
-            return _open_exported(path, threads)
+            return _open_exported(path, threads, inference)
         if kind != "checkpoint":
             raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
     return _open_torch(text, path, device, threads, inference)
 
 
-def _open_exported(path: Path, threads: int | None) -> Opened:
+def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
+    from dlcli.data.codec import NeedsOutputs
     from dlcli.export.runtime import open_model as open_exported
 
     model = open_exported(path, threads=threads)
@@ -91,7 +128,14 @@ def _open_exported(path: Path, threads: int | None) -> Opened:
         spec, assets = get_task(str(model.metadata["task"])), model.metadata["assets"]
     except (KeyError, TypeError):
         raise RunError(f"{path}: says nothing of its task", hint="export it with `dl export`") from None
-    return Opened(path.name, load_object(spec.codec)(assets), model)
+    codec = load_object(spec.codec)(assets, inference)
+    needs = codec.needs if isinstance(codec, NeedsOutputs) else {}
+    for flag, output in needs.items():
+        if output not in model.outputs:
+            raise UsageError(
+                f"--{flag}: {path} was exported without it", hint=f"`dl export RUN --{flag}`, or name the run itself"
+            )
+    return Opened(path.name, codec, model)
 
 
 def _open_torch(text: str, path: Path, device_name: str, threads: int | None, inference: Any) -> Opened:
@@ -106,7 +150,27 @@ def _open_torch(text: str, path: Path, device_name: str, threads: int | None, in
     else:
         task, description = load_task(resolve_run(text), inference=inference)
     device.place(network_of(task))
-    return Opened(description.run, load_object(description.spec.codec)(description.assets), RunPredictor(task, device))
+    codec = load_object(description.spec.codec)(description.assets, inference)
+    return Opened(description.run, codec, RunPredictor(task, device))
+
+
+def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, Answer]]:
+    """Yield each source with its answer, in order; the record of what cannot be read has an `error` for an answer.
+
+    The sources are held in memory at once; the codec says which of them the model sees together.
+    """
+    from dlcli.data.codec import Answer
+
+    encoded = [opened.codec.encode(source) for source in sources]
+    good = [item for item in encoded if item.arrays is not None]
+    found: dict[int, Answer] = {}
+    for indices, arrays in opened.codec.batches(good):
+        items = [good[index] for index in indices]
+        found |= zip(indices, opened.codec.decode(opened.predictor.run(arrays), items), strict=True)
+    answers = iter([found[index] for index in range(len(good))])
+    for item in encoded:
+        given = next(answers) if item.arrays is not None else Answer({"error": item.error})
+        yield item.source, replace(given, record={**item.kept, **given.record})
 
 
 def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:

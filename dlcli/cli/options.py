@@ -91,6 +91,7 @@ def make_command(
     """Return a Typer command whose options are the fields of `configs` and of `Common`.
 
     `--help` leaves out the fields that are advanced, and `--help-all` shows every one.
+    Of two fields with one name the first is the option; those meant for other commands are left out.
 
     Args:
         name: what the user types.
@@ -101,7 +102,7 @@ def make_command(
         epilog: the paragraph under the options.
         defaults: what the help page shows in place of the fields' own defaults.
     """
-    fields = [info for config in (*configs, Common) for info in fields_of(config)]
+    fields = options_of(name, (*configs, Common))
 
     def call(**typed: Any) -> int | None:
         del typed["help_all"]
@@ -124,6 +125,15 @@ def make_command(
     command.sections = {info.name: info.option.section for info in fields if info.option.section}
     command.advanced = frozenset(info.name for info in fields if info.option.is_advanced)
     return command
+
+
+def options_of(command: str, configs: Sequence[type]) -> list[FieldInfo]:
+    """Return the fields of the configurations that are options of a command, each name once."""
+    found: dict[str, FieldInfo] = {}
+    for info in (info for config in configs for info in fields_of(config)):
+        if not info.option.commands or command in info.option.commands:
+            found.setdefault(info.name, info)
+    return list(found.values())
 
 
 class _Command(TyperCommand):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dlcli.data.codec import Source
+
+Item = TypeVar("Item")
 
 CHUNK = 1 << 16
 MAX_LINE = 1 << 24
@@ -41,9 +47,9 @@ def _has_more(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
-def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
+def batches_of(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yield the items in lists of `size`, the last one shorter."""
-    batch: list[str] = []
+    batch: list[Item] = []
     for item in items:
         batch.append(item)
         if len(batch) == size:
@@ -53,18 +59,28 @@ def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def input_batches(
-    inputs: Sequence[str], size: int, expand: object, read_lines: Callable[[Sequence[str]], list[str]] | None = None
-) -> Iterator[list[str]]:
-    """Yield the sources that the arguments mean in batches; `-` is standard input.
+def source_batches(
+    inputs: Sequence[str],
+    size: int,
+    expand: Callable[[Sequence[str]], Iterator[Source]],
+    read_lines: Callable[[Sequence[str]], Iterable[Source]],
+) -> Iterator[list[Source]]:
+    """Yield the sources that the arguments mean, up to `size` at once; `-` is standard input.
 
-    A line of it is a source, but where `read_lines` makes sources of lines: of a CSV's rows, say.
+    Args:
+        inputs: the arguments; without any the sources are what `expand` makes of nothing.
+        size: sources at once, at most.
+        expand: makes sources of arguments.
+        read_lines: makes sources of some more lines of standard input.
     """
-    for index, text in enumerate(inputs):
-        if text == "-":
-            yield from batches_of(expand(inputs[:index]), size)  # type: ignore[operator]
-            lines = batches_of_lines(size)
-            yield from lines if read_lines is None else filter(None, map(read_lines, lines))
-            yield from input_batches(inputs[index + 1 :], size, expand, read_lines)
-            return
-    yield from batches_of(expand(inputs), size)  # type: ignore[operator]
+    if "-" not in inputs:
+        yield from batches_of(expand(inputs), size)
+        return
+    index = inputs.index("-")
+    before, behind = inputs[:index], inputs[index + 1 :]
+    if before:
+        yield from batches_of(expand(before), size)
+    for lines in batches_of_lines(size):
+        yield from batches_of(read_lines(lines), size)
+    if behind:
+        yield from source_batches(behind, size, expand, read_lines)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import data_if_there, data_of_run
+from dlcli.cli.opening import data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Values, make_command, pick_target
 from dlcli.cli.targets import resolve_target
 from dlcli.core.config import Layer, option, resolve, split_values
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from dlcli.data.codec import Codec, Source
     from dlcli.engine.runs.restore import Description
     from dlcli.engine.task import Task
 
@@ -54,12 +55,14 @@ def build(rest: list[str]) -> Any:
     if name not in PICTURES:
         raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, PICTURES))
     picture = PICTURES[name]
+    inference = inference_of_line([word for word in rest if word != name])
 
     def run(values: Values) -> None:
-        _visualize(picture, values)
+        _visualize(picture, values, inference)
 
     summary = f"Draw {name}: {picture.summary}."
-    return make_command("visualize", summary, run, arguments=arguments, configs=[picture.options, DrawOptions])
+    configs = [picture.options, DrawOptions, *inference]
+    return make_command("visualize", summary, run, arguments=arguments, configs=configs)
 
 
 def _no_picture(values: Values) -> None:
@@ -67,7 +70,7 @@ def _no_picture(values: Values) -> None:
     raise UsageError("which picture?", hint=f"`dl visualize PICTURE RUN`, PICTURE one of {', '.join(PICTURES)}")
 
 
-def _visualize(picture: Picture, values: Values) -> None:
+def _visualize(picture: Picture, values: Values, inference: Sequence[type]) -> None:
     if PICTURES.get(values.arguments["picture"]) is not picture:  # an option's value was taken for the picture
         raise UsageError(f"dl visualize {values.arguments['picture']}: name the picture before its options")
     console = values.console()
@@ -75,8 +78,12 @@ def _visualize(picture: Picture, values: Values) -> None:
     out = values.resolve(DrawOptions).out
     if values.arguments["subject"] is None:
         raise UsageError(f"dl visualize: name a {picture.subject}", hint="`dl runs` lists the runs")
+    name = values.arguments["subject"]
     subject = _Opened(
-        values.arguments["subject"], values.arguments["input"] or [], prefers_run=picture.subject == "RUN"
+        name,
+        values.arguments["input"] or [],
+        prefers_run=picture.subject == "RUN",
+        inference=resolve_inference(values, inference, task_of(name)),
     )
     table = picture.table(subject, options) if picture.table is not None else None
     if table is not None:
@@ -112,10 +119,11 @@ def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path
 class _Opened:
     """See `dlcli.visualize.subject.Subject`; everything is opened when first asked for."""
 
-    def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool) -> None:
+    def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool, inference: Any) -> None:
         self._text = text
         self._inputs = inputs
         self._prefers_run = prefers_run
+        self._inference = inference
         self.shown: list[str] = []
         """The words that stand in pictures."""
 
@@ -145,12 +153,13 @@ class _Opened:
 
         open_device("cpu")
         run = self.run()
-        return load_task(run, data=data_if_there(run.info(), None))
+        return load_task(run, data=data_if_there(run.info(), None), inference=self._inference)
 
     @cached_property
-    def _codec(self) -> Any:
+    def _codec(self) -> Codec:
         description = self._loaded[1]
-        return load_object(description.spec.codec)(description.assets)
+        codec: Codec = load_object(description.spec.codec)(description.assets, self._inference)
+        return codec
 
     def run(self) -> RunDir:
         if self._run is None:
@@ -194,12 +203,13 @@ class _Opened:
         for source in self._codec.expand(self._inputs):
             encoded = self._codec.encode(source)
             if encoded.arrays is None:
-                raise DataError(f"{source}: {encoded.error}")
-            arrays = {name: torch.from_numpy(array[None]) for name, array in encoded.arrays.items()}
-            items.append(Input(stem_of(source), source, arrays))
+                raise DataError(f"{source.name}: {encoded.error}")
+            [(_, batch)] = self._codec.batches([encoded])
+            arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
+            items.append(Input(stem_of(source.name), source, arrays))
         return items
 
-    def words(self, source: str) -> Sequence[str]:
+    def words(self, source: Source) -> Sequence[str]:
         from dlcli.data.codec import ReadsWords
 
         if not isinstance(self._codec, ReadsWords):

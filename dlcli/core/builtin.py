@@ -7,8 +7,10 @@ from typing import Any
 
 from dlcli.core.specs import DatasetSpec, TaskSpec
 
+_CLASS_INFERENCE = "dlcli.tasks.inference:ClassInference"
 
-def _table_task(name: str, summary: str, default_dataset: str, prefix: str) -> TaskSpec:
+
+def _table_task(name: str, summary: str, default_dataset: str, prefix: str, inference: str = "") -> TaskSpec:
     place = "dlcli.tasks.tables"
     return TaskSpec(
         name=name,
@@ -20,6 +22,7 @@ def _table_task(name: str, summary: str, default_dataset: str, prefix: str) -> T
         task=f"{place}.task:{prefix}Task",
         codec=f"{place}.codec:{prefix}Codec",
         networks=f"{place}.networks:NETWORKS",
+        inference=inference,
     )
 
 
@@ -47,12 +50,17 @@ TASKS: Mapping[str, TaskSpec] = {
         task="dlcli.tasks.sentiment.task:SentimentTask",
         codec="dlcli.tasks.sentiment.codec:TextCodec",
         networks="dlcli.tasks.sentiment.networks:NETWORKS",
+        inference=_CLASS_INFERENCE,
     ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression"
     ),
     "table-classification": _table_task(
-        "table-classification", "predict a class from the other columns of a table", "table", "TableClassification"
+        "table-classification",
+        "predict a class from the other columns of a table",
+        "table",
+        "TableClassification",
+        inference=_CLASS_INFERENCE,
     ),
 }
 

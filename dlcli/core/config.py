@@ -37,6 +37,7 @@ class Option:
         read: parses a text; its ValueError says why the text is wrong.
         section: the heading on the help page under which this option and those after it stand.
         is_advanced: `--help` leaves it out and `--help-all` shows it; it is accepted either way.
+        commands: the commands in which an inference option has an effect; all that know the task if empty.
     """
 
     help: str
@@ -50,6 +51,7 @@ class Option:
     read: Callable[[str], object] | None = None
     section: str | None = None
     is_advanced: bool = False
+    commands: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +93,23 @@ def option(
     read: Callable[[str], object] | None = None,
     section: str | None = None,
     is_advanced: bool = False,
+    commands: Sequence[str] = (),
 ) -> Any:
     """Return a dataclass field that is also an option of the command line."""
-    info = Option(help, flag, short, tuple(choices), minimum, maximum, metavar, may_be_auto, read, section, is_advanced)
+    info = Option(
+        help,
+        flag,
+        short,
+        tuple(choices),
+        minimum,
+        maximum,
+        metavar,
+        may_be_auto,
+        read,
+        section,
+        is_advanced,
+        tuple(commands),
+    )
     return dataclasses.field(default=default, metadata={"option": info})
 
 

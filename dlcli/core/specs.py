@@ -21,8 +21,8 @@ class TaskSpec:
         codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
             `dlcli.data.codec.Codec`.
         networks: a mapping from model names to `dlcli.core.registry.Network` (torch-free).
-        inference: the dataclass of what `dl eval` and `dl predict` can be told about this task (torch-free), which
-            goes to the task's `set_inference`; "" where there is nothing to tell.
+        inference: the dataclass of the task's inference options (torch-free), which goes to the codec, and to the
+            task's `set_inference` where it has one (`engine.task.TakesInference`); "" where there are none.
         sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
     """
 

@@ -237,12 +237,12 @@ class Validates(Protocol):
 
 @runtime_checkable
 class TakesInference(Protocol):
-    """A task that `dl eval` and `dl predict` can tell something: how to search, how much to spend on an answer."""
+    """A task whose network answers by inference options: how to search, how much to spend on an answer."""
 
     def set_inference(self, options: Any) -> None:
         """Take up the options, in the dataclass that `TaskSpec.inference` names; without a call they are its defaults.
 
-        What an option adds to the outputs of `infer`, `metric` and the codec understand.
+        What an option adds to the outputs of `infer`, `metric`, `export_plan` and the codec understand.
         """
         ...
 

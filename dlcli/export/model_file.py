@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ ONNX, TORCHSCRIPT, CHECKPOINT = "onnx", "torchscript", "checkpoint"
 
 # Field number -> wire type of an ONNX ModelProto (onnx.proto3: 0 is a varint, 2 has a length).
 _ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
-_GRAPH, _OPSET = 7, 8
+_GRAPH, _OPSET, _METADATA = 7, 8, 14
 
 
 def kind_of(path: Path) -> str | None:
@@ -72,6 +73,38 @@ def _scan_onnx(stream: IO[bytes]) -> bool | None:
     else:
         return True if {_GRAPH, _OPSET} <= seen else None
     return False if _GRAPH in seen else None
+
+
+def metadata_of_onnx(path: Path, max_bytes: int) -> Iterator[tuple[str, str]]:
+    """Yield the keys and texts of an ONNX file's metadata as far as the file goes; those over `max_bytes` are skipped.
+
+    Raises:
+        ValueError: a text is not UTF-8.
+    """
+    with path.open("rb") as stream:
+        for field, size in _fields(stream):
+            if field == _METADATA and size <= max_bytes:
+                entry = io.BytesIO(stream.read(size))
+                texts = {number: entry.read(length).decode() for number, length in _fields(entry)}
+                yield texts.get(1, ""), texts.get(2, "")
+
+
+def _fields(stream: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield number and size of a message's fields that have a length; the stream stands at the field's content."""
+    end = stream.seek(0, 2)
+    stream.seek(0)
+    while stream.tell() < end:
+        tag, value = _read_varint(stream), _read_varint(stream)
+        if tag is None or value is None:
+            return
+        if tag & 7 == 2:
+            behind = stream.tell() + value
+            if behind > end:
+                return
+            yield tag >> 3, value
+            stream.seek(behind)
+        elif tag & 7 != 0:  # neither a length nor a number: no field of these messages
+            return
 
 
 def _read_varint(stream: IO[bytes]) -> int | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from dlcli.data.codec import Source
+
 Drawn = Iterator[tuple[str, "np.ndarray"]]
 """The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
 
@@ -38,12 +40,12 @@ class Input:
 
     Attributes:
         name: for the picture's file.
-        source: what the user gave.
+        source: what it was read from.
         arrays: name -> (1, ...) as the model takes it.
     """
 
     name: str
-    source: str
+    source: Source
     arrays: Mapping[str, Tensor]
 
     @property
@@ -86,7 +88,7 @@ class Subject(Protocol):
         """Return the model's first input in the right shape, (1, ...), of whatever content."""
         ...
 
-    def words(self, source: str) -> Sequence[str]:
+    def words(self, source: Source) -> Sequence[str]:
         """Return the words that the model reads of an input; UsageError where it reads none."""
         ...
 

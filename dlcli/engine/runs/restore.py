@@ -109,7 +109,7 @@ def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -
     Args:
         run: the run.
         data: the prepared data to measure on.
-        inference: what the task is told, in the dataclass that its spec names.
+        inference: the inference options, in the dataclass that the task's spec names.
 
     Raises:
         RunError: the run is damaged or has no checkpoint.
@@ -147,8 +147,7 @@ def _build(
         config, train = description.configs(str(origin))
         factory = load_object(description.spec.task)
         task: Task = factory.from_assets(config, train, description.assets, data)
-    if inference is not None:
-        assert isinstance(task, TakesInference)
+    if inference is not None and isinstance(task, TakesInference):  # else the options are the codec's alone
         task.set_inference(inference)
     load_answering(task, content, path)
     task.model.eval()

@@ -35,6 +35,19 @@ def logits_over_views(network: nn.Module, images: Tensor, *, mirror: bool) -> tu
     return plain, mean
 
 
+class OverViews(nn.Module):
+    """A network that answers twice: (N, C, H, W) images -> (N, K) logits and their mean over views, to be exported."""
+
+    def __init__(self, network: nn.Module, *, mirror: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.mirror = mirror
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `logits_over_views`."""
+        return logits_over_views(self.network, images, mirror=self.mirror)
+
+
 def _shifted(images: Tensor, shift: int) -> Tensor:
     """Return the images moved down and right by `shift` pixels; the border pixel is not doubled."""
     if shift == 0:

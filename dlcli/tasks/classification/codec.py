@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.codec import Arrays, Encoded, Record
-from dlcli.data.images.decoding import read_image
+from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
+from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
+from dlcli.tasks.classification.config import ClassificationInference
+
+VIEWS = "tta_logits"
+"""The output with the mean of the logits over views."""
 
 
 class ImageCodec:
-    """See `dlcli.data.codec.Codec`."""
+    """See `dlcli.data.codec.Codec`. The value of a source is the path of an image file, or its bytes."""
 
     fields = ("label", "probability")
+    listed = "top"
 
-    def __init__(self, assets: Mapping[str, Any]) -> None:
+    def __init__(self, assets: Mapping[str, Any], inference: ClassificationInference | None = None) -> None:
         self.labels = read_labels(assets.get("labels"))
         self.preprocess = Preprocess.from_json(assets.get("preprocess"))
+        self.inference = inference or ClassificationInference()
+        self.needs = {"tta": VIEWS} if self.inference.tta else {}
 
-    def expand(self, inputs: Iterable[str]) -> Iterator[str]:
+    def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield image files: folders searched, globs opened."""
-        return expand_files(inputs)
+        for name in expand_files(inputs):
+            yield Source(name, Path(name))
 
-    def encode(self, source: str) -> Encoded:
+    def encode(self, source: Source) -> Encoded:
         """Read one image file."""
         try:
-            image = read_image(Path(source), channels=self.preprocess.channels)
+            image = _pixels(source, self.preprocess.channels)
         except DataError as error:
             return Encoded(source, None, error.message)
         pixels = np.ascontiguousarray(self.preprocess.fit(image).transpose(2, 0, 1))
         return Encoded(source, {"images": pixels})
 
-    def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
-        """Return label and probability, and the `top_k` best of both; by the logits over views where there are any."""
-        return label_records(self.labels, outputs.get("tta_logits", outputs["logits"]), top_k)
+    def batches(self, items: Sequence[Encoded]) -> Batches:
+        """Yield one batch: all images are brought to one size."""
+        return by_shape(items)
 
-    def draw(self, source: str, record: Record) -> np.ndarray:
+    def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
+        """Return label and probability, and the best of both; by the mean over views where the options ask for it."""
+        del items
+        logits = outputs[VIEWS if self.inference.tta else "logits"]
+        return [Answer(record) for record in label_records(self.labels, logits, self.inference.top_k)]
+
+    def draw(self, source: Source, answer: Answer) -> np.ndarray:
         """Return the picture with its labels under it."""
         from dlcli.visualize.canvas import annotate
 
-        lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in record["top"]]
-        return annotate(read_image(Path(source), channels=3), lines)
+        lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in answer.record["top"]]
+        return annotate(_pixels(source, 3), lines)
+
+
+def _pixels(source: Source, channels: int) -> np.ndarray:
+    """Return (H, W, channels) uint8.
+
+    Raises:
+        DataError: the file cannot be read, or is no image.
+    """
+    if isinstance(source.value, bytes):
+        return decode_image(source.value, channels=channels)
+    return read_image(source.value, channels=channels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.tasks.inference import top_k_option
 
 FLIP_MODES = ("random", "alternating")
 
@@ -46,6 +47,11 @@ class ClassificationConfig:
 
 @dataclass(frozen=True)
 class ClassificationInference:
-    """Options of `dl eval` and `dl predict` for an image classifier."""
+    """How a classifier of images answers."""
 
-    tta: bool = option(False, "test-time augmentation: average over shifted and flipped views")
+    top_k: int = top_k_option()
+    tta: bool = option(
+        False,
+        "test-time augmentation: average over shifted and flipped views",
+        commands=("eval", "predict", "export"),
+    )

@@ -30,10 +30,11 @@ from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
 from dlcli.models.images.stem import freeze_backbone
-from dlcli.models.images.views import logits_over_views
+from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
+from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.networks import NETWORKS
 from dlcli.tasks.classification.source import ImageSource
@@ -134,7 +135,7 @@ class ClassificationTask:
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def set_inference(self, options: ClassificationInference) -> None:
-        """Take up what `dl eval` and `dl predict` were told."""
+        """Answer, measure and export by these options."""
         self._inference = options
 
     def infer(self, batch: Batch) -> Outputs:
@@ -142,7 +143,7 @@ class ClassificationTask:
         if not self._inference.tta:
             return {"logits": self.model(batch["images"])}
         plain, mean = logits_over_views(self.model, batch["images"], mirror=self._config.flip)
-        return {"logits": plain, "tta_logits": mean}
+        return {"logits": plain, VIEWS: mean}
 
     def metric(self) -> LogitsMetric:
         """Return a new metric."""
@@ -170,7 +171,7 @@ class ClassificationTask:
         return draw_class_report(report, self.labels, draw)
 
     def export_plan(self) -> ExportPlan:
-        """Return the model with samples of real images where data is at hand, else of noise."""
+        """Return the model, with --tta over views too; its samples are real images where data is at hand."""
         shape = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
         total = sum(PARITY_BATCHES)
         if self._source is not None:
@@ -178,10 +179,11 @@ class ClassificationTask:
         else:
             pixels = np.random.default_rng(0).integers(0, 256, (total, *shape), dtype=np.uint8)
         parts = np.split(pixels, np.cumsum(PARITY_BATCHES)[:-1])
+        has_views = self._inference.tta
         return ExportPlan(
-            module=self.model,
+            module=OverViews(self.model, mirror=self._config.flip) if has_views else self.model,
             inputs=self.inputs,
-            outputs=self.outputs,
+            outputs=(*self.outputs, VIEWS) if has_views else self.outputs,
             example={"images": torch.from_numpy(np.ascontiguousarray(pixels[:2]))},
             dynamic={"images": {0: "batch"}},
             metadata={"assets": self.assets()},

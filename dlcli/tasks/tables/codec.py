@@ -8,23 +8,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.codec import Arrays, Encoded, Record
+from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
 from dlcli.data.tables.form import SPLIT_COLUMN
 from dlcli.data.tables.rows import TABLE_SUFFIXES, Sheet, parse_sheet, read_sheet
+from dlcli.tasks.inference import ClassInference
 from dlcli.tasks.tables.columns import TableColumns
 
 _ROW = re.compile(r"(.+):(\d+)", re.DOTALL)
 _STDIN = "-"
 _MAX_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row to answer for; the value of a source.
+
+    Attributes:
+        cells: its cells by column; empty where there is a fault.
+        note: what is to be said of the table that it begins; "" for nothing.
+        fault: why there are no cells; "" for none.
+    """
+
+    cells: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    fault: str = ""
 
 
 @dataclass
@@ -35,126 +51,125 @@ class _Stdin:
         header: its first line; None until it is there.
         pending: a row whose quotation marks are still open.
         lines: how many lines there were.
-        answered: the sources of the rows before those that come next.
+        is_noted: whether it was said what is not used.
     """
 
     header: str | None = None
     pending: str = ""
     lines: int = 0
-    answered: list[str] = field(default_factory=list)
+    is_noted: bool = False
 
 
 @dataclass
 class RowReader:
-    """Finds the rows that sources mean, and encodes them by the columns of a run.
+    """Finds the rows that arguments and lines mean, and encodes them by the columns of a run.
 
     Attributes:
         columns: the run's.
     """
 
     columns: TableColumns
-    _rows: dict[str, tuple[Sequence[str], Sequence[str]]] = field(default_factory=dict)  # source -> names, cells
-    _notes: dict[str, str] = field(default_factory=dict)
-    _faults: dict[str, str] = field(default_factory=dict)
-    _noted: set[str] = field(default_factory=set)  # inputs of which it was said what is not used
     _stdin: _Stdin = field(default_factory=_Stdin)
 
-    def expand(self, inputs: Iterable[str]) -> Iterator[str]:
+    def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield a source for each row that the arguments mean: of files, of folders of them, single rows."""
+        newest: tuple[str, Sheet] | None = None  # one file is read once for all of its rows that are named in turn
         for text in expand_files(inputs, TABLE_SUFFIXES):
-            match = _ROW.fullmatch(text)
-            if match is not None and not Path(text).exists() and Path(match[1]).is_file():
-                yield text
-                continue
+            name, line = _place(text)
             try:
-                sources = self._announce(text, read_sheet(Path(text)))
+                if newest is None or newest[0] != name:
+                    newest = name, read_sheet(Path(name))
+                rows = self._rows(newest[1], line)
             except DataError as error:
-                self._faults[text] = error.message.removeprefix(f"{text}: ")
-                sources = [text]
-            yield from sources
-
-    def read_lines(self, lines: Sequence[str]) -> list[str]:
-        """Return the sources of the rows that some more lines of standard input hold; rows before them are dropped."""
-        for source in self._stdin.answered:
-            self._rows.pop(source, None)
-            self._faults.pop(source, None)
-        sources = []
-        for line in map(_decoded, lines):
-            self._stdin.lines += 1
-            self._stdin.pending += line
-            if self._stdin.pending.count('"') % 2:  # a line break inside quotation marks
-                self._stdin.pending += "\n"
+                yield Source(text, Row(fault=error.message.removeprefix(f"{name}: ")))
                 continue
-            row, self._stdin.pending = self._stdin.pending, ""
-            if self._stdin.header is None:
-                self._stdin.header = row
+            for own, row in rows:
+                yield Source(f"{name}:{own}", row)
+
+    def read_lines(self, lines: Sequence[str]) -> list[Source]:
+        """Return the rows that some more lines of standard input hold."""
+        state, sources = self._stdin, []
+        for line in map(_decoded, lines):
+            state.lines += 1
+            state.pending += line
+            if state.pending.count('"') % 2:  # a line break inside quotation marks
+                state.pending += "\n"
+                continue
+            text, state.pending = state.pending, ""
+            if state.header is None:
+                state.header = text
             else:
-                sources.append(self._row_of_stdin(self._stdin.header, row))
-        self._stdin.answered = sources
+                sources.append(Source(f"{_STDIN}:{state.lines}", self._row_of_stdin(state.header, text)))
         return sources
 
-    def _row_of_stdin(self, header: str, row: str) -> str:
-        number = self._stdin.lines
-        source, where = f"{_STDIN}:{number}", "standard input"
+    def _row_of_stdin(self, header: str, text: str) -> Row:
+        where = "standard input"
         try:
-            self._announce(_STDIN, parse_sheet(f"{header}\n{row}\n", where, header=True), line=number)
+            rows = [row for _, row in self._rows(parse_sheet(f"{header}\n{text}\n", where, header=True))]
         except DataError as error:
-            self._faults[source] = error.message.removeprefix(f"{where}: ")
-        return source
+            return Row(fault=error.message.removeprefix(f"{where}: "))
+        if len(rows) > 1:
+            return Row(fault="a quotation mark inside a cell that none encloses")
+        [row] = rows
+        note, self._stdin.is_noted = "" if self._stdin.is_noted else row.note, True
+        return replace(row, note=note)
 
-    def _announce(self, name: str, sheet: Sheet, line: int | None = None) -> list[str]:
-        """Keep the rows of a sheet and return their sources in order; `line` is that of its only row, where told.
+    def _rows(self, sheet: Sheet, line: int | None = None) -> Iterator[tuple[int, Row]]:
+        """Return the lines and rows of a sheet in order; with `line` the row that begins there.
 
         Raises:
-            DataError: the sheet has not the run's columns.
+            DataError: the sheet has not the run's columns, or no such row.
         """
         missing = [column for column in self.columns.names if column not in sheet.names]
         if missing:
             raise DataError(_lacking(missing, sheet))
-        places = []
-        for own, row in zip(sheet.lines, sheet.rows, strict=True):
-            places.append(line or own)
-            self._rows[f"{name}:{places[-1]}"] = (sheet.names, row)
-        for own, count in sheet.ragged:
-            places.append(line or own)
-            self._faults[f"{name}:{places[-1]}"] = f"{count} cells under {len(sheet.names)} names of columns"
-        sources = [f"{name}:{place}" for place in sorted(places)]
-        unused = [
-            column for column in sheet.names if column not in (*self.columns.names, self.columns.target, SPLIT_COLUMN)
-        ]
-        if unused and name not in self._noted:
-            more = ", ..." if len(unused) > _MAX_NAMED else ""
-            self._notes[sources[0]] = f"not used: {', '.join(unused[:_MAX_NAMED])}{more}"
-            self._noted.add(name)
-        return sources
+        cells = dict(zip(sheet.lines, sheet.rows, strict=True))
+        counts = dict(sheet.ragged)
+        places = sorted((*cells, *counts))
+        if line is not None and line not in cells and line not in counts:
+            raise DataError(f"no row begins in line {line}")
+        note = self._unused(sheet)
 
-    def cells(self, source: str) -> dict[str, str]:
-        """Return the cells of a row by column.
+        def row_at(place: int) -> Row:
+            if place in counts:
+                return Row(fault=f"{counts[place]} cells under {len(sheet.names)} names of columns")
+            own = note if place == places[0] else ""
+            return Row(dict(zip(sheet.names, cells[place], strict=True)), own)
 
-        Raises:
-            DataError: there is no such row, or its file cannot be read.
-        """
-        if source in self._faults:
-            raise DataError(self._faults[source])
-        if source not in self._rows:
-            match = _ROW.fullmatch(source)
-            if match is None:
-                raise DataError("names no row; as in houses.csv:2")
-            self._announce(match[1], read_sheet(Path(match[1])))
-            if source not in self._rows:
-                raise DataError(self._faults.get(source, f"no row begins in line {match[2]}"))
-        names, row = self._rows[source]
-        return dict(zip(names, row, strict=True))
+        return ((place, row_at(place)) for place in (places if line is None else [line]))
 
-    def encode(self, source: str) -> Encoded:
+    def _unused(self, sheet: Sheet) -> str:
+        used = (*self.columns.names, self.columns.target, SPLIT_COLUMN)
+        unused = [column for column in sheet.names if column not in used]
+        more = ", ..." if len(unused) > _MAX_NAMED else ""
+        return f"not used: {', '.join(unused[:_MAX_NAMED])}{more}" if unused else ""
+
+    def encode(self, source: Source) -> Encoded:
         """Return one row as the network takes it, with what is to be said of it."""
+        row: Row = source.value
+        if row.fault:
+            return Encoded(source, None, row.fault)
         try:
-            cells = self.cells(source)
-            arrays, notes = self.columns.encode(cells)
+            arrays, notes = self.columns.encode(row.cells)
         except DataError as error:
             return Encoded(source, None, error.message)
-        notes = [*filter(None, [self._notes.get(source)]), *notes]
+        notes = [*filter(None, [row.note]), *notes]
         return Encoded(source, arrays, kept={"note": "; ".join(notes)} if notes else {})
+
+    def draw(self, source: Source, answer: str) -> np.ndarray:
+        """Return a row as a picture, its answer above it."""
+        from dlcli.visualize.regression import draw_row
+
+        row: Row = source.value
+        return draw_row([(name, row.cells[name]) for name in self.columns.names], answer)
+
+
+def _place(text: str) -> tuple[str, int | None]:
+    """Return the file and line that an argument means; `houses.csv` means all lines, None."""
+    match = _ROW.fullmatch(text)
+    if match is not None and not Path(text).exists() and Path(match[1]).is_file():
+        return match[1], int(match[2])
+    return text, None
 
 
 def _decoded(line: str) -> str:
@@ -172,77 +187,85 @@ def _lacking(missing: Sequence[str], sheet: Sheet) -> str:
     return f"lacks the {word} {', '.join(missing[:_MAX_NAMED])}{more}"
 
 
-def _draw(reader: RowReader, source: str, answer: str) -> np.ndarray:
-    from dlcli.visualize.regression import draw_row
-
-    cells = reader.cells(source)
-    return draw_row([(name, cells[name]) for name in reader.columns.names], answer)
-
-
 class RegressionCodec:
-    """See `dlcli.data.codec.Codec`."""
+    """See `dlcli.data.codec.Codec`. The value of a source is a `Row`."""
 
-    def __init__(self, assets: Mapping[str, Any]) -> None:
+    listed = None
+
+    def __init__(self, assets: Mapping[str, Any], inference: None = None) -> None:
+        del inference
         self.columns = TableColumns.from_json(assets.get("columns"))
         self._reader = RowReader(self.columns)
         is_alone = assets.get("ensemble") == 1
         self.fields: tuple[str, ...] = ("prediction", "note") if is_alone else ("prediction", "spread", "note")
 
-    def expand(self, inputs: Iterable[str]) -> Iterator[str]:
+    def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the rows of CSV files."""
         return self._reader.expand(inputs)
 
-    def read_lines(self, lines: Sequence[str]) -> list[str]:
+    def read_lines(self, lines: Sequence[str]) -> list[Source]:
         """Return the rows that lines of standard input hold; the first line names the columns."""
         return self._reader.read_lines(lines)
 
-    def encode(self, source: str) -> Encoded:
+    def encode(self, source: Source) -> Encoded:
         """Read one row."""
         return self._reader.encode(source)
 
-    def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
+    def batches(self, items: Sequence[Encoded]) -> Batches:
+        """Yield one batch: all rows have the run's columns."""
+        return by_shape(items)
+
+    def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
         """Return the prediction in the target's own units, and the spread over an ensemble's members."""
-        del top_k
+        del items
         names = [name for name in ("prediction", "spread") if name in outputs]
         columns = [outputs[name].astype(np.float64).tolist() for name in names]
         return [
-            {name: float(f"{value:.7g}") for name, value in zip(names, values, strict=True)}
+            Answer({name: float(f"{value:.7g}") for name, value in zip(names, values, strict=True)})
             for values in zip(*columns, strict=True)
         ]
 
-    def draw(self, source: str, record: Record) -> np.ndarray:
+    def draw(self, source: Source, answer: Answer) -> np.ndarray:
         """Return the row as a picture, the prediction above it."""
+        record = answer.record
         spread = f" ± {record['spread']:.4g}" if "spread" in record else ""
-        return _draw(self._reader, source, f"{self.columns.target}: {record['prediction']:.6g}{spread}")
+        return self._reader.draw(source, f"{self.columns.target}: {record['prediction']:.6g}{spread}")
 
 
 class TableClassificationCodec:
-    """See `dlcli.data.codec.Codec`."""
+    """See `dlcli.data.codec.Codec`. The value of a source is a `Row`."""
 
     fields = ("label", "probability", "note")
+    listed = "top"
 
-    def __init__(self, assets: Mapping[str, Any]) -> None:
+    def __init__(self, assets: Mapping[str, Any], inference: ClassInference | None = None) -> None:
         self.columns = TableColumns.from_json(assets.get("columns"))
         self.labels = read_labels(assets.get("labels"))
+        self.inference = inference or ClassInference()
         self._reader = RowReader(self.columns)
 
-    def expand(self, inputs: Iterable[str]) -> Iterator[str]:
+    def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the rows of CSV files."""
         return self._reader.expand(inputs)
 
-    def read_lines(self, lines: Sequence[str]) -> list[str]:
+    def read_lines(self, lines: Sequence[str]) -> list[Source]:
         """Return the rows that lines of standard input hold; the first line names the columns."""
         return self._reader.read_lines(lines)
 
-    def encode(self, source: str) -> Encoded:
+    def encode(self, source: Source) -> Encoded:
         """Read one row."""
         return self._reader.encode(source)
 
-    def decode(self, outputs: Arrays, top_k: int) -> list[Record]:
-        """Return label and probability, and the `top_k` best of both."""
-        return label_records(self.labels, outputs["logits"], top_k)
+    def batches(self, items: Sequence[Encoded]) -> Batches:
+        """Yield one batch: all rows have the run's columns."""
+        return by_shape(items)
 
-    def draw(self, source: str, record: Record) -> np.ndarray:
+    def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
+        """Return label and probability, and the best of both."""
+        del items
+        return [Answer(record) for record in label_records(self.labels, outputs["logits"], self.inference.top_k)]
+
+    def draw(self, source: Source, answer: Answer) -> np.ndarray:
         """Return the row as a picture, its labels above it."""
-        answer = ", ".join(f"{entry['label']} {entry['probability']:.1%}" for entry in record["top"][:3])
-        return _draw(self._reader, source, f"{self.columns.target}: {answer}")
+        best = ", ".join(f"{entry['label']} {entry['probability']:.1%}" for entry in answer.record["top"][:3])
+        return self._reader.draw(source, f"{self.columns.target}: {best}")

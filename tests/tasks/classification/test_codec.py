@@ -6,11 +6,20 @@ import pytest
 import torch
 
 from dlcli.core.errors import RunError
+from dlcli.data.codec import Source
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.tasks.classification.codec import ImageCodec
+from dlcli.tasks.classification.config import ClassificationInference
 
 PREPROCESS = Preprocess(3, 8, 6, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
 ASSETS = {"labels": ["cat", "狗", "a bird"], "preprocess": PREPROCESS.to_json()}
+
+
+def decode(logits, **options):
+    """Return the records of an (N, 3) list of logits."""
+    codec = ImageCodec(ASSETS, ClassificationInference(**options))
+    outputs = {"logits": np.array(logits, dtype=np.float32)}
+    return [answer.record for answer in codec.decode(outputs, [None] * len(logits))]
 
 
 @pytest.fixture
@@ -28,10 +37,21 @@ def test_what_a_run_keeps_is_read_back():
 
 def test_an_image_of_the_networks_size_passes_unchanged(image_file):
     path, image = image_file
-    encoded = ImageCodec(ASSETS).encode(str(path))
+    codec = ImageCodec(ASSETS)
+    [source] = codec.expand([str(path)])
+    assert source == Source(str(path), path)
+    encoded = codec.encode(source)
     assert encoded.error is None
     assert encoded.arrays["images"].dtype == np.uint8
     assert np.array_equal(encoded.arrays["images"], image.transpose(2, 0, 1))
+
+
+def test_the_bytes_of_a_file_are_read_as_the_file(image_file):
+    path, _ = image_file
+    codec = ImageCodec(ASSETS)
+    of_bytes, of_file = (codec.encode(Source("upload", value)) for value in (path.read_bytes(), path))
+    np.testing.assert_array_equal(of_bytes.arrays["images"], of_file.arrays["images"])
+    assert "empty" in str(codec.encode(Source("upload", b"")).error)
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 12), (20, 9), (5, 40), (100, 100)])
@@ -51,15 +71,15 @@ def test_the_middle_of_a_wide_image_is_kept():
 def test_an_unreadable_file_is_an_error_with_its_name_and_none_is_raised(tmp_path):
     (tmp_path / "text.png").write_text("no image", encoding="utf-8")
     for name in ("text.png", "gone.png"):
-        encoded = ImageCodec(ASSETS).encode(str(tmp_path / name))
+        encoded = ImageCodec(ASSETS).encode(Source(name, tmp_path / name))
         assert encoded.arrays is None
         assert name in str(encoded.error)
 
 
 def test_probabilities_are_torchs_softmax_whatever_the_size_of_the_logits():
-    logits = np.array([[1.0, 2.0, 3.0], [1e4, 0.0, -1e4], [0.0, 0.0, 0.0]], dtype=np.float32)
-    records = ImageCodec(ASSETS).decode({"logits": logits}, top_k=3)
-    expected = torch.from_numpy(logits).double().softmax(1).numpy()
+    logits = [[1.0, 2.0, 3.0], [1e4, 0.0, -1e4], [0.0, 0.0, 0.0]]
+    records = decode(logits, top_k=3)
+    expected = torch.tensor(logits).double().softmax(1).numpy()
     for record, row in zip(records, expected, strict=True):
         given = {entry["label"]: entry["probability"] for entry in record["top"]}
         assert [given[name] for name in ASSETS["labels"]] == pytest.approx(row, abs=1e-6)
@@ -69,20 +89,21 @@ def test_probabilities_are_torchs_softmax_whatever_the_size_of_the_logits():
 
 @pytest.mark.parametrize(("top_k", "expected"), [(1, 1), (2, 2), (3, 3), (99, 3)])
 def test_the_best_answers_come_best_first_and_never_more_than_there_are(top_k, expected):
-    [record] = ImageCodec(ASSETS).decode({"logits": np.array([[0.0, 5.0, 3.0]], dtype=np.float32)}, top_k)
+    [record] = decode([[0.0, 5.0, 3.0]], top_k=top_k)
     assert [entry["label"] for entry in record["top"]] == ["狗", "a bird", "cat"][:expected]
 
 
 def test_equal_answers_stand_in_the_order_of_the_classes():
-    [record] = ImageCodec(ASSETS).decode({"logits": np.zeros((1, 3), dtype=np.float32)}, 3)
+    [record] = decode([[0.0, 0.0, 0.0]], top_k=3)
     assert [entry["label"] for entry in record["top"]] == ASSETS["labels"]
 
 
 def test_an_answer_is_drawn_under_the_image(image_file):
     path, _ = image_file
     codec = ImageCodec(ASSETS)
-    [record] = codec.decode({"logits": np.array([[0.0, 5.0, 3.0]], dtype=np.float32)}, 2)
-    picture = codec.draw(str(path), record)
+    item = codec.encode(Source("x", path))
+    [answer] = codec.decode({"logits": np.array([[0.0, 5.0, 3.0]], dtype=np.float32)}, [item])
+    picture = codec.draw(item.source, answer)
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
     assert picture.shape[0] > 8

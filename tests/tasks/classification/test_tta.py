@@ -27,7 +27,7 @@ def task(make_images, open_task):
 
 def test_the_registry_names_the_options_and_the_task_takes_them(task):
     assert load_object(TASKS["classification"].inference) is ClassificationInference
-    assert [info.name for info in fields_of(ClassificationInference)] == ["tta"]
+    assert [info.name for info in fields_of(ClassificationInference)] == ["top_k", "tta"]
     assert isinstance(task, TakesInference)
 
 
@@ -69,6 +69,25 @@ def test_a_prediction_is_that_over_views(task):
     task.set_inference(TTA)
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8)
     outputs = RunPredictor(task, CPU).run({"images": images})
-    codec = ImageCodec(task.assets())
-    assert codec.decode(outputs, 2) == codec.decode({"logits": outputs["tta_logits"]}, 2)
-    assert codec.decode(outputs, 2) != codec.decode({"logits": outputs["logits"]}, 2)
+    over_views, plain = ImageCodec(task.assets(), TTA), ImageCodec(task.assets())
+    items = [None] * 3
+    assert over_views.decode(outputs, items) == plain.decode({"logits": outputs["tta_logits"]}, items)
+    assert over_views.decode(outputs, items) != plain.decode(outputs, items)
+
+
+def test_a_codec_needs_the_views_of_an_exported_file_only_where_it_reads_them(task):
+    assert ImageCodec(task.assets(), TTA).needs == {"tta": "tta_logits"}
+    assert ImageCodec(task.assets()).needs == {}
+
+
+def test_what_is_exported_has_the_views_that_the_run_has(task):
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    assert task.export_plan().outputs == ("logits",)
+    task.set_inference(TTA)
+    task.model.eval()
+    plan = task.export_plan()
+    with torch.inference_mode():
+        expected, given = task.infer({"images": images}), plan.module.eval()(images)
+    assert plan.outputs == tuple(expected)
+    for one, other in zip(given, expected.values(), strict=True):
+        assert torch.equal(one, other)

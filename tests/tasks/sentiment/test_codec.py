@@ -7,8 +7,10 @@ import json
 import pytest
 
 from dlcli.core.errors import DataError, RunError
+from dlcli.data.codec import Answer
 from dlcli.data.text.tokenizing.tokenizer import make_spec
-from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, TextCodec, read_source
+from dlcli.tasks.inference import ClassInference
+from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, MAX_SHOWN, TextCodec, read_line, source_of_line
 
 ASSETS = {
     "labels": ["negative", "positive"],
@@ -18,23 +20,31 @@ ASSETS = {
 
 
 def codec(**changes):
-    return TextCodec({**ASSETS, **changes})
+    return TextCodec({**ASSETS, **changes}, ClassInference(top_k=2))
+
+
+def encode(line):
+    return codec().encode(source_of_line(line))
+
+
+def texts(sources):
+    return [source.value.text for source in sources]
 
 
 def test_a_text_becomes_its_tokens_numbers():
-    encoded = codec().encode("good 好 strange bad")
+    encoded = encode("good 好 strange bad")
     assert encoded.arrays["tokens"].tolist() == [2, 4, 1, 3]
     assert int(encoded.arrays["lengths"]) == 4
 
 
 def test_only_the_first_tokens_are_read():
-    assert codec().encode("good " * 10_000).arrays["tokens"].tolist() == [2] * 6
-    assert codec().words("a b c d e f g h") == ["a", "b", "c", "d", "e", "f"]
+    assert encode("good " * 10_000).arrays["tokens"].tolist() == [2] * 6
+    assert codec().words(source_of_line("a b c d e f g h")) == ["a", "b", "c", "d", "e", "f"]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\0\0", "\n", "x" * (MAX_CHARACTERS + 1), '{"text": 3}', "\udcff\udcfe"])
 def test_what_is_no_text_is_refused_with_a_reason(text):
-    encoded = codec().encode(text)
+    encoded = encode(text)
     assert encoded.arrays is None
     assert encoded.error
 
@@ -43,33 +53,62 @@ def test_what_is_no_text_is_refused_with_a_reason(text):
     "text", ["\u200b", "😀", "\ud800", "[哈哈]", "a\0b", "{", "{}", '{"a": 1}', "[" * 5000, "好" * 10_000]
 )
 def test_odd_texts_are_answered(text):
-    assert codec().encode(text).arrays is not None
+    assert encode(text).arrays is not None
 
 
 def test_a_json_line_is_its_text_and_keeps_the_rest():
     line = json.dumps({"id": 7, "text": "good 好", "input": "x", "error": "y"}, ensure_ascii=False)
-    encoded = codec().encode(line)
-    assert encoded.source == "good 好"
+    encoded = encode(line)
+    assert encoded.source.name == "good 好"
     assert encoded.kept == {"id": 7}
     assert encoded.arrays["tokens"].tolist() == [2, 4]
 
 
 def test_bytes_that_are_not_utf8_are_read_as_gb18030():
     odd = "好的".encode("gb18030").decode("utf-8", "surrogateescape")
-    assert read_source(odd) == ("好的", {})
+    assert read_line(odd) == ("好的", {})
 
 
 def test_files_stand_for_their_lines_and_other_arguments_for_themselves(tmp_path):
     (tmp_path / "评论 1.txt").write_bytes("good\r\n\r\n好\n".encode("gb18030"))
     (tmp_path / "b.jsonl").write_text('{"text": "bad"}\n', encoding="utf-8")
-    expanded = list(codec().expand([str(tmp_path / "评论 1.txt"), "a. text", str(tmp_path / "*.jsonl"), str(tmp_path)]))
-    assert expanded == ["good", "好", "a. text", '{"text": "bad"}', '{"text": "bad"}', "good", "好"]
+    expanded = texts(
+        codec().expand([str(tmp_path / "评论 1.txt"), "a. text", str(tmp_path / "*.jsonl"), str(tmp_path)])
+    )
+    assert expanded == ["good", "好", "a. text", "bad", "bad", "good", "好"]
 
 
 def test_an_empty_argument_is_no_folder(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("good")
     monkeypatch.chdir(tmp_path)
-    assert list(codec().expand(["", " "])) == ["", " "]
+    assert texts(codec().expand(["", " "])) == ["", " "]
+
+
+def test_a_line_of_standard_input_names_no_file(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("good")
+    monkeypatch.chdir(tmp_path)
+    assert texts(codec().read_lines(["a.txt", '{"text": "bad"}'])) == ["a.txt", "bad"]
+
+
+def test_a_text_is_read_once_and_never_as_json_again():
+    line = json.dumps({"text": json.dumps({"text": "bad"})})
+    [source] = codec().read_lines([line])
+    assert source.name == source.value.text == '{"text": "bad"}'
+    assert codec().words(source) == ['{"text":', '"bad"}']
+
+
+def test_a_long_text_is_named_by_its_beginning_and_read_whole():
+    source = source_of_line("x" * 3 * MAX_SHOWN)
+    assert source.name == "x" * MAX_SHOWN + "…"
+    assert len(source.value.text) == 3 * MAX_SHOWN
+
+
+def test_texts_of_unequal_length_are_one_batch():
+    items = [encode(text) for text in ("good", "bad 好 good")]
+    [(indices, arrays)] = codec().batches(items)
+    assert list(indices) == [0, 1]
+    assert arrays["tokens"].tolist() == [[2, 0, 0], [3, 4, 2]]
+    assert arrays["lengths"].tolist() == [1, 3]
 
 
 def test_a_file_that_is_not_there_is_no_text(tmp_path):
@@ -80,14 +119,15 @@ def test_a_file_that_is_not_there_is_no_text(tmp_path):
 def test_answers_are_labels_with_probabilities():
     import numpy as np
 
-    [record] = codec().decode({"logits": np.array([[0.0, 1.0]], dtype=np.float32)}, 2)
+    [answer] = codec().decode({"logits": np.array([[0.0, 1.0]], dtype=np.float32)}, [encode("good")])
+    record = answer.record
     assert record["label"] == "positive"
     assert record["probability"] == pytest.approx(0.731059)
     assert [entry["label"] for entry in record["top"]] == ["positive", "negative"]
 
 
 def test_a_text_is_drawn_with_its_answer():
-    picture = codec().draw("good 好 day", {"label": "positive", "probability": 0.9})
+    picture = codec().draw(source_of_line("good 好 day"), Answer({"label": "positive", "probability": 0.9}))
     assert picture.ndim == 3
     assert picture.std() > 0
 

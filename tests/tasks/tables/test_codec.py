@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
+from dlcli.data.codec import Answer
 from dlcli.data.tables.form import open_table
+from dlcli.data.tables.rows import read_sheet
+from dlcli.tasks.inference import ClassInference
+from dlcli.tasks.tables import codec as module
 from dlcli.tasks.tables.codec import RegressionCodec, TableClassificationCodec
 from dlcli.tasks.tables.columns import learn_columns
 
@@ -33,37 +39,59 @@ def write(tmp_path):
     return run
 
 
+def names(sources):
+    return [source.name for source in sources]
+
+
+def one(codec, text):
+    """Return what the only source that an argument means is encoded to."""
+    [source] = codec.expand([text])
+    return codec.encode(source)
+
+
 def test_a_file_is_its_rows_and_each_is_named_by_its_line(codec, write):
     path = write(HEADER, "50,Lyon,3", "", "60,Nice,4")
     sources = list(codec.expand([path]))
-    assert sources == [f"{path}:2", f"{path}:4"]
+    assert names(sources) == [f"{path}:2", f"{path}:4"]
     np.testing.assert_array_equal(codec.encode(sources[1]).arrays["numeric"], np.float32([60, 4]))
 
 
 def test_one_row_can_be_asked_for_with_nothing_read_before(codec, write, assets):
     path = write(HEADER, "50,Lyon,3", "60,Nice,4")
-    assert list(codec.expand([f"{path}:3"])) == [f"{path}:3"]
-    first, second = codec.encode(f"{path}:3"), RegressionCodec(assets).encode(f"{path}:3")
-    for name in ("numeric", "categories"):
-        np.testing.assert_array_equal(first.arrays[name], second.arrays[name])
-    assert codec.encode(f"{path}:9").error == "no row begins in line 9"
+    whole = list(codec.expand([path]))
+    [alone] = RegressionCodec(assets).expand([f"{path}:3"])
+    assert alone == whole[1]
+    assert one(codec, f"{path}:9").error == "no row begins in line 9"
+
+
+def test_a_file_is_read_once_for_the_rows_that_are_named_in_turn(codec, write, monkeypatch):
+    path, other = write(HEADER, "50,Lyon,3", "60,Nice,4"), write(HEADER, "1,Lyon,1", name="other.csv")
+    read = []
+    monkeypatch.setattr(module, "read_sheet", lambda place: read.append(str(place)) or read_sheet(place))
+    assert names(codec.expand([f"{path}:2", f"{path}:3", path, other])) == [
+        f"{path}:2",
+        f"{path}:3",
+        f"{path}:2",
+        f"{path}:3",
+        f"{other}:2",
+    ]
+    assert read == [path, other]
 
 
 def test_columns_are_matched_by_name_and_others_are_said_once(codec, write):
     plain = write(HEADER, "50,Lyon,3", "60,Nice,4", name="a.csv")
     other = write("owner;age;city;size", "x;3;Lyon;50", "y;4;Nice;60", name="b.csv", encoding="gb18030")
-    for one, two in zip(codec.expand([plain]), codec.expand([other]), strict=True):
-        first, second = codec.encode(one), codec.encode(two)
+    for pair in zip(codec.expand([plain]), codec.expand([other]), strict=True):
+        first, second = map(codec.encode, pair)
         np.testing.assert_array_equal(first.arrays["numeric"], second.arrays["numeric"])
         np.testing.assert_array_equal(first.arrays["categories"], second.arrays["categories"])
-    assert codec.encode(f"{other}:2").kept == {"note": "not used: owner"}
-    assert codec.encode(f"{other}:3").kept == {}
+    assert [codec.encode(source).kept for source in codec.expand([other])] == [{"note": "not used: owner"}, {}]
 
 
 def test_a_file_without_a_column_is_one_fault(codec, write):
     path = write("size,city", "50,Lyon", "60,Nice")
     [source] = codec.expand([path])
-    assert source == path
+    assert source.name == path
     assert codec.encode(source).error == "lacks the column age"
     headless = write("50,1,3", "60,2,4", name="headless.csv")
     [source] = codec.expand([headless])
@@ -93,9 +121,8 @@ def test_standard_input_is_a_csv_with_its_header_first(codec, write):
     [path] = [write(*lines)]
     assert codec.read_lines(lines[:1]) == []
     sources = [*codec.read_lines(lines[1:2]), *codec.read_lines(lines[2:])]
-    assert sources == ["-:2", "-:3"]
-    expected = codec.encode(f"{path}:3")
-    np.testing.assert_array_equal(codec.encode("-:3").arrays["numeric"], expected.arrays["numeric"])
+    assert names(sources) == ["-:2", "-:3"]
+    assert [source.value for source in sources] == [source.value for source in codec.expand([path])]
 
 
 def test_lines_of_standard_input_are_answered_alike_in_any_portions(codec, assets):
@@ -106,16 +133,27 @@ def test_lines_of_standard_input_are_answered_alike_in_any_portions(codec, asset
     parts = []
     for line in lines:
         for source in other.read_lines([line]):
-            parts.append((source, other.encode(source).error))
-    assert parts == list(zip(whole, faults, strict=True))
+            parts.append((source.name, other.encode(source).error))
+    assert parts == list(zip(names(whole), faults, strict=True))
     assert faults == [None, "1 cells under 3 names of columns", None]
 
 
-def test_rows_of_standard_input_are_dropped_when_they_are_answered(codec):
+def test_a_long_standard_input_is_not_held_in_memory(codec):
     codec.read_lines([HEADER])
-    for number in range(100):
+    before = pickle.dumps(codec._reader)
+    for number in range(10, 99):
         codec.read_lines([f"{number},Lyon,3"])
-    assert len(codec._reader._rows) == 1
+    assert len(pickle.dumps(codec._reader)) <= len(before) + 8
+
+
+def test_what_is_not_used_of_standard_input_is_said_once(codec):
+    sources = codec.read_lines(["owner,size,city,age", "x,1,Lyon,2", "y,3,Nice,4"])
+    assert [codec.encode(source).kept for source in sources] == [{"note": "not used: owner"}, {}]
+
+
+def test_marks_inside_cells_of_standard_input_lose_no_row_in_silence(codec):
+    [source] = codec.read_lines([HEADER, '1,Ly"on,2', '3,Ni"ce,4'])
+    assert "quotation mark" in codec.encode(source).error
 
 
 def test_standard_input_in_gb18030_is_read(codec):
@@ -131,22 +169,24 @@ def test_a_header_that_lacks_a_column_is_said_for_each_row(codec):
 
 
 def test_answers_are_numbers_and_of_an_ensemble_with_their_spread(codec, assets):
-    outputs = {"prediction": np.float32([1.5, 2.25])}
-    assert codec.decode(outputs, 1) == [{"prediction": 1.5}, {"prediction": 2.25}]
+    outputs, items = {"prediction": np.float32([1.5, 2.25])}, [None, None]
+    assert codec.decode(outputs, items) == [Answer({"prediction": 1.5}), Answer({"prediction": 2.25})]
     assert codec.fields == ("prediction", "note")
     several = RegressionCodec({**assets, "ensemble": 3})
     assert several.fields == ("prediction", "spread", "note")
-    assert several.decode({**outputs, "spread": np.float32([0.5, 0])}, 1)[0] == {"prediction": 1.5, "spread": 0.5}
+    first, _ = several.decode({**outputs, "spread": np.float32([0.5, 0])}, items)
+    assert first.record == {"prediction": 1.5, "spread": 0.5}
 
 
 def test_a_class_comes_with_its_probability(assets):
-    codec = TableClassificationCodec({**assets, "labels": ["cheap", "dear"]})
-    [record] = codec.decode({"logits": np.log(np.float32([[0.25, 0.75]]))}, 2)
-    assert (record["label"], record["probability"]) == ("dear", 0.75)
+    codec = TableClassificationCodec({**assets, "labels": ["cheap", "dear"]}, ClassInference(top_k=2))
+    [answer] = codec.decode({"logits": np.log(np.float32([[0.25, 0.75]]))}, [None])
+    assert (answer.record["label"], answer.record["probability"]) == ("dear", 0.75)
+    assert [entry["label"] for entry in answer.record["top"]] == ["dear", "cheap"]
 
 
 def test_a_row_is_drawn_with_its_answer(codec, write):
     [source] = codec.expand([write(HEADER, "50,Lyon,3")])
-    one, other = (codec.draw(source, {"prediction": value}) for value in (1.0, 2.0))
-    assert one.shape == other.shape
-    assert (one != other).any()
+    first, second = (codec.draw(source, Answer({"prediction": value})) for value in (1.0, 2.0))
+    assert first.shape == second.shape
+    assert (first != second).any()
