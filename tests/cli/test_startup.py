@@ -52,6 +52,15 @@ def test_help_imports_nothing_heavy(line: str, bench: Any, environment: dict[str
     assert out
 
 
+def test_the_help_page_of_a_model_file_imports_nothing_heavy(
+    bench: Any, onnx_file: Path, environment: dict[str, str]
+) -> None:
+    for path in (onnx_file, bench.run() / "checkpoints" / "last.pt"):
+        code, out, imported = _probe(f"predict {path} -h", environment)
+        assert (code, imported) == (0, [])
+        assert "--tta" in out
+
+
 def test_an_onnx_file_answers_without_torch(bench: Any, onnx_file: Path, environment: dict[str, str]) -> None:
     bench.png("cat.png")
     code, out, imported = _probe(f"predict {onnx_file} cat.png --jsonl", environment)
