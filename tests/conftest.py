@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,26 @@ from dlcli.data.order import WHOLE
 from dlcli.engine.optim.build import with_ends
 from dlcli.engine.optim.lazy_adam import LazyAdam
 from dlcli.engine.task import Goal, Update
+
+# The networks of the tests are too small for more threads, and processes that each take all cores slow each other down.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that share the tests, and of those that tests start
+
+MOST_PROCESSES = 4
+"""More would each import torch for a share of a few seconds."""
+
+# How long an example takes says nothing on a machine that does other work as well.
+hypothesis.settings.register_profile("dlcli", deadline=None)
+hypothesis.settings.load_profile("dlcli")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes share the tests: one a core; none beside this one where a single file is named."""
+    named = [Path(word.partition("::")[0]) for word in config.args]
+    if len(set(named)) == 1 and named[0].is_file():
+        return 0
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(num_cores, MOST_PROCESSES)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ from dlcli.core.specs import DatasetSpec, TaskSpec
 _CLASS_INFERENCE = "dlcli.tasks.inference:ClassInference"
 
 
-def _table_task(name: str, summary: str, default_dataset: str, prefix: str, inference: str = "") -> TaskSpec:
+def _table_task(
+    name: str, summary: str, default_dataset: str, prefix: str, recipe: str, inference: str = ""
+) -> TaskSpec:
     place = "dlcli.tasks.tables"
     return TaskSpec(
         name=name,
@@ -18,7 +20,7 @@ def _table_task(name: str, summary: str, default_dataset: str, prefix: str, infe
         form="table",
         default_dataset=default_dataset,
         config=f"{place}.config:{prefix}Config",
-        recipe=f"{place}.recipes:recipe",
+        recipe=f"{place}.recipes:{recipe}",
         task=f"{place}.task:{prefix}Task",
         codec=f"{place}.codec:{prefix}Codec",
         networks=f"{place}.networks:NETWORKS",
@@ -53,13 +55,14 @@ TASKS: Mapping[str, TaskSpec] = {
         inference=_CLASS_INFERENCE,
     ),
     "regression": _table_task(
-        "regression", "predict a number from the other columns of a table", "housing", "Regression"
+        "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),
     "table-classification": _table_task(
         "table-classification",
         "predict a class from the other columns of a table",
         "table",
         "TableClassification",
+        "classification_recipe",
         inference=_CLASS_INFERENCE,
     ),
 }

@@ -345,7 +345,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     house.run = answers["resumed"].line
     answers["eval"] = dl("eval", house.run, "--json")
     for format in FORMATS:
-        answers[format] = dl("export", house.run, "--format", format)
+        answers[format] = dl("export", house.run, "--format", format, "--json")
     house.inputs = original.inputs(folder, house.data)
     return house
 

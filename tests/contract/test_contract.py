@@ -164,10 +164,16 @@ def test_inputs_are_drawn_with_their_answers(house, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_export_is_proven_and_carries_what_an_answer_needs(house, format):
-    assert house.answers[format].stdout == f"{house.exported(format)}\n"
-    document = house.dl("export", house.run, "--format", format, "--json", "--out", f"again{format}").json
+    document = house.answers[format].json
+    assert document["path"] == house.exported(format)
     assert len(document["checks"]) >= 2
     assert document["is_telling"]
+
+
+def test_an_export_answers_with_its_path_alone(house):
+    words = ("export", house.run, "--format", "torchscript", "--out", "again.torchscript")
+    assert house.dl(*words).stdout == "again.torchscript\n"
+    assert (house.folder / "again.torchscript").is_file()
 
 
 def test_every_picture_that_applies_is_drawn(house):

@@ -17,7 +17,7 @@ from dlcli.data.text.rows import TextRows
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import TokenCounter
 from dlcli.data.text.writer import packed_file
-from dlcli.datasets import text_coding, text_pool
+from dlcli.datasets.text import coding, pool
 from dlcli.datasets.text.labelled import csv_importer, jsonl_importer, tsv_importer, without_emoticons
 from dlcli.datasets.text.options import TextOptions
 from dlcli.datasets.text.weibo import weibo_importer
@@ -175,7 +175,7 @@ def test_the_vocabulary_is_that_of_the_training_texts_alone(tmp_path):
 def test_a_counter_that_holds_little_finds_the_same_vocabulary(tmp_path, monkeypatch):
     source = write_csv(tmp_path / "a.csv", make_rows())
     prepare(source, tmp_path / "1", min_count=2)
-    monkeypatch.setattr(text_coding, "TokenCounter", lambda folder: TokenCounter(folder, most=5))
+    monkeypatch.setattr(coding, "TokenCounter", lambda folder: TokenCounter(folder, most=5))
     prepare(source, tmp_path / "2", min_count=2)
     for name in ("vocab.json", "packed/train-ids.npy"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
@@ -269,7 +269,7 @@ def test_a_file_without_two_classes_is_refused(tmp_path, rows, message):
 
 
 def test_a_column_of_texts_taken_for_labels_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_pool, "MAX_CLASSES", 50)
+    monkeypatch.setattr(pool, "MAX_CLASSES", 50)
     source = write_csv(tmp_path / "a.csv", make_rows())
     with pytest.raises(DataError, match="more than 50 different labels"):
         prepare(source, tmp_path / "out", text_column="label", label_column="review")

@@ -28,8 +28,9 @@ def test_a_missing_accelerator_is_a_device_error():
 def test_threads_are_set():
     before = torch.get_num_threads()
     try:
-        open_device("cpu", threads=1)
-        assert torch.get_num_threads() == 1
+        for threads in (2, 1):
+            open_device("cpu", threads=threads)
+            assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 

@@ -16,7 +16,7 @@ from dlcli.core.run_dir import RunDir
 from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.tasks.classification.task import ClassificationTask
 
-LINE = ("train", "digits", "--epochs", "1", "--folds", "3", "--threads", "1", "--precision", "fp32")
+LINE = ("train", "digits", "--model", "lenet", "--epochs", "1", "--folds", "3", "--threads", "1", "--precision", "fp32")
 
 
 @pytest.fixture
