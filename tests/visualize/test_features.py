@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
-from dlcli.visualize.canvas import Grid, tile
+from dlcli.visualize.canvas import Grid
 from dlcli.visualize.features import CONSTANT, NOT_FINITE, Layer, draw_features, feature_maps, list_layers
-from dlcli.visualize.kernels import conv_kernels, draw_kernels
 
 
 class Small(nn.Module):
@@ -132,36 +131,3 @@ def test_max_channels_keeps_the_first_ones() -> None:
     whole = draw_features(maps[:4], title="t")[-646:]
     both = [picture[:, (picture.shape[1] - 646) // 2 :][:, :646] for picture in (bounded, whole)]
     assert np.array_equal(*both)
-
-
-def test_first_convolution_is_the_default(model: Small) -> None:
-    name, weights = conv_kernels(model)
-    assert name == "stem.0"
-    np.testing.assert_array_equal(weights, model.stem[0].weight.detach().numpy())
-    assert conv_kernels(model, "down")[1].shape == (6, 4, 3, 3)
-
-
-def test_what_is_no_convolution_is_a_usage_error(model: Small) -> None:
-    with pytest.raises(UsageError, match="is not a convolution"):
-        conv_kernels(model, "head")
-    with pytest.raises(UsageError, match="no layer") as caught:
-        conv_kernels(model, "stem.9")
-    assert "stem.0" in (caught.value.hint or "")
-    with pytest.raises(UsageError, match="no convolution"):
-        conv_kernels(nn.Linear(2, 2))
-
-
-def test_colour_kernels_share_one_scale_around_grey() -> None:
-    weights = np.zeros((4, 3, 5, 5))
-    weights[0, 0, 0, 0], weights[3, 2, 4, 4] = 2.0, -1.0
-    expected = np.full((4, 5, 5, 3), 128, np.uint8)
-    expected[0, 0, 0, 0], expected[3, 4, 4, 2] = 255, 64
-    grid = tile(expected, gap=4)
-    picture = draw_kernels(weights)
-    left = (picture.shape[1] - grid.shape[1]) // 2
-    assert np.array_equal(picture[-grid.shape[0] :, left : left + grid.shape[1]], grid)
-
-
-def test_many_slices_are_bounded() -> None:
-    assert max(draw_kernels(np.random.default_rng(0).normal(size=(512, 256, 3, 3))).shape) < 2100
-    assert max(draw_kernels(np.zeros((512, 1, 3, 3))).shape) < 2100

@@ -1,0 +1,63 @@
+"""Class names, and answers in their terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli.core.errors import DataError, RunError
+from dlcli.data.labels import balanced_weights, indices_in_run, label_records, read_labels
+
+
+def test_kept_names_come_back_in_their_order():
+    assert read_labels(["狗", "cat", ""]) == ("狗", "cat", "")
+
+
+@pytest.mark.parametrize("value", [None, [], {}, "cat", ["cat", 1], [["cat"]], ("cat",)])
+def test_what_is_no_list_of_names_is_refused(value):
+    with pytest.raises(RunError, match="labels"):
+        read_labels(value)
+
+
+def test_classes_are_matched_by_name_not_by_place():
+    assert indices_in_run(["b", "a"], ["a", "b", "c"], Path("d")).tolist() == [1, 0]
+    assert indices_in_run([], ["a"], Path("d")).dtype == np.int64
+
+
+def test_a_class_that_the_run_does_not_know_is_named():
+    known = [f"c{number}" for number in range(12)]
+    with pytest.raises(DataError, match="'new' is unknown to the run") as caught:
+        indices_in_run(["c1", "new", "newer"], known, Path("d"))
+    assert caught.value.details[0].endswith("c9, ...")
+    assert len(caught.value.lines()) <= 6
+
+
+def test_each_class_weighs_the_same_over_the_items_and_one_on_average():
+    indices = np.array([0] * 6 + [1] * 3 + [3])
+    weights = balanced_weights(indices, 5)
+    assert weights.dtype == np.float32
+    totals = np.bincount(indices, weights[indices], minlength=5)
+    assert totals == pytest.approx([10 / 3, 10 / 3, 0, 10 / 3, 0])
+    assert weights[indices].mean() == pytest.approx(1)
+    assert balanced_weights(np.array([1, 0]), 2).tolist() == [1, 1]
+
+
+def test_a_record_has_the_best_classes_with_their_softmax():
+    logits = np.log(np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]], np.float32))
+    first, second = label_records(["a", "b", "c"], logits, 2)
+    assert first == {
+        "label": "b",
+        "probability": 0.5,
+        "top": [{"label": "b", "probability": 0.5}, {"label": "c", "probability": 0.3}],
+    }
+    assert [row["label"] for row in second["top"]] == ["a", "c"]
+
+
+def test_equal_and_huge_logits_are_answered_in_the_order_of_the_classes():
+    [equal] = label_records(["a", "b"], np.full((1, 2), 1e4, np.float32), 9)
+    assert [row["label"] for row in equal["top"]] == ["a", "b"]
+    assert equal["probability"] == 0.5
+    [sure] = label_records(["a", "b"], np.array([[-1e4, 1e4]], np.float32), 0)
+    assert (sure["label"], sure["probability"], len(sure["top"])) == ("b", 1.0, 1)

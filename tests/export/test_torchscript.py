@@ -1,0 +1,70 @@
+"""TorchScript files: what the archive holds, and what a file that is changed says."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli.core.errors import RunError
+from dlcli.export.metadata import PREFIX
+from dlcli.export.torchscript import METADATA_NAME, TorchScriptModel, _one_document
+
+
+def changed(source: Path, target: Path, change) -> Path:
+    """Copy an archive; `change` gives each member's new content, or None to leave it out."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w") as after:
+        for info in before.infolist():
+            content = change(info.filename, before.read(info))
+            if content is not None:
+                after.writestr(info.filename, content, info.compress_type)
+    return target
+
+
+def test_the_metadata_is_one_json_document_with_the_names_without_their_prefix():
+    texts = {f"{PREFIX}labels": '["猫", "a\\"b"]', f"{PREFIX}schema": "1"}
+    assert json.loads(_one_document(texts)) == {"labels": ["猫", 'a"b'], "schema": 1}
+    assert json.loads(_one_document({})) == {}
+
+
+def test_the_archive_holds_the_metadata_once_and_no_debug_records(model_files):
+    with zipfile.ZipFile(model_files["torchscript"]) as archive:
+        names = archive.namelist()
+    assert sum(name.endswith(f"extra/{METADATA_NAME}") for name in names) == 1
+    assert not [name for name in names if name.endswith(".debug_pkl")]
+    assert len(set(names)) == len(names)
+
+
+def test_a_file_without_metadata_is_refused(model_files, tmp_path):
+    bare = changed(
+        model_files["torchscript"],
+        tmp_path / "bare.torchscript",
+        lambda name, content: None if name.endswith(METADATA_NAME) else content,
+    )
+    with pytest.raises(RunError, match="holds no labels and preprocessing of dl"):
+        TorchScriptModel(bare)
+
+
+def test_damaged_metadata_is_refused_before_the_program_is_loaded(model_files, tmp_path, monkeypatch):
+    damaged = changed(
+        model_files["torchscript"],
+        tmp_path / "damaged.torchscript",
+        lambda name, content: b"{" if name.endswith(METADATA_NAME) else content,
+    )
+    monkeypatch.setattr("torch.jit.load", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(RunError, match="metadata"):
+        TorchScriptModel(damaged)
+
+
+def test_other_outputs_than_the_metadata_names_are_refused(model_files, tmp_path):
+    def rename(name: str, content: bytes) -> bytes:
+        if not name.endswith(METADATA_NAME):
+            return content
+        return json.dumps(json.loads(content) | {"outputs": ["logits", "more"]}).encode()
+
+    model = TorchScriptModel(changed(model_files["torchscript"], tmp_path / "two.torchscript", rename))
+    with pytest.raises(RunError, match="gives other outputs"):
+        model.run({"image": np.zeros((1, 3, 8, 8), np.float32)})
