@@ -38,7 +38,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return plot(self, x, y, **options)
 
     monkeypatch.setattr(Axes, "plot", record)
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)
+    monkeypatch.setattr(FigureCanvasAgg, "draw", FigureCanvasAgg.get_renderer)
     return curves
 
 
