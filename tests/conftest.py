@@ -31,10 +31,9 @@ hypothesis.settings.load_profile("dlcli")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes share the tests: one a core; none beside this one where a single file is named."""
-    named = [Path(word.partition("::")[0]) for word in config.args]
-    if len(set(named)) == 1 and named[0].is_file():
-        return 0
+    """Return how many processes share the tests: one a core; none beside this one where only files are named."""
+    if all(Path(word.partition("::")[0]).is_file() for word in config.args):
+        return 0  # starting more would take longer than the tests
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(num_cores, MOST_PROCESSES)
 
