@@ -25,8 +25,11 @@ classification = dl_toy:TASK
 
 [dlcli.datasets]
 dies = dl_dies:DATASET
+
+[dlcli.forms]
+images = dl_toy:TASK
 """
-"""A package that is not there, a spec of the wrong kind, a task that there is already, and code that fails."""
+"""A package that is not there, specs of the wrong kind, a task that there is already, and code that fails."""
 
 SESSION = """\
 import contextlib, io, json, sys
@@ -84,7 +87,7 @@ def good(answer: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the plugin, and another that is broken in four ways."""
+    """A folder with the plugin, and another that is broken in several ways."""
     site = tmp_path_factory.mktemp("site")
     install_by_hand(site)
     write_dist_info(site, "dl-broken", BROKEN)
@@ -109,7 +112,9 @@ LINES = {
     "curves": "visualize curves toy",
     "doctor": "doctor",
     "doctor run": f"doctor {RUN}",
-    "doctor data": "doctor data/toy-data",
+    "doctor data": "doctor data/toy-data --json",
+    "train folder": "train data/toy-data --epochs 1 --precision fp32 --threads 1 --name of-a-folder",
+    "grid": "visualize grid data/toy-data",
     "tasks": "tasks",
     "datasets": "datasets --json",
     "models": "models",
@@ -138,8 +143,20 @@ def test_a_task_from_outside_goes_through_every_command(work):
     assert good(answers["export"]) == f"{FILE}\n"
     others = [record["value"] for record in json.loads(good(answers["predict file"]))["records"]]
     assert others == pytest.approx(values, abs=1e-4)
-    for name in ("curves", "doctor run", "doctor data"):
+    for name in ("curves", "doctor run"):
         good(answers[name])
+
+
+def test_the_form_of_a_plugin_is_examined_and_trained_by_its_task(work):
+    _, answers = work
+    findings = json.loads(good(answers["doctor data"]))["findings"]
+    assert [(found["what"], found["state"], found["found"].split(",")[0]) for found in findings] == [
+        ("train", "ok", "200 rows"),
+        ("test", "ok", "50 rows"),
+    ]
+    assert good(answers["train folder"]) == "runs/of-a-folder\n"
+    assert "numbers" in answers["grid"]["stderr"]
+    assert answers["grid"]["code"] == 3
 
 
 def test_a_bad_input_among_good_ones_is_told_and_the_others_are_answered(work):
@@ -157,12 +174,13 @@ def test_the_lists_name_what_is_added_and_say_what_is_broken(work):
     assert "toy-mlp" in good(answers["models"])
     assert "65 parameters" in good(answers["model"])
     assert "--width" in good(answers["help"])
-    assert len(json.loads(good(answers["datasets"]))["broken_plugins"]) == 4
+    assert len(json.loads(good(answers["datasets"]))["broken_plugins"]) == 5
     for name, reason in (
         ("gone", "ModuleNotFoundError"),
         ("wrong-kind", "not a TaskSpec"),
         ("classification", "is taken"),
         ("dies", "dies on import"),
+        ("images", "not a FormSpec"),
     ):
         assert any(name in line and reason in line for line in answers["tasks"]["stderr"].splitlines())
         assert f"plugin {name}" in good(answers["doctor"])

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.errors import DataError, DlError, RunError
-from dlcli.core.registry import broken_plugins
+from dlcli.core.findings import FAULT, OK, WARNING, Finding
+from dlcli.core.registry import broken_plugins, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-
-Finding = tuple[str, str, str]
-"""What was looked at, "ok", "warning" or "fault", and what was found."""
-
-MAX_CHECKED = 2000
-"""Images of a dataset that are decoded for the check, spread over it; `dl prepare` has seen them all."""
 
 
 def build(rest: list[str]) -> Any:
@@ -32,13 +28,12 @@ def _doctor(values: Values) -> None:
     subject = values.arguments["subject"]
     findings = list(_machine() if subject is None else _subject(subject))
     if console.is_json:
-        entries = [{"what": what, "state": state, "found": found} for what, state, found in findings]
-        console.answer_json("doctor", {"findings": entries})
+        console.answer_json("doctor", {"findings": [asdict(finding) for finding in findings]})
     else:
-        console.table(["what", "state", "found"], findings)
-    faults = [(what, found) for what, state, found in findings if state == "fault"]
+        console.table(["what", "state", "found"], [list(astuple(finding)) for finding in findings])
+    faults = [finding for finding in findings if finding.state == FAULT]
     if faults:
-        what, found = faults[0]
+        what, found = faults[0].what, faults[0].found
         fault = RunError if subject is not None and _data_folder(subject) is None else DataError
         raise fault(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {what}: {found}")
 
@@ -50,17 +45,17 @@ def _machine() -> Iterator[Finding]:
     from dlcli.engine.runs.environment import versions
 
     for name, version in versions().items():
-        yield name, "ok", version
+        yield Finding(name, OK, version)
     device = open_device()
-    yield "device", "ok", f"{device.describe()}: {device.reason}"
-    yield "cuda devices", "ok", str(torch.cuda.device_count())
+    yield Finding("device", OK, f"{device.describe()}: {device.reason}")
+    yield Finding("cuda devices", OK, str(torch.cuda.device_count()))
     capability = torch.backends.cpu.get_cpu_capability()
-    yield "cpu", "ok", f"{os.cpu_count()} cores, {capability}, bf16 {'yes' if _has_bf16() else 'no'}"
+    yield Finding("cpu", OK, f"{os.cpu_count()} cores, {capability}, bf16 {'yes' if _has_bf16() else 'no'}")
     free = shutil.disk_usage(Path.cwd()).free
-    yield "free disk here", "ok" if free > 2**30 else "warning", f"{free / 2**30:.1f} GiB"
+    yield Finding("free disk here", OK if free > 2**30 else WARNING, f"{free / 2**30:.1f} GiB")
     yield from _pair()
     for plugin in broken_plugins():
-        yield f"plugin {plugin.name}", "warning", plugin.reason
+        yield Finding(f"plugin {plugin.name}", WARNING, plugin.reason)
 
 
 def _has_bf16() -> bool:
@@ -74,9 +69,9 @@ def _pair() -> Iterator[Finding]:
     try:
         import torchvision
     except Exception as error:
-        yield "torchvision", "fault", f"does not fit torch: {' '.join(str(error).split())[:120]}"
+        yield Finding("torchvision", FAULT, f"does not fit torch: {' '.join(str(error).split())[:120]}")
     else:
-        yield "torchvision", "ok", torchvision.__version__
+        yield Finding("torchvision", OK, torchvision.__version__)
 
 
 def _subject(text: str) -> Iterator[Finding]:
@@ -91,38 +86,21 @@ def _data_folder(text: str) -> Path | None:
 
 
 def _dataset(path: Path) -> Iterator[Finding]:
+    """Yield what a prepared folder's form finds in it; of a form that finds nothing, or is unknown, the card alone."""
     from dlcli.data.card import read_card
-    from dlcli.data.images.decoding import read_image
-    from dlcli.data.images.form import open_images
+    from dlcli.data.forms import form_of
 
-    other = read_card(path)
-    if other is not None and other.form == "text":
-        yield from _texts(path)
+    form = form_of(path)
+    if form is not None and form.findings:
+        yield from load_object(form.findings)(path)
         return
-    if other is not None and other.form != "images":  # a form of its own: the card is all that is known here
-        items = ", ".join(f"{other.num_items(split):,} {split}" for split in other.counts)
-        yield "card", "ok", f"{other.name}: form {other.form}, {items}"
-        yield from (("card", "warning", warning) for warning in other.warnings)
+    card = read_card(path)
+    if card is None:
+        yield Finding("card", WARNING, f"none; {form.summary if form is not None else 'an unknown form'}")
         return
-    form = open_images(path)
-    card = form.card
-    yield "card", "ok" if form.is_prepared else "warning", f"{card.name}: {len(card.classes)} classes"
-    for warning in card.warnings:
-        yield "card", "warning", warning
-    for split in form.splits():
-        files = form.files(split)
-        counts = card.counts[split]
-        smallest, largest = min(counts.values()), max(counts.values())
-        state = "ok" if smallest and largest <= 10 * smallest else "warning"
-        yield f"{split}", state, f"{len(files):,} images, {smallest:,} to {largest:,} a class"
-        bad = []
-        for file in files[:: max(1, len(files) // MAX_CHECKED)]:
-            try:
-                read_image(file, channels=3)
-            except DataError as error:
-                bad.append(error.message)
-        if bad:
-            yield f"{split} files", "fault", f"{len(bad)} unreadable, the first: {bad[0]}"
+    items = ", ".join(f"{card.num_items(split):,} {split}" for split in card.splits)
+    yield Finding("card", OK, f"{card.name}: form {card.form}, {items}")
+    yield from (Finding("card", WARNING, warning) for warning in card.warnings)
 
 
 def _folds(parent: RunDir) -> Iterator[Finding]:
@@ -130,27 +108,7 @@ def _folds(parent: RunDir) -> Iterator[Finding]:
 
     for run in fold_runs(parent):
         status = str(run.info().get("status")) if run.info_file.exists() else "not begun"
-        yield f"fold {run.path.name}", "ok" if status == "finished" else "warning", status
-
-
-def _texts(path: Path) -> Iterator[Finding]:
-    from dlcli.data.text.audit.report import audit_texts
-    from dlcli.data.text.form import open_texts
-
-    form = open_texts(path)
-    card = form.card
-    yield "card", "ok", f"{card.name}: {len(card.classes)} classes, {len(form.vocabulary()):,} words"
-    audit = audit_texts(form)
-    for warning in card.warnings:
-        if warning not in audit["warnings"]:
-            yield "card", "warning", warning
-    for split in form.splits():
-        counts = card.counts[split]
-        smallest, largest = min(counts.values()), max(counts.values())
-        state = "ok" if smallest and largest <= 10 * smallest else "warning"
-        yield split, state, f"{sum(counts.values()):,} texts, {smallest:,} to {largest:,} a class"
-    for finding in audit["findings"]:
-        yield finding["what"], "warning" if finding["severity"] == "leak" else "ok", finding["text"]
+        yield Finding(f"fold {run.path.name}", OK if status == "finished" else WARNING, status)
 
 
 def _run(run: RunDir) -> Iterator[Finding]:
@@ -161,18 +119,18 @@ def _run(run: RunDir) -> Iterator[Finding]:
     if run.holds_folds:
         yield from _folds(run)
         return
-    state = "ok" if info.get("status") == "finished" else "warning"
-    yield "status", state, str(info.get("status"))
+    state = OK if info.get("status") == "finished" else WARNING
+    yield Finding("status", state, str(info.get("status")))
     for checkpoint in (run.best_checkpoint, run.last_checkpoint):
         try:
             content = read_checkpoint(checkpoint)
         except DlError as error:
-            yield checkpoint.name, "fault", error.message
+            yield Finding(checkpoint.name, FAULT, error.message)
         else:
-            yield checkpoint.name, "ok", f"epoch {content['epoch']}, {checkpoint.stat().st_size / 1e6:.1f} MB"
+            yield Finding(checkpoint.name, OK, f"epoch {content['epoch']}, {checkpoint.stat().st_size / 1e6:.1f} MB")
     try:
         load_task(run)
     except DlError as error:
-        yield "network", "fault", error.message
+        yield Finding("network", FAULT, error.message)
     else:
-        yield "network", "ok", f"{info.get('model')} takes the weights"
+        yield Finding("network", OK, f"{info.get('model')} takes the weights")

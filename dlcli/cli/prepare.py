@@ -73,7 +73,7 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
     )
     for warning in card.warnings:
         console.warn(warning)
-    counts = ", ".join(f"{card.num_items(split):,} {split}" for split in card.counts)
+    counts = ", ".join(f"{card.num_items(split):,} {split}" for split in card.splits)
     verb = "prepared" if is_new else "already prepared"
     classes = f", {len(card.classes)} classes" if card.classes else ""
     console.say(f"{verb} {spec.name}: {counts}{classes}")

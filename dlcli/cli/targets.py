@@ -56,7 +56,7 @@ def resolve_target(text: str, data: str | None) -> Target:
         return Target(_task_of_card(folder) or get_task(dataset.task), dataset.name, folder)
     folder = Path(data) if data is not None else DATA / text if (DATA / text).is_dir() else Path(text)
     if folder.is_dir():
-        return Target(_task_of_form(folder), _name_of(folder), folder)
+        return Target(_task_of_folder(folder), _name_of(folder), folder)
     known = [*all_tasks(), *all_datasets()]
     raise UsageError(f"no task, dataset or folder {text!r}", hint=did_you_mean(text, known))
 
@@ -77,18 +77,27 @@ def _task_of_card(folder: Path) -> TaskSpec | None:
     return find_task(name) if isinstance(name, str) else None
 
 
-def _task_of_form(folder: Path) -> TaskSpec:
-    from dlcli.data.card import read_card
+def _task_of_folder(folder: Path) -> TaskSpec:
+    """Return the task that a folder is trained for: its card's, else its form's first choice, else one that reads it.
 
+    Raises:
+        DataError: the card is damaged, or no task reads this.
+    """
     task = _task_of_card(folder)
     if task is not None:
         return task
+    from dlcli.data.card import read_card
+    from dlcli.data.forms import form_of
+
+    form = form_of(folder)
+    if form is not None and form.task:
+        return get_task(form.task)
     card = read_card(folder)
-    form = card.form if card is not None else "images"
+    name = form.name if form is not None else card.form if card is not None else ""
     for spec in all_tasks().values():
-        if spec.form == form:
+        if spec.form == name:
             return spec
-    raise DataError(f"{folder}: no task reads the form {form!r}")
+    raise DataError(f"{folder}: no task reads the form {name!r}", hint="`dl tasks` lists the tasks and their forms")
 
 
 def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:

@@ -1,11 +1,37 @@
-"""The built-in tasks and datasets; a new one is a line here."""
+"""The built-in forms, tasks and datasets; a new one is a line here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from dlcli.core.specs import DatasetSpec, TaskSpec
+from dlcli.core.specs import DatasetSpec, FormSpec, TaskSpec
+
+FORMS: Mapping[str, FormSpec] = {
+    "images": FormSpec(
+        name="images",
+        summary="images by class: train/<class>/*.png, or <class>/*.png",
+        open="dlcli.data.images.form:open_images",
+        findings="dlcli.data.images.findings:examine_images",
+        samples="dlcli.visualize.grids:draw_images",
+        task="classification",
+        matches="dlcli.data.images.folders:holds_images",
+    ),
+    "text": FormSpec(
+        name="text",
+        summary="labelled texts: train.jsonl, valid.jsonl, test.jsonl",
+        open="dlcli.data.text.form:open_texts",
+        findings="dlcli.data.text.findings:examine_texts",
+        task="sentiment",
+    ),
+    "table": FormSpec(
+        name="table",
+        summary="a table with a column to predict: table.csv",
+        open="dlcli.data.tables.form:open_table",
+        findings="dlcli.data.tables.findings:examine_table",
+        task="regression",
+    ),
+}
 
 _CLASS_INFERENCE = "dlcli.tasks.inference:ClassInference"
 

@@ -1,7 +1,8 @@
-"""What there is: the tasks and datasets by name, without importing any of their code.
+"""What there is: the forms, tasks and datasets by name, without importing any of their code.
 
-Third parties add theirs through the entry-point groups `dlcli.tasks` and `dlcli.datasets`; an entry point loads a
-`TaskSpec` or `DatasetSpec`. One that fails to load is reported by `broken_plugins` and harms nothing else.
+Third parties add theirs through the entry-point groups `dlcli.forms`, `dlcli.tasks` and `dlcli.datasets`; an entry
+point loads a `FormSpec`, `TaskSpec` or `DatasetSpec`. One that fails to load, or is written for another version of the
+contracts, is reported by `broken_plugins` and harms nothing else.
 """
 
 from __future__ import annotations
@@ -12,22 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dlcli.core.builtin import DATASETS, TASKS
+from dlcli.core.builtin import DATASETS, FORMS, TASKS
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.specs import DatasetSpec, Network, Size, TaskSpec
+from dlcli.core.specs import DatasetSpec, FormSpec, Network, Size, TaskSpec
 
 __all__ = [
+    "API",
     "DATASETS",
+    "FORMS",
     "TASKS",
     "BrokenPlugin",
     "DatasetSpec",
+    "FormSpec",
     "Network",
     "Size",
     "TaskSpec",
     "all_datasets",
+    "all_forms",
     "all_tasks",
     "broken_plugins",
     "find_dataset",
+    "find_form",
     "find_task",
     "get_dataset",
     "get_task",
@@ -35,7 +41,10 @@ __all__ = [
 ]
 
 
-SpecT = TypeVar("SpecT", TaskSpec, DatasetSpec)
+SpecT = TypeVar("SpecT", TaskSpec, DatasetSpec, FormSpec)
+
+API = 1
+"""The version of what a task must be and may name; a change that older tasks cannot follow raises it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,10 @@ def _load_plugins(group: str, spec_class: type[SpecT], builtin: Mapping[str, Spe
             broken.append(
                 BrokenPlugin(group, entry.name, f"gives a {type(spec).__name__}, not a {spec_class.__name__}")
             )
+        elif isinstance(spec, TaskSpec) and spec.api != API:
+            behind = "dl" if spec.api > API else "the plugin"
+            reason = f"written for api {spec.api!r}, this dl has {API}: upgrade {behind}"
+            broken.append(BrokenPlugin(group, entry.name, reason))
         elif spec.name in builtin or spec.name in specs:
             broken.append(BrokenPlugin(group, entry.name, f"the name {spec.name!r} is taken"))
         else:
@@ -85,6 +98,16 @@ def _dataset_plugins() -> _Plugins[DatasetSpec]:
     return _load_plugins("dlcli.datasets", DatasetSpec, DATASETS)
 
 
+@functools.cache
+def _form_plugins() -> _Plugins[FormSpec]:
+    return _load_plugins("dlcli.forms", FormSpec, FORMS)
+
+
+def all_forms() -> dict[str, FormSpec]:
+    """Return every prepared form by name, plugins last."""
+    return {**FORMS, **_form_plugins().specs}
+
+
 def all_tasks() -> dict[str, TaskSpec]:
     """Return every task by name, plugins last."""
     return {**TASKS, **_task_plugins().specs}
@@ -97,7 +120,12 @@ def all_datasets() -> dict[str, DatasetSpec]:
 
 def broken_plugins() -> tuple[BrokenPlugin, ...]:
     """Return the entry points that could not be loaded."""
-    return _task_plugins().broken + _dataset_plugins().broken
+    return _task_plugins().broken + _dataset_plugins().broken + _form_plugins().broken
+
+
+def find_form(name: str) -> FormSpec | None:
+    """Return the form of that name. Plugins are looked at only when no built-in form has it."""
+    return FORMS.get(name) or _form_plugins().specs.get(name)
 
 
 def find_task(name: str) -> TaskSpec | None:

@@ -24,6 +24,7 @@ class TaskSpec:
         inference: the dataclass of the task's inference options (torch-free), which goes to the codec, and to the
             task's `set_inference` where it has one (`engine.task.TakesInference`); "" where there are none.
         sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
+        api: the version of these contracts that the task is written for; `dlcli.core.registry.API` is the present one.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TaskSpec:
     networks: str
     inference: str = ""
     sizes: str = ""
+    api: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,31 @@ class Size:
     label: str
     worthwhile_epochs: float
     max_epochs: int
+
+
+@dataclass(frozen=True)
+class FormSpec:
+    """A prepared form, the contract between datasets and tasks. Functions are "module:function", free of torch.
+
+    Attributes:
+        name: what cards call it.
+        summary: one line for messages: what lies in such a folder.
+        open: (folder) -> the form; a folder that is none of its kind raises a DataError.
+        findings: (folder) -> an iterator of `dlcli.core.findings.Finding`, for `dl doctor DATA`; "" where the card
+            says all.
+        samples: (folder, split, count) -> a picture, (H, W, 3) uint8 RGB, of some items of a split, `count` of each
+            class where there are classes, for `dl visualize grid DATA`; "" where items are no pictures.
+        task: the task that a folder of this form is trained for, where neither the user nor the card names one.
+        matches: (folder) -> whether a folder without a card is in this form; "" where such folders always have one.
+    """
+
+    name: str
+    summary: str
+    open: str
+    findings: str = ""
+    samples: str = ""
+    task: str = ""
+    matches: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,15 @@ class Card:
         form: the prepared form ("images", "text", ...).
         name: the dataset's name.
         classes: the class names in the order of their indices.
-        counts: split -> class name -> number of items.
+        counts: split -> class name -> number of items; for data without classes {}, and for data with several labels
+            an item (the objects of an image) the number of labels.
         details: what the form adds; for images: `channels` (1 or 3), `image_size` ([height, width] where all images
             share one, else None), `mean` and `std` per channel in [0, 1].
         sources: the original files, each {"file", "bytes", "sha256"}.
         command: the command line that made it.
         version: the version of the tool that made it.
         warnings: what was found on the way (duplicates, leakage, unreadable files).
+        items: split -> number of items, where that is not the sum over the classes.
     """
 
     form: str
@@ -42,18 +44,29 @@ class Card:
     command: str = ""
     version: str = ""
     warnings: tuple[str, ...] = ()
+    items: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits there are, in the order of the card."""
+        return tuple(self.items or self.counts)
 
     def num_items(self, split: str) -> int:
         """Return the number of items of a split; 0 where the dataset has no such split."""
-        return sum(self.counts.get(split, {}).values())
+        return self.items.get(split, 0) if self.items else sum(self.counts.get(split, {}).values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as JSON values."""
-        return {"schema": CARD_SCHEMA, **dataclasses.asdict(self)}
+        value = {"schema": CARD_SCHEMA, **dataclasses.asdict(self)}
+        if not self.items:
+            del value["items"]
+        return value
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> Self:
         """Return the card that JSON values describe.
+
+        A card from before there were `items` counts data without classes under a class made up for it.
 
         Raises:
             DataError: a field is missing or of the wrong type.
@@ -72,13 +85,16 @@ class Card:
                 command=str(value.get("command", "")),
                 version=str(value.get("version", "")),
                 warnings=tuple(str(warning) for warning in value.get("warnings", ())),
+                items={_typed(split, str): _typed(count, int) for split, count in value.get("items", {}).items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(
                 f"{where}: not a dataset card: {type(error).__name__}: {error}",
                 hint="prepare the data again with `dl prepare`",
             ) from None
-        return card
+        if card.classes or card.items:
+            return card
+        return dataclasses.replace(card, counts={}, items={split: card.num_items(split) for split in card.counts})
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from dlcli.core.errors import UsageError, did_you_mean
+from dlcli.data.images.decoding import read_image
+from dlcli.data.images.form import open_images
 from dlcli.visualize.canvas import add_title, as_rgb, caption_size, equal_cells, tile
 from dlcli.visualize.fonts import Font, draw_lines, font_for, sized_font, text_width
 
@@ -87,3 +91,23 @@ def _name_column(
         )
         column[1 + row * row_height : 1 + (row + 1) * row_height] = strip
     return column
+
+
+def draw_images(folder: Path, split: str, count: int) -> np.ndarray:
+    """Return `count` images of each class of a split of images by class, see `dlcli.core.specs.FormSpec.samples`.
+
+    Raises:
+        UsageError: there is no such split.
+        DataError: the folder holds no images by class, or one of them cannot be read.
+    """
+    form = open_images(folder)
+    if split not in form.splits():
+        raise UsageError(f"--split: no split {split!r}", hint=did_you_mean(split, form.splits()))
+    files, labels = form.files(split), form.labels(split)
+    samples: dict[str, list[np.ndarray]] = {}
+    for index, name in enumerate(form.card.classes):
+        members = np.flatnonzero(labels == index)
+        # Spread over the class, so that a folder sorted by scene shows more than its first scene.
+        chosen = members[np.linspace(0, len(members) - 1, min(count, len(members))).astype(int)]
+        samples[name] = [read_image(files[position], channels=3) for position in chosen]
+    return draw_samples(samples, title=f"{form.card.name}, {split}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
-from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
 from dlcli.core.table import Table
 from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
 from dlcli.visualize.text_pictures import (
@@ -25,7 +25,6 @@ from dlcli.visualize.text_pictures import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
     from dlcli.visualize.features import Layer
@@ -196,23 +195,16 @@ def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
     if options.augmented:
         yield "grid-augmented", subject.training_samples()
         return
-    import numpy as np
+    from dlcli.core.registry import load_object
+    from dlcli.data.forms import form_of
 
-    from dlcli.data.images.decoding import read_image
-    from dlcli.data.images.form import open_images
-    from dlcli.visualize.grids import draw_samples
-
-    form = open_images(subject.data())
-    if options.split not in form.splits():
-        raise UsageError(f"--split: no split {options.split!r}", hint=did_you_mean(options.split, form.splits()))
-    files, labels = form.files(options.split), form.labels(options.split)
-    samples: dict[str, list[np.ndarray]] = {}
-    for index, name in enumerate(form.card.classes):
-        members = np.flatnonzero(labels == index)
-        # Spread over the class, so that a folder sorted by scene shows more than its first scene.
-        chosen = members[np.linspace(0, len(members) - 1, min(options.per_class, len(members))).astype(int)]
-        samples[name] = [read_image(files[position], channels=3) for position in chosen]
-    yield "grid", draw_samples(samples, title=f"{form.card.name}, {options.split}")
+    form = form_of(subject.data())
+    if form is None or not form.samples:
+        raise DataError(
+            f"{subject.data()}: items of the form {form.name if form is not None else ''!r} are no pictures",
+            hint=f"`dl visualize` lists what its task, {form.task}, draws" if form is not None and form.task else None,
+        )
+    yield "grid", load_object(form.samples)(subject.data(), options.split, options.per_class)
 
 
 def draw_curves(subject: Subject, options: NoOptions) -> Drawn:

@@ -6,10 +6,10 @@ import pytest
 
 from dlcli.core import registry
 from dlcli.core.errors import RunError, UsageError
-from dlcli.core.registry import DATASETS, TASKS, get_dataset, get_task, load_object
+from dlcli.core.registry import DATASETS, FORMS, TASKS, get_dataset, get_task, load_object
 
 
-@pytest.mark.parametrize("spec", [*TASKS.values(), *DATASETS.values()], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [*FORMS.values(), *TASKS.values(), *DATASETS.values()], ids=lambda spec: spec.name)
 def test_every_reference_of_a_spec_exists(spec):
     references = [value for value in dataclasses.asdict(spec).values() if isinstance(value, str) and ":" in value]
     assert references
@@ -20,6 +20,11 @@ def test_every_reference_of_a_spec_exists(spec):
 def test_every_dataset_has_a_task_that_reads_its_form():
     for spec in DATASETS.values():
         assert get_task(spec.task).form == spec.form
+
+
+def test_every_task_and_dataset_has_a_form_and_every_form_a_task_that_reads_it():
+    assert {spec.form for spec in (*TASKS.values(), *DATASETS.values())} <= set(FORMS)
+    assert all(get_task(form.task).form == form.name for form in FORMS.values())
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -48,14 +53,19 @@ class FakeEntry:
 
 def test_broken_plugins_are_told_and_harm_nothing(monkeypatch):
     good = dataclasses.replace(TASKS["classification"], name="mine")
+    newer, older = (dataclasses.replace(good, name=f"for-{api}", api=api) for api in (2, 0))
     entries = [
         FakeEntry("raises", RuntimeError("boom")),
         FakeEntry("no-spec", object()),
         FakeEntry("taken", TASKS["classification"]),
         FakeEntry("good", good),
+        FakeEntry("newer", newer),
+        FakeEntry("older", older),
     ]
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries)
     plugins = registry._load_plugins("dlcli.tasks", registry.TaskSpec, TASKS)
     assert list(plugins.specs) == ["mine"]
-    assert [plugin.name for plugin in plugins.broken] == ["raises", "no-spec", "taken"]
+    assert [plugin.name for plugin in plugins.broken] == ["raises", "no-spec", "taken", "newer", "older"]
     assert "boom" in plugins.broken[0].reason
+    assert plugins.broken[3].reason == "written for api 2, this dl has 1: upgrade dl"
+    assert plugins.broken[4].reason == "written for api 0, this dl has 1: upgrade the plugin"

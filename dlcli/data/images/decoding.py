@@ -17,7 +17,6 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif", "PPM": ".ppm"}
 MAX_PIXELS = 100_000_000  # 300 MB as RGB; a larger header is an accident or a decompression bomb
 MAX_BYTES = 512 * 2**20

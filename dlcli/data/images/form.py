@@ -11,7 +11,6 @@ error, because labels would shift.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +20,11 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.images import packed
-from dlcli.data.images.decoding import IMAGE_SUFFIXES, decode_image, read_bytes, read_header, read_image, resize_image
+from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
+from dlcli.data.images.folders import SPLIT_FOLDERS, class_folders, find_splits, image_names
 from dlcli.data.images.packed import PackedSplit
 from dlcli.data.images.pixels import PixelStatistics
 
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation"),
-    "test": ("test", "testing"),
-}
 _SAMPLE = 200  # images that a folder without a card is judged by
 _SAMPLE_SIZE_PX = 64
 _MAX_IN_MEMORY = 2 * 2**30
@@ -269,30 +264,3 @@ def _all_have(files: Sequence[Path], size: tuple[int, int]) -> bool:
         return all((header.height, header.width) == size for header in headers)
     except DataError:
         return False
-
-
-def find_splits(root: Path) -> dict[str, Path]:
-    """Return split -> folder: the split folders there are, or the folder itself as the training split."""
-    there = {name.casefold(): root / name for name in class_folders(root)}
-    found = {split: there[name] for split, names in SPLIT_FOLDERS.items() for name in names[::-1] if name in there}
-    has_only_splits = set(there) <= {name for names in SPLIT_FOLDERS.values() for name in names}
-    return found if "train" in found or (found and has_only_splits) else {"train": root}
-
-
-def class_folders(folder: Path) -> list[str]:
-    """Return the names of the class folders, sorted; hidden ones are left out."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def image_names(folder: Path) -> list[str]:
-    """Return the names of the image files in a class folder, sorted; none where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                entry.name
-                for entry in entries
-                if entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith(".") and entry.is_file()
-            )
-    except FileNotFoundError:
-        return []

@@ -128,12 +128,12 @@ def open_table(folder: Path) -> TableForm:
     rows = _read_packed(folder, columns, card)
     if rows is None:
         rows = _pack_again(folder, columns, target, card, again)
-    counts = count_rows(rows, card.classes)
-    if counts != card.counts:
-        before, now = (sum(map(sum, (split.values() for split in each.values()))) for each in (card.counts, counts))
+    counted = dataclasses.replace(card, counts=count_rows(rows, card.classes), items=count_items(rows, card.classes))
+    if counted != card:
+        before, now = (sum(map(each.num_items, each.splits)) for each in (card, counted))
         warning = f"{now:,} rows are there, {before:,} were prepared; the ones there are used"
-        card = dataclasses.replace(card, counts=counts, warnings=(*card.warnings, warning))
-    if not counts.get("train"):
+        card = dataclasses.replace(counted, warnings=(*card.warnings, warning))
+    if not card.num_items("train"):
         raise DataError(f"{folder}: the training split is empty", hint=again)
     return TableForm(folder, card, columns, target, task, rows)
 
@@ -167,17 +167,20 @@ def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
 
 
 def count_rows(rows: TableRows, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return split -> class -> number of rows; of a table without classes, split -> "rows" -> number."""
+    """Return split -> class -> number of rows, as a card's `counts`; {} for a table without classes."""
     counts = {}
     for split, is_in in (("train", ~rows.is_test), ("test", rows.is_test)):
-        if not is_in.any():
-            continue
-        if classes:
+        if classes and is_in.any():
             numbers = np.bincount(rows.targets[is_in], minlength=len(classes)).tolist()
             counts[split] = dict(zip(classes, numbers, strict=True))
-        else:
-            counts[split] = {"rows": int(is_in.sum())}
     return counts
+
+
+def count_items(rows: TableRows, classes: Sequence[str]) -> dict[str, int]:
+    """Return split -> number of rows, as a card's `items`; {} where the sum over the classes says it."""
+    num_test = int(rows.is_test.sum())
+    counts = {"train": len(rows.is_test) - num_test, "test": num_test}
+    return {} if classes else {split: count for split, count in counts.items() if count}
 
 
 def encode_sheet(

@@ -24,6 +24,7 @@ from dlcli.data.tables.form import (
     SPLITS,
     TABLE_NAME,
     Column,
+    count_items,
     count_rows,
     encode_sheet,
     write_packed,
@@ -85,7 +86,8 @@ def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, wh
         "columns": [_entry(column) for column in columns],
         "dropped": dropped,
     }
-    return Card(FORM, name, classes, count_rows(rows, classes), details, warnings=tuple(notes))
+    counts, items = count_rows(rows, classes), count_items(rows, classes)
+    return Card(FORM, name, classes, counts, details, warnings=tuple(notes), items=items)
 
 
 def _entry(column: Column) -> dict[str, object]:

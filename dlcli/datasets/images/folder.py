@@ -26,8 +26,8 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.images import packed
-from dlcli.data.images.decoding import IMAGE_SUFFIXES, SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
-from dlcli.data.images.form import class_folders, find_splits, image_names
+from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
+from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_splits, image_names
 from dlcli.data.images.pixels import PixelStatistics, leak_warning
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report

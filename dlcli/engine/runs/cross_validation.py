@@ -58,7 +58,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     refuse_unjudged(task.goal, train, request.auto)
     assert task.goal is not None
     task.loader("test")  # folds that cannot be cut are told before there is a run
-    per_round = num_folds(train, sum(task.card.num_items(split) for split in task.card.counts))
+    per_round = num_folds(train, sum(map(task.card.num_items, task.card.splits)))
     info = {
         "status": RUNNING,
         "kind": FOLDS,

@@ -11,6 +11,7 @@ from typing import Any
 from dlcli.core.errors import UsageError
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import FINISHED, RunDir
+from dlcli.data.card import Card
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.request import TrainRequest
@@ -98,8 +99,10 @@ def compare_runs(run: RunDir, again: RunDir) -> Comparison:
 def _data_differences(run: RunDir, again: RunDir) -> Iterator[str]:
     if not run.card_file.exists() or not again.card_file.exists():
         return
-    before, now = run.read_json(run.card_file.name), again.read_json(again.card_file.name)
-    for name in ("counts", "details", "sources"):
+    # Read as cards: the same data may have been counted under a made-up class then.
+    cards = [Card.from_json(one.read_json(one.card_file.name), str(one.card_file)).to_json() for one in (run, again)]
+    before, now = cards
+    for name in ("counts", "items", "details", "sources"):
         if before.get(name) != now.get(name):
             yield f"the data's card: other {name}"
 

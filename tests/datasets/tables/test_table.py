@@ -39,7 +39,7 @@ def prepare(tmp_path):
 
 def test_a_number_is_predicted_by_regression_and_a_word_by_its_class(prepare):
     form = prepare(PRICE, SIZE)
-    assert (form.task, form.card.classes, form.card.counts["test"]) == ("regression", (), {"rows": 8})
+    assert (form.task, form.card.classes, form.card.items["test"]) == ("regression", (), 8)
     form = prepare(SIZE, column("kind", lambda row: "ab"[row % 2]), target="kind")
     assert (form.task, form.card.classes) == ("table-classification", ("a", "b"))
     assert form.card.counts == {"train": {"a": 16, "b": 16}, "test": {"a": 4, "b": 4}}

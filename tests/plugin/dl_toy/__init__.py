@@ -1,9 +1,17 @@
-"""A task and its dataset as a package of its own: a third number from two.
+"""A task, its form and its dataset as a package of its own: a third number from two.
 
 This module is what the entry points load, so it names the code and imports none of it.
 """
 
-from dlcli.core.registry import DatasetSpec, TaskSpec
+from dlcli.core.registry import DatasetSpec, FormSpec, TaskSpec
+
+FORM = FormSpec(
+    name="numbers",
+    summary="three numbers a row: train.csv, test.csv",
+    open="dl_toy.dataset:read_numbers",
+    findings="dl_toy.dataset:examine_numbers",
+    task="toy",
+)
 
 TASK = TaskSpec(
     name="toy",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from dl_toy.options import ToyDataOptions
 from dlcli.core.errors import DataError
+from dlcli.core.findings import OK, Finding
 from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
 
@@ -40,10 +42,10 @@ class ToyImporter:
             third = pairs @ [3.0, -2.0] + 1.0 + random.normal(0, self.options.noise, count)
             rows = np.column_stack([pairs, third])
             np.savetxt(folder / f"{split}.csv", rows, delimiter=",", header="a,b,c", comments="", fmt="%.6f")
-        return Card("numbers", "toy-data", (), {split: {"rows": count} for split, count in SIZES.items()})
+        return Card("numbers", "toy-data", (), {}, items=SIZES)
 
 
-def read_numbers(folder: Path, split: str) -> np.ndarray:
+def read_numbers(folder: Path, split: str = "train") -> np.ndarray:
     """Return a split as (N, 3) float32: a, b, c.
 
     Raises:
@@ -57,3 +59,10 @@ def read_numbers(folder: Path, split: str) -> np.ndarray:
     if rows.shape[1:] != (3,) or not np.isfinite(rows).all():
         raise DataError(f"{path}: not three numbers a row")
     return rows
+
+
+def examine_numbers(folder: Path) -> Iterator[Finding]:
+    """Yield how many rows each split has and how far its third numbers reach, for `dl doctor`."""
+    for split in SIZES:
+        rows = read_numbers(folder, split)
+        yield Finding(split, OK, f"{len(rows)} rows, c from {rows[:, 2].min():.2f} to {rows[:, 2].max():.2f}")

@@ -1,0 +1,66 @@
+"""What `dl doctor` finds in a table: its rows and columns, missing values, constant columns, and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.findings import OK, WARNING, Finding
+from dlcli.data.balance import balance_of
+from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm, open_table
+
+MOST_MISSING = 0.5
+"""A column that lacks more of its values than this says little, and what stands in for them much."""
+
+
+def examine_table(folder: Path) -> Iterator[Finding]:
+    """Yield what the card says and warns of, and what stands out in the rows, the columns and the target.
+
+    Raises:
+        DataError: the folder holds no table, or does not fit its card.
+    """
+    form = open_table(folder)
+    card = form.card
+    kinds = ", ".join(f"{len(form.names(kind))} {kind}" for kind in (NUMERIC, CATEGORICAL) if form.names(kind))
+    yield Finding("card", OK, f"{card.name}: {form.num_rows:,} rows, {len(form.columns)} columns ({kinds})")
+    yield from (Finding("card", WARNING, warning) for warning in card.warnings)
+    for split in form.splits():
+        yield balance_of(card, split, "rows") if card.classes else Finding(split, OK, f"{card.num_items(split):,} rows")
+    yield from _columns(form)
+    yield _target(form)
+
+
+def _columns(form: TableForm) -> Iterator[Finding]:
+    """Yield, for each column that lacks values or holds one value in all training rows, that it does."""
+    train = form.split_rows("train")
+    numeric, categories = form.rows.numeric, form.rows.categories
+    missing = {name: np.isnan(numeric[:, place]) for place, name in enumerate(form.names(NUMERIC))}
+    missing |= {name: categories[:, place] < 0 for place, name in enumerate(form.names(CATEGORICAL))}
+    values = {name: numeric[:, place] for place, name in enumerate(form.names(NUMERIC))}
+    values |= {name: categories[:, place] for place, name in enumerate(form.names(CATEGORICAL))}
+    for column in form.columns:
+        is_missing = missing[column.name]
+        if is_missing.any():
+            state = WARNING if is_missing.mean() > MOST_MISSING else OK
+            text = f"{int(is_missing.sum()):,} of {form.num_rows:,} values are missing ({is_missing.mean():.0%})"
+            yield Finding(f"column {column.name}", state, text)
+        known = values[column.name][train][~is_missing[train]]
+        if not len(known):
+            yield Finding(f"column {column.name}", WARNING, "has no value in any training row")
+        elif (known == known[0]).all() and len(known) == len(train):
+            yield Finding(f"column {column.name}", WARNING, "has the same value in every training row")
+
+
+def _target(form: TableForm) -> Finding:
+    """Return the range of the target's numbers, or how many classes it has."""
+    targets = form.rows.targets
+    if form.card.classes:
+        counts = np.bincount(targets, minlength=len(form.card.classes))
+        shown = ", ".join(f"{name} {count:,}" for name, count in zip(form.card.classes[:10], counts, strict=False))
+        more = ", ..." if len(counts) > 10 else ""
+        return Finding(f"target {form.target}", OK, f"{len(counts)} classes: {shown}{more}")
+    text = f"{targets.min():g} to {targets.max():g}, mean {targets.mean():g}, standard deviation {targets.std():g}"
+    is_constant = bool(np.ptp(targets[form.split_rows("train")]) == 0)
+    return Finding(f"target {form.target}", WARNING if is_constant else OK, text)

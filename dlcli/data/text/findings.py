@@ -1,0 +1,29 @@
+"""What `dl doctor` finds in labelled texts: the classes, their sizes, and what tells the label beside the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlcli.core.findings import OK, WARNING, Finding
+from dlcli.data.balance import balance_of
+from dlcli.data.text.audit.leakage import LEAK
+from dlcli.data.text.audit.report import audit_texts
+from dlcli.data.text.form import open_texts
+
+
+def examine_texts(folder: Path) -> Iterator[Finding]:
+    """Yield what the card says and warns of, the classes of each split, and the findings of the audit.
+
+    Raises:
+        DataError: the folder holds no texts, or does not fit its card.
+    """
+    form = open_texts(folder)
+    card = form.card
+    yield Finding("card", OK, f"{card.name}: {len(card.classes)} classes, {len(form.vocabulary()):,} words")
+    audit = audit_texts(form)
+    yield from (Finding("card", WARNING, text) for text in card.warnings if text not in audit["warnings"])
+    for split in form.splits():
+        yield balance_of(card, split, "texts")
+    for found in audit["findings"]:
+        yield Finding(found["what"], WARNING if found["severity"] == LEAK else OK, found["text"])

@@ -1,0 +1,54 @@
+"""`dl doctor` lets a folder's form look at it, and shows the card where a form finds nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dlcli.core import registry
+from dlcli.core.registry import FORMS, FormSpec
+
+CARD = {"form": "voices", "name": "choir", "classes": [], "counts": {}, "items": {"train": 7}, "warnings": ["hoarse"]}
+
+
+def states(answer: Any) -> dict[str, str]:
+    return {finding["what"]: finding["state"] for finding in json.loads(answer.out)["findings"]}
+
+
+def test_images_without_a_card_are_examined_with_a_warning(bench: Any, dl: Any) -> None:
+    bench.photos("photos")
+    assert states(dl("doctor", "photos", "--json")) == {"card": "warning", "train": "ok"}
+
+
+def test_a_table_is_examined_column_by_column(bench: Any, dl: Any) -> None:
+    lines = [f"{'' if row < 12 else row * row % 7},{row % 5},{row + 0.5}" for row in range(20)]
+    bench.write("t.csv", "gaps,size,price\n" + "\n".join(lines))
+    assert dl("prepare", "table", "t.csv", "--target", "price", "--out", "data/t").code == 0
+    found = states(dl("doctor", "data/t", "--json"))
+    assert found["column gaps"] == "warning"
+    assert {"train", "test", "target price"} <= set(found)
+
+
+def test_a_form_that_nobody_knows_shows_its_card(bench: Any, dl: Any) -> None:
+    bench.write("data/choir/dataset.json", json.dumps(CARD))
+    findings = json.loads(dl("doctor", "data/choir", "--json").out)["findings"]
+    assert [finding["found"] for finding in findings] == ["choir: form voices, 7 train", "hoarse"]
+
+
+def test_a_folder_that_no_form_is_like_is_answered_with_the_forms_that_were_looked_for(bench: Any, dl: Any) -> None:
+    (bench.home / "empty").mkdir()
+    answer = dl("doctor", "empty")
+    assert (answer.code, answer.out) == (3, "")
+    assert "images by class" in answer.err
+
+
+def test_the_task_of_a_folder_is_the_first_choice_of_its_form(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlcli.cli.targets import resolve_target
+
+    bench.write("data/choir/dataset.json", json.dumps(CARD))
+    plugins = registry._Plugins({"voices": FormSpec("voices", "songs", "x:y", task="sentiment")}, ())
+    monkeypatch.setattr(registry, "_form_plugins", lambda: plugins)
+    assert "voices" not in FORMS
+    assert resolve_target("choir", None).spec.name == "sentiment"
