@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
 from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
-from dlcli.core.config import AUTO, Layer, option, read_toml, resolve, split_auto, split_values, to_dict
+from dlcli.core.config import AUTO, Layer, option, read_toml, to_dict
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
@@ -148,38 +148,32 @@ def _request(
     """
     if {"budget", "epochs"} <= set(values.given):
         raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
-    config_class = load_object(target.spec.config)
-    layers: list[tuple[Layer, Layer]] = []
-    for where, table in _tables(options, origin):
-        own, shared = split_values(table, config_class, TrainConfig, origin=where)
-        layers.append((own, shared))
-    layers.append((values.layer(config_class), values.layer(TrainConfig)))
-    numbers, auto = split_auto(TrainConfig, [pair[1] for pair in layers])
-    layers = list(zip([pair[0] for pair in layers], numbers, strict=True))
-    given: dict[str, Any] = {}
-    for own, shared in layers:
-        given |= {**own.values, **shared.values}
-    recipe = {} if origin else load_object(target.spec.recipe)(target.dataset, given)
-    own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
-    config = resolve(config_class, [own, *(pair[0] for pair in layers)])
-    train = resolve(TrainConfig, [shared, *(pair[1] for pair in layers)])
-    console.say(_choice_line(target, to_dict(config, train) | dict.fromkeys(auto, AUTO), recipe))
-    require_data(target)
-    from dlcli.engine.request import TrainRequest
+    from dlcli.engine.request import resolve_request
 
-    command = shlex.join(["dl", *sys.argv[1:]])
-    return TrainRequest(
-        target.spec, target.dataset, target.data, config.model, config, train, command, options.name, auto
+    typed = {**values.layer(load_object(target.spec.config)).values, **values.layer(TrainConfig).values}
+    request = resolve_request(
+        target.spec,
+        target.dataset,
+        target.data,
+        [*_stored(options, origin), Layer(None, typed)],
+        command=shlex.join(["dl", *sys.argv[1:]]),
+        name=options.name,
+        takes_recipe=origin is None,
     )
+    chosen = to_dict(request.config, request.train) | dict.fromkeys(request.auto, AUTO)
+    console.say(_choice_line(target, chosen, request.recipe))
+    require_data(target)
+    return request
 
 
-def _tables(options: TrainOptions, origin: RunDir | None) -> list[tuple[str, Mapping[str, Any]]]:
-    tables: list[tuple[str, Mapping[str, Any]]] = []
+def _stored(options: TrainOptions, origin: RunDir | None) -> list[Layer]:
+    """Return the options that stand in files: those of the run of --from, and over them the --config file's."""
+    layers = []
     if origin is not None:
-        tables.append((str(origin.config_file), origin.config()))
+        layers.append(Layer(str(origin.config_file), origin.config()))
     if options.config is not None:
-        tables.append((options.config, read_toml(Path(options.config))))
-    return tables
+        layers.append(Layer(options.config, read_toml(Path(options.config))))
+    return layers
 
 
 def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:

@@ -13,11 +13,10 @@ from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Values, make_command, pick_target
 from dlcli.cli.targets import resolve_target
-from dlcli.core.config import Layer, option, resolve, split_values
+from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-from dlcli.core.train_config import TrainConfig
 from dlcli.visualize.pictures import PICTURES, Picture
 from dlcli.visualize.subject import Input
 
@@ -238,16 +237,15 @@ class _Opened:
         return self._run.folder("plots") if self._run is not None else Path()
 
     def training_samples(self) -> np.ndarray:
+        from dlcli.engine.request import resolve_request
+
         task: Task
         if self._run is not None:
             task = self._loaded[0]
         else:
             target = resolve_target(self._text, None)
-            recipe = load_object(target.spec.recipe)(target.dataset, {})
-            config_class = load_object(target.spec.config)
-            own, shared = split_values(recipe, config_class, TrainConfig, origin="recipe")
-            config, train = resolve(config_class, [own]), resolve(TrainConfig, [shared, Layer(None, {})])
-            task = load_object(target.spec.task).from_data(config, train, self.data())
+            request = resolve_request(target.spec, target.dataset, self.data())
+            task = load_object(target.spec.task).from_data(request.config, request.train, request.data)
         from dlcli.engine.compute.device import open_device
         from dlcli.engine.evaluate import draw_samples
 

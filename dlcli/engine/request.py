@@ -1,12 +1,14 @@
-"""What is to be trained."""
+"""What is to be trained, and how its options are put together. Free of torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.registry import TaskSpec
+from dlcli.core.config import Layer, resolve, split_auto, split_values
+from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.train_config import TrainConfig
 
 
@@ -24,6 +26,7 @@ class TrainRequest:
         name: the run's name, or None for the next free number.
         auto: the loop's options that are to be found by trying.
         folder: where the run's folder is made; None for `runs`.
+        recipe: what the recipe chose of the options, for messages.
     """
 
     spec: TaskSpec
@@ -36,3 +39,52 @@ class TrainRequest:
     name: str | None = None
     auto: frozenset[str] = frozenset()
     folder: Path | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def resolve_request(
+    spec: TaskSpec,
+    dataset: str,
+    data: Path,
+    layers: Sequence[Layer] = (),
+    *,
+    command: str = "",
+    name: str | None = None,
+    takes_recipe: bool = True,
+) -> TrainRequest:
+    """Return the request whose options are those of the layers, later ones first, over the recipe and the defaults.
+
+    Args:
+        spec: the task.
+        dataset: the dataset's name, for the recipe.
+        data: the prepared data.
+        layers: options of the task and of the loop together, each with where they come from.
+        command: the command line, for the run.
+        name: the run's name, or None for the next free number.
+        takes_recipe: False where a layer is a run's whole configuration, which has a recipe in it already.
+
+    Raises:
+        UsageError: an option is unknown, or of the wrong type or out of range.
+    """
+    config_class = load_object(spec.config)
+    pairs = [split_values(layer.values, config_class, TrainConfig, origin=layer.origin) for layer in layers]
+    own, shared = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    shared, auto = split_auto(TrainConfig, shared)
+    recipe: Mapping[str, Any] = {}
+    if takes_recipe:
+        given = {name: value for layer in (*own, *shared) for name, value in layer.values.items()}
+        recipe = load_object(spec.recipe)(dataset, given)
+    first = split_values(recipe, config_class, TrainConfig, origin="recipe")
+    config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
+    return TrainRequest(spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe)
+
+
+def stored_configs(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
+    """Return the task's and the loop's configuration from options as a run keeps them.
+
+    Raises:
+        UsageError: an option is unknown or out of range.
+    """
+    config_class = load_object(spec.config)
+    own, shared = split_values(values, config_class, TrainConfig, origin=origin)
+    return resolve(config_class, [own]), resolve(TrainConfig, [shared])

@@ -19,7 +19,7 @@ from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError, first_line
 from dlcli.core.files import write_json, write_text
-from dlcli.core.registry import get_task, load_object
+from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
     DIVERGED,
     FAILED,
@@ -39,7 +39,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
-from dlcli.engine.runs.restore import blaming, configs_of
+from dlcli.engine.runs.restore import describe_folds
 from dlcli.engine.runs.training import resume_training, start_training
 
 
@@ -91,18 +91,8 @@ def resume_cross_validation(parent: RunDir, data: Path | None, console: Console)
     info = parent.info()
     if info.get("status") == FINISHED:
         raise UsageError(f"{parent.path} is finished", hint=f"`dl train --from {parent.name}` starts anew")
-    with blaming(parent.config_file):
-        spec = get_task(parent.entry("task"))
-        config, train = configs_of(spec, parent.config(), str(parent.config_file))
-    request = TrainRequest(
-        spec,
-        parent.entry("dataset"),
-        data or Path(parent.entry("data")),
-        parent.entry("model"),
-        config,
-        train,
-        parent.entry("command"),
-    )
+    data = data or Path(parent.entry("data"))
+    request = describe_folds(parent).request(parent.config_file, data, parent.entry("command"))
     parent.update_info(status=RUNNING)
     return _run_folds(parent, request, console)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import resolve, split_values
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.request import TrainRequest, stored_configs
 from dlcli.engine.runs.checkpoint import describe_checkpoint, load_answering, read_checkpoint
 from dlcli.engine.task import TakesInference, Task
 
@@ -47,18 +47,17 @@ class Description:
         Raises:
             UsageError: an option is unknown or out of range.
         """
-        return configs_of(self.spec, self.config, origin)
+        return stored_configs(self.spec, self.config, origin)
 
+    def request(self, origin: Path, data: Path, command: str, name: str | None = None) -> TrainRequest:
+        """Return the request to train with the very options of this run, on `data`; `origin` is the file they are in.
 
-def configs_of(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
-    """Return the task's and the loop's configuration from options as a run keeps them.
-
-    Raises:
-        UsageError: an option is unknown or out of range.
-    """
-    config_class = load_object(spec.config)
-    own, shared = split_values(values, config_class, TrainConfig, origin=origin)
-    return resolve(config_class, [own]), resolve(TrainConfig, [shared])
+        Raises:
+            RunError: an option is unknown or out of range, or the task is not there any more.
+        """
+        with blaming(origin):
+            config, train = self.configs(str(origin))
+            return TrainRequest(self.spec, self.dataset, data, self.model, config, train, command, name)
 
 
 @contextmanager
@@ -84,11 +83,24 @@ def describe_run(run: RunDir) -> Description:
     if run.holds_folds:
         hint = f"name one of them, as {run.path}/{FOLDS}/01; `dl eval` sums them up"
         raise RunError(f"{run.path}: holds the runs of a cross-validation, not one model", hint=hint)
-    task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
     names = run.info().get("assets")
     if not isinstance(names, list):
         raise RunError(f"{run.info_file}: 'assets' is missing")
-    return Description(task, run.config(), run.assets(names), model, dataset, run.name)
+    return _described(run, run.assets(names))
+
+
+def describe_folds(parent: RunDir) -> Description:
+    """Return what the runs of a cross-validation have in common, as it stands in their parent's files.
+
+    Raises:
+        RunError: a file is missing or damaged.
+    """
+    return _described(parent, {})
+
+
+def _described(run: RunDir, assets: Mapping[str, Any]) -> Description:
+    task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
+    return Description(task, run.config(), assets, model, dataset, run.name)
 
 
 def precision_of(run: RunDir) -> str:

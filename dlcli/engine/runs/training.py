@@ -166,14 +166,11 @@ def _go_on(run: RunDir, data: Path | None, console: Console, world: World, devic
     saved = world.share(_read_run(run) if world.is_writer else None)  # another machine may not see the run's folder
     assert saved is not None
     info, description, precision, checkpoint, content = saved
-    with blaming(run.config_file):
-        spec = description.spec
-        config, options = description.configs(str(run.config_file))
+    data = data or Path(str(info.get("data", "")))
+    request = description.request(run.config_file, data, str(info.get("command", "")))
+    options = request.train
     device = device.with_precision(precision)
     seed_everything(options.seed)
-    data = data or Path(str(info.get("data", "")))
-    command = str(info.get("command", ""))
-    request = TrainRequest(spec, description.dataset, data, description.model, config, options, command)
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
     state = start_state(task, loader, options, device, world)

@@ -12,8 +12,13 @@ from dlcli.data.tables.rows import parse_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
 
 # `flag` is 1 in every row that trains and 2 in the others; `rare` lacks three of five values.
-ROWS = [("red", "", 1, 10, "train"), ("blue", "", 1, 20, "train"), ("red", 3, 1, 30, "train"), ("NA", 4, 1, 40, "train")]
-ROWS += [("green", "", 2, 50, "test")]
+ROWS = [
+    ("red", "", 1, 10, "train"),
+    ("blue", "", 1, 20, "train"),
+    ("red", 3, 1, 30, "train"),
+    ("NA", 4, 1, 40, "train"),
+    ("green", "", 2, 50, "test"),
+]
 SHEET = parse_sheet("colour,rare,flag,price,split\n" + "".join(f"{','.join(map(str, row))}\n" for row in ROWS * 4), "x")
 
 
