@@ -11,7 +11,8 @@ from dlcli.cli.opening import INFERENCE_HELP, data_if_there, inference_of_line, 
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.errors import RunError
-from dlcli.core.registry import TaskSpec, all_tasks, load_object
+from dlcli.core.networks import find_owner
+from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         task, more = _task_of_run(run, options.data, resolve_inference(values, inference, task_of(text)))
         path = Path(options.out) if options.out else run.exports / f"{run.name}{suffix}"
     else:
-        task, more = load_object(spec.task).from_network(text), {"task": spec.name, "model": text}
+        task, more = load_object(spec.task).from_network(text, {}), {"task": spec.name, "model": text}
         typed = resolve_inference(values, inference, spec)
         if typed is not None and isinstance(task, TakesInference):
             task.set_inference(typed)
@@ -106,18 +107,14 @@ def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, M
 
 
 def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
-    """Return the task whose table has a network of that name.
+    """Return the task that has a network of that name.
 
     Raises:
         RunError: `no_run`, where no task has one.
     """
     if Path(name).exists() or "/" in name:
         raise no_run
-    for spec in all_tasks().values():
-        if name in load_object(spec.networks):
-            return spec
-    from dlcli.models.images.zoo import classifier_names
-
-    if name in classifier_names():
-        return all_tasks()["classification"]
-    raise no_run
+    owner = find_owner(name)
+    if owner is None:
+        raise no_run
+    return owner

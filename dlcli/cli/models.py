@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.core.registry import Network, TaskSpec, all_tasks, load_object
+from dlcli.core.networks import find_owner, networks_of, zoo_names, zoo_of, zoos
+from dlcli.core.registry import TaskSpec, all_tasks, load_object
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SIZES = ("image_size", "channels", "num_classes")
+"""The options that say in which size a task makes a network."""
 
 
 @dataclass(frozen=True)
@@ -41,92 +41,62 @@ def _models(values: Values) -> None:
         _show(name, options, values)
         return
     console = values.console()
-    rows = [(spec.name, name, network) for spec in all_tasks().values() for name, network in _networks(spec).items()]
-    others: list[str] = []
-    if options.all:
-        from dlcli.models.images.zoo import classifier_names
-
-        others = classifier_names()
+    rows = [(spec.name, name, net) for spec in all_tasks().values() for name, net in networks_of(spec).items()]
+    others = [(spec.name, name, zoo) for spec, zoo in zoos() for name in zoo_names(zoo)] if options.all else []
     if console.is_json:
         models = [{"task": task, "name": name, **asdict(network)} for task, name, network in rows]
-        models += [{"task": "classification", "name": name, "source": "torchvision"} for name in others]
+        models += [{"task": task, "name": name, "source": zoo.source} for task, name, zoo in others]
         console.answer_json("models", {"models": models})
         return
     table = [[name, task, network.summary, network.source] for task, name, network in rows]
-    table += [[name, "classification", "torchvision", ""] for name in others]
+    table += [[name, task, zoo.source, ""] for task, name, zoo in others]
     console.table(["model", "task", "what it is", "source"], table)
-    if not others:
-        console.say("and any torchvision classifier by its name: `dl models --all`")
-
-
-def _networks(spec: TaskSpec) -> dict[str, Network]:
-    return dict(load_object(spec.networks))
+    if not options.all:
+        for _, zoo in zoos():
+            console.say(f"and any of the {zoo.summary} by its name: `dl models --all`")
 
 
 def _show(name: str, options: ModelsOptions, values: Values) -> None:
-    """Answer with the layers of one network.
+    """Answer with the layers of one network, as its task makes it.
 
     Raises:
         UsageError: there is no such network, or it does not take that size.
     """
     console = values.console()
-    from dlcli.models.images.zoo import build_torchvision, classifier_names
-    from dlcli.models.summary import summarise
+    spec = find_owner(name)
+    if spec is None:
+        known = [*(each for spec in all_tasks().values() for each in networks_of(spec))]
+        known += [each for _, zoo in zoos() for each in zoo_names(zoo)]
+        raise UsageError(f"no network {name!r}", hint=did_you_mean(name, known))
+    from dlcli.engine.task import network_of
+    from dlcli.models.summary import common_prefix, summarise
 
-    owners = {key: spec for spec in all_tasks().values() for key in _networks(spec)}
-    if name in owners:
-        network = _networks(owners[name])[name]
-        build = load_object(network.build)
-    elif name in classifier_names():
-        network = Network("", "", "torchvision", image_size=224, num_classes=1000)
-        build = functools.partial(build_torchvision, name)
-    else:
-        raise UsageError(f"no network {name!r}", hint=did_you_mean(name, [*owners, *classifier_names()]))
-    size = options.image_size or network.image_size
-    if network.image_size is None:
-        model, example = _without_images(name, owners[name], options)
-        summary = summarise(model, example)
-    else:
-        try:
-            model, example = _of_images(build, network, options)
-            summary = summarise(model, example)
-        except ValueError as error:
-            raise UsageError(f"{name} at {size} pixels: {error}", hint="take another --image-size") from None
-    field = summary.receptive_field
+    size = {option: value for option in SIZES if (value := vars(options)[option]) is not None}
+    try:
+        task = load_object(spec.task).from_network(name, size)
+        plan = task.export_plan()
+        inputs = [plan.example[key] for key in plan.inputs]
+        summary = summarise(network_of(task), *inputs)
+    except ValueError as error:
+        asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())
+        raise UsageError(f"{name} {asked}: {error}", hint="take another size") from None
+    prefix = common_prefix([layer.name for layer in summary.layers])  # of what prepares a network's input
+    layers = [replace(layer, name=f"{layer.name}.".removeprefix(prefix).rstrip(".")) for layer in summary.layers]
+    side = inputs[0].shape[-1] if inputs[0].ndim == 4 else None
+    source = networks_of(spec)[name].source if name in networks_of(spec) else _library(spec)
     if console.is_json:
-        console.answer_json("model", {"name": name, "source": network.source, "image_size": size, **asdict(summary)})
+        found = asdict(replace(summary, layers=tuple(layers)))
+        console.answer_json("model", {"name": name, "source": source, "image_size": side, **found})
         return
-    rows = [
-        [layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in summary.layers
-    ]
+    rows = [[layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in layers]
     console.table(["layer", "kind", "output", "parameters"], rows)
     counts = f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds"
-    if network.image_size is not None:
-        counts += f" at {size} px, receptive field {f'{field} pixels' if field else 'the whole input'}"
-    console.answer(f"{counts}; {network.source}")
+    if side is not None:
+        field = summary.receptive_field
+        counts += f" at {side} px, receptive field {f'{field} pixels' if field else 'the whole input'}"
+    console.answer(f"{counts}; {source}")
 
 
-def _of_images(build: Any, network: Network, options: ModelsOptions) -> tuple[nn.Module, Tensor]:
-    """Return a network of images and an input of the size that was asked for."""
-    import torch
-
-    size = options.image_size or network.image_size or 0
-    channels = options.channels or network.channels
-    num_classes = options.num_classes or network.num_classes
-    model = build(num_classes=num_classes, in_channels=channels, image_size=size)
-    return model, torch.zeros(1, channels, size, size)
-
-
-def _without_images(name: str, spec: TaskSpec, options: ModelsOptions) -> tuple[nn.Module, Tensor]:
-    """Return a network of something else, as its task makes it, and an input.
-
-    Raises:
-        UsageError: a size of images was asked for.
-    """
-    if options.image_size or options.channels or options.num_classes:
-        raise UsageError(f"{name} takes no images", hint=f"dl models {name}")
-    from dlcli.engine.task import network_of
-
-    task = load_object(spec.task).from_network(name)
-    plan = task.export_plan()
-    return network_of(task), plan.example[plan.inputs[0]]
+def _library(spec: TaskSpec) -> str:
+    zoo = zoo_of(spec)
+    return zoo.source if zoo is not None else ""

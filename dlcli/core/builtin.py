@@ -67,6 +67,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.classification.networks:NETWORKS",
         inference="dlcli.tasks.classification.config:ClassificationInference",
         sizes="dlcli.tasks.classification.sizes:sizes",
+        zoo="dlcli.tasks.classification.networks:ZOO",
     ),
     "sentiment": TaskSpec(
         name="sentiment",

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from dlcli.core.builtin import DATASETS, FORMS, TASKS
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.specs import DatasetSpec, FormSpec, Network, Size, TaskSpec
+from dlcli.core.specs import DatasetSpec, FormSpec, Network, Size, TaskSpec, Zoo
 
 __all__ = [
     "API",
@@ -28,6 +28,7 @@ __all__ = [
     "Network",
     "Size",
     "TaskSpec",
+    "Zoo",
     "all_datasets",
     "all_forms",
     "all_tasks",

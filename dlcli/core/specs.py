@@ -20,10 +20,11 @@ class TaskSpec:
         task: the class that holds the maths; see `dlcli.engine.task.Task`.
         codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
             `dlcli.data.codec.Codec`.
-        networks: a mapping from model names to `dlcli.core.registry.Network` (torch-free).
+        networks: a mapping from model names to `Network` (torch-free).
         inference: the dataclass of the task's inference options (torch-free), which goes to the codec, and to the
             task's `set_inference` where it has one (`engine.task.TakesInference`); "" where there are none.
         sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
+        zoo: a `Zoo` of further networks that the task takes by name (torch-free); "" where there is none.
         api: the version of these contracts that the task is written for; `dlcli.core.registry.API` is the present one.
     """
 
@@ -38,6 +39,7 @@ class TaskSpec:
     networks: str
     inference: str = ""
     sizes: str = ""
+    zoo: str = ""
     api: int = 1
 
 
@@ -116,14 +118,23 @@ class Network:
         build: "module:Callable" with plain arguments.
         summary: one line for `dl models`.
         source: the paper or page it follows.
-        image_size: height and width that it is drawn and counted at when no run says otherwise; None for a network
-            that takes no images, which is then looked at as its task's `from_network` makes it.
-        channels, num_classes: likewise.
     """
 
     build: str
     summary: str
     source: str
-    image_size: int | None = 32
-    channels: int = 3
-    num_classes: int = 10
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Networks of a library that a task takes by their names there; its `from_network` makes each of them.
+
+    Attributes:
+        names: "module:function" () -> their names; it costs an import of the library.
+        summary: what they are, in the plural, for messages.
+        source: the library.
+    """
+
+    names: str
+    summary: str
+    source: str

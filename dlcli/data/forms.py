@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlcli.core.errors import DataError
 from dlcli.core.registry import FormSpec, all_forms, find_form, load_object
 from dlcli.data.card import read_card
 
@@ -12,18 +11,14 @@ from dlcli.data.card import read_card
 def form_of(folder: Path) -> FormSpec | None:
     """Return the form that a folder is in, by its card or else by what lies in it; None for one that is not known.
 
+    A folder without a card that is like no form is the first's of those that need no card: opening it says what is
+    missing.
+
     Raises:
-        DataError: the card is damaged, or there is none and no form is like this.
+        DataError: the card is damaged.
     """
     card = read_card(folder)
     if card is not None:
         return find_form(card.form)
     forms = [form for form in all_forms().values() if form.matches]
-    for form in forms:
-        if load_object(form.matches)(folder):
-            return form
-    raise DataError(
-        f"{folder}: neither prepared data nor a folder to train on as it is",
-        details=[f"looked for {form.summary}" for form in forms],
-        hint="`dl prepare DATASET SOURCE` prepares data; `dl datasets` lists what it knows",
-    )
+    return next((form for form in forms if load_object(form.matches)(folder)), forms[0])

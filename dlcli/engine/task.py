@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dlcli.core.errors import UsageError
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
@@ -256,6 +257,17 @@ class HasBaselines(Protocol):
         ...
 
 
+def check_sizes(name: str, size: Mapping[str, int], known: Collection[str] = ()) -> None:
+    """Check that a network is asked for in kinds of sizes that its task knows.
+
+    Raises:
+        UsageError: it is not.
+    """
+    unknown = next((option for option in size if option not in known), None)
+    if unknown is not None:
+        raise UsageError(f"--{unknown.replace('_', '-')}: {name} has no such size", hint=f"`dl models {name}`")
+
+
 class TaskFactory(Protocol):
     """The class that a `TaskSpec` names."""
 
@@ -280,10 +292,14 @@ class TaskFactory(Protocol):
         ...
 
     @classmethod
-    def from_network(cls, name: str) -> Task:
-        """Return the task with a network of fresh weights at its own default size, for export and drawing.
+    def from_network(cls, name: str, size: Mapping[str, int]) -> Task:
+        """Return the task with a network of fresh weights, for `dl models` and for export.
+
+        `size` is what the user asks for of `image_size`, `channels` and `num_classes`; the network's own for the rest.
+        `check_sizes` refuses those that the task does not know.
 
         Raises:
-            UsageError: there is no such network.
+            UsageError: there is no such network, or it has no size of that kind.
+            ValueError: it cannot be built in that size.
         """
         ...

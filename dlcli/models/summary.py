@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,15 +55,15 @@ class Summary:
     receptive_field: int | None
 
 
-def summarise(model: nn.Module, example: Tensor) -> Summary:
+def summarise(model: nn.Module, *inputs: Tensor) -> Summary:
     """Return what the network is made of; its mode, weights, gradients and the random generator stay as they are.
 
     Args:
-        model: takes one tensor.
-        example: (N, ...) input of which the first item is used; for the receptive field it must be an image.
+        model: takes the inputs in their order.
+        inputs: (N, ...) each, of which the first item is used; the receptive field is that of a single image.
     """
-    item = example[:1]
-    counter = FlopCounterMode(display=False)
+    items = [tensor[:1] for tensor in inputs]
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops})
     layers: dict[str, LayerSummary] = {}
     # The fused attention kernels are not in the counter's table; the plain ones are made of products that are.
     with (
@@ -73,7 +74,7 @@ def summarise(model: nn.Module, example: Tensor) -> Summary:
         torch.no_grad(),
         counter,
     ):
-        model(item)
+        model(*items)
     parameters = list(model.parameters())
     return Summary(
         layers=tuple(layers.values()),
@@ -81,8 +82,30 @@ def summarise(model: nn.Module, example: Tensor) -> Summary:
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         multiply_adds=counter.get_total_flops() // 2,
         parameter_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
-        receptive_field=measure_receptive_field(model, item) if item.ndim == 4 else None,
+        receptive_field=measure_receptive_field(model, *items) if [i.ndim for i in items] == [4] else None,
     )
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Return the first parts, with their dot, that all of a model's layers have (a wrapper's name for its network)."""
+    prefix = ""
+    while True:
+        heads = {name[len(prefix) :].partition(".")[0] for name in names if len(name) > len(prefix)}
+        if len(heads) != 1 or not any(name.startswith(f"{prefix}{next(iter(heads))}.") for name in names):
+            return prefix
+        prefix += f"{heads.pop()}."
+
+
+def _recurrent_flops(
+    input_shape: Sequence[int], input_weights: Sequence[int], hidden_weights: Sequence[int], *_: Any, **__: Any
+) -> int:
+    """Return the operations of one direction of an LSTM layer, whose fused kernel the counter does not know.
+
+    Args:
+        input_shape: the sequence's, its last axis the features; a product with all weights is taken at each place.
+        input_weights, hidden_weights: shapes of the matrices.
+    """
+    return 2 * math.prod(input_shape[:-1]) * (math.prod(input_weights) + math.prod(hidden_weights))
 
 
 @contextmanager
@@ -118,8 +141,11 @@ def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[No
 
 
 def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield leaves, and modules that hold parameters beside their children (ViT's class token)."""
-    is_leaf = _is_attention(model) or not any(True for _ in model.children())
+    """Yield leaves, and modules that hold parameters beside their children (ViT's class token).
+
+    The whole model is no leaf for being called after its attention.
+    """
+    is_leaf = (name != "" and _is_attention(model)) or not any(True for _ in model.children())
     if is_leaf or any(True for _ in model.parameters(recurse=False)):
         yield name, model
     if not is_leaf:

@@ -89,17 +89,9 @@ class Picture:
     table: Callable[[Subject, Any], Table | None] | None = None
 
 
-def common_prefix(names: Sequence[str]) -> str:
-    """Return the first parts, with their dot, that all of a model's layers have (a wrapper's name for its network)."""
-    prefix = ""
-    while True:
-        heads = {name[len(prefix) :].partition(".")[0] for name in names if len(name) > len(prefix)}
-        if len(heads) != 1 or not any(name.startswith(f"{prefix}{next(iter(heads))}.") for name in names):
-            return prefix
-        prefix += f"{heads.pop()}."
-
-
 def _prefix(model: nn.Module) -> str:
+    from dlcli.models.summary import common_prefix
+
     return common_prefix([name for name, _ in model.named_modules() if name])
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -8,10 +9,14 @@ from dlcli.core import registry
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import DATASETS, FORMS, TASKS, get_dataset, get_task, load_object
 
+REFERENCE = re.compile(r"[\w.]+:\w+")
+
 
 @pytest.mark.parametrize("spec", [*FORMS.values(), *TASKS.values(), *DATASETS.values()], ids=lambda spec: spec.name)
 def test_every_reference_of_a_spec_exists(spec):
-    references = [value for value in dataclasses.asdict(spec).values() if isinstance(value, str) and ":" in value]
+    references = [
+        value for value in dataclasses.asdict(spec).values() if isinstance(value, str) and REFERENCE.fullmatch(value)
+    ]
     assert references
     for reference in references:
         assert load_object(reference) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlcli.core.registry import Network
+from dlcli.core.registry import Network, Zoo
 
 NETWORKS: Mapping[str, Network] = {
     "airnet": Network(
@@ -30,13 +30,21 @@ NETWORKS: Mapping[str, Network] = {
         "dlcli.models.images.peleenet:PeleeNet",
         "two-way dense layers for mobile devices",
         "Wang et al. 2018, arXiv:1804.06882",
-        image_size=224,
-        num_classes=1000,
     ),
-    "lenet": Network(
-        "dlcli.models.images.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998", image_size=28, channels=1
-    ),
-    "cnn": Network(
-        "dlcli.models.images.lenet:SmallCNN", "a small modern CNN for digits", "see its file", image_size=28, channels=1
-    ),
+    "lenet": Network("dlcli.models.images.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998"),
+    "cnn": Network("dlcli.models.images.lenet:SmallCNN", "a small modern CNN for digits", "see its file"),
 }
+
+ZOO = Zoo("dlcli.models.images.zoo:classifier_names", "torchvision classifiers", "torchvision")
+
+
+def default_sizes(name: str) -> dict[str, int]:
+    """Return the sizes, in pixels, channels and classes, at which a network is looked at when no run says otherwise.
+
+    Those of the data that its source was written for: ImageNet, handwritten digits, or else CIFAR-10.
+    """
+    if name == "peleenet" or name not in NETWORKS:
+        return {"image_size": 224, "channels": 3, "num_classes": 1000}
+    if name in ("lenet", "cnn"):
+        return {"image_size": 28, "channels": 1, "num_classes": 10}
+    return {"image_size": 32, "channels": 3, "num_classes": 10}

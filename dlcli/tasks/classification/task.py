@@ -24,7 +24,7 @@ from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import ExportPlan
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
@@ -36,7 +36,7 @@ from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_ro
 from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
-from dlcli.tasks.classification.networks import NETWORKS
+from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
 
 LARGE_SIZE = 224
@@ -98,14 +98,14 @@ class ClassificationTask:
         return cls(_without_download(config), train, labels, preprocess, source)
 
     @classmethod
-    def from_network(cls, name: str) -> ClassificationTask:
-        """Return the task with fresh weights at the network's own default size."""
-        network = NETWORKS.get(name)
-        channels = network.channels if network else 3
-        size = (network.image_size if network else None) or LARGE_SIZE
-        num_classes = network.num_classes if network else 1000
-        preprocess = Preprocess(channels, size, size, (0.5,) * channels, (0.25,) * channels)
-        labels = tuple(str(index) for index in range(num_classes))
+    def from_network(cls, name: str, size: Mapping[str, int]) -> ClassificationTask:
+        """Return the task with fresh weights, at the network's own size where `size` says nothing else."""
+        sizes = default_sizes(name)
+        check_sizes(name, size, sizes)
+        sizes |= size
+        side, channels = sizes["image_size"], sizes["channels"]
+        preprocess = Preprocess(channels, side, side, (0.5,) * channels, (0.25,) * channels)
+        labels = tuple(str(index) for index in range(sizes["num_classes"]))
         return cls(ClassificationConfig(model=name), TrainConfig(), labels, preprocess, None)
 
     @property

@@ -8,7 +8,7 @@ from dlcli.core.registry import Network
 
 
 def _network(build: str, summary: str, source: str) -> Network:
-    return Network(f"dlcli.models.text.{build}", summary, source, image_size=None, num_classes=2)
+    return Network(f"dlcli.models.text.{build}", summary, source)
 
 
 NETWORKS: Mapping[str, Network] = {

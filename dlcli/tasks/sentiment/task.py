@@ -25,7 +25,7 @@ from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
 from dlcli.export.plan import ExportPlan
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
@@ -102,8 +102,9 @@ class SentimentTask:
         return cls(config, train, labels, vocabulary, tokenizer, source)
 
     @classmethod
-    def from_network(cls, name: str) -> SentimentTask:
-        """Return the task with fresh weights over a small made-up vocabulary."""
+    def from_network(cls, name: str, size: Mapping[str, int]) -> SentimentTask:
+        """Return the task with fresh weights over a small made-up vocabulary; no size can be chosen."""
+        check_sizes(name, size)
         vocabulary = Vocabulary((PAD_TOKEN, UNK_TOKEN, *(f"w{number}" for number in range(998))))
         labels = ("negative", "positive")
         config = SentimentConfig(model=name)

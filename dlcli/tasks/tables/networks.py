@@ -11,6 +11,5 @@ NETWORKS: Mapping[str, Network] = {
         "dlcli.models.tables.table_mlp:TableMLP",
         "a perceptron over numbers in bins and embedded categories",
         "Gorishniy et al. 2022, arXiv:2203.05556",
-        image_size=None,
     ),
 }

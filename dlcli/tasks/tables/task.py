@@ -21,7 +21,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
 from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.classes.metric import LogitsMetric
@@ -78,8 +78,9 @@ class RegressionTask:
         return cls(config, train, columns, source)
 
     @classmethod
-    def from_network(cls, name: str) -> RegressionTask:
-        """Return the task with fresh weights over eight columns of numbers."""
+    def from_network(cls, name: str, size: Mapping[str, int]) -> RegressionTask:
+        """Return the task with fresh weights over eight columns of numbers; no size can be chosen."""
+        check_sizes(name, size)
         return cls(RegressionConfig(model=name), TrainConfig(), plain_columns(), None)
 
     @property
@@ -200,8 +201,9 @@ class TableClassificationTask:
         return cls(config, train, labels, columns, source)
 
     @classmethod
-    def from_network(cls, name: str) -> TableClassificationTask:
-        """Return the task with fresh weights over eight columns of numbers and three classes."""
+    def from_network(cls, name: str, size: Mapping[str, int]) -> TableClassificationTask:
+        """Return the task with fresh weights over eight columns of numbers and three classes; no size can be chosen."""
+        check_sizes(name, size)
         return cls(TableClassificationConfig(model=name), TrainConfig(), ("0", "1", "2"), plain_columns(), None)
 
     @property

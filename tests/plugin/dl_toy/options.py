@@ -10,8 +10,8 @@ from dlcli.core.config import option
 from dlcli.core.registry import Network
 
 NETWORKS: Mapping[str, Network] = {
-    "toy-linear": Network("dl_toy.task:build_linear", "one layer", "none", image_size=None),
-    "toy-mlp": Network("dl_toy.task:build_mlp", "two layers with a tanh between", "none", image_size=None),
+    "toy-linear": Network("dl_toy.task:build_linear", "one layer", "none"),
+    "toy-mlp": Network("dl_toy.task:build_mlp", "two layers with a tanh between", "none"),
 }
 
 

@@ -24,7 +24,7 @@ from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import at_hand, stratified_part
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Update
+from dlcli.engine.task import Batch, Goal, Update, check_sizes
 from dlcli.export.plan import ExportPlan
 
 
@@ -97,8 +97,9 @@ class ToyTask:
         return cls(config, train, data)
 
     @classmethod
-    def from_network(cls, name: str) -> ToyTask:
-        """Return the task with a network of fresh weights."""
+    def from_network(cls, name: str, size: Mapping[str, int]) -> ToyTask:
+        """Return the task with a network of fresh weights; no size can be chosen."""
+        check_sizes(name, size)
         return cls(ToyConfig(model=name), TrainConfig(), None)
 
     @property

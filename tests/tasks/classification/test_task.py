@@ -257,7 +257,7 @@ def test_a_network_by_name_has_its_own_size_and_no_data():
     for name, network in NETWORKS.items():
         if network.image_size > 32:
             continue
-        task = ClassificationTask.from_network(name)
+        task = ClassificationTask.from_network(name, {})
         plan = task.export_plan()
         assert plan.example["images"].shape[1:] == (network.channels, network.image_size, network.image_size)
         assert len(task.labels) == network.num_classes
