@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 from dlcli.cli.app import COMMANDS, run
+from dlcli.cli.pictures import all_pictures
 from dlcli.core.errors import ExitCode
 from dlcli.core.registry import DATASETS, TASKS
-from dlcli.visualize.pictures import PICTURES
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -48,7 +48,7 @@ def render() -> str:
     pages = [(), *((name,) for name in COMMANDS)]
     pages += [("train", name) for name in TASKS]
     pages += [("prepare", name) for name in DATASETS]
-    pages += [("visualize", name) for name in PICTURES]
+    pages += [("visualize", name) for name in all_pictures()]
     for words in pages:
         parts += [f"## `{' '.join(['dl', *words])}`", f"```\n{help_page(*words)}\n```"]
     return "\n\n".join(parts) + "\n"

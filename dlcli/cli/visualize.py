@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
+from dlcli.cli.opening import FEW_WORDS, data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
 from dlcli.cli.targets import resolve_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
-from dlcli.core.registry import load_object
+from dlcli.core.registry import TaskSpec, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-from dlcli.visualize.pictures import PICTURES, Picture
+from dlcli.visualize.pictures import PICTURES
 from dlcli.visualize.subject import Input
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from dlcli.engine.task import Task
 
 
-MAX_SHOWN = 2000
-"""Words of a vocabulary that are drawn, at most; they are in the order of their frequency."""
-
-
 @dataclass(frozen=True)
 class DrawOptions:
     """Where pictures go."""
@@ -42,48 +39,79 @@ class DrawOptions:
 
 def build(rest: list[str]) -> Any:
     """Return the command with the options of the picture that the line names."""
-    name = pick_target(rest, PICTURES.__contains__)
+    built_in = all_pictures()
+    name = pick_target(rest, built_in.__contains__)
     arguments = [
-        Argument("picture", " | ".join(PICTURES), is_required=False),
-        Argument("subject", "a run (as for `dl eval`), or for `grid` prepared data", is_required=False),
+        Argument("picture", " | ".join(built_in), is_required=False),
+        Argument("subject", "a run (as for `dl eval`), or for `grid` and `lengths` prepared data", is_required=False),
         Argument("input", "images or texts, where the picture is of them", False, True),
     ]
     if name is None:
-        epilog = "; ".join(f"{key}: {picture.summary}" for key, picture in PICTURES.items())
+        epilog = "; ".join(f"{key}: {found.picture.summary}" for key, found in built_in.items())
         return make_command("visualize", "Draw PNG files.", _no_picture, arguments=arguments, epilog=epilog)
-    if name not in PICTURES:
-        raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, PICTURES))
-    picture = PICTURES[name]
+    found = find_picture(name, _task_of_line(rest, name))
+    if found is None:
+        raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, all_pictures(all_tasks().values())))
+    picture = found.picture
     inference = inference_of_line([word for word in rest if word != name])
 
     def run(values: Values) -> None:
-        _visualize(picture, values, inference)
+        _visualize(name, found, values, inference)
 
     summary = f"Draw {name}: {picture.summary}."
     configs = [picture.options, DrawOptions, *inference]
     return make_command("visualize", summary, run, arguments=arguments, configs=configs)
 
 
+def _task_of_line(rest: Sequence[str], name: str) -> TaskSpec | None:
+    """Return the task of the run or data that a line draws, whose own pictures come first; None where it has none.
+
+    A line in error has none, and is answered when it runs.
+    """
+    others = [word for word in rest if word != name][:FEW_WORDS]
+    word = pick_target(others, lambda word: task_of(word) is not None)
+    return task_of(word) if word is not None else None
+
+
 def _no_picture(values: Values) -> None:
     del values
-    raise UsageError("which picture?", hint=f"`dl visualize PICTURE RUN`, PICTURE one of {', '.join(PICTURES)}")
+    raise UsageError("which picture?", hint=f"`dl visualize PICTURE RUN`, PICTURE one of {', '.join(all_pictures())}")
 
 
-def _visualize(picture: Picture, values: Values, inference: Sequence[type]) -> None:
-    if PICTURES.get(values.arguments["picture"]) is not picture:  # an option's value was taken for the picture
+def _check_task(name: str, found: Owned, subject: _Opened) -> None:
+    """Check that the subject is of the task that the picture belongs to.
+
+    Raises:
+        UsageError: the run is of another task.
+        DataError: the data is.
+    """
+    spec = subject.spec()
+    if found.owner in (None, spec.name):
+        return
+    known = ", ".join([*pictures_of(spec), *PICTURES])
+    fault = UsageError if subject.is_run else DataError
+    raise fault(
+        f"{name} is a picture of {found.owner}, and {subject.name} is of {spec.name}", hint=f"take one of {known}"
+    )
+
+
+def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type]) -> None:
+    if values.arguments["picture"] != name:  # an option's value was taken for the picture
         raise UsageError(f"dl visualize {values.arguments['picture']}: name the picture before its options")
+    picture = found.picture
     console = values.console()
     options = values.resolve(picture.options)
     out = values.resolve(DrawOptions).out
     if values.arguments["subject"] is None:
         raise UsageError(f"dl visualize: name a {picture.subject}", hint="`dl runs` lists the runs")
-    name = values.arguments["subject"]
+    text = values.arguments["subject"]
     subject = _Opened(
-        name,
+        text,
         values.arguments["input"] or [],
         prefers_run=picture.subject == "RUN",
-        inference=resolve_inference(values, inference, task_of(name)),
+        inference=resolve_inference(values, inference, task_of(text)),
     )
+    _check_task(name, found, subject)
     table = picture.table(subject, options) if picture.table is not None else None
     if table is not None:
         if console.is_json:
@@ -124,7 +152,12 @@ class _Opened:
         self._prefers_run = prefers_run
         self._inference = inference
         self.shown: list[str] = []
-        """The words that stand in pictures."""
+        """The texts that stand in pictures beside the class names."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the picture is of a run, and not of data."""
+        return self._run is not None
 
     @property
     def name(self) -> str:
@@ -160,6 +193,12 @@ class _Opened:
         codec: Codec = load_object(description.spec.codec)(description.assets, self._inference)
         return codec
 
+    def spec(self) -> TaskSpec:
+        """Return the task of the run, or that the data is for."""
+        if self._run is None and not self._prefers_run:
+            return resolve_target(self._text, None).spec
+        return get_task(self.run().entry("task"))
+
     def run(self) -> RunDir:
         if self._run is None:
             raise self._run_error or UsageError(f"{self._text} is prepared data; this picture is of a run")
@@ -170,11 +209,14 @@ class _Opened:
 
         return network_of(self._loaded[0]).eval()
 
-    def labels(self) -> Sequence[str]:
-        labels = self._loaded[1].assets.get("labels")
-        if labels is None:
-            raise UsageError("this picture is of an answer's class, and the run has no classes")
-        return tuple(labels)
+    def assets(self) -> Mapping[str, Any]:
+        return self._loaded[1].assets
+
+    def codec(self) -> Any:
+        return self._codec
+
+    def shows(self, texts: Iterable[str]) -> None:
+        self.shown += texts
 
     def names(self) -> Sequence[str]:
         """Return the class names that may stand in the picture, as far as they are known without loading a network."""
@@ -207,22 +249,6 @@ class _Opened:
             arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
             items.append(Input(stem_of(source.name), source, arrays))
         return items
-
-    def words(self, source: Source) -> Sequence[str]:
-        from dlcli.data.codec import ReadsWords
-
-        if not isinstance(self._codec, ReadsWords):
-            raise UsageError("this picture is of texts, and the run reads none")
-        words = self._codec.words(source)
-        self.shown += words
-        return words
-
-    def vocabulary(self) -> Sequence[str]:
-        words = self._loaded[1].assets.get("vocab")
-        if words is None:
-            raise UsageError("this picture is of a vocabulary, and the run has none")
-        self.shown += words[:MAX_SHOWN]
-        return tuple(words)
 
     def data(self) -> Path:
         if self._run is not None:

@@ -68,6 +68,7 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.classification.config:ClassificationInference",
         sizes="dlcli.tasks.classification.sizes:sizes",
         zoo="dlcli.tasks.classification.networks:ZOO",
+        pictures="dlcli.tasks.classification.pictures:PICTURES",
     ),
     "sentiment": TaskSpec(
         name="sentiment",
@@ -80,6 +81,7 @@ TASKS: Mapping[str, TaskSpec] = {
         codec="dlcli.tasks.sentiment.codec:TextCodec",
         networks="dlcli.tasks.sentiment.networks:NETWORKS",
         inference=_CLASS_INFERENCE,
+        pictures="dlcli.tasks.sentiment.pictures:PICTURES",
     ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"

@@ -25,6 +25,8 @@ class TaskSpec:
             task's `set_inference` where it has one (`engine.task.TakesInference`); "" where there are none.
         sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
         zoo: a `Zoo` of further networks that the task takes by name (torch-free); "" where there is none.
+        pictures: a mapping from names to `dlcli.visualize.pictures.Picture`s of this task alone, for `dl visualize`
+            (torch-free); "" where the general ones are all.
         api: the version of these contracts that the task is written for; `dlcli.core.registry.API` is the present one.
     """
 
@@ -40,6 +42,7 @@ class TaskSpec:
     inference: str = ""
     sizes: str = ""
     zoo: str = ""
+    pictures: str = ""
     api: int = 1
 
 

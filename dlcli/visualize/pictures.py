@@ -1,28 +1,19 @@
-"""The pictures that `dl visualize` draws: a table of them, their options, and how each is made from its subject.
+"""The pictures that `dl visualize` draws of any task: a table of them, their options, and how each is made.
 
 Free of torch and numpy until a picture is drawn, for the help page. To add one: a file with the drawing, and here its
-options, its function, its line.
+options, its function, its line. A task's own pictures stand in a table like this one, which its `TaskSpec` names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
 from dlcli.core.table import Table
 from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
-from dlcli.visualize.text_pictures import (
-    AttentionOptions,
-    EmbeddingOptions,
-    LengthOptions,
-    draw_attention,
-    draw_embeddings,
-    draw_lengths,
-    neighbours,
-)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,14 +34,6 @@ class KernelOptions:
     """Of `kernels`."""
 
     layer: str | None = option(None, "the convolution; `list` shows them (default: the first)")
-
-
-@dataclass(frozen=True)
-class CamOptions:
-    """Of `cam`."""
-
-    layer: str | None = option(None, "the layer; `list` shows them (default: the last with a map)")
-    label: str | None = option(None, "the class that is asked about (default: the most probable)", flag="class")
 
 
 @dataclass(frozen=True)
@@ -109,7 +92,16 @@ def _layer_table(layers: Sequence[Layer]) -> Table:
     return Table("layers", ["layer", "kind", "channels x height x width"], rows, entries)
 
 
-def list_map_layers(subject: Subject, options: FeatureOptions | CamOptions) -> Table | None:
+class HasLayer(Protocol):
+    """Options with a layer in them."""
+
+    @property
+    def layer(self) -> str | None:
+        """The layer's name; "list" asks for the names."""
+        ...
+
+
+def list_map_layers(subject: Subject, options: HasLayer) -> Table | None:
     """Return the layers with a map, where the user asks for them."""
     return _layer_table(_map_layers(subject)) if options.layer == "list" else None
 
@@ -127,8 +119,8 @@ def _renamed(layer: Layer, prefix: str) -> Layer:
     return replace(layer, name=layer.name.removeprefix(prefix))
 
 
-def _layer(model: nn.Module, subject: Subject, name: str | None) -> str | None:
-    """Return a layer's full name.
+def full_name(model: nn.Module, subject: Subject, name: str | None) -> str | None:
+    """Return the full name of a layer that the user names; None where none is named.
 
     Raises:
         UsageError: there is no such layer.
@@ -148,7 +140,7 @@ def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
     model = subject.network()
     first = next((layer.name for layer in _map_layers(subject)), None)
     name = options.layer or first
-    layer = _layer(model, subject, name)
+    layer = full_name(model, subject, name)
     if layer is None:
         raise UsageError("the network has no layer with a map")
     for item in subject.inputs():
@@ -164,22 +156,8 @@ def draw_kernels(subject: Subject, options: KernelOptions) -> Drawn:
     from dlcli.visualize.kernels import conv_kernels, draw_kernels
 
     model = subject.network()
-    name, weights = conv_kernels(model, _layer(model, subject, options.layer))
+    name, weights = conv_kernels(model, full_name(model, subject, options.layer))
     yield "kernels", draw_kernels(weights, title=f"{subject.name}, {name.removeprefix(_prefix(model))}")
-
-
-def draw_cam(subject: Subject, options: CamOptions) -> Drawn:
-    """Yield where each input speaks for a class."""
-    from dlcli.visualize.cam import draw_cam, grad_cam
-
-    model, labels = subject.network(), subject.labels()
-    if options.label is not None and options.label not in labels:
-        raise UsageError(f"--class: no class {options.label!r}", hint=did_you_mean(options.label, labels))
-    asked = list(labels).index(options.label) if options.label is not None else None
-    layer = _layer(model, subject, options.layer)
-    for item in subject.inputs():
-        heat, index = grad_cam(model, item.tensor, layer=layer, class_index=asked)
-        yield f"cam-{item.name}", draw_cam(item.picture, heat, title=f"{item.name}: {labels[index]}")
 
 
 def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
@@ -236,11 +214,7 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
 PICTURES: Mapping[str, Picture] = {
     "features": Picture("every channel of a layer", "RUN", FeatureOptions, draw_features, list_map_layers),
     "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
-    "cam": Picture("where an image speaks for its class (Grad-CAM)", "RUN", CamOptions, draw_cam, list_map_layers),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
-    "attention": Picture("which words of a text the answer rests on", "RUN", AttentionOptions, draw_attention),
-    "embeddings": Picture("a map of the frequent words", "RUN", EmbeddingOptions, draw_embeddings, neighbours),
-    "lengths": Picture("how long the texts of each class are", "RUN or DATA", LengthOptions, draw_lengths),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
     "confusion": Picture("which classes are taken for which", "RUN", ConfusionOptions, draw_confusion),
 }

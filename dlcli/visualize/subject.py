@@ -5,7 +5,7 @@ Free of torch and numpy until a picture is drawn, for the help page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -80,20 +80,16 @@ class Subject(Protocol):
         """Return the run's model, in evaluation mode."""
         ...
 
-    def labels(self) -> Sequence[str]:
-        """Return the run's class names; UsageError where it has none."""
+    def assets(self) -> Mapping[str, Any]:
+        """Return the JSON values that travel with the run, by name: labels, vocabulary, preprocessing."""
+        ...
+
+    def codec(self) -> Any:
+        """Return the codec of the run's task, made from its assets."""
         ...
 
     def example(self) -> Tensor:
         """Return the model's first input in the right shape, (1, ...), of whatever content."""
-        ...
-
-    def words(self, source: Source) -> Sequence[str]:
-        """Return the words that the model reads of an input; UsageError where it reads none."""
-        ...
-
-    def vocabulary(self) -> Sequence[str]:
-        """Return the run's words in the order of their numbers; UsageError where it has none."""
         ...
 
     def inputs(self) -> Sequence[Input]:
@@ -106,6 +102,10 @@ class Subject(Protocol):
 
     def training_samples(self) -> np.ndarray:
         """Return a picture of what training sees."""
+        ...
+
+    def shows(self, texts: Iterable[str]) -> None:
+        """Note texts that stand in the picture beside the class names, so that missing glyphs can be told."""
         ...
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from dlcli.cli.pictures import all_pictures
 from dlcli.core.errors import ExitCode
 from dlcli.core.registry import TASKS
-from dlcli.visualize.pictures import PICTURES
 
 INPUTS = {"classification": "cat.png", "sentiment": "how fine", "regression": "q.csv", "table-classification": "q.csv"}
 
@@ -46,7 +46,7 @@ OPTIONS = [
 
 def test_the_pictures_and_tasks_here_are_those_there_are() -> None:
     assert set(DRAWN) == set(INPUTS) == set(TASKS)
-    assert set().union(*DRAWN.values()) == set(PICTURES)
+    assert set().union(*DRAWN.values()) == set(all_pictures())
 
 
 @pytest.mark.parametrize("task", DRAWN)
@@ -54,7 +54,7 @@ def test_a_picture_is_drawn_or_refused(
     task: str, every_task: Path, tmp_path: Path, dl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(every_task)
-    for name in PICTURES:
+    for name in all_pictures():
         inputs = (INPUTS[task],) if name in TAKES_INPUT else ()
         answer = dl("visualize", name, task, *inputs, "--out", str(tmp_path))
         if name in DRAWN[task]:
@@ -77,11 +77,13 @@ def test_an_option_of_a_picture_that_is_not_of_this_task_is_refused(
         assert answer.code == (0 if is_good else ExitCode.USAGE), (name, answer.err)
 
 
-@pytest.mark.parametrize("name", ["cam", "attention"])
-def test_a_picture_of_classes_names_what_a_regression_lacks(
-    name: str, every_task: Path, dl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "owner"), [("cam", "classification"), ("attention", "sentiment")])
+@pytest.mark.parametrize("task", ["regression", "table-classification"])
+def test_a_picture_of_another_task_says_which_it_belongs_to(
+    name: str, owner: str, task: str, every_task: Path, dl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(every_task)
-    answer = dl("visualize", name, "regression", "q.csv")
+    answer = dl("visualize", name, task, "q.csv")
     assert answer.code == ExitCode.USAGE
-    assert "the run has no classes" in answer.err
+    assert f"{name} is a picture of {owner}, and " in answer.err
+    assert f" is of {task}\n" in answer.err

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dlcli.cli.app import COMMANDS
+from dlcli.cli.pictures import all_pictures
 
 HEAVY = ("torch", "numpy", "rich", "pydantic", "cv2", "matplotlib", "sklearn", "onnxruntime", "onnx", "PIL")
 PROBE = f"""
@@ -41,7 +42,9 @@ def _probe(line: str, environment: dict[str, str]) -> tuple[int, str, list[str]]
         "predict -h",
         "eval -h",
         "export -h",
+        "visualize -h",
         "visualize cam -h",
+        "visualize attention -h",
         "datasets --json",
         "models",
     ],
@@ -73,7 +76,7 @@ PAGES = [
     "",
     *(f"train {name}" for name in ("classification", "cifar10", "digits")),
     *(f"prepare {name}" for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "image-folder")),
-    *(f"visualize {name}" for name in ("features", "kernels", "cam", "grid", "curves", "confusion")),
+    *(f"visualize {name}" for name in all_pictures()),
 ]
 
 

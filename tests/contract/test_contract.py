@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dlcli.cli.pictures import all_pictures
 from dlcli.core.config import read_toml, resolve, split_values
 from dlcli.core.console import format_table
 from dlcli.core.files import finite
@@ -24,7 +25,6 @@ from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.checkpoint import read_checkpoint
-from dlcli.visualize.pictures import PICTURES
 
 CPU = Device(torch.device("cpu"))
 FORMATS = ("onnx", "torchscript")
@@ -177,7 +177,7 @@ def test_an_export_answers_with_its_path_alone(house):
 
 
 def test_every_picture_that_applies_is_drawn(house):
-    for name in PICTURES:
+    for name in all_pictures([house.spec]):
         if name not in house.original.pictures:
             continue
         words = [house.inputs[0] if word == "INPUT" else word for word in house.original.pictures[name]]

@@ -14,9 +14,8 @@ REFERENCE = re.compile(r"[\w.]+:\w+")
 
 @pytest.mark.parametrize("spec", [*FORMS.values(), *TASKS.values(), *DATASETS.values()], ids=lambda spec: spec.name)
 def test_every_reference_of_a_spec_exists(spec):
-    references = [
-        value for value in dataclasses.asdict(spec).values() if isinstance(value, str) and REFERENCE.fullmatch(value)
-    ]
+    values = dataclasses.asdict(spec).values()
+    references = [value for value in values if isinstance(value, str) and REFERENCE.fullmatch(value)]
     assert references
     for reference in references:
         assert load_object(reference) is not None

@@ -1,17 +1,24 @@
-"""The pictures of texts: their options, and how each is made from its subject; the table is in `pictures`."""
+"""The pictures of texts and of networks that read them: a table, their options, and how each is made.
+
+Free of torch and numpy until a picture is drawn, for the help page.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.table import Table
+from dlcli.visualize.pictures import Picture
 from dlcli.visualize.subject import Drawn, Subject
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dlcli.tasks.sentiment.codec import TextCodec
 
 NUM_SPECIAL = 2
 """Words of a vocabulary that are none: the padding and the unknown."""
@@ -42,12 +49,15 @@ class LengthOptions:
 
 def draw_attention(subject: Subject, options: AttentionOptions) -> Drawn:
     """Yield a heat strip over the words of each input."""
+    from dlcli.data.labels import read_labels
     from dlcli.visualize.attention import draw_attention
     from dlcli.visualize.word_weights import word_weights
 
-    model, labels = subject.network(), subject.labels()
+    model, labels = subject.network(), read_labels(subject.assets().get("labels"))
+    codec: TextCodec = subject.codec()
     for item in subject.inputs():
-        words = subject.words(item.source) or ["<unk>"]
+        words = codec.words(item.source) or ["<unk>"]
+        subject.shows(words)
         weights, index, probability, origin = word_weights(
             model, item.arrays["tokens"], item.arrays["lengths"], by_gradient=options.gradient
         )
@@ -63,13 +73,21 @@ def _vectors(subject: Subject) -> np.ndarray:
     return vectors
 
 
+def _vocabulary(subject: Subject) -> tuple[str, ...]:
+    """Return the run's words in the order of their numbers."""
+    from dlcli.data.text.vocabulary import Vocabulary
+
+    return Vocabulary.from_json(subject.assets().get("vocab")).tokens
+
+
 def draw_embeddings(subject: Subject, options: EmbeddingOptions) -> Drawn:
     """Yield the map of the most frequent words: a vocabulary is in the order of their number."""
     from dlcli.visualize.embeddings import draw_embeddings
 
-    words, vectors = subject.vocabulary(), _vectors(subject)
-    shown = slice(NUM_SPECIAL, NUM_SPECIAL + options.words)
-    yield "embeddings", draw_embeddings(words[shown], vectors[shown], title=f"{subject.name}: word vectors")
+    vectors, shown = _vectors(subject), slice(NUM_SPECIAL, NUM_SPECIAL + options.words)
+    words = _vocabulary(subject)[shown]
+    subject.shows(words)
+    yield "embeddings", draw_embeddings(words, vectors[shown], title=f"{subject.name}: word vectors")
 
 
 def neighbours(subject: Subject, options: EmbeddingOptions) -> Table | None:
@@ -78,7 +96,7 @@ def neighbours(subject: Subject, options: EmbeddingOptions) -> Table | None:
         return None
     from dlcli.visualize.embeddings import nearest_neighbours
 
-    words = subject.vocabulary()
+    words = _vocabulary(subject)
     if options.near not in words:
         raise UsageError(
             f"--near: no word {options.near!r} in the run's vocabulary", hint=did_you_mean(options.near, words)
@@ -103,3 +121,10 @@ def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
     lengths, labels = np.diff(form.offsets(options.split)), form.labels(options.split)
     by_class = {name: lengths[labels == index] for index, name in enumerate(form.card.classes)}
     yield "lengths", draw_lengths(by_class, title=f"{form.card.name}, {options.split}: tokens a text")
+
+
+PICTURES: Mapping[str, Picture] = {
+    "attention": Picture("which words of a text the answer rests on", "RUN", AttentionOptions, draw_attention),
+    "embeddings": Picture("a map of the frequent words", "RUN", EmbeddingOptions, draw_embeddings, neighbours),
+    "lengths": Picture("how long the texts of each class are", "RUN or DATA", LengthOptions, draw_lengths),
+}
