@@ -37,7 +37,7 @@ def test_a_size_is_that_of_the_network_that_is_made(dl: Any) -> None:
     usual = json.loads(dl("models", "resnet", "--json").out)
     assert usual["image_size"] == 32
     # Other first filters and another head, nothing else.
-    assert usual["parameters"] - found["parameters"] == 2 * 9 * 64 + 3 * 513
+    assert usual["parameters"] - found["parameters"] == 2 * 9 * 32 + 3 * 513
 
 
 @pytest.mark.parametrize("words", [("lstm", "--image-size", "8"), ("mlp", "--num-classes", "3")])

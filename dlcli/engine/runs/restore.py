@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,11 @@ def describe_run(run: RunDir) -> Description:
     if run.holds_folds:
         hint = f"name one of them, as {run.path}/{FOLDS}/01; `dl eval` sums them up"
         raise RunError(f"{run.path}: holds the runs of a cross-validation, not one model", hint=hint)
+    description = _described(run)
     names = run.info().get("assets")
     if not isinstance(names, list):
         raise RunError(f"{run.info_file}: 'assets' is missing")
-    return _described(run, run.assets(names))
+    return replace(description, assets=run.assets(names))
 
 
 def describe_folds(parent: RunDir) -> Description:
@@ -95,12 +96,13 @@ def describe_folds(parent: RunDir) -> Description:
     Raises:
         RunError: a file is missing or damaged.
     """
-    return _described(parent, {})
+    return _described(parent)
 
 
-def _described(run: RunDir, assets: Mapping[str, Any]) -> Description:
+def _described(run: RunDir) -> Description:
+    """Return the description without its assets."""
     task, model, dataset = (run.entry(name) for name in ("task", "model", "dataset"))
-    return Description(task, run.config(), assets, model, dataset, run.name)
+    return Description(task, run.config(), {}, model, dataset, run.name)
 
 
 def precision_of(run: RunDir) -> str:
