@@ -13,7 +13,7 @@ from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import FEW_WORDS, data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Values, make_command, pick_target
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
-from dlcli.cli.targets import resolve_target
+from dlcli.cli.targets import DATA, resolve_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.registry import TaskSpec, all_tasks, get_task, load_object
@@ -68,9 +68,23 @@ def _task_of_line(rest: Sequence[str], name: str) -> TaskSpec | None:
 
     A line in error has none, and is answered when it runs.
     """
-    others = [word for word in rest if word != name][:FEW_WORDS]
-    word = pick_target(others, lambda word: task_of(word) is not None)
-    return task_of(word) if word is not None else None
+    place = rest.index(name)
+    others = [*rest[:place], *rest[place + 1 :]][:FEW_WORDS]
+    word = pick_target(others, lambda word: _task_of(word) is not None)
+    return _task_of(word) if word is not None else None
+
+
+def _task_of(word: str) -> TaskSpec | None:
+    spec = task_of(word)
+    try:
+        return resolve_target(word, None).spec if spec is None and _is_data(word) else spec
+    except DlError:
+        return None
+
+
+def _is_data(text: str) -> bool:
+    """Return whether the user's word names a prepared folder, or a dataset that lies in the usual place."""
+    return any((place / "dataset.json").exists() for place in (DATA / text, Path(text)))
 
 
 def _no_picture(values: Values) -> None:
@@ -85,8 +99,10 @@ def _check_task(name: str, found: Owned, subject: _Opened) -> None:
         UsageError: the run is of another task.
         DataError: the data is.
     """
+    if found.owner is None:
+        return
     spec = subject.spec()
-    if found.owner in (None, spec.name):
+    if found.owner == spec.name:
         return
     known = ", ".join([*pictures_of(spec), *PICTURES])
     fault = UsageError if subject.is_run else DataError
@@ -174,8 +190,7 @@ class _Opened:
     @cached_property
     def _run(self) -> RunDir | None:
         # A dataset's name also means its newest run; the picture says which of the two it is of.
-        is_data = any((place / "dataset.json").exists() for place in (Path("data") / self._text, Path(self._text)))
-        is_wanted = self._prefers_run or not is_data
+        is_wanted = self._prefers_run or not _is_data(self._text)
         return resolve_run(self._text) if is_wanted and self._run_error is None else None
 
     @cached_property

@@ -146,15 +146,6 @@ class Codec(Protocol):
 
 
 @runtime_checkable
-class ReadsWords(Protocol):
-    """A codec of texts."""
-
-    def words(self, source: Source) -> Sequence[str]:
-        """Return the words that the network reads of an input."""
-        ...
-
-
-@runtime_checkable
 class ReadsLines(Protocol):
     """A codec to which a line of standard input means something else than the same argument: a text, a CSV's row."""
 
