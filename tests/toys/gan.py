@@ -124,9 +124,9 @@ class PoolGan:
         return cls(train)
 
     @classmethod
-    def from_network(cls, name: str) -> PoolGan:
+    def from_network(cls, name: str, size: Mapping[str, int]) -> PoolGan:
         """Return the task with networks of fresh weights."""
-        del name
+        del name, size
         return cls(TrainConfig())
 
     @property
