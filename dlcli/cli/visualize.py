@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from dlcli.data.codec import Codec, Source
+    from dlcli.data.codec import Codec
     from dlcli.engine.runs.restore import Description
     from dlcli.engine.task import Task
 
