@@ -1,4 +1,4 @@
-"""Where in a text a model looked: its words in their order, each on the heat of its weight. Torch-free."""
+"""A text's words in order, each coloured by its weight. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from dlcli.visualize.text_lines import printable
 WIDTH_PX = 960
 SIZE_PX = 21
 PADDING_PX = 5
-"""White beside the text of a word, inside its cell."""
+"""White space beside a word inside its cell."""
 GAP_PX = 3
 LONGEST_WORD_PX = 400
 MOST_LINES = 40
-"""About 1,000 Chinese words; what comes after is counted, with its part of the weight."""
+"""About 1,000 Chinese words; the title counts the words after them and states their share of the weight."""
 
 ANCHORS = ((255, 255, 255), (254, 232, 200), (253, 187, 132), (239, 101, 72), (179, 0, 0), (110, 0, 0))
-"""From white to dark red, darker step by step, so that it reads in grey too (ColorBrewer's OrRd, Harrower and Brewer
-2003, lengthened at both ends)."""
+"""From white to dark red, steadily darker, so that it reads in greyscale too (ColorBrewer's OrRd, Harrower and Brewer
+2003, extended at both ends)."""
 
 
 def draw_attention(tokens: Sequence[str], weights: np.ndarray, *, title: str, label: str) -> np.ndarray:
-    """Return a picture of a text whose words stand on colours from white (no weight) to dark red (the largest).
+    """Return a picture of a text, each word on a background from white (no weight) to dark red (the largest weight).
 
     Args:
-        tokens: T words; what cannot be printed becomes a space.
-        weights: (T,) finite, at least 0; their sum need not be 1.
-        title: the first line over the picture.
-        label: the second, such as the answer and its probability.
+        tokens: T words; unprintable characters become spaces.
+        weights: (T,) finite, at least 0; they need not sum to 1.
+        title: the first line above the picture.
+        label: the second line, such as the predicted class and its probability.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there are no words, or not one weight of the kind for each.
+        ValueError: there are no words, not exactly one weight per word, or a weight is negative or not finite.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if not len(tokens) or weights.shape != (len(tokens),):
@@ -62,14 +65,14 @@ def draw_attention(tokens: Sequence[str], weights: np.ndarray, *, title: str, la
 
 @functools.cache
 def _palette() -> np.ndarray:
-    """Return (256, 3) uint8 colours from no weight to the largest."""
+    """Return (256, 3) uint8 colours from no weight to the largest weight."""
     places = np.linspace(0, len(ANCHORS) - 1, 256)
     channels = zip(*ANCHORS, strict=True)
     return np.stack([np.interp(places, range(len(ANCHORS)), channel) for channel in channels], axis=1).astype(np.uint8)
 
 
 def _break_lines(words: Sequence[str], font: Font) -> list[range]:
-    """Return which words stand on each line."""
+    """Return the indices of the words on each line."""
     lines, first, left = [], 0, 0
     for index, word in enumerate(words):
         width = _cell_width(word, font)

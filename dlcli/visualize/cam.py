@@ -1,4 +1,4 @@
-"""Grad-CAM: where in an image a classifier finds its class.
+"""Grad-CAM: which parts of an image support a class.
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
 arXiv:1610.02391.
@@ -18,27 +18,27 @@ from dlcli.visualize.canvas import add_title, as_rgb, colour_bar, enlarge, stack
 from dlcli.visualize.features import layer_module, run_order
 
 STRONGEST = 0.65
-"""The heat's share of a pixel where it is 1; more would hide what lies under it."""
+"""Opacity of the heat map where the heat is 1; more would hide the image underneath."""
 VIEW_PX = 320
 
 
 def grad_cam(
     model: nn.Module, image: Tensor, *, layer: str | None = None, class_index: int | None = None
 ) -> tuple[np.ndarray, int]:
-    """Return the Grad-CAM heat of a class, (H, W) float32 in [0, 1] at the image's size, and the class.
+    """Return the Grad-CAM heat map of a class, (H, W) float32 in [0, 1] at the image's size, and the class index.
 
     The heat is max(0, sum of alpha_k A_k) over the layer's maps A_k, where alpha_k is the mean over the map of the
-    derivative of the class's logit; it is resized bilinearly and divided by its largest value (all 0 where nothing
-    speaks for the class). The model's mode, hooks and gradients are left as they were; frozen weights do not matter.
+    derivative of the class's logit; it is resized bilinearly and divided by its largest value (all 0 if nothing
+    supports the class). The model's mode, hooks and gradients are left unchanged; frozen weights do not matter.
 
     Args:
-        image: (1, C, H, W) as the model takes it.
-        layer: a layer with maps; None: the last one to run whose map is larger than 1 x 1.
-        class_index: None: the class with the largest logit.
+        image: (1, C, H, W) float, as the model expects it.
+        layer: a layer with maps; None for the last one to run whose map is larger than 1 x 1.
+        class_index: None for the class with the largest logit.
 
     Raises:
         UsageError: there is no such layer or class, or no layer with maps.
-        ValueError: `image` holds several images.
+        ValueError: `image` is a batch of several images.
     """
     if image.shape[0] != 1:
         raise ValueError(f"one image, not {image.shape[0]}")
@@ -46,12 +46,12 @@ def grad_cam(
     kept: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, answer: Tensor) -> Tensor:
-        # A fresh leaf: derivatives exist though all weights be frozen, and nothing below the layer is kept. The model
-        # goes on with a copy, which an in-place layer may change.
+        # A new leaf: gradients exist even if all weights are frozen, and no graph below the layer is stored. The model
+        # continues with a copy, which an in-place layer may change.
         kept.append(answer.detach().requires_grad_())
         return kept[-1].clone()
 
-    # Tensors of inference mode cannot take part in derivatives, so work on a copy outside of it.
+    # Inference tensors cannot be used in autograd, so work on a copy outside inference mode.
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model):
         handle = module.register_forward_hook(keep)
         try:
@@ -75,24 +75,30 @@ def grad_cam(
 def last_map(model: nn.Module, image: Tensor) -> str:
     """Return the name of the last layer to run whose map is larger than 1 x 1.
 
+    Args:
+        image: (1, C, H, W) float, as the model expects it.
+
     Raises:
-        UsageError: the network has none.
+        UsageError: the network has no such layer.
     """
     names = [layer.name for layer in run_order(model, image) if layer.shape[1] * layer.shape[2] > 1]
     if not names:
         raise UsageError(
-            "no layer of this network gives a map, so Grad-CAM does not apply", hint="take a convolutional one"
+            "no layer of this network outputs a map, so Grad-CAM does not apply", hint="use a convolutional network"
         )
     return names[-1]
 
 
 def draw_cam(image: np.ndarray, heat: np.ndarray, *, title: str | None = None) -> np.ndarray:
-    """Return the image, beside it the same in grey with the heat over it, and a legend under both.
+    """Return the image beside a grey copy with the heat map over it, and a legend below both.
 
     Args:
         image: (H, W), (H, W, 1) or (H, W, 3) uint8.
-        heat: (H, W) in [0, 1], at the image's size.
+        heat: (H, W) float in [0, 1], at the image's size.
         title: a line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
         ValueError: image and heat differ in size.
@@ -102,7 +108,7 @@ def draw_cam(image: np.ndarray, heat: np.ndarray, *, title: str | None = None) -
         raise ValueError(f"an image of {rgb.shape[:2]} and heat of {heat.shape}")
     factor = max(1, round(VIEW_PX / max(heat.shape)))
     rgb = enlarge(rgb, factor)
-    if factor > 1:  # the heat is smooth by itself; its pixels would only distract
+    if factor > 1:  # the heat map is smooth; visible pixels would only distract
         heat = cv2.resize(heat, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_LINEAR)
     pair = stack([rgb, overlay(rgb, heat)], is_row=True)
     bar = colour_bar(_palette(), "speaks less for the class", "more", width_px=120)
@@ -111,10 +117,14 @@ def draw_cam(image: np.ndarray, heat: np.ndarray, *, title: str | None = None) -
 
 
 def overlay(rgb: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Return an (H, W, 3) image in grey with (H, W) heat in [0, 1] over it.
+    """Return a grey copy of an image with a heat map over it, (H, W, 3) uint8.
 
-    All colour is heat: over a red apple in its own colours, the hot end of the map could not be told from the apple.
-    Where the heat is 0, the grey is the image's own.
+    The image is grey so that all colour is heat: on a red apple in colour, the hot end of the map would be
+    indistinguishable from the apple. Where the heat is 0, the image's grey is unchanged.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        heat: (H, W) float in [0, 1].
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[:, :, None]
     colours = _palette()[np.round(heat * 255).astype(np.uint8)]

@@ -15,14 +15,14 @@ from dlcli.visualize.fonts import draw_lines, font_for, line_height, sized_font,
 
 MIN_CELL_PX = 64
 MAX_PICTURE_PX = 2000
-"""A grid's larger side stays about this; larger pictures open slowly and are shrunk by every viewer."""
+"""About the largest side of a grid; larger pictures open slowly and are shrunk by every viewer."""
 
 
 def encode_png(rgb: np.ndarray) -> bytes:
-    """Return a picture as the content of a PNG file; equal pictures give equal bytes.
+    """Return a picture encoded as PNG; equal pictures give equal bytes.
 
     Args:
-        rgb: (H, W, 3) uint8, red first; or (H, W), (H, W, 1), grey.
+        rgb: (H, W, 3) uint8 RGB, or (H, W) or (H, W, 1) uint8 grey.
     """
     bgr = as_rgb(rgb)[:, :, ::-1]
     is_encoded, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
@@ -31,13 +31,13 @@ def encode_png(rgb: np.ndarray) -> bytes:
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:
-    """Write a picture as a PNG file, all or nothing; folders are made, the path may hold any characters.
+    """Write a picture as a PNG file atomically; missing folders are created, the path may contain any characters.
 
     Args:
-        rgb: as `encode_png` takes it.
+        rgb: as in `encode_png`.
 
     Raises:
-        OSError: the file cannot be written; what stood there before is untouched.
+        OSError: the file cannot be written; an existing file is left unchanged.
     """
     data = encode_png(rgb)
     with atomic_file(path) as stream:
@@ -45,10 +45,10 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Return an image as (H, W, 3); grey is repeated.
+    """Return an image as (H, W, 3) uint8; a grey channel is repeated.
 
     Raises:
-        ValueError: the image is not uint8 of (H, W), (H, W, 1) or (H, W, 3).
+        ValueError: the image is not (H, W), (H, W, 1) or (H, W, 3) uint8.
     """
     if image.dtype != np.uint8:
         raise ValueError(f"a picture is uint8, not {image.dtype}")
@@ -61,7 +61,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the cells of a grid lie; all lengths in pixels. The gap also runs around the whole."""
+    """The layout of a grid of cells; all lengths in pixels. The gap also surrounds the grid."""
 
     rows: int
     columns: int
@@ -72,16 +72,16 @@ class Grid:
 
     @property
     def height(self) -> int:
-        """The height of the whole."""
+        """The height of the grid in pixels."""
         return self.gap + self.rows * (self.cell_height + self.caption_height + self.gap)
 
     @property
     def width(self) -> int:
-        """The width of the whole."""
+        """The width of the grid in pixels."""
         return self.gap + self.columns * (self.cell_width + self.gap)
 
     def corner(self, index: int) -> tuple[int, int]:
-        """Return the top and left of the cell of an image; its caption lies right under the cell."""
+        """Return the top and left of a cell in pixels; its caption is directly below the cell."""
         row, column = divmod(index, self.columns)
         top = self.gap + row * (self.cell_height + self.caption_height + self.gap)
         return top, self.gap + column * (self.cell_width + self.gap)
@@ -97,23 +97,23 @@ def tile(
     background: int = 255,
     min_cell_px: int = MIN_CELL_PX,
 ) -> np.ndarray:
-    """Return images as one grid, filled row by row, as square as their number allows.
+    """Return images as one grid, filled row by row, (height, width, 3) uint8 RGB.
 
-    Small images are enlarged by a whole factor without smoothing, so that every pixel stays visible. Images that do
-    not share one size are first fitted into equal cells (`letterbox`). Only where the grid would be larger than
-    2000 px at the images' own size are they shrunk.
+    Small images are enlarged by an integer factor without smoothing, so that every pixel stays visible. Images of
+    different sizes are first fitted into equal cells (`letterbox`). They are shrunk only if the grid would be larger
+    than 2000 px at their original size.
 
     Args:
         images: (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, or a sequence of single images.
-        columns: images a row.
-        captions: one text an image, drawn under it; a line break starts a new line, what is too wide is cut.
+        columns: images per row; None for a grid that is as square as possible.
+        captions: one per image, drawn below it; line breaks are respected, lines that are too wide are truncated.
         scale: enlarge by exactly this factor.
-        gap: pixels between the cells and around the whole.
-        background: grey level.
-        min_cell_px: enlarge until the smaller side of a cell has this many pixels, where the whole stays under 2000.
+        gap: pixels between the cells and around the grid.
+        background: grey level, 0 to 255.
+        min_cell_px: enlarge until the smaller side of a cell has this many pixels, if the grid stays under 2000 px.
 
     Raises:
-        ValueError: there are no images, or not as many captions as images.
+        ValueError: there are no images, or not exactly one caption per image.
     """
     if len(images) == 0:
         raise ValueError("a grid needs an image")
@@ -148,14 +148,22 @@ def tile(
 
 
 def caption_size(cell_width: int) -> int:
-    """Return the text size under a cell, pixels: about 20 characters fit, but never smaller than can be read."""
+    """Return the size of a caption in pixels: about 20 characters fit in a line, but the text stays legible."""
     return min(max(round(cell_width / 11), 11), 18)
 
 
 def resize_cells(
     cells: Sequence[np.ndarray], *, rows: int, columns: int, scale: int | None, gap: int, min_px: int
 ) -> list[np.ndarray]:
-    """Return equal cells enlarged by one whole factor, or shrunk where the grid would pass 2000 px (see `tile`)."""
+    """Return cells of one size enlarged by an integer factor, or shrunk if the grid would exceed 2000 px (see `tile`).
+
+    Args:
+        cells: (H, W, 3) uint8, all of one size.
+        rows, columns: the grid's.
+        scale: enlarge by exactly this factor.
+        gap: pixels between the cells.
+        min_px: enlarge until the smaller side has this many pixels.
+    """
     height, width = cells[0].shape[:2]
     largest = min((MAX_PICTURE_PX / columns - gap) / width, (MAX_PICTURE_PX / rows - gap) / height)
     if scale is None and largest < 1:
@@ -166,12 +174,12 @@ def resize_cells(
 
 
 def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
-    """Return an image with every pixel repeated `factor` times in both directions."""
+    """Return an (H, W, C) image with every pixel repeated `factor` times in both directions."""
     return image if factor == 1 else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def equal_cells(images: Sequence[np.ndarray], background: int = 255) -> list[np.ndarray]:
-    """Return (H, W, 3) images of one size: as they are where they share one, else fitted into a common square.
+    """Return (H, W, 3) uint8 images at one size: unchanged if they share one, else letterboxed into a common square.
 
     The square's side is the median of the images' larger sides.
     """
@@ -182,7 +190,7 @@ def equal_cells(images: Sequence[np.ndarray], background: int = 255) -> list[np.
 
 
 def letterbox(image: np.ndarray, side_px: int, background: int = 255) -> np.ndarray:
-    """Return a (H, W, 3) image resized to fit a square, its proportions kept, the rest filled."""
+    """Return an (H, W, 3) uint8 image resized into a square at its aspect ratio, the rest filled with background."""
     height, width = image.shape[:2]
     factor = side_px / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -194,7 +202,7 @@ def letterbox(image: np.ndarray, side_px: int, background: int = 255) -> np.ndar
 
 
 def stack(pictures: Sequence[np.ndarray], *, gap: int = 8, background: int = 255, is_row: bool = False) -> np.ndarray:
-    """Return pictures under each other (or side by side), centred, with a gap between them."""
+    """Return (H, W, 3) uint8 pictures in one column (or one row), centred, with a gap between them."""
     axis = 1 if is_row else 0
     breadth = max(picture.shape[1 - axis] for picture in pictures)
     parts: list[np.ndarray] = []
@@ -208,9 +216,9 @@ def stack(pictures: Sequence[np.ndarray], *, gap: int = 8, background: int = 255
 
 
 def add_title(picture: np.ndarray, lines: Sequence[str], *, background: int = 255) -> np.ndarray:
-    """Return the picture with lines of text above it, its own pixels unchanged.
+    """Return an (H, W, 3) uint8 picture with lines of text above it, its pixels unchanged.
 
-    The first line is larger. A picture narrower than the text is padded at both sides, up to 900 px of text.
+    The first line is larger. A picture narrower than the text is padded on both sides, up to a text width of 900 px.
     """
     font = font_for(lines)
     strips = []
@@ -232,11 +240,17 @@ def add_title(picture: np.ndarray, lines: Sequence[str], *, background: int = 25
 
 
 def annotate(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Return an image with lines of text on a strip under it; no pixel of the image is covered.
+    """Return an image with lines of text on a strip below it; no pixel of the image is covered.
 
-    A small image is enlarged by a whole factor until its smaller side has 160 px (the larger one stays within 2000); a
-    large one is kept at its own size and gets larger text. Where a line is wider than the image, white is added at its
-    sides, up to twice the width.
+    A small image is enlarged by an integer factor until its smaller side has 160 px (with the larger one at most
+    2000); a large one keeps its size and gets larger text. If a line is wider than the image, white is added on both
+    sides, up to twice the width or 400 px.
+
+    Args:
+        image: (H, W), (H, W, 1) or (H, W, 3) uint8.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     rgb = as_rgb(image)
     rgb = enlarge(rgb, max(1, min(math.ceil(160 / min(rgb.shape[:2])), MAX_PICTURE_PX // max(rgb.shape[:2]))))
@@ -260,15 +274,18 @@ def annotate(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def unit_to_uint8(values: np.ndarray) -> np.ndarray:
-    """Return values in [0, 1] as uint8, rounded."""
+    """Return float values as uint8 of the same shape: [0, 1] becomes 0 to 255, rounded; values outside are clipped."""
     return np.asarray(np.round(np.clip(values, 0, 1) * 255), dtype=np.uint8)
 
 
 def colour_bar(palette: np.ndarray, left: str, right: str, *, width_px: int = 260, background: int = 255) -> np.ndarray:
-    """Return a strip that explains a colour map: a text, the colours from low to high, a text.
+    """Return the legend of a colour map, (height, width, 3) uint8: the colours from low to high between two labels.
 
     Args:
-        palette: (n, 3) uint8 colours.
+        palette: (N, 3) uint8 colours.
+        left, right: the labels.
+        width_px: of the colours, without the labels.
+        background: grey level, 0 to 255.
     """
     ramp = np.repeat(palette[np.linspace(0, len(palette) - 1, width_px).round().astype(int)][None], 14, axis=0)
     font = font_for([left, right])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_NUMBERED = 20
-"""Up to so many classes the cells hold numbers; more would not be legible."""
+"""With at most this many classes, the cells show numbers; with more they would be illegible."""
 LONGEST_NAME = 18
 MANY_CLASSES = 40
 
@@ -25,15 +25,20 @@ def draw_confusion(
 ) -> np.ndarray:
     """Return a picture of a confusion matrix, legible from 2 to about 100 classes.
 
-    The colour grows with the square root, so that rare confusions show beside a strong diagonal. The row of a class
+    The colour scale is a square root, so that rare confusions show beside a strong diagonal. The row of a class
     without samples is grey.
 
     Args:
-        matrix: (C, C) counts, rows true, columns predicted.
-        normalise: show per cent of the row (the diagonal is then the recall) rather than counts.
+        matrix: (C, C) int counts, rows true, columns predicted.
+        class_names: C names.
+        normalise: show percentages of each row (the diagonal is then the recall) instead of counts.
+        title: precedes the accuracy in the line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: the matrix is not square with one name a row.
+        ValueError: the matrix is not C x C.
     """
     matrix = np.asarray(matrix)
     num_classes = len(class_names)
@@ -106,7 +111,7 @@ def _write_numbers(axes: Axes, values: np.ndarray, cell_px: float, image: Any) -
 
 
 def _number(value: float) -> str:
-    """Return a cell's number; what is not quite 0 or 100 per cent is not written as such, and 0 is left blank."""
+    """Return a cell's text: exactly 0 is blank, and values are never rounded to 0 or 100 per cent."""
     if not np.isfinite(value) or value == 0:
         return ""
     if value == round(value):

@@ -1,4 +1,4 @@
-"""A training's course: loss, metrics and learning rate against epochs. Torch-free."""
+"""Training curves: loss, metrics and learning rate by epoch. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOT_DRAWN = ("epoch", "step", "seconds", "items_per_s")
 SHOWN_NAMES = {"loss": "training", "val_loss": "validation"}
 MOST_MARKED = 40
-"""Up to so many epochs every one is a dot."""
+"""With at most this many epochs, each is marked by a dot."""
 
 
 def _is_number(value: Any) -> bool:
@@ -25,12 +25,16 @@ def _is_number(value: Any) -> bool:
 
 
 def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch: int | None = None) -> np.ndarray:
-    """Return a picture of a training: one panel for the losses, one for each metric, one for the learning rate.
+    """Return the training curves: one panel for the losses, one for each metric, one for the learning rate.
 
     Args:
-        records: one an epoch: `epoch`, `loss`, `val_loss`, metrics by name, `lr`; a value may be None (not finite).
-        best_epoch: the epoch of the best checkpoint, marked in every panel; None: that of the lowest `val_loss`
-            (of the lowest `loss` without one), and the legend says so.
+        records: one per epoch: `epoch`, `loss`, `val_loss`, metrics by name, `lr`; a value may be None (not finite).
+        title: a line above.
+        best_epoch: the epoch of the best checkpoint, marked in every panel; None marks the one with the lowest
+            `val_loss` (or `loss` if there is none), and the title says so.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
         ValueError: there are no records.
@@ -54,7 +58,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch:
 
 
 def _panels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the panels in order, each with the names it draws."""
+    """Return the panels in order, each with the names of the series it draws."""
     names = list(dict.fromkeys(name for record in records for name, value in record.items() if _is_number(value)))
     losses = [name for name in names if name in ("loss", "val_loss") or name.startswith("loss_")]
     metrics = [name for name in names if name not in (*losses, *NOT_DRAWN, "lr")]
@@ -64,7 +68,7 @@ def _panels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _values(records: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """Return a figure of every epoch; NaN, a gap in the line, where it is missing."""
+    """Return one value per epoch; a missing one is NaN, a gap in the line."""
     return np.array([record[name] if _is_number(record.get(name)) else np.nan for record in records], dtype=float)
 
 
@@ -104,12 +108,12 @@ def _draw_panel(
 
 
 def _mark(axes: Axes, epoch: float, values: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> None:
-    """Mark an epoch; its figures stand over the higher curve and under the lower one."""
+    """Mark an epoch, with its values above the higher curve and below the lower one."""
     axes.axvline(epoch, color="#888888", linewidth=0.9, linestyle=":", zorder=1)
     found = {label: float(value[-1]) for label, value in values.items() if value.size and np.isfinite(value[-1])}
     for label, value in found.items():
         axes.plot([epoch], [value], color=colours[label], marker="D", markersize=7, markeredgecolor="black", zorder=3)
-    # The parts of a loss are marked without figures, which would lie on each other.
+    # The terms of a loss are marked without values, which would overlap.
     written = {label: value for label, value in found.items() if not label.startswith("loss_")}
     for label, value in written.items():
         is_lower = len(written) > 1 and value == min(written.values())

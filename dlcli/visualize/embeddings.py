@@ -1,4 +1,4 @@
-"""Word vectors: the nearest neighbours of a word, and a map of the frequent ones. Torch-free."""
+"""Word vectors: the nearest neighbours of a word, and a map of the most frequent words. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ MARGIN_PX = 50
 SIZE_PX = 16
 LONGEST_WORD = 14
 MOST_WORDS = 2000
-"""More would hide each other; the first ones, the most frequent of a vocabulary, are taken."""
+"""More would hide each other; only the first, the most frequent of a vocabulary, are drawn."""
 DOT, INK = (120, 160, 200), (25, 25, 25)
 
 
 def nearest_neighbours(vectors: np.ndarray, index: int, k: int) -> list[tuple[int, float]]:
-    """Return the `k` rows nearest to a row by cosine similarity, the nearest first, of equal ones the first.
+    """Return the `k` nearest rows to a row by cosine similarity, nearest first; ties are in row order.
 
     Args:
-        vectors: (V, D) finite numbers; the similarity to a row of zeros is 0.
-        index: the row asked about, which is not among the answers.
+        vectors: (V, D) float, finite; the similarity to a row of zeros is 0.
+        index: the query row, which is excluded from the result.
+        k: the number of neighbours.
 
     Returns:
-        (row, cosine in [-1, 1]), `k` of them or V - 1.
+        min(k, V - 1) pairs of (row, cosine in [-1, 1]).
 
     Raises:
         ValueError: there is no such row, or `k` is below 1.
@@ -45,10 +46,16 @@ def nearest_neighbours(vectors: np.ndarray, index: int, k: int) -> list[tuple[in
 
 
 def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the points of the vectors in the plane of their largest variance, (V, 2), and its part of the variance.
+    """Return the vectors projected onto their first two principal components, and the fraction of variance explained.
 
-    The vectors are first brought to unit length, so that distances go with the cosine similarity. The signs are fixed:
-    along each axis the point farthest out is positive.
+    The vectors are first normalised to unit length, so that distances follow the cosine similarity. The signs are
+    fixed: along each axis, the point farthest from 0 is positive.
+
+    Args:
+        vectors: (V, D) float, finite.
+
+    Returns:
+        (V, 2) float64 points, and a fraction in [0, 1].
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = np.divide(vectors, lengths, out=np.zeros(vectors.shape, np.float64), where=lengths > 0)
@@ -63,18 +70,22 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def draw_embeddings(words: Sequence[str], vectors: np.ndarray, *, title: str) -> np.ndarray:
-    """Return a map of words by the two principal components of their vectors.
+    """Return a map of words by the first two principal components of their vectors.
 
-    Every word is a dot; a name is written beside it where there is room, so the first words, the most frequent, have
-    theirs and no name covers another. Principal components and not t-SNE: distances on the map are true projections,
-    it is the same each time, and it takes no second.
+    Every word is a dot; its name is written beside it where there is room, the most frequent words first, so that no
+    name covers another. Principal components rather than t-SNE: distances on the map are true projections, the map
+    is reproducible, and it takes less than a second.
 
     Args:
-        words: V names, the most frequent first; up to 2,000 are drawn.
-        vectors: (V, D) finite numbers, a row a word.
+        words: V names, the most frequent first; at most 2,000 are drawn.
+        vectors: (V, D) float, finite, one row per word.
+        title: the first line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there are not at least two words with one vector each, or a value is not finite.
+        ValueError: there are fewer than two words, not exactly one vector per word, or a value is not finite.
     """
     vectors = np.asarray(vectors, dtype=np.float64)
     if vectors.ndim != 2 or len(words) != len(vectors) or len(words) < 2:
@@ -89,7 +100,7 @@ def draw_embeddings(words: Sequence[str], vectors: np.ndarray, *, title: str) ->
 
 
 def _to_pixels(points: np.ndarray) -> np.ndarray:
-    """Return the points as (x, y) in the picture, each axis from margin to margin."""
+    """Return the points as (V, 2) pixel positions (x, y), each axis scaled to span the picture between its margins."""
     low, spread = points.min(axis=0), np.ptp(points, axis=0)
     unit = np.divide(points - low, spread, out=np.full(points.shape, 0.5), where=spread > 0)
     unit[:, 1] = 1 - unit[:, 1]
@@ -98,7 +109,7 @@ def _to_pixels(points: np.ndarray) -> np.ndarray:
 
 
 def _draw_map(names: Sequence[str], places: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the map and how many names found room."""
+    """Return the map and the number of words that are named on it."""
     from PIL import Image, ImageDraw
 
     canvas = Image.new("RGB", (WIDTH_PX, HEIGHT_PX), (255, 255, 255))
@@ -111,7 +122,7 @@ def _draw_map(names: Sequence[str], places: np.ndarray) -> tuple[np.ndarray, int
     num_named = 0
     for name, (x, y) in zip(names, places.round().astype(int).tolist(), strict=True):
         width = text_width(name, face)
-        for left in (x + 6, x - 6 - width):  # at its right, else at its left
+        for left in (x + 6, x - 6 - width):  # to its right, else to its left
             box = (slice(y - SIZE_PX // 2 - 2, y + SIZE_PX // 2 + 3), slice(max(left - 2, 0), left + width + 2))
             if name and left >= 2 and left + width < WIDTH_PX - 2 and not is_taken[box].any():
                 is_taken[box] = True

@@ -1,4 +1,4 @@
-"""What the layers of a network answer to an image: every channel of a layer as one grid."""
+"""Feature maps: every channel of a layer's output for an image, as one grid."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from dlcli.models.modes import evaluating
 from dlcli.visualize.canvas import MIN_CELL_PX, add_title, tile
 
 CONSTANT = (48, 48, 48)
-"""The colour of a channel that is the same everywhere; viridis has no grey, so it cannot be taken for a value."""
+"""The colour of a constant channel; viridis has no grey, so it cannot be mistaken for a value."""
 NOT_FINITE = (214, 39, 40)
 WIDTH_PX = 640
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer whose answer is a map.
+    """A layer whose output is a map.
 
     Attributes:
-        name: as `named_modules` calls it.
-        kind: the module's class.
-        shape: (channels, height, width) of its answer.
+        name: its name in `named_modules`.
+        kind: the module's class name.
+        shape: (channels, height, width) of its output.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Layer:
 
 
 def run_order(model: nn.Module, example: Tensor) -> list[Layer]:
-    """Return the layers whose answers are 4-D, in the order in which they finished; a layer run twice stands twice.
+    """Return the layers with 4-D outputs in the order in which they finish; a layer that runs twice appears twice.
 
     Args:
-        example: (1, C, H, W) as the model takes it.
+        example: (1, C, H, W) float, as the model expects it.
     """
     found: list[Layer] = []
 
@@ -52,7 +52,7 @@ def run_order(model: nn.Module, example: Tensor) -> list[Layer]:
 
     with contextlib.ExitStack() as hooks, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
-            if name:  # the model itself is no layer
+            if name:  # the model itself is not a layer
                 handle = module.register_forward_hook(lambda m, _, answer, name=name: note(name, m, answer))
                 hooks.callback(handle.remove)
         model(example)
@@ -60,44 +60,47 @@ def run_order(model: nn.Module, example: Tensor) -> list[Layer]:
 
 
 def list_layers(model: nn.Module, example: Tensor) -> list[Layer]:
-    """Return the layers that can be drawn, in the order of `named_modules`: those whose answer is 4-D.
+    """Return the layers that can be drawn, those with 4-D outputs, in the order of `named_modules`.
 
-    A layer that runs several times is listed once, with its last shape. The model is run once, without gradients, and
-    left as it was.
+    A layer that runs several times is listed once, with its last shape. The model runs once, without gradients, and is
+    left unchanged.
 
     Args:
-        example: (1, C, H, W) as the model takes it.
+        example: (1, C, H, W) float, as the model expects it.
     """
     last = {layer.name: layer for layer in run_order(model, example)}
     return [last[name] for name, _ in model.named_modules() if name in last]
 
 
 def layer_module(model: nn.Module, example: Tensor, name: str) -> nn.Module:
-    """Return the layer of a name.
+    """Return the layer with the given name.
+
+    Args:
+        example: (1, C, H, W) float, as the model expects it.
 
     Raises:
-        UsageError: the model has no such layer, or the layer's answer is no map.
+        UsageError: the model has no such layer, or the layer's output is not a map.
     """
     known = [layer.name for layer in list_layers(model, example)]
     if name in known:
         return model.get_submodule(name)
     if name in dict(model.named_modules()):
-        raise UsageError(f"layer {name!r} gives no map of (channels, height, width)", hint=did_you_mean(name, known))
+        raise UsageError(f"the output of layer {name!r} is not a map", hint=did_you_mean(name, known))
     raise UsageError(f"the network has no layer {name!r}", hint=did_you_mean(name, known))
 
 
 def feature_maps(model: nn.Module, image: Tensor, layer: str) -> np.ndarray:
-    """Return what a layer answers to one image: (channels, height, width) float32, of its last call.
+    """Return a layer's output for one image, (channels, height, width) float32; for repeated calls, the last.
 
-    The answer is kept as the layer gave it, before a following in-place layer changes it. The hook is removed and
-    every module's mode restored, also on an error.
+    The output is copied before a following in-place layer can change it. The hook is removed and every module's mode
+    restored, even on an error.
 
     Args:
-        image: (1, C, H, W) as the model takes it.
+        image: (1, C, H, W) float, as the model expects it.
 
     Raises:
-        UsageError: the model has no such layer, or its answer is no map.
-        ValueError: `image` holds several images.
+        UsageError: the model has no such layer, or its output is not a map.
+        ValueError: `image` is a batch of several images.
     """
     if image.shape[0] != 1:
         raise ValueError(f"one image, not {image.shape[0]}")
@@ -113,14 +116,18 @@ def feature_maps(model: nn.Module, image: Tensor, layer: str) -> np.ndarray:
 
 
 def draw_features(maps: np.ndarray, *, max_channels: int | None = None, title: str | None = None) -> np.ndarray:
-    """Return the channels of a layer as one square-ish grid, channel 0 at the top left, row by row.
+    """Return the channels of a layer as one roughly square grid, channel 0 at the top left, row by row.
 
     Each channel is scaled to its own range (viridis: dark is its smallest value, bright its largest), so brightness
-    cannot be compared between channels. A channel that is the same everywhere is flat grey; NaN and infinity are red.
+    cannot be compared between channels. A constant channel is grey; NaN and infinity are red.
 
     Args:
-        maps: (channels, height, width).
-        max_channels: draw only the first so many.
+        maps: (channels, height, width) float.
+        max_channels: draw at most the first N channels.
+        title: replaces the heading.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     shown = maps[:max_channels]
     cells, num_constant = [], 0
@@ -133,7 +140,7 @@ def draw_features(maps: np.ndarray, *, max_channels: int | None = None, title: s
     note = f"{count} channels of {size}, each scaled to its own range (dark: its lowest, bright: its highest)"
     if num_constant:
         note += f"; {num_constant} constant (grey)"
-    # A few channels are drawn larger, so that the whole is about as wide as the text above it.
+    # If there are few channels they are enlarged, so that the grid is about as wide as the text above it.
     min_cell_px = max(MIN_CELL_PX, round(WIDTH_PX / math.ceil(math.sqrt(len(cells)))))
     return add_title(tile(cells, min_cell_px=min_cell_px), [title or "Feature maps", note])
 
@@ -142,7 +149,7 @@ def _colour_channel(channel: np.ndarray) -> tuple[np.ndarray, bool]:
     is_finite = np.isfinite(channel)
     finite = channel[is_finite].astype(np.float64)
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    # Rounding leaves differences of about 1e-7 of the size between positions that are equal in exact arithmetic.
+    # Rounding leaves relative differences of about 1e-7 between positions that are equal in exact arithmetic.
     is_constant = bool(high - low <= 1e-6 * max(abs(low), abs(high)))
     if is_constant:
         cell = np.full((*channel.shape, 3), CONSTANT, np.uint8)

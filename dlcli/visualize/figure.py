@@ -1,4 +1,4 @@
-"""Figures of matplotlib through its object interface alone: no pyplot, no global state, never a window. Torch-free."""
+"""matplotlib figures through its object interface only: no pyplot, no global state, no windows. Torch-free."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DPI = 150
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Distinct to colour-blind readers (Okabe and Ito 2008, "Color Universal Design"), without their yellow, too pale on
-white, and their black, kept for averages."""
+white, and their black, reserved for averages."""
 
 LINE_STYLES = ("-", "--", "-.", ":")
 
 
 def new_figure(width_px: float, height_px: float) -> Figure:
-    """Return an empty figure of the given size whose parts are arranged so that no text is cut off."""
+    """Return an empty figure of the given size with a layout that cuts off no text."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -36,17 +36,17 @@ def new_figure(width_px: float, height_px: float) -> Figure:
 
 
 def to_rgb(figure: Figure) -> np.ndarray:
-    """Return the figure as an (H, W, 3) uint8 picture."""
+    """Return the figure as (H, W, 3) uint8 RGB."""
     canvas: Any = figure.canvas
     with warnings.catch_warnings():
-        # What no font can draw is said once, by the command (`missing_glyphs`), not once a character.
+        # The command reports characters that no font can draw once (`missing_glyphs`), not once per character.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def line_look(index: int) -> dict[str, Any]:
-    """Return colour and dashes of the n-th curve; 24 looks differ."""
+    """Return the colour and line style of the n-th curve; 24 combinations are distinct."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)],
@@ -54,7 +54,7 @@ def line_look(index: int) -> dict[str, Any]:
 
 
 def set_texts(texts: Iterable[Any], font: Font, size_pt: float) -> None:
-    """Give texts the font; a `$` in a class name is a dollar, not mathematics."""
+    """Set the font of texts and turn off math mode: a `$` in a class name is a dollar sign."""
     for text in texts:
         text.set_fontproperties(font_properties(font))
         text.set_fontsize(size_pt)
@@ -62,7 +62,7 @@ def set_texts(texts: Iterable[Any], font: Font, size_pt: float) -> None:
 
 
 def plain_axes(axes: Axes) -> None:
-    """Take away the frame's right and top and add a faint grid."""
+    """Hide the right and top spines and add a faint grid."""
     axes.spines[["right", "top"]].set_visible(False)
     axes.grid(True, color="#e2e2e2", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,7 +1,7 @@
-"""Fonts that really have the glyphs: which file to draw a text with, Chinese names included. Torch-free.
+"""Choose a font file that has the glyphs of a text, Chinese names included. Torch-free.
 
-Nothing is downloaded: the fonts looked at are matplotlib's own DejaVu Sans, those of installed packages that ship a
-Chinese font, and those of the system.
+Nothing is downloaded: the candidates are matplotlib's DejaVu Sans, fonts in installed packages that ship a Chinese
+font, and system fonts.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 COMMON_CHINESE = "的一是不了人我在有他这中大来上国猫狗鸟车"
-"""Characters that a font must have to count as a Chinese one: the most frequent ones and a few class names."""
+"""Characters that a font must have to count as Chinese: the most frequent ones and a few class names."""
 
 FONT_PACKAGES = ("zhplot", "pylopdf_fonts_zh_cn", "mplfonts", "manimgx_fonts_cjk")
-"""PyPI packages that ship a font with simplified Chinese, the smallest first; they are looked into, never imported."""
+"""PyPI packages that ship a simplified Chinese font, smallest first; their files are read, never imported."""
 
 PREFERRED = (
     "notosanssc",
@@ -46,7 +46,7 @@ PREFERRED = (
     "sourcehanserif",
     "simsun",
 )
-"""Families by file name (lower case, letters and digits only), the most legible at small sizes first."""
+"""Prefixes of file names (lower case, letters and digits only), the most legible at small sizes first."""
 
 SMALLEST_CJK_FONT = 1_000_000
 """Bytes. A font with the 6,763 characters of GB 2312 is larger (Droid Sans Fallback: 4 MB)."""
@@ -56,11 +56,11 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True)
 class Font:
-    """A font file for some texts.
+    """A font file chosen for some texts.
 
     Attributes:
         path: a TrueType or OpenType file.
-        missing: the characters of the texts that it has no glyph for, each once; they are drawn as boxes.
+        missing: the characters of the texts without a glyph, each once; they are drawn as boxes.
     """
 
     path: Path
@@ -68,9 +68,9 @@ class Font:
 
 
 def font_for(texts: Iterable[str]) -> Font:
-    """Return the font to draw the texts with: DejaVu Sans where it has every glyph, else the best that is installed.
+    """Return the font to draw the texts with: DejaVu Sans if it has every glyph, else the best installed font.
 
-    Where no font has every glyph, `missing` says what will be drawn as boxes, so that the command can tell the user.
+    If no font has every glyph, `missing` holds the characters drawn as boxes, so that the command can warn.
     """
     wanted = frozenset(
         character for text in texts for character in text if character.isprintable() and character != " "
@@ -79,12 +79,12 @@ def font_for(texts: Iterable[str]) -> Font:
 
 
 def missing_glyphs(texts: Iterable[str]) -> str:
-    """Return the characters of the texts that no installed font has a glyph for; empty where all can be drawn."""
+    """Return the characters that the chosen font has no glyph for; empty if all can be drawn."""
     return font_for(texts).missing
 
 
 def cjk_font() -> Path | None:
-    """Return an installed font with the glyphs of simplified Chinese, or None."""
+    """Return the path of an installed font with simplified Chinese glyphs, or None."""
     font = font_for([COMMON_CHINESE])
     return font.path if not font.missing else None
 
@@ -109,19 +109,19 @@ def _missing(path: Path, wanted: frozenset[str]) -> str:
 
 @functools.lru_cache(maxsize=64)
 def code_points(path: Path) -> frozenset[int]:
-    """Return the code points that a font (the first of a collection) has glyphs for; none where it cannot be read."""
+    """Return the code points that a font (the first of a collection) has glyphs for; empty if it cannot be read."""
     from fontTools.ttLib import TTFont, TTLibError
 
     try:
         with TTFont(path, fontNumber=0, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
-    except (TTLibError, OSError, KeyError, ValueError):  # a system's folder may hold damaged files: they draw nothing
+    except (TTLibError, OSError, KeyError, ValueError):  # system folders may contain damaged fonts: skip them
         return frozenset()
 
 
 @functools.cache
 def latin_font() -> Path:
-    """Return DejaVu Sans, which matplotlib ships."""
+    """Return the path of DejaVu Sans, which matplotlib ships."""
     spec = importlib.util.find_spec("matplotlib")  # not imported: that takes 0.3 s of CPU time
     if spec is not None and spec.origin is not None:
         path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -133,7 +133,7 @@ def latin_font() -> Path:
 
 
 def chinese_candidates() -> Iterator[Path]:
-    """Yield fonts that may have Chinese glyphs: of installed packages, then of the system, the preferred first."""
+    """Yield fonts that may have Chinese glyphs: from installed packages, then the system, preferred families first."""
     yield from _packaged_fonts()
     yield from _system_fonts()
 
@@ -158,7 +158,7 @@ def _system_fonts() -> tuple[Path, ...]:
 
 def _is_large(name: str) -> bool:
     try:
-        return os.stat(name).st_size >= SMALLEST_CJK_FONT  # noqa: PTH116 - a path of the system's, as a string
+        return os.stat(name).st_size >= SMALLEST_CJK_FONT  # noqa: PTH116 - a system path, as a string
     except OSError:
         return False
 
@@ -178,22 +178,22 @@ def sized_font(path: Path, size_px: int) -> FreeTypeFont:
 
 
 def font_properties(font: Font) -> FontProperties:
-    """Return the font for matplotlib; given to each text, so that no global setting changes."""
+    """Return the font for matplotlib; it is set on each text, so that no global setting changes."""
     from matplotlib.font_manager import FontProperties
 
     return FontProperties(fname=str(font.path))
 
 
 def text_width(text: str, font: FreeTypeFont) -> int:
-    """Return the pixels that a line of text takes."""
+    """Return the width of a line of text in pixels."""
     return int(np.ceil(font.getlength(text)))
 
 
 def fit_text(text: str, font: FreeTypeFont, width_px: int) -> str:
-    """Return the text, cut with an ellipsis where it is wider than `width_px`."""
+    """Return the text, truncated with an ellipsis if it is wider than `width_px`."""
     if text_width(text, font) <= width_px:
         return text
-    low, high = 0, len(text)  # the longest head that fits, found by halving
+    low, high = 0, len(text)  # binary search for the longest prefix that fits
     while low < high:
         middle = (low + high + 1) // 2
         if text_width(text[:middle].rstrip() + ELLIPSIS, font) <= width_px:
@@ -204,7 +204,7 @@ def fit_text(text: str, font: FreeTypeFont, width_px: int) -> str:
 
 
 def line_height(size_px: int) -> int:
-    """Return the pixels from one line of text to the next."""
+    """Return the distance from one line of text to the next in pixels."""
     return round(size_px * 1.4)
 
 
@@ -219,11 +219,12 @@ def draw_lines(
     align: str = "center",
     margin_px: int = 2,
 ) -> np.ndarray:
-    """Return lines of text on a plain strip of (height_px, width_px, 3) uint8; nothing is drawn outside of it.
+    """Return lines of text on a plain strip, (height_px, width_px, 3) uint8; nothing is drawn outside it.
 
     Args:
-        lines: drawn from the top; the block stands in the middle of the height.
-        background: grey level; the text is dark on a light one and light on a dark one.
+        lines: drawn from top to bottom, vertically centred; each is truncated to the width.
+        size_px: text size.
+        background: grey level, 0 to 255; the text is dark on a light background and light on a dark one.
         align: "center" or "right".
     """
     from PIL import Image, ImageDraw

@@ -1,4 +1,4 @@
-"""Samples of a dataset: one row of images a class. Torch-free."""
+"""Samples of a dataset: one row of images per class. Torch-free."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ NAMED_CELL_PX = 96
 def draw_samples(samples: Mapping[str, Sequence[np.ndarray]], *, title: str | None = None) -> np.ndarray:
     """Return a picture of samples by class: the class's name, then its images in a row.
 
-    Many classes are laid out in several blocks side by side, so that the whole stays near a square. With one image a
-    class the names stand under the images instead.
+    Many classes are laid out in several blocks side by side, so that the picture stays roughly square. With one image
+    per class, the names are under the images instead.
 
     Args:
-        samples: class name -> its images, (H, W), (H, W, 1) or (H, W, 3) uint8 of any sizes; a class without images
-            keeps its empty row.
+        samples: class name -> its images, (H, W), (H, W, 1) or (H, W, 3) uint8 of any size; a class without images
+            has an empty row.
+        title: a line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there is no image at all.
+        ValueError: there are no images.
     """
     per_class = max((len(images) for images in samples.values()), default=0)
     if per_class == 0:
@@ -47,13 +51,13 @@ def _blocks(samples: Mapping[str, Sequence[np.ndarray]], per_class: int) -> np.n
     cells = iter(equal_cells([as_rgb(image) for images in samples.values() for image in images]))
     rows = [[next(cells) for _ in images] for images in samples.values()]
     height, width = next(row for row in rows if row)[0].shape[:2]
-    # `tile` decides on the size of a cell from the number of images, so that the block count is chosen first, from
-    # the shape alone: a row is per_class cells wide, its name about two more.
+    # `tile` derives the cell size from the number of images, so the number of blocks is chosen first, from the shape
+    # alone: a row is per_class cells wide, and its name about two more.
     num_blocks = max(1, round(math.sqrt(len(rows) * height / ((per_class + 2) * width))))
     per_block = math.ceil(len(rows) / num_blocks)
     num_blocks = math.ceil(len(rows) / per_block)
     blank = np.full((height, width, 3), 255, np.uint8)
-    # Row by row over all blocks: the order in which `tile` fills a grid.
+    # Row by row across all blocks, the order in which `tile` fills a grid.
     ordered = []
     for row in range(per_block):
         for block in range(num_blocks):
@@ -65,7 +69,7 @@ def _blocks(samples: Mapping[str, Sequence[np.ndarray]], per_class: int) -> np.n
 
 
 def _with_names(grid: np.ndarray, names: Sequence[str], num_blocks: int, per_block: int) -> np.ndarray:
-    """Return the grid cut into its blocks, each with its class names at the left."""
+    """Return the grid split into its blocks, each with its class names on the left."""
     row_height = (grid.shape[0] - 2) // per_block
     block_width = (grid.shape[1] - 2) // num_blocks
     font = font_for(names)

@@ -9,17 +9,17 @@ from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.visualize.canvas import add_title, colour_bar, stack, tile, unit_to_uint8
 
 BETWEEN = 120
-"""Grey between the tiles, which the colour map (white at 0) does not hold."""
+"""Grey between the tiles, a colour that the colour map (white at 0) does not contain."""
 MOST_OUTPUTS = 64
 MOST_INPUTS = 32
-"""More tiles than 64 x 32 would be smaller than can be seen on 2000 px."""
+"""More than 64 x 32 tiles would be too small to see on 2000 px."""
 
 
 def conv_kernels(model: nn.Module, layer: str | None = None) -> tuple[str, np.ndarray]:
     """Return the name of a convolution and its kernels, (out, in / groups, height, width) float32.
 
     Args:
-        layer: the convolution's name; None: the model's first.
+        layer: the convolution's name; None for the model's first.
 
     Raises:
         UsageError: there is no such convolution.
@@ -36,14 +36,18 @@ def conv_kernels(model: nn.Module, layer: str | None = None) -> tuple[str, np.nd
 
 
 def draw_kernels(weights: np.ndarray, *, title: str | None = None) -> np.ndarray:
-    """Return a picture of kernels, all on one scale, which is symmetric around 0.
+    """Return a picture of kernels, all on one scale that is symmetric around 0.
 
-    Kernels over three inputs (the first layer of a network for colour images) are drawn in colour, grey is 0. Kernels
-    over one input are a square-ish grid of blue (negative), white (0), red (positive). Otherwise every (output, input)
-    pair has its tile: one row an output, at most the first 64 outputs and 32 inputs.
+    Kernels with three input channels (the first layer of a network for colour images) are drawn in colour, with 0 as
+    grey. Kernels with one input channel form a roughly square grid of blue (negative), white (0) and red (positive).
+    Otherwise each (output, input) pair is a tile, with one row per output, for at most the first 64 outputs and 32
+    inputs.
 
     Args:
-        weights: (out, in, height, width).
+        weights: (out, in, height, width) float.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     num_outputs, num_inputs, height, width = weights.shape
     largest = float(np.abs(weights).max()) or 1.0

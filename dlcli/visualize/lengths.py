@@ -1,4 +1,4 @@
-"""How long the texts of each class are, as a picture. Torch-free."""
+"""Text lengths by class as a picture. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from dlcli.visualize.fonts import font_for
 from dlcli.visualize.text_lines import printable
 
 MOST_CLASSES = len(COLOURS)
-"""Classes with a curve of their own, the largest; the others are one curve together."""
+"""The largest classes each have a curve; the others share one."""
 NUM_BINS = 60
 LONGEST_NAME = 24
 LAST_QUANTILE = 0.995
-"""The axis ends a little after this quantile of all lengths, lest one text of 10,000 tokens press the rest together."""
+"""The axis ends just past this quantile of all lengths, so that one text of 10,000 tokens does not squeeze the rest."""
 MOST_FILLED = 3
-"""Areas of more curves would hide each other."""
+"""With more curves, the filled areas would hide each other."""
 
 
 def draw_lengths(lengths_by_class: Mapping[str, np.ndarray], *, title: str) -> np.ndarray:
-    """Return a picture of the distribution of text lengths: a curve a class, median and 95th percentile marked.
+    """Return a picture of the distribution of text lengths: one curve per class, median and 95th percentile marked.
 
-    Every curve has an area of 100 %, so that a small class shows beside a large one. The few longest texts lie beyond
-    the axis and are counted under it.
+    The area under each curve is 100 %, so that a small class is visible beside a large one. The few longest texts lie
+    beyond the end of the axis; its label counts them.
 
     Args:
         lengths_by_class: class name -> (N,) lengths in tokens, at least 0.
+        title: a line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
         ValueError: there are no lengths.
@@ -56,7 +60,7 @@ def draw_lengths(lengths_by_class: Mapping[str, np.ndarray], *, title: str) -> n
         axes.annotate(
             f"{name}: {value:,.0f}",
             (value, 1),
-            (4, -4 - 12 * line),  # under each other: the two may lie close
+            (4, -4 - 12 * line),  # one below the other, since the two may be close together
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             va="top",
@@ -78,7 +82,7 @@ def draw_lengths(lengths_by_class: Mapping[str, np.ndarray], *, title: str) -> n
 
 
 def _series(named: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the curves by name: the largest classes in their own order, and the others as one."""
+    """Return the lengths by curve: the largest classes in their given order, then the others as one."""
     largest = sorted(named, key=lambda name: -len(named[name]))[:MOST_CLASSES]
     series = {shorten(printable(name), LONGEST_NAME): named[name] for name in named if name in largest}
     others = [lengths for name, lengths in named.items() if name not in largest]
@@ -88,7 +92,7 @@ def _series(named: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _bin_edges(lengths: np.ndarray) -> np.ndarray:
-    """Return the bounds of the bins, between whole numbers, so that every bin holds equally many of them."""
+    """Return bin edges halfway between integers, so that every bin covers the same number of lengths."""
     last = math.ceil(float(np.quantile(lengths, LAST_QUANTILE)) * 1.05)
     step = max(1, math.ceil((last + 1) / NUM_BINS))
     return np.arange(0, last + step + 1, step) - 0.5

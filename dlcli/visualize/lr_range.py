@@ -1,4 +1,4 @@
-"""A range test as a picture: the loss against the learning rate. Torch-free."""
+"""A learning rate range test as a picture: loss against learning rate. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ def draw_lr_range(
     chosen: float,
     lost: float | None = None,
 ) -> np.ndarray:
-    """Return the picture of a range test, with the rate that was chosen and the one at which the loss was lost.
+    """Return the picture of a range test, with the chosen rate and the one at which the loss diverged.
 
     Args:
-        rates, losses, smoothed: of each step.
-        chosen: the learning rate that was taken.
-        lost: the one at which the loss was lost, None where it was not.
+        rates, losses, smoothed: N values, one per step.
+        chosen: the chosen learning rate.
+        lost: the learning rate at which the loss diverged; None if it did not.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     figure = new_figure(1000, 640)
     axes = figure.subplots()
@@ -33,7 +36,7 @@ def draw_lr_range(
     if lost is not None:
         axes.axvline(lost, color=COLOURS[1], linewidth=1.2, linestyle="--", label=f"lost: {lost:.2g}")
     axes.set_xscale("log")
-    # A lost loss would press the part that matters flat.
+    # The diverged part would flatten the part that matters.
     low, first = min(smoothed), smoothed[0]
     axes.set_ylim(low - 0.3 * (first - low), first + 1.0 * (first - low))
     axes.set_xlabel("learning rate", fontsize=9)

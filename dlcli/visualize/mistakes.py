@@ -20,14 +20,19 @@ def draw_mistakes(
     *,
     title: str | None = None,
 ) -> np.ndarray:
-    """Return a grid of wrongly classified images: the true class, then what was predicted and how surely.
+    """Return a grid of misclassified images, captioned with the true class, the predicted class and its probability.
 
     Args:
-        images: the image of each mistake, (H, W), (H, W, 1) or (H, W, 3) uint8, of any sizes.
-        mistakes: label, predicted, confidence of each, as `ClassificationMetric.worst` names them.
+        images: the image of each mistake, (H, W), (H, W, 1) or (H, W, 3) uint8 of any size.
+        mistakes: `label`, `predicted` and `confidence` of each, as in `ClassificationMetric.worst`.
+        class_names: the names, by class index.
+        title: replaces the heading.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there are no mistakes, or not one image for each.
+        ValueError: there are no mistakes, or not exactly one image per mistake.
     """
     if len(images) != len(mistakes):
         raise ValueError(f"{len(images)} images for {len(mistakes)} mistakes")
@@ -46,5 +51,5 @@ def _one_line(name: str) -> str:
 
 
 def percent(confidence: float) -> str:
-    """Return a probability in per cent; only what is exactly 1 reads 100 %."""
+    """Return a probability in [0, 1] as a percentage; only exactly 1 is written as 100%."""
     return f"{min(confidence * 100, 99.9):.1f}%" if 0.995 <= confidence < 1 else f"{confidence * 100:.0f}%"

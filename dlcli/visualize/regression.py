@@ -1,4 +1,4 @@
-"""Pictures of a regression's answers: against the truth, and what is left over. Torch-free."""
+"""Pictures of a regression's predictions: against the targets, and the residuals. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ DOT: dict[str, object] = {"s": 14, "alpha": 0.55, "linewidths": 0, "color": COLO
 
 
 def draw_predicted(targets: np.ndarray, predictions: np.ndarray, name: str) -> np.ndarray:
-    """Return a picture of the predictions against the truth; on the line both are equal.
+    """Return a scatter plot of the predictions against the targets, with the line on which both are equal.
 
     Args:
         targets, predictions: (N,) in the same units.
-        name: of the target.
+        name: the target's name.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     figure = new_figure(1050, 1000)
     axes = figure.subplots()
@@ -36,9 +39,9 @@ def draw_predicted(targets: np.ndarray, predictions: np.ndarray, name: str) -> n
 
 
 def draw_residuals(targets: np.ndarray, predictions: np.ndarray, name: str) -> np.ndarray:
-    """Return a picture of the errors over the predictions, and how often each size occurs; else as `draw_predicted`.
+    """Return a plot of the errors against the predictions, with their histogram; see `draw_predicted`.
 
-    Errors that grow with the prediction, or lie on one side of the line, tell what the network has not learnt.
+    Errors that grow with the prediction, or lie on one side of the line, show what the network has not learnt.
     """
     figure = new_figure(1450, 800)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
@@ -59,8 +62,11 @@ def draw_row(cells: Sequence[tuple[str, str]], answer: str) -> np.ndarray:
     """Return a picture of one row of a table, a line a column, with the answer above it.
 
     Args:
-        cells: (column, value); of very many the first 40 are drawn.
-        answer: in words.
+        cells: (column, value) pairs; only the first 40 are drawn.
+        answer: the prediction as text.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     shown = list(cells[:40])
     figure = new_figure(900, 90 + 44 * (len(shown) + 1))

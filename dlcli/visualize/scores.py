@@ -22,13 +22,18 @@ AVERAGE_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": "-", "linewidth
 def draw_pr_curves(
     curves: Mapping[str, Any], class_names: Sequence[str], *, title: str = "Precision and recall"
 ) -> np.ndarray:
-    """Return a picture of precision against recall, each class against the rest.
+    """Return a picture of precision against recall, one class against the rest.
 
-    Up to 10 classes each has its curve; with more, the macro average and the five classes of lowest area. Classes
-    without a curve are left out.
+    Draws the macro average and a curve for each class, or for the five of lowest area where there are more than 10.
+    Classes without a curve are omitted.
 
     Args:
         curves: `curves` of `ClassificationMetric.report`.
+        class_names: C names; a class is its position.
+        title: a line above.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     return _draw(curves["pr"], class_names, "pr", title)
 
@@ -36,7 +41,7 @@ def draw_pr_curves(
 def draw_roc_curves(
     curves: Mapping[str, Any], class_names: Sequence[str], *, title: str = "Receiver operating characteristic"
 ) -> np.ndarray:
-    """Return a picture of the true against the false positive rate; else as `draw_pr_curves`."""
+    """Return a picture of the true positive rate against the false positive rate; see `draw_pr_curves`."""
     return _draw(curves["roc"], class_names, "roc", title)
 
 
@@ -52,8 +57,8 @@ def _draw(curves: Sequence[Any], class_names: Sequence[str], kind: str, title: s
     shown = rows if len(rows) <= MOST_CURVES else sorted(rows, key=lambda row: row[1])[:NUM_WORST]
     for index, (name, value, x, y) in enumerate(shown):
         label = f"{value:.3f}  {shorten(name, 24)}"
-        # Precision is a staircase (average precision is the area under it): each point, from recall 1 down, holds to
-        # the next.
+        # Precision is a step function (average precision is the area under it): each value, from recall 1 down, holds
+        # until the next point.
         steps = "steps-post" if kind == "pr" else "default"
         axes.plot(x, y, label=label, linewidth=1.5, drawstyle=steps, **line_look(index))
     if rows:
@@ -71,7 +76,7 @@ def _draw(curves: Sequence[Any], class_names: Sequence[str], kind: str, title: s
 
 
 def _at(grid: np.ndarray, x: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:
-    """Return a curve's heights on a common grid: a staircase for precision, straight lines for ROC."""
+    """Return a curve's values on a common grid: a step function for precision, linear interpolation for ROC."""
     if kind == "roc":
         return np.asarray(np.interp(grid, x, y))
     rising_x, rising_y = x[::-1], y[::-1]  # scikit-learn starts at recall 1

@@ -1,4 +1,4 @@
-"""Text of a user's as lines that fit a picture: Chinese breaks anywhere, words of letters at spaces. Torch-free."""
+"""User text wrapped to fit a picture: Chinese breaks anywhere, alphabetic scripts at spaces. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 FIRST_SPACED_SCRIPT_END = 0x2E80
-"""Code points below it are of scripts that put spaces between words; the Chinese ones start here."""
+"""Code points below this belong to scripts that put spaces between words; the Chinese ones start here."""
 LONGEST_WORD = 24
-"""Letters; what is longer, an address say, breaks anywhere."""
+"""Letters; a longer word, such as a URL, breaks anywhere."""
 
 
 def printable(text: str) -> str:
@@ -21,11 +21,11 @@ def printable(text: str) -> str:
 
 
 def wrap(text: str, face: FreeTypeFont, width_px: int, max_lines: int) -> list[str]:
-    """Return the text as up to `max_lines` lines of at most `width_px`; an ellipsis ends one that is cut.
+    """Return the text as at most `max_lines` lines of at most `width_px` pixels; truncated lines end in an ellipsis.
 
-    Without text: one empty line.
+    Empty text gives one empty line.
     """
-    # No glyph that is drawn is narrower than 2 px, so more characters than these cannot stand in the picture.
+    # No drawn glyph is narrower than 2 px, so more characters than this cannot fit.
     text = printable(text[: max_lines * width_px])
     lines: list[str] = []
     line = ""
@@ -43,7 +43,7 @@ def wrap(text: str, face: FreeTypeFont, width_px: int, max_lines: int) -> list[s
 
 
 def _pieces(text: str) -> list[str]:
-    """Return what may not be broken: a word with the spaces after it, or a single character."""
+    """Return the unbreakable pieces: words with the spaces after them, and single characters."""
     pieces: list[str] = []
     for character in text:
         previous = pieces[-1] if pieces else ""

@@ -1,4 +1,4 @@
-"""The worst mistakes of an evaluation of texts, as a table and as a picture. Torch-free."""
+"""The worst mistakes of a text evaluation, as a table and as a picture. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ MARGIN_PX = 14
 TEXT_PX = 19
 HEADING_PX = 15
 MOST_LINES = 4
-"""Lines of a text in the picture, about 200 Chinese characters."""
+"""Lines per text in the picture, about 200 Chinese characters."""
 EMPTY = "(no text)"
 MOST_DRAWN = 20
-"""A picture of more would be too high for a screen; the table has all."""
+"""More would be too tall for a screen; the table has all of them."""
 
 
 def mistakes_table(
     worst: Sequence[Mapping[str, Any]], texts: Sequence[str], labels: Sequence[str]
 ) -> list[dict[str, str | float]]:
-    """Return one row a mistake: `text` as one line, `label` and `predicted` by name, `confidence` in [0, 1].
+    """Return one row per mistake: `text` as one line, `label` and `predicted` by name, `confidence` in [0, 1].
 
     Args:
-        worst: label, predicted, confidence of each, as `ClassificationMetric.worst` names them.
-        texts: the text of each.
+        worst: `label`, `predicted` and `confidence` of each, as in `ClassificationMetric.worst`.
+        texts: the text of each mistake.
         labels: the class names.
 
     Raises:
-        ValueError: there is not one text for each mistake.
+        ValueError: there is not exactly one text per mistake.
     """
     if len(texts) != len(worst):
         raise ValueError(f"{len(texts)} texts for {len(worst)} mistakes")
@@ -52,15 +52,19 @@ def mistakes_table(
 def draw_text_mistakes(
     worst: Sequence[Mapping[str, Any]], texts: Sequence[str], labels: Sequence[str], *, title: str | None = None
 ) -> np.ndarray:
-    """Return a picture of wrongly classified texts: the true class, what was predicted and how surely, the text.
+    """Return a picture of misclassified texts: the true class, the predicted class and its probability, the text.
 
-    The first 20 are drawn, of a long text the first 4 lines.
+    Draws the first 20 mistakes, and the first 4 lines of each text.
 
     Args:
         worst, texts, labels: as in `mistakes_table`.
+        title: replaces the heading.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there are no mistakes, or not one text for each.
+        ValueError: there are no mistakes, or not exactly one text per mistake.
     """
     rows = mistakes_table(worst, texts, labels)[:MOST_DRAWN]
     if not rows:

@@ -1,4 +1,4 @@
-"""How much each word of a text weighs in a network's answer."""
+"""How much each word of a text contributes to a network's prediction."""
 
 from __future__ import annotations
 
@@ -26,18 +26,24 @@ def embedding_of(model: nn.Module) -> nn.Embedding:
 def word_weights(
     model: nn.Module, tokens: Tensor, lengths: Tensor, *, by_gradient: bool = False
 ) -> tuple[np.ndarray, int, float, str]:
-    """Return a weight for each word of one text, the answer's class and probability, and where the weights are from.
+    """Return a weight for each word of one text, the predicted class, its probability, and the weights' origin.
 
-    A network with an `attention` of its own is asked for it. Of any other the weight of a word is the length of the
-    answer's gradient times the word's vector, element by element (Denil et al. 2014, arXiv:1412.6815; Li et al. 2016,
-    arXiv:1506.01066), which says how far the answer hangs on it to first order, not why.
+    A network with an `attention` method provides the weights itself. For any other, the weight of a word is the norm
+    of the elementwise product of its vector and the gradient of the predicted class's logit (Denil et al. 2014,
+    arXiv:1412.6815; Li et al. 2016, arXiv:1506.01066): how strongly the logit depends on the word to first order, not
+    why.
 
     Args:
         tokens: (1, T) int64.
         lengths: (1,) int64, here T.
+        by_gradient: use the gradient even if the network has an `attention` method.
 
     Returns:
-        (T,) float64 weights from 0 on, their sum 1 where not all are 0.
+        (T,) float64 non-negative weights that sum to 1 unless all are 0; the class index; its probability in [0, 1];
+        "attention" or "gradient x word vector".
+
+    Raises:
+        UsageError: the gradient is needed and the network has no embedding.
     """
     with evaluating(model):
         if isinstance(model, Attends) and not by_gradient:
