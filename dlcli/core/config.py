@@ -1,7 +1,7 @@
-"""Configuration as frozen dataclasses: a field carries type, default, range and help, and is written once.
+"""Configuration as frozen dataclasses: a field declares its type, default, range and help in one place.
 
-The command line, the TOML file and the checks are all made from the fields. Precedence: flag > config file >
-recipe > default, which `resolve` applies to layers that each say where they come from.
+The command line, the TOML file and the validation are all derived from the fields. Precedence: flag > config file >
+recipe > default, which `resolve` applies to layers that each name their origin.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dlcli.core.errors import UsageError, did_you_mean
 ConfigT = TypeVar("ConfigT")
 
 AUTO = "auto"
-"""The word that stands for a value to be measured, where an option allows it."""
+"""The value that requests a measured value, for options that allow it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a configuration field says beside its type and default.
+    """The metadata of a configuration field besides its type and default.
 
     Attributes:
         help: one line for the help page.
-        flag: the flag's name without dashes; the field's name with `-` for `_` if None.
+        flag: the flag's name without dashes; None for the field's name with `-` for `_`.
         short: a one-letter flag.
-        choices: the allowed values, all of them if empty.
+        choices: the allowed values; empty allows any.
         minimum, maximum: inclusive bounds of a number.
         metavar: what the help page shows for the value.
         may_be_auto: the word `auto` is allowed too: the tool then measures what suits (`split_auto`).
@@ -56,7 +56,7 @@ class Option:
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """Values from one place; `origin` names the place in messages, None is the command line itself."""
+    """Values from one place; `origin` names the place in messages, None is the command line."""
 
     origin: str | None
     values: Mapping[str, Any]
@@ -64,10 +64,10 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class FieldInfo:
-    """A configuration field, its type taken apart."""
+    """A configuration field with its type resolved."""
 
     name: str
-    kind: type  # bool, int, float or str: the type of one value
+    kind: type  # bool, int, float or str: the type of a single value
     is_optional: bool  # None is allowed
     is_list: bool  # a tuple of values
     default: Any
@@ -95,7 +95,7 @@ def option(
     is_advanced: bool = False,
     commands: Sequence[str] = (),
 ) -> Any:
-    """Return a dataclass field that is also an option of the command line."""
+    """Return a dataclass field that is also a command-line option; see `Option`."""
     info = Option(
         help,
         flag,
@@ -114,7 +114,7 @@ def option(
 
 
 def fields_of(config_class: type) -> tuple[FieldInfo, ...]:
-    """Return the fields of a configuration class, in the order they are written."""
+    """Return the fields of a configuration class in the order of their declaration."""
     hints = typing.get_type_hints(config_class)
     result = []
     for field in dataclasses.fields(config_class):
@@ -134,10 +134,10 @@ def _take_apart(hint: Any) -> tuple[type, bool, bool]:
 
 
 def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
-    """Return the configuration in which later layers win over earlier ones, each value checked.
+    """Return the configuration in which later layers override earlier ones, with every value validated.
 
     Raises:
-        UsageError: a name is unknown, or a value has the wrong type or lies out of its range.
+        UsageError: a name is unknown, or a value has the wrong type or is out of range.
     """
     known = {info.name: info for info in fields_of(config_class)}
     values: dict[str, Any] = {}
@@ -152,10 +152,10 @@ def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
 
 
 def check_value(info: FieldInfo, value: Any, origin: str | None) -> Any:
-    """Return the value as its field's type.
+    """Return the value converted to its field's type.
 
     Raises:
-        UsageError: the value has the wrong type or lies out of its range.
+        UsageError: the value has the wrong type or is out of range.
     """
     if value is None:
         if info.is_optional:
@@ -199,10 +199,10 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
 
 
 def split_values(values: Mapping[str, Any], *config_classes: type, origin: str | None) -> list[Layer]:
-    """Return one layer a class, each with the values that the class has a field for.
+    """Return one layer per class, each with the values that the class has a field for.
 
     Raises:
-        UsageError: no class has a field of that name.
+        UsageError: a name is not a field of any of the classes.
     """
     owners = {info.name: index for index, cls in enumerate(config_classes) for info in fields_of(cls)}
     parts: list[dict[str, Any]] = [{} for _ in config_classes]
@@ -215,7 +215,7 @@ def split_values(values: Mapping[str, Any], *config_classes: type, origin: str |
 
 
 def split_auto(config_class: type, layers: Iterable[Layer]) -> tuple[list[Layer], frozenset[str]]:
-    """Return the layers without the word `auto`, and the names of the fields for which it is the last word."""
+    """Return the layers without `auto` values, and the names of the fields that resolve to `auto`."""
     names = {info.name for info in fields_of(config_class) if info.option.may_be_auto}
     result, left = [], set[str]()
     for layer in layers:
@@ -226,7 +226,7 @@ def split_auto(config_class: type, layers: Iterable[Layer]) -> tuple[list[Layer]
 
 
 def to_dict(*configs: Any) -> dict[str, Any]:
-    """Return the values of the configurations as one flat mapping of plain values; None is left out."""
+    """Return the values of the configurations as one flat dictionary of plain values, without None."""
     merged: dict[str, Any] = {}
     for config in configs:
         for info in fields_of(type(config)):
@@ -237,12 +237,12 @@ def to_dict(*configs: Any) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the flat table that a TOML file holds.
+    """Return the flat table of a TOML file.
 
     Raises:
-        UsageError: the file is missing, is no TOML, or holds nested tables.
+        UsageError: the file is missing, is not TOML, or has nested tables.
     """
-    import tomllib  # its patterns take some milliseconds to compile, and most lines read no file
+    import tomllib  # its patterns take some milliseconds to compile, and most commands read no file
 
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -252,12 +252,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not a TOML file: {error}") from None
     nested = [name for name, value in table.items() if isinstance(value, dict)]
     if nested:
-        raise UsageError(f"{path}: [{nested[0]}] is a table", hint="write every option at the top level")
+        raise UsageError(f"{path}: [{nested[0]}] is a table", hint="put every option at the top level")
     return table
 
 
 def write_toml(values: Mapping[str, Any], comment: str) -> str:
-    """Return the TOML text of a flat table under a comment line."""
+    """Return the TOML text of a flat table below a comment line."""
     import tomli_w
 
     return f"# {comment}\n" + tomli_w.dumps(dict(values))

@@ -14,13 +14,13 @@ from typing import IO, Any
 
 
 def is_interactive(stream: IO[str]) -> bool:
-    """Return whether someone reads the stream as it is written: it is a terminal, and no CI."""
+    """Return whether someone reads the stream as it is written: it is a terminal, and not in CI."""
     is_ci = os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS")
     return stream.isatty() and not is_ci and os.environ.get("TERM") != "dumb"
 
 
 def has_colour(stream: IO[str]) -> bool:
-    """Return whether escape codes may be written to the stream: those of colours and those of progress bars."""
+    """Return whether escape codes, for colours and progress bars, may be written to the stream."""
     return is_interactive(stream) and not os.environ.get("NO_COLOR")
 
 
@@ -29,11 +29,11 @@ class Console:
     """Where a command writes.
 
     Attributes:
-        is_quiet: nothing but the answer and errors.
-        is_verbose: details as well.
-        is_json: the answer is one JSON document.
-        is_mute: neither the answer nor warnings; for all but one of several processes.
-        log: a file that also gets every line, once a run exists.
+        is_quiet: write only the answer, warnings and errors.
+        is_verbose: write details as well.
+        is_json: write the answer as one JSON document.
+        is_mute: write neither the answer nor warnings; for all but one of several processes.
+        log: a file to which every line is also appended, once a run exists.
     """
 
     is_quiet: bool = False
@@ -44,7 +44,7 @@ class Console:
 
     @contextmanager
     def logging_to(self, log: Path | None) -> Iterator[None]:
-        """Keep every line of the block in a file too."""
+        """Also append every line written in the block to a file."""
         before, self.log = self.log, log
         try:
             yield
@@ -59,7 +59,7 @@ class Console:
         sys.stdout.flush()
 
     def answer_json(self, kind: str, value: dict[str, Any]) -> None:
-        """Write the answer as one JSON document with its schema."""
+        """Write the answer as one JSON document with its schema `dl.KIND/1`."""
         self.answer(json.dumps({"schema": f"dl.{kind}/1", **value}, ensure_ascii=False, allow_nan=False, indent=2))
 
     def say(self, line: str) -> None:
@@ -92,7 +92,7 @@ class Console:
         self._error_line("\n".join([first, *rest]))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Write an aligned table to stdout; numbers stand at the right, Chinese counts double width."""
+        """Write an aligned table to stdout; numbers are right-aligned, Chinese characters are two cells wide."""
         self.answer("\n".join(format_table(columns, rows, bold=has_colour(sys.stdout))))
 
     def _keep(self, line: str) -> None:
@@ -107,18 +107,18 @@ class Console:
 
 
 def display_width(text: str) -> int:
-    """Return the number of terminal cells the text takes."""
+    """Return the width of the text in terminal cells."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def shorten(text: str, max_characters: int) -> str:
-    """Return the text as one line, cut with an ellipsis where it has more than `max_characters`."""
+    """Return the text as one line, truncated with an ellipsis if it has more than `max_characters`."""
     line = " ".join(text.split())
     return line if len(line) <= max_characters else line[: max_characters - 1].rstrip() + "…"
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bold: bool = False) -> list[str]:
-    """Return the lines of an aligned table. A column whose values are all numbers stands at the right."""
+    """Return the lines of an aligned table; a column whose values are all numbers is right-aligned."""
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [
         max([display_width(name), *(display_width(row[index]) for row in texts)]) for index, name in enumerate(columns)

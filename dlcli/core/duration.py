@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 90s, 5m, 1h30m."""
+"""Durations as people write them: 90s, 5m, 1h30m."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _PATTERN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?", re.IGNO
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that a text like `90s`, `5m` or `1h30m` means.
+    """Return the seconds in a duration such as `90s`, `5m` or `1h30m`.
 
     Raises:
-        ValueError: it is no such text, or no time at all.
+        ValueError: the text is not a duration, or is zero.
     """
     match = _PATTERN.fullmatch(text.replace(" ", ""))
     parts = match.groups() if match else ()
     seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
     if seconds <= 0:
-        raise ValueError(f"{text!r} is no length of time: write it as 90s, 5m or 1h30m")
+        raise ValueError(f"{text!r} is not a length of time: write it as 90s, 5m or 1h30m")
     return seconds

@@ -1,4 +1,4 @@
-"""What can go wrong, said once: every user-facing fault is a `DlError` with an exit code and a way to mend it."""
+"""Errors: every user-facing fault is a `DlError` with an exit code and a hint on how to fix it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class ExitCode(IntEnum):
     DATA = 3  # data missing or invalid
     RUN = 4  # a run, checkpoint or model file missing or incompatible
     EXPORT = 5  # an export failed
-    PARITY = 6  # an exported file differs from its model, or a rerun from its run
+    PARITY = 6  # an exported file differs from its model, or a rerun from the original run
     THRESHOLD = 7  # --fail-under was not met
-    PARTIAL = 8  # some inputs failed, the others are answered
-    DIVERGED = 9  # training met a loss or gradient that is not finite
+    PARTIAL = 8  # some inputs failed, the others succeeded
+    DIVERGED = 9  # a loss or gradient became non-finite in training
     DEVICE = 10  # a device is missing or out of memory
     INTERRUPTED = 130  # Ctrl-C
     TERMINATED = 143  # SIGTERM
 
 
 class DlError(Exception):
-    """A fault that the user can mend.
+    """A fault that the user can fix.
 
     Args:
         message: what is wrong and where, one line.
-        hint: how to mend it, one line.
-        details: up to three lines between the two (what was looked for, what was found).
+        hint: how to fix it, one line.
+        details: up to four lines between the two (what was expected, what was found).
     """
 
     exit_code = ExitCode.FAULT
@@ -57,7 +57,7 @@ class UsageError(DlError):
 
 
 class DataError(DlError):
-    """Data is missing or is not what its format promises."""
+    """Data is missing or violates its format."""
 
     exit_code = ExitCode.DATA
 
@@ -69,31 +69,31 @@ class RunError(DlError):
 
 
 class ExportError(DlError):
-    """A model could not be written in the asked format."""
+    """A model could not be exported to the requested format."""
 
     exit_code = ExitCode.EXPORT
 
 
 class ParityError(DlError):
-    """An exported file gives other answers than its model, or a rerun comes out other than its run."""
+    """An exported file's outputs differ from its model's, or a rerun's results from the original run's."""
 
     exit_code = ExitCode.PARITY
 
 
 class ThresholdError(DlError):
-    """A metric stayed under the bound that the user set."""
+    """A metric missed the threshold that the user set."""
 
     exit_code = ExitCode.THRESHOLD
 
 
 class PartialError(DlError):
-    """Some inputs failed; the others are answered."""
+    """Some inputs failed; the others succeeded."""
 
     exit_code = ExitCode.PARTIAL
 
 
 class DivergedError(DlError):
-    """Training met a loss or gradient that is not finite."""
+    """A loss or gradient became non-finite in training."""
 
     exit_code = ExitCode.DIVERGED
 
@@ -113,21 +113,21 @@ class StoppedError(DlError):
 
 
 def first_line(error: BaseException, limit: int = 160) -> str:
-    """Return the first line that an exception says, cut to `limit` characters."""
+    """Return the first line of an exception's message, truncated to `limit` characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is spelled most like `name`, or None when none is near."""
+    """Return the known name closest to `name` in spelling, or None if none is close."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known name, or lists what is known (the first twelve)."""
+    """Return a hint with the closest known name, or else with the first twelve known names."""
     known = list(known)
     near = nearest(name, known)
     if near:

@@ -1,4 +1,4 @@
-"""Files: written so that a crash leaves the old one or the new one, never half of one; and their digest."""
+"""Atomic writes, where a crash leaves the old file or the new one and never half of one; and file digests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import IO, Any
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` that takes its place when the block ends well.
+    """Open a temporary file beside `path` that replaces it when the block succeeds.
 
-    The bytes are on the disk before the name is: an fsync comes before the rename, and one of the folder after it.
+    The bytes reach the disk before the name does: the file is fsynced before the rename, the folder after it.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; `path` is then as it was.
+        OSError: the disk is full or the folder is not writable; `path` is then unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = hidden_beside(path, "partial")
@@ -47,18 +47,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, all or nothing."""
+    """Write a UTF-8 text file atomically."""
     with atomic_file(path) as stream:
         stream.write(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file that people can read, all or nothing."""
+    """Write a human-readable JSON file atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def finite(value: Any) -> Any:
-    """Return JSON values with None, which is written as null, for NaN and infinities, which JSON has no number for."""
+    """Return a JSON value with NaN and infinities, which JSON cannot represent, replaced by None (null)."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -67,38 +67,38 @@ def finite(value: Any) -> Any:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits; the file is read in blocks.
+    """Return the SHA-256 of a file as 64 hexadecimal digits; the file is read in blocks.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def hidden_beside(path: Path, kind: str) -> Path:
-    """Return a hidden path beside `path` that is this process's: `.NAME.PID.KIND`."""
+    """Return a hidden path beside `path` for this process: `.NAME.PID.KIND`."""
     return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
 
 
 @contextlib.contextmanager
 def staging_folder(path: Path) -> Iterator[Path]:
-    """Make an empty hidden folder beside `path`, whose content the block may move to its place.
+    """Create an empty hidden folder beside `path`, whose content the block may move to `path`.
 
-    It is on the same file system, so moving is a rename. After the block it is removed, whatever happened, and so are
-    the parents of `path` that were made for it, unless they hold something by then.
+    It is on the same file system, so a move is a rename. After the block it is always removed, and so are the parents
+    of `path` that were created for it, unless they contain something by then.
 
     Raises:
-        OSError: a folder cannot be made.
+        OSError: a folder cannot be created.
     """
     staging = hidden_beside(path, "partial")
     made = [parent for parent in path.parents if not parent.exists()]
-    shutil.rmtree(staging, ignore_errors=True)  # of a killed process that had the same number
+    shutil.rmtree(staging, ignore_errors=True)  # left by a killed process with the same PID
     try:
         staging.mkdir(parents=True)
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         for parent in made:
-            with contextlib.suppress(OSError):  # it holds the result, or something of someone else's, or was not made
+            with contextlib.suppress(OSError):  # it holds the result or another process's files, or was never created
                 parent.rmdir()

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one JSON record an epoch, read back."""
+"""Read `metrics.jsonl`, one JSON record per epoch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dlcli.core.errors import RunError
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a `metrics.jsonl`, one an epoch; a last line that a crash cut short is left out.
+    """Return the records of a `metrics.jsonl`, one per epoch; a last line truncated by a crash is skipped.
 
     Raises:
-        RunError: the file is missing, empty, or damaged elsewhere than in its last line.
+        RunError: the file is missing, empty, or damaged before its last line.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -26,15 +26,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             records.append(record)
         elif number < len(lines):
             raise RunError(
-                f"{path}: line {number} is not the record of an epoch", hint="the file was changed or damaged"
+                f"{path}: line {number} is not the record of an epoch", hint="the file was edited or damaged"
             )
     if not records:
-        raise RunError(f"{path}: holds no epoch", hint="the run has not finished an epoch yet")
+        raise RunError(f"{path}: contains no epoch", hint="the run has not finished an epoch yet")
     return records
 
 
 def parse_record(line: str) -> dict[str, Any] | None:
-    """Return the record that a line holds, or None where it holds none (a crash cut it short)."""
+    """Return the record in a line, or None if it is not one (a crash may have truncated it)."""
     try:
         value = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The run directory: the name of everything a run holds, and how a run is found again."""
+"""The run directory: its layout, and how a run is created and found."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dlcli.core.files import write_json, write_text
 
 RUN_SCHEMA = 1
 RUNS = Path("runs")
-"""Where runs are kept, relative to the folder that the user stands in."""
+"""Where runs are stored, relative to the working directory."""
 
 MAX_NAME = 200
-"""Characters of a word that may be a folder's name; a longer one is a text."""
+"""The longest argument, in characters, that may be a folder's name; a longer one is a text."""
 
 FOLDS = "folds"
-"""The kind of a run that holds the runs of a cross-validation, and the folder they are in."""
+"""The kind of a run that contains the runs of a cross-validation, and the name of their folder."""
 
 FINISHED, RUNNING, INTERRUPTED, FAILED, DIVERGED = "finished", "running", "interrupted", "failed", "diverged"
 
 
 @dataclass(frozen=True)
 class RunDir:
-    """A run's folder; every path of a run is named here and nowhere else."""
+    """A run's folder; every path in a run is defined here and nowhere else."""
 
     path: Path
 
@@ -45,7 +45,7 @@ class RunDir:
 
     @property
     def config_file(self) -> Path:
-        """`config.toml`: every option as resolved."""
+        """`config.toml`: every resolved option."""
         return self.path / "config.toml"
 
     @property
@@ -55,12 +55,12 @@ class RunDir:
 
     @property
     def metrics_file(self) -> Path:
-        """`metrics.jsonl`: one line an epoch."""
+        """`metrics.jsonl`: one line per epoch."""
         return self.path / "metrics.jsonl"
 
     @property
     def log_file(self) -> Path:
-        """`log.txt`: what the run said."""
+        """`log.txt`: the run's output."""
         return self.path / "log.txt"
 
     @property
@@ -75,16 +75,16 @@ class RunDir:
 
     @property
     def previous_checkpoint(self) -> Path:
-        """The checkpoint before the newest, should that one be damaged."""
+        """The second newest checkpoint, in case the newest is damaged."""
         return self.path / "checkpoints" / "previous.pt"
 
     @property
     def exports(self) -> Path:
-        """The folder of what is exported from the run; the export makes it."""
+        """The folder for exported models; created by the export."""
         return self.path / "exports"
 
     def folder(self, kind: str) -> Path:
-        """Return (and make) one of the folders tensorboard, plots, samples, eval, profile."""
+        """Return one of the folders tensorboard, plots, samples, eval, profile, creating it if needed."""
         path = self.path / kind
         path.mkdir(exist_ok=True)
         return path
@@ -93,7 +93,7 @@ class RunDir:
         """Return `run.json`.
 
         Raises:
-            RunError: it is missing, damaged, or of a newer schema.
+            RunError: the file is missing, damaged, or of a newer schema.
         """
         value = self.read_json(self.info_file.name)
         if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
@@ -104,14 +104,14 @@ class RunDir:
 
     @property
     def holds_folds(self) -> bool:
-        """Whether this is the parent of a cross-validation's runs, and no model of its own."""
+        """Whether this is the parent of a cross-validation's runs, which has no model itself."""
         return self.info().get("kind") == FOLDS
 
     def entry(self, name: str) -> str:
-        """Return a text that `run.json` of every run has.
+        """Return a string that the `run.json` of every run has.
 
         Raises:
-            RunError: it has none.
+            RunError: it is missing.
         """
         value = self.info().get(name)
         if not isinstance(value, str):
@@ -122,7 +122,7 @@ class RunDir:
         """Return `config.toml`.
 
         Raises:
-            RunError: it is missing or damaged.
+            RunError: the file is missing or damaged.
         """
         try:
             return read_toml(self.config_file)
@@ -130,11 +130,11 @@ class RunDir:
             raise RunError(error.message, hint="the run is damaged: train it again") from None
 
     def update_info(self, **changes: Any) -> None:
-        """Change entries of `run.json`."""
+        """Update entries of `run.json`."""
         write_json(self.info_file, {**self.info(), **changes})
 
     def read_json(self, file_name: str) -> Any:
-        """Return the JSON value of a file in the run.
+        """Return the parsed value of a JSON file in the run.
 
         Raises:
             RunError: the file is missing or damaged.
@@ -148,17 +148,17 @@ class RunDir:
             raise RunError(f"{path}: cannot be read: {error}") from None
 
     def assets(self, names: Mapping[str, Any] | list[str]) -> dict[str, Any]:
-        """Return the JSON values of the named assets (`labels` is the file `labels.json`)."""
+        """Return the parsed values of the named assets (`labels` is the file `labels.json`)."""
         return {name: self.read_json(f"{name}.json") for name in names}
 
 
 def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, folder: Path | None = None) -> RunDir:
-    """Make a new run folder, `runs/<stem>-<n>` or `runs/<name>`, with its `run.json`, and point `runs/latest` at it.
+    """Create a run folder, `runs/<stem>-<n>` or `runs/<name>`, with its `run.json`, and point `runs/latest` at it.
 
-    A run that is to be in another `folder` is part of a larger one, and never the latest.
+    A run in another `folder` is part of a larger run, and never the latest.
 
     Raises:
-        UsageError: the name is taken or is no folder name.
+        UsageError: the name is in use or is not a folder name.
     """
     if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest")):
         raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
@@ -170,7 +170,7 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
             path.mkdir()
         except FileExistsError:
             raise UsageError(
-                f"the run {path} exists", hint=f"`dl train --resume {name}` goes on with it, or take another name"
+                f"the run {path} exists", hint=f"resume it with `dl train --resume {name}`, or choose another name"
             ) from None
     else:
         path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
@@ -186,7 +186,7 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
 
 
 def remove_run(run: RunDir) -> None:
-    """Remove a run that came to nothing; `runs/latest` names the newest of the others again."""
+    """Delete an abandoned run; `runs/latest` then names the newest remaining one."""
     shutil.rmtree(run.path, ignore_errors=True)
     others = [other.name for other, _ in list_runs()]
     if others:
@@ -202,7 +202,7 @@ def _make_numbered(stem: str) -> Path:
         path = RUNS / f"{stem}-{number}"
         try:
             path.mkdir()
-        except FileExistsError:  # another process was quicker
+        except FileExistsError:  # another process was faster
             number += 1
         else:
             return path
@@ -221,10 +221,10 @@ def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:
 
 
 def resolve_run(text: str) -> RunDir:
-    """Return the run that the user means.
+    """Return the run that an argument refers to.
 
     `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, or the name of a dataset, task or model
-    (its newest finished run).
+    (meaning its newest finished run).
 
     Raises:
         RunError: there is no such run.
@@ -251,7 +251,7 @@ def resolve_run(text: str) -> RunDir:
 def _is_run(path: Path) -> bool:
     try:
         return (path / "run.json").is_file()
-    except (OSError, ValueError):  # longer than a name may be, or with a NUL in it: a text, and no path
+    except (OSError, ValueError):  # too long for a file name, or it contains a NUL: a text, not a path
         return False
 
 

@@ -12,10 +12,10 @@ class Table:
     """One list in two forms.
 
     Attributes:
-        name: of the list of entries in a JSON document.
-        columns: a heading for each value of a row.
-        rows: what is printed; they may be fewer than the entries, and shorter.
-        entries: what JSON has: all of them, in full.
+        name: the key of the list of entries in a JSON document.
+        columns: the column headings.
+        rows: the printed rows; there may be fewer than entries, and their texts may be shortened.
+        entries: all entries in full, for JSON.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Table:
     entries: Sequence[Mapping[str, Any]]
 
     def texts(self) -> Iterator[str]:
-        """Yield the values of the rows that are text."""
+        """Yield every string in the rows."""
         return (value for row in self.rows for value in row if isinstance(value, str))
 
 

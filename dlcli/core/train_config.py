@@ -1,4 +1,4 @@
-"""The options of the training loop, which every task shares."""
+"""The options of the training loop, shared by every task."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "lazyadam", "muon")
 SCHEDULES = ("constant", "step", "cosine", "linear", "onecycle", "plateau")
 
 LOO = "loo"
-"""In place of a number of folds: leave one out."""
+"""Leave-one-out, in place of a number of folds."""
 
 
 def parse_folds(text: str) -> str:
-    """Check a number of folds, or "loo".
+    """Return the text if it is a number of folds or `loo`.
 
     Raises:
         ValueError: it is neither.
@@ -28,7 +28,7 @@ def parse_folds(text: str) -> str:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Options of the loop; a task's own options stand in its own dataclass."""
+    """Options of the loop; each task declares its options in a dataclass of its own."""
 
     epochs: int = option(10, "passes over the training split", short="e", minimum=1, section="Training")
     max_steps: int | None = option(None, "stop after at most N optimizer steps", minimum=1, is_advanced=True)
@@ -92,10 +92,10 @@ class TrainConfig:
 
 
 def is_cross_validation(train: TrainConfig) -> bool:
-    """Return whether the options mean all folds, not one or none.
+    """Return whether the options request all folds, rather than one or none.
 
     Raises:
-        UsageError: they contradict each other.
+        UsageError: the options contradict each other.
     """
     if train.folds is None and train.splits is None:
         for flag, value in (("--fold", train.fold), ("--group", train.group), ("--repeats", train.repeats > 1)):
@@ -107,7 +107,7 @@ def is_cross_validation(train: TrainConfig) -> bool:
             "--folds and --splits cannot be combined", hint="the files of --splits already define the folds"
         )
     if train.repeats > 1 and (train.splits is not None or train.folds == LOO):
-        raise UsageError("--repeats: these folds never change", hint="leave it out, or use --folds K")
+        raise UsageError("--repeats: these folds never change", hint="omit it, or use --folds K")
     if train.group is not None and (train.splits is not None or train.folds == LOO):
-        raise UsageError("--group: these folds are fixed", hint="leave it out, or use --folds K")
+        raise UsageError("--group: these folds are fixed", hint="omit it, or use --folds K")
     return train.fold is None

@@ -54,7 +54,7 @@ def test_a_flags_number_wins_over_a_files_auto(bench: Any, dl: Any) -> None:
         (("--batch-size", "many"), "'many' is neither a number of type int nor auto"),
         (("--lr", "automatic"), "'automatic' is neither a number of type float nor auto"),
         (("--batch-size", "0"), "--batch-size must be at least 1"),
-        (("--max-time", "5"), "--max-time: '5' is no length of time: write it as 90s, 5m or 1h30m"),
+        (("--max-time", "5"), "--max-time: '5' is not a length of time: write it as 90s, 5m or 1h30m"),
         (("--max-steps", "0"), "--max-steps must be at least 1"),
         (("--ema", "1"), "--ema must be at most 0.99999"),
         (("--batch-size", "auto", "--deterministic"), "a timing would decide"),

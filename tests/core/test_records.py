@@ -30,8 +30,8 @@ def test_truncated_last_line_is_left_out(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "No such file"),
-        (b"", "holds no epoch"),
-        (b'{"epo', "holds no epoch"),
+        (b"", "contains no epoch"),
+        (b'{"epo', "contains no epoch"),
         (b'[1]\n{"epoch": 1}\n', "line 1"),
         (b'{"epoch": "one"}\n{"epoch": 1}\n', "line 1"),
         (b'{"epoch": 1}\n\xff\xfe\n{"epoch": 2}\n', "line 2"),
