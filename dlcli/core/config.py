@@ -32,12 +32,12 @@ class Option:
         short: a one-letter flag.
         choices: the allowed values; empty allows any.
         minimum, maximum: inclusive bounds of a number.
-        metavar: what the help page shows for the value.
-        may_be_auto: the word `auto` is allowed too: the tool then measures what suits (`split_auto`).
-        read: parses a text; its ValueError says why the text is wrong.
-        section: the heading on the help page under which this option and those after it stand.
-        is_advanced: `--help` leaves it out and `--help-all` shows it; it is accepted either way.
-        commands: the commands in which an inference option has an effect; all that know the task if empty.
+        metavar: the placeholder for the value on the help page.
+        may_be_auto: also allow `auto`: the tool then measures a suitable value (`split_auto`).
+        read: parses a text; its ValueError says why the text is invalid.
+        section: the heading on the help page for this option and those after it.
+        is_advanced: show it in `--help-all` only; it is accepted either way.
+        commands: the commands in which an inference option has an effect; empty for all that know the task.
     """
 
     help: str

@@ -100,7 +100,7 @@ def test_unknown_layer_is_answered_with_a_near_name(model: Small, image: Tensor)
         feature_maps(model, image, "dawn")
     assert "'dawn'" in caught.value.message
     assert caught.value.hint == "did you mean 'down'?"
-    with pytest.raises(UsageError, match="no map"):
+    with pytest.raises(UsageError, match="not a map"):
         feature_maps(model, image, "head")
 
 
