@@ -1,1 +1,1 @@
-"""Original formats: each module turns one into a prepared form."""
+"""Importers: each module converts one original format to a prepared form."""

@@ -1,1 +1,1 @@
-"""Importers of images."""
+"""Importers of image datasets."""

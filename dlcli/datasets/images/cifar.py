@@ -38,7 +38,7 @@ _BYTES_AN_IMAGE = 4096 + _ROW  # one block for the PNG, one row of the packed co
 
 @dataclass(frozen=True)
 class _Layout:
-    """What distinguishes the two datasets."""
+    """The properties in which the two datasets differ."""
 
     name: str
     title: str
@@ -77,7 +77,7 @@ _CIFAR100 = _Layout(
 
 
 class _CifarImporter:
-    """What both have in common; the label key differs."""
+    """The importer that both datasets share; their label keys differ."""
 
     def __init__(self, options: Any, layout: _Layout, label_key: bytes, names_key: bytes) -> None:
         self.options = options
@@ -86,12 +86,16 @@ class _CifarImporter:
         self._names_key = names_key
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the batches in a folder (or in the archive's folder inside it), or the archive itself."""
+        """Return the batch files in `source` or its `cifar-*` subfolder, or the archive itself.
+
+        Raises:
+            DataError: there is no SOURCE, or a batch file is missing.
+        """
         layout = self._layout
         if source is None:
             raise DataError(
                 f"{layout.title} needs a SOURCE: the folder {layout.folder} or the archive {layout.archive}",
-                hint=f"fetch it with --download, or by hand from {PAGE}",
+                hint=f"download it with --download, or by hand from {PAGE}",
             )
         if source.is_file():
             return [source]
@@ -110,28 +114,34 @@ class _CifarImporter:
         batches = [name for name in names if name.split(".")[0] in layout.members or name == layout.archive]
         found = [*batches, *(name for name in names if name not in batches)]
         is_binary = any(name.endswith(".bin") for name in found)
-        what = "this is the binary version; take" if is_binary else "take"
+        what = "this is the binary version; download" if is_binary else "download"
         lacking = [name for name in layout.members if name not in names]
         return DataError(
             f"no {layout.title} batches in {folder}"
             if not set(layout.members) & set(names)
-            else f"{folder}: {layout.title} is not complete: {', '.join(lacking)} missing",
+            else f"{folder}: {layout.title} is incomplete: {', '.join(lacking)} missing",
             details=[f"looked for: {_short(layout.members)}; found: {_short(found) or 'nothing'}"],
             hint=f'{what} the "python version" archive from {PAGE}',
         )
 
     def download(self, folder: Path, report: Report) -> Path:
-        """Fetch the official archive into `folder` and return its path."""
+        """Download the official archive to `folder` and return its path."""
         layout = self._layout
         url = f"https://www.cs.toronto.edu/~kriz/{layout.archive}"
         return download_file(url, folder / layout.archive, md5=layout.md5, page=PAGE, report=report)
 
     def space_needed(self, files: list[Path]) -> int:  # noqa: ARG002
-        """Return about how many bytes 60,000 images take."""
+        """Return roughly how many bytes 60,000 prepared images take."""
         return _NUM_IMAGES * _BYTES_AN_IMAGE
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
-        """Write PNG files and packed copy; the test split first, so that its files are written while train is read."""
+        """Write the PNG files and the packed copy and return the card.
+
+        The test split comes first, so that its files are written while train is read.
+
+        Raises:
+            DataError: a batch is damaged, or belongs to another dataset.
+        """
         batches = _Batches(files, self._layout)
         classes = self._classes(batches)
         report(f"{self._layout.title}: writing images of {len(classes)} classes")
@@ -150,7 +160,7 @@ class _CifarImporter:
         meta, where = batches.load(self._layout.meta)
         names = meta.get(self._names_key)
         if not isinstance(names, list) or not names:
-            raise DataError(f"{where}: no list {self._names_key.decode()!r}", hint=_other_dataset_hint(meta))
+            raise DataError(f"{where}: no {self._names_key.decode()!r} list", hint=_other_dataset_hint(meta))
         return check_class_names([_decoded(name, where) for name in names], where)
 
     def _split(self, name: str, members: tuple[str, ...], batches: _Batches, num_classes: int) -> PixelSplit:
@@ -169,14 +179,14 @@ class _CifarImporter:
 
 
 class Cifar10Importer(_CifarImporter):
-    """Reads CIFAR-10."""
+    """Importer of CIFAR-10."""
 
     def __init__(self, options: Cifar10Options) -> None:
         super().__init__(options, _CIFAR10, b"labels", b"label_names")
 
 
 class Cifar100Importer(_CifarImporter):
-    """Reads CIFAR-100, by its 100 fine classes or its 20 coarse ones."""
+    """Importer of CIFAR-100, labelled by its 100 fine or its 20 coarse classes."""
 
     def __init__(self, options: Cifar100Options) -> None:
         kind = b"coarse" if options.coarse else b"fine"
@@ -184,7 +194,7 @@ class Cifar100Importer(_CifarImporter):
 
 
 class _Batches:
-    """The pickled files by name: paths of a folder, or bytes out of an archive."""
+    """The pickled batches by name, from the files of a folder or the members of an archive."""
 
     def __init__(self, files: list[Path], layout: _Layout) -> None:
         self._contents: dict[str, bytes] = {}
@@ -195,11 +205,11 @@ class _Batches:
 
     @property
     def num_bytes(self) -> int:
-        """The size of all batches together."""
+        """Total size of all batches."""
         return sum(map(len, self._contents.values())) or sum(path.stat().st_size for path in self._paths.values())
 
     def load(self, name: str) -> tuple[dict[bytes, Any], str]:
-        """Return what a batch holds, and where it was found."""
+        """Return the content of a batch, and where it was found, for messages."""
         if self._archive is not None:
             where = f"{self._archive}: {name}"
             return load_numpy_dict(io.BytesIO(self._contents.pop(name)), where), where
@@ -210,9 +220,9 @@ class _Batches:
 
 
 def _unpacked(path: Path, layout: _Layout) -> dict[str, bytes]:
-    """Return the batches in an archive, in memory; nothing else in it is read or written anywhere."""
+    """Return the batches of an archive, in memory; no other member is read, and nothing is unpacked to disk."""
     found: dict[str, bytes] = {}
-    hint = f'take the "python version" archive from {PAGE}'
+    hint = f'download the "python version" archive from {PAGE}'
     try:
         with open_decompressed(path, hint) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
@@ -228,7 +238,7 @@ def _unpacked(path: Path, layout: _Layout) -> dict[str, bytes]:
     missing = [name for name in layout.members if name not in found]
     if missing:
         raise DataError(
-            f"{path}: no {layout.title} batches in this archive" if not found else f"{path}: not complete",
+            f"{path}: no {layout.title} batches in this archive" if not found else f"{path}: incomplete",
             details=[f"looked for: {_short(layout.members)} in {layout.folder}/; missing: {_short(missing)}"],
             hint=hint,
         )
@@ -237,14 +247,14 @@ def _unpacked(path: Path, layout: _Layout) -> dict[str, bytes]:
 
 def _check_size(num_bytes: int, where: str) -> None:
     if num_bytes > _MAX_FILE:
-        raise DataError(f"{where}: {num_bytes:,} bytes are too many for a batch")
+        raise DataError(f"{where}: {num_bytes:,} bytes is too large for a batch")
 
 
 def _checked_planes(batch: dict[bytes, Any], where: str) -> np.ndarray:
-    """Return the pixels as (N, 3, 1024) uint8: red, green and blue plane of each image."""
+    """Return the pixels, (N, 3, 1024) uint8: the red, green and blue planes of each image."""
     pixels = batch.get(b"data")
     if not isinstance(pixels, np.ndarray):
-        raise DataError(f"{where}: no array 'data'", hint=_other_dataset_hint(batch))
+        raise DataError(f"{where}: no 'data' array", hint=_other_dataset_hint(batch))
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != _ROW:
         raise DataError(f"{where}: 'data' is {pixels.dtype} {pixels.shape}, not uint8 (N, {_ROW})")
     if not len(pixels):
@@ -257,7 +267,7 @@ def _checked_labels(batch: dict[bytes, Any], key: bytes, count: int, num_classes
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu":
         values = values.tolist()
     if not isinstance(values, list):
-        raise DataError(f"{where}: no list {key.decode()!r}", hint=_other_dataset_hint(batch))
+        raise DataError(f"{where}: no {key.decode()!r} list", hint=_other_dataset_hint(batch))
     if len(values) != count:
         raise DataError(f"{where}: {count:,} images, but {len(values):,} labels")
     for row, value in enumerate(values):
@@ -278,7 +288,7 @@ def _decoded(name: Any, where: str) -> str:
     if isinstance(name, bytes):
         return name.decode(errors="replace")
     if not isinstance(name, str):
-        raise DataError(f"{where}: {name!r} where a name belongs")
+        raise DataError(f"{where}: expected a name, found {name!r}")
     return name
 
 
@@ -287,11 +297,11 @@ def _other_dataset_hint(batch: dict[bytes, Any]) -> str:
         return "this is CIFAR-100: `dl prepare cifar100 SOURCE`"
     if b"labels" in batch or b"label_names" in batch:
         return "this is CIFAR-10: `dl prepare cifar10 SOURCE`"
-    return f'take the "python version" archive from {PAGE}'
+    return f'download the "python version" archive from {PAGE}'
 
 
 def _short(names: Sequence[str]) -> str:
-    """Return the names in one line; a run of batches as its ends."""
+    """Return the names on one line, a run of batches shortened to its ends."""
     batches = [name for name in names if name in _CIFAR10.train]
     if len(batches) == len(_CIFAR10.train):
         names = [f"{batches[0]} .. {batches[-1]}", *(name for name in names if name not in batches)]

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits, 8 x 8, which come with the package: no source, no network.
+"""scikit-learn's 1,797 handwritten digits, 8 x 8, which ship with the package and need no source or network.
 
 Source: the test part of Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI.
 """
@@ -22,23 +22,27 @@ _NUM_IMAGES = 1797
 
 
 class DigitsImporter:
-    """Reads the digits out of scikit-learn."""
+    """Importer of scikit-learn's digits."""
 
     def __init__(self, options: DigitsOptions) -> None:
         self.options = options
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return no files: the data is embedded."""
+        """Return no files: the data comes with scikit-learn.
+
+        Raises:
+            DataError: a SOURCE is given.
+        """
         if source is not None:
-            raise DataError(f"digits takes no SOURCE ({source}): it is embedded", hint="dl prepare digits")
+            raise DataError(f"digits takes no SOURCE ({source}): it comes with scikit-learn", hint="dl prepare digits")
         return []
 
     def space_needed(self, files: list[Path]) -> int:  # noqa: ARG002
-        """Return about how many bytes the images take."""
+        """Return roughly how many bytes the prepared images take."""
         return _NUM_IMAGES * (4096 + 64)
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:  # noqa: ARG002
-        """Write PNG files, named by their place in scikit-learn's array, and the packed copy."""
+        """Write the PNG files, named by their index in scikit-learn's array, and the packed copy; return the card."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()

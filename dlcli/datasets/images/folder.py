@@ -1,12 +1,12 @@
-"""A user's own images in one folder a class, with or without split folders.
+"""A user's own images, one folder per class, with or without split folders.
 
-Which splits come out:
-- `train/` and `test/` (and `valid/` or `val/`): as they are.
-- `train/` and `val/` alone, as ImageNet has it: `val/` becomes the test split, and training takes its own validation
-  part out of train; so the test images choose no checkpoint.
-- `train/` alone, or plain class folders: a stratified, seeded part of each class becomes the test split.
+The layout decides the splits:
+- `train/` and `test/` (and `valid/` or `val/`) are used unchanged.
+- `train/` and `val/` only, as in ImageNet: `val/` becomes the test split, and training splits its validation part off
+  train, so that the test images never select a checkpoint.
+- `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split.
 
-Files are copied byte for byte, once they have been decoded; what cannot be decoded is skipped, counted and named.
+Each file is decoded, then copied byte for byte; files that cannot be decoded are skipped, counted and named.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from dlcli.data.parts import stratified_part
 from dlcli.datasets.images.options import ImageFolderOptions
 
 _MAX_NAMED = 20  # bad files that the card names
-_MAX_SAMPLED = 2000  # training images that mean and std are taken from
+_MAX_SAMPLED = 2000  # training images from which mean and std are computed
 _SAMPLE_SIZE_PX = 64
-_LARGE_BYTES = 32 * 1024  # above it, decoding takes longer than Python's own work on a file
+_LARGE_BYTES = 32 * 1024  # above this mean size, decoding takes longer than Python's overhead per file
 _RUBBISH = ("thumbs.db", "desktop.ini")
 
 
@@ -55,7 +55,7 @@ class _Item:
 
 @dataclass(frozen=True)
 class _Image:
-    """What is known of a file that could be decoded."""
+    """The properties of a file that could be decoded."""
 
     item: _Item
     sha256: bytes
@@ -72,25 +72,34 @@ class _Bad:
 
 
 class ImageFolderImporter:
-    """Reads class folders."""
+    """Importer of class folders."""
 
     def __init__(self, options: ImageFolderOptions) -> None:
         self.options = options
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the folder itself."""
+        """Return the folder itself.
+
+        Raises:
+            DataError: there is no such folder.
+        """
         if source is None:
-            raise DataError("image-folder needs a SOURCE: a folder with one folder of images a class")
+            raise DataError("image-folder needs a SOURCE: a folder with one subfolder of images per class")
         if not source.is_dir():
-            raise DataError(f"{source}: no such folder", hint="SOURCE holds one folder of images a class")
+            raise DataError(f"{source}: no such folder", hint="SOURCE holds one folder of images per class")
         return [source]
 
     def space_needed(self, files: list[Path]) -> int:
-        """Return about how many bytes the copies take."""
+        """Return roughly how many bytes the copies take."""
         return sum(path.stat().st_size for path in files[0].rglob("*") if path.is_file())
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
-        """Check every image, copy it, and make the packed copy where all share one small size."""
+        """Validate and copy every image, write the packed copy if all share one small size, and return the card.
+
+        Raises:
+            DataError: there are no images by class, more than `max_bad` unreadable files, fewer than two classes, or a
+                class without a training image.
+        """
         [root] = files
         folder_names, items, notes = _list(root)
         report(f"{root}: checking {len(items):,} files in {len(folder_names)} classes")
@@ -113,7 +122,7 @@ class ImageFolderImporter:
             first = bad[0]
             raise DataError(
                 f"{root}: {len(bad):,} files cannot be read as images, more than --max-bad {self.options.max_bad}",
-                details=[f"the first: {first.item.path}: {first.reason}"],
+                details=[f"first: {first.item.path}: {first.reason}"],
                 hint="remove them, or allow more with --max-bad",
             )
 
@@ -129,11 +138,11 @@ class ImageFolderImporter:
 
 
 def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
-    """Return the class names of all splits, the files, and what is worth saying about the layout."""
+    """Return the class names of all splits, the files, and notes on the layout."""
     folders = find_splits(root)
     notes = []
     if "valid" in folders and "test" not in folders:
-        notes.append(f"{folders['valid'].name}/ is the only other split: it is taken as test")
+        notes.append(f"{folders['valid'].name}/ is the only other split: it is used as the test split")
         folders = {"train": folders["train"], "test": folders["valid"]}
     classes = sorted({name for folder in folders.values() for name in class_folders(folder)})
     check_class_names(classes, str(root))
@@ -146,13 +155,13 @@ def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
         raise DataError(
             f"{root}: no images by class",
             details=["looked for: train/<class>/*.png, or <class>/*.png"],
-            hint="put the images of each class into a folder of its own",
+            hint="put the images of each class into a separate folder",
         )
     return classes, items, notes
 
 
 def _files(folder: Path, root: Path) -> Iterator[Path]:
-    """Yield the files of a class folder by name; hidden ones and links that leave the source are left out."""
+    """Yield the files of a class folder sorted by name, skipping hidden files and links that lead out of the source."""
     if not folder.is_dir() or not folder.resolve().is_relative_to(root):
         return
     with os.scandir(folder) as entries:
@@ -176,9 +185,9 @@ def _are_large(files: Sequence[Path]) -> bool:
 
 
 def _each(function: Callable[..., Result], *arguments: Sequence[Any], are_large: bool) -> list[Result]:
-    """Return the function's results, from threads where the files are large.
+    """Return the function's results, computed in threads if the files are large.
 
-    OpenCV and hashlib let other threads run; for small files the threads wait for each other and take 4x the time.
+    OpenCV and hashlib release the GIL; for small files the threads contend for it and take 4x as long.
     """
     if not are_large:
         return list(map(function, *arguments))
@@ -200,7 +209,11 @@ def _inspect_one(item: _Item) -> _Image | _Bad:
 def _settle_classes(
     classes: list[str], images: list[_Image], root: Path
 ) -> tuple[tuple[str, ...], list[_Image], list[str]]:
-    """Leave out classes without a readable image; every other one must have one to train on."""
+    """Drop classes without a readable image; return the other classes, the relabelled images, and notes.
+
+    Raises:
+        DataError: fewer than two classes are left, or one has no training image.
+    """
     in_train = {image.item.label for image in images if image.item.split == "train"}
     elsewhere = {image.item.label for image in images} - in_train
     if elsewhere:
@@ -211,15 +224,15 @@ def _settle_classes(
     if len(in_train) < 2:
         raise DataError(
             f"{root}: {len(in_train)} classes with images; a classifier needs two",
-            hint="put the images of each class into a folder of its own",
+            hint="put the images of each class into a separate folder",
         )
     kept = sorted(in_train)
     new_label = {label: index for index, label in enumerate(kept)}
     relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
-    notes = [f"the class {name!r} has no images: left out" for i, name in enumerate(classes) if i not in in_train]
+    notes = [f"the class {name!r} has no images: skipped" for i, name in enumerate(classes) if i not in in_train]
     sizes = Counter(image.item.label for image in relabelled)
     notes += [
-        f"the class {classes[old]!r} has a single image: it is in train alone"
+        f"the class {classes[old]!r} has a single image: it is in train only"
         for old in kept
         if sizes[new_label[old]] == 1
     ]
@@ -235,7 +248,7 @@ def _bad_notes(bad: Sequence[_Bad], root: Path) -> list[str]:
 
 
 def _leak_notes(images: Sequence[_Image]) -> list[str]:
-    """Return a note for each pair of splits that share files with equal bytes."""
+    """Return a note for each pair of splits that share byte-identical files."""
     digests: dict[str, list[bytes]] = {}
     for image in images:
         digests.setdefault(image.item.split, []).append(image.sha256)
@@ -251,7 +264,7 @@ def _leak_notes(images: Sequence[_Image]) -> list[str]:
 def _copy(
     images: Sequence[_Image], classes: tuple[str, ...], folder: Path, notes: Sequence[str], root: Path
 ) -> tuple[Card, list[Path]]:
-    """Copy the files into the form; return its card, still without mean and std, and the training files."""
+    """Copy the files to the form; return its card, without mean and std yet, and the training files."""
     channels = 1 if all(image.channels == 1 for image in images) else 3
     sizes = {(image.height, image.width) for image in images}
     size = list(sizes.pop()) if len(sizes) == 1 else None
@@ -274,7 +287,7 @@ def _copy(
 
 
 def _target(folder: Path, image: _Image, taken: set[Path]) -> Path:
-    """Return where the file goes: under its own name, with a suffix by its content where it has none of an image."""
+    """Return the path to copy a file to: its own name, plus the suffix of its format if it has no image suffix."""
     name = image.item.path.name
     if not name.lower().endswith(IMAGE_SUFFIXES):
         name += image.suffix
@@ -288,7 +301,7 @@ def _target(folder: Path, image: _Image, taken: set[Path]) -> Path:
 
 
 def _sample_statistics(files: Sequence[Path], channels: int) -> PixelStatistics:
-    """Return the statistics of at most 2,000 training images at 64 px."""
+    """Return the pixel statistics of at most 2,000 training images, resized to 64 px."""
     statistics = PixelStatistics()
     for path in files[:: max(1, -(-len(files) // _MAX_SAMPLED))]:
         statistics.add(resize_image(decode_image(read_bytes(path), channels=channels), _SAMPLE_SIZE_PX))
@@ -296,7 +309,7 @@ def _sample_statistics(files: Sequence[Path], channels: int) -> PixelStatistics:
 
 
 def _pack(card: Card, folder: Path) -> PixelStatistics:
-    """Write the packed copies, rows in the order of the reader's file list; return the training split's statistics."""
+    """Write the packed copies in the reader's file order; return the pixel statistics of the training split."""
     statistics = PixelStatistics()
     height, width = card.details["image_size"]
     channels = card.details["channels"]

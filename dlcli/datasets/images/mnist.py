@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST in their original idx files, gzipped or not.
 
 Sources: LeCun, Cortes, Burges, yann.lecun.com/exdb/mnist (the idx format); Xiao et al. 2017, arXiv:1708.07747
-(Fashion-MNIST, class names). Checksums as torchvision has them.
+(Fashion-MNIST, class names). Checksums: torchvision.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UINT8 = 0x08  # the idx format's number for unsigned bytes
 _MAX_ITEMS = 1_000_000
 _NUM_IMAGES = 70_000
 _BYTES_AN_IMAGE = 4096 + 28 * 28
-_LEAST_BYTES = 150  # of an image in a gzipped file, to guess whether there are many
+_LEAST_BYTES = 150  # an image takes at least this in a gzipped file; an estimate of how many there are
 _FILES = {  # split -> (images, labels)
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -37,7 +37,7 @@ _FILES = {  # split -> (images, labels)
 
 @dataclass(frozen=True)
 class _Origin:
-    """What distinguishes the two datasets. `md5` is of the gzipped files."""
+    """The properties in which the two datasets differ; `md5` is that of the gzipped files."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ _MNIST = _Origin(
 _FASHION_MNIST = _Origin(
     name="fashion-mnist",
     title="Fashion-MNIST",
-    # The publication's "T-shirt/top", without the slash, which no folder can hold.
+    # The paper's "T-shirt/top", without the slash, which no folder name may contain.
     classes=(
         "T-shirt-top",
         "Trouser",
@@ -88,19 +88,23 @@ _FASHION_MNIST = _Origin(
 
 
 class _IdxImporter:
-    """What both have in common."""
+    """The importer that both datasets share."""
 
     def __init__(self, options: Any, origin: _Origin) -> None:
         self.options = options
         self._origin = origin
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the four idx files in a folder (or its `raw/`), images and labels of train, then of test."""
+        """Return the four idx files of a folder (or its `raw/`): images and labels of train, then of test.
+
+        Raises:
+            DataError: there is no SOURCE, or a file is missing.
+        """
         origin = self._origin
         if source is None:
             raise DataError(
                 f"{origin.title} needs a SOURCE: the folder of its four idx files",
-                hint=f"fetch them with --download, or by hand from {origin.page}",
+                hint=f"download them with --download, or by hand from {origin.page}",
             )
         if not source.is_dir():
             raise DataError(f"{source}: no such folder", hint=f"{origin.title} is at {origin.page}")
@@ -117,11 +121,11 @@ class _IdxImporter:
                 f"looked for: {', '.join(wanted[:2])}, {', '.join(wanted[2:])} (or .gz)",
                 f"found: {', '.join(names[:6]) or 'nothing'}{', ...' if len(names) > 6 else ''}",
             ],
-            hint=f"take all four from {origin.page}",
+            hint=f"download all four from {origin.page}",
         )
 
     def download(self, folder: Path, report: Report) -> Path:
-        """Fetch the four files into `folder` and return it."""
+        """Download the four files to `folder` and return it."""
         origin = self._origin
         for name, md5 in origin.md5.items():
             file = f"{name}.gz"
@@ -129,11 +133,15 @@ class _IdxImporter:
         return folder
 
     def space_needed(self, files: list[Path]) -> int:  # noqa: ARG002
-        """Return about how many bytes 70,000 images take."""
+        """Return roughly how many bytes 70,000 prepared images take."""
         return _NUM_IMAGES * _BYTES_AN_IMAGE
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
-        """Write PNG files, named by their place in the original, and the packed copy."""
+        """Write the PNG files, named by their index in the original, and the packed copy; return the card.
+
+        Raises:
+            DataError: a file is damaged, or does not match the others.
+        """
         origin = self._origin
         report(f"{origin.title}: writing images of {len(origin.classes)} classes")
         num_images = sum(path.stat().st_size for path in files) // _LEAST_BYTES
@@ -148,21 +156,21 @@ class _IdxImporter:
 
 
 class MnistImporter(_IdxImporter):
-    """Reads MNIST."""
+    """Importer of MNIST."""
 
     def __init__(self, options: MnistOptions) -> None:
         super().__init__(options, _MNIST)
 
 
 class FashionMnistImporter(_IdxImporter):
-    """Reads Fashion-MNIST."""
+    """Importer of Fashion-MNIST."""
 
     def __init__(self, options: FashionMnistOptions) -> None:
         super().__init__(options, _FASHION_MNIST)
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """Return the file of that name; some unpackers write `-idx3` as `.idx3`."""
+    """Return the file of this name, if any; some unpackers write `-idx3` as `.idx3`."""
     for stem in (name, name.replace("-idx", ".idx")):
         for path in (folder / stem, folder / f"{stem}.gz"):
             if path.is_file():
@@ -176,7 +184,7 @@ def _read_split(split: str, images_path: Path, labels_path: Path, num_classes: i
     if len(images) != len(labels):
         raise DataError(f"{images_path.parent}: {len(images):,} images in {split}, but {len(labels):,} labels")
     if not images.size or max(images.shape[1:]) > MAX_SIZE_PX:
-        raise DataError(f"{images_path}: images of shape {images.shape}, not of up to {MAX_SIZE_PX} x {MAX_SIZE_PX}")
+        raise DataError(f"{images_path}: images of shape {images.shape}; at most {MAX_SIZE_PX} x {MAX_SIZE_PX} pixels")
     if labels.max() >= num_classes:
         row = int(np.argmax(labels >= num_classes))
         raise DataError(f"{labels_path}: image {row:,} has the label {labels[row]}, not one of 0..{num_classes - 1}")
@@ -185,23 +193,27 @@ def _read_split(split: str, images_path: Path, labels_path: Path, num_classes: i
 
 
 def read_idx(path: Path, *, num_axes: int) -> np.ndarray:
-    """Return the unsigned bytes of an idx file, gzipped or not.
+    """Return the array of an idx file, gzipped or not.
 
     Args:
-        num_axes: how many axes it must have: 3 for images (N, H, W), 1 for labels (N,).
+        path: the file.
+        num_axes: the expected number of axes: 3 for images, 1 for labels.
+
+    Returns:
+        uint8 (N, H, W) images, or (N,) labels.
 
     Raises:
-        DataError: it is damaged, truncated, too long, or of another kind.
+        DataError: the file is damaged, truncated, too long, or of another kind.
     """
     header_size = 4 + 4 * num_axes
-    with open_decompressed(path, hint="fetch the file again") as stream:
+    with open_decompressed(path, hint="download the file again") as stream:
         header = stream.read(header_size)
         shape = _read_shape(header, num_axes, path)
         expected = math.prod(shape)
-        data = stream.read(expected + 1)  # one more than promised shows a longer file; a bomb is never unpacked
+        data = stream.read(expected + 1)  # one byte more reveals a longer file without unpacking a zip bomb
     if len(data) != expected:
         amount = "more" if len(data) > expected else f"only {len(data):,}"
-        raise DataError(f"{path}: the header promises {expected:,} bytes, there are {amount}", hint="fetch it again")
+        raise DataError(f"{path}: the header promises {expected:,} bytes, there are {amount}", hint="download it again")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
@@ -213,7 +225,7 @@ def _read_shape(header: bytes, num_axes: int, path: Path) -> tuple[int, ...]:
         what = "images" if num_axes == 3 else "labels"
         raise DataError(f"{path}: holds no {what} (idx type {kind:#x} with {axes} axes)", hint="files may be swapped")
     if len(header) < 4 + 4 * num_axes:
-        raise DataError(f"{path}: truncated: the header has {len(header)} bytes", hint="fetch the file again")
+        raise DataError(f"{path}: truncated: the header has {len(header)} bytes", hint="download the file again")
     shape = struct.unpack(f">{num_axes}I", header[4:])
     if shape[0] > _MAX_ITEMS or math.prod(shape[1:]) > MAX_SIZE_PX**2:
         raise DataError(f"{path}: the header promises {' x '.join(map(str, shape))} bytes, which is too much")

@@ -1,1 +1,1 @@
-"""Importers of tables."""
+"""Importers of table datasets."""

@@ -1,4 +1,4 @@
-"""A user's own table: CSV, TSV and their kin, with a column to predict from the others."""
+"""A user's own table: CSV, TSV or similar, with one column to predict from the others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ _MAX_NAMED = 20
 
 
 class TableImporter:
-    """Reads one table."""
+    """Importer of one table."""
 
     def __init__(self, options: TableOptions) -> None:
         self.options = options
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the file; a folder may stand for the only table in it."""
+        """Return the file; `source` may also be a folder with exactly one table.
+
+        Raises:
+            DataError: there is no such file, or the folder holds no table or several.
+        """
         assert source is not None
         if not source.is_dir():
             if not source.exists():
@@ -41,11 +45,15 @@ class TableImporter:
         return found
 
     def space_needed(self, files: list[Path]) -> int:
-        """Return about how many bytes the table takes, as text and as numbers."""
+        """Return roughly how many bytes the table takes, as text and as numbers."""
         return 4 * files[0].stat().st_size
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
-        """Write the table in the form."""
+        """Write the table form and return the card.
+
+        Raises:
+            DataError: no target is named, or more than `max_bad` rows have the wrong length.
+        """
         [path] = files
         options = self.options
         delimiter = None if options.delimiter == "auto" else options.delimiter
@@ -57,15 +65,15 @@ class TableImporter:
         )
         if options.target is None:
             raise DataError(
-                f"{path}: which column is to be predicted?",
-                details=[f"there are: {', '.join(sheet.names[:20])}"],
-                hint=f"--target {sheet.names[-1]!r}, say",
+                f"{path}: which column should be predicted?",
+                details=[f"columns: {', '.join(sheet.names[:20])}"],
+                hint=f"for example --target {sheet.names[-1]!r}",
             )
         notes = self._refuse_ragged(sheet, path)
         request = TableRequest(
             options.target,
             _TASKS[options.task],
-            dict.fromkeys(options.drop, "asked for"),
+            dict.fromkeys(options.drop, "requested with --drop"),
             options.categorical,
             options.test_fraction,
             options.seed,
@@ -74,20 +82,20 @@ class TableImporter:
         return replace(card, warnings=(*notes, *card.warnings))
 
     def _refuse_ragged(self, sheet: Sheet, path: Path) -> list[str]:
-        """Return what is to be said of rows that were left out.
+        """Return the note on skipped rows, if any.
 
         Raises:
-            DataError: they are too many.
+            DataError: there are more than `max_bad` of them.
         """
         if not sheet.ragged:
             return []
         line, count = sheet.ragged[0]
-        first = f"the first: line {line} has {count} cells in place of {len(sheet.names)}"
+        first = f"first: line {line} has {count} cells instead of {len(sheet.names)}"
         if len(sheet.ragged) > self.options.max_bad:
             raise DataError(
-                f"{path}: {len(sheet.ragged):,} rows have another length, more than --max-bad {self.options.max_bad}",
+                f"{path}: {len(sheet.ragged):,} rows have the wrong length, more than --max-bad {self.options.max_bad}",
                 details=[first],
-                hint="mend them, name the --delimiter, or allow more with --max-bad",
+                hint="correct them, set --delimiter, or allow more with --max-bad",
             )
         lines = ", ".join(str(line) for line, _ in sheet.ragged[:_MAX_NAMED])
-        return [f"{len(sheet.ragged):,} rows of another length were skipped: line {lines}"]
+        return [f"{len(sheet.ragged):,} rows of the wrong length were skipped: line {lines}"]

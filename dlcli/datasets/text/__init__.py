@@ -1,1 +1,1 @@
-"""Importers of texts."""
+"""Importers of text datasets."""

@@ -1,4 +1,4 @@
-"""From written texts to token numbers: the vocabulary, the packed copies, and what is worth saying about them."""
+"""From prepared texts to token ids: the vocabulary, the packed copies, and warnings about them."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ from dlcli.datasets.text.options import TextOptions
 EMOTICON = "emoticon"
 
 LONG = 512
-"""Tokens; a network reads 256 of a text unless told otherwise."""
+"""Texts with more tokens than this are long; a network reads 256 of a text by default."""
 MANY = 0.05
-"""From this part of long texts on, a user wants to know."""
+"""Fraction of long texts from which the user is warned."""
 _PERCENTILES = {"median": 50, "p95": 95, "p99": 99}
 
 
 def tokenise(card: Card, folder: Path, options: TextOptions, stop_words: Sequence[str]) -> Card:
-    """Write the vocabulary and the packed copies of the JSONL in `folder`; return the card with what they are.
+    """Write the vocabulary and the packed copies of the JSONL in `folder`; return the card with their details.
 
-    Each text is cut once: the training texts get preliminary numbers, which are replaced when the vocabulary is known.
+    Each text is tokenised once: training texts get preliminary ids, which are replaced once the vocabulary is known.
+
+    Args:
+        card: the card of the JSONL splits.
+        folder: the prepared form.
+        options: tokenizer, `min_count`, `max_vocab` and `strip_emoticons` are used.
+        stop_words: words to leave out.
 
     Raises:
         DataError: no token is frequent enough.
     """
     strip = [EMOTICON] if options.strip_emoticons else []
     spec = make_spec(options.tokenizer, stopwords=stop_words, strip=strip)
-    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip))  # which leaves stop words to be counted
+    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip))  # keeps stop words, which are counted below
     train_words = StopWordCounter(stop_words, len(card.classes))
     other_words = StopWordCounter(stop_words, len(card.classes))
     counter = TokenCounter(folder)
@@ -68,7 +74,7 @@ def tokenise(card: Card, folder: Path, options: TextOptions, stop_words: Sequenc
 
 
 def _settle_vocabulary(counter: TokenCounter, folder: Path, options: TextOptions) -> Vocabulary:
-    """Find the vocabulary of the training texts, write it, and put its numbers in place of the preliminary ones."""
+    """Build and write the vocabulary of the training texts, and replace the preliminary ids by its own."""
     ids_file = text_writer.packed_file(folder, "train", "ids")
     counts = np.zeros(counter.num_numbers, dtype=np.int64)
     for block in text_writer.id_blocks(ids_file):
@@ -76,14 +82,14 @@ def _settle_vocabulary(counter: TokenCounter, folder: Path, options: TextOptions
     vocabulary, places = counter.frequent(counts, min_count=options.min_count, most=options.max_vocab)
     counter.remove_tables()
     if len(vocabulary) == len(SPECIALS):
-        raise DataError(f"no token stands {options.min_count} times in the training texts", hint="lower --min-count")
+        raise DataError(f"no token occurs {options.min_count} times in the training texts", hint="lower --min-count")
     text_writer.renumber(ids_file, places)
     write_json(folder / text_writer.VOCABULARY, list(vocabulary.tokens))
     return vocabulary
 
 
 def look_over(card: Card, folder: Path) -> Card:
-    """Return the card with the lengths of the texts, the audit, and the warnings that follow from them."""
+    """Return the card with the text lengths (in tokens), the audit, and their warnings."""
     from dlcli.data.text.audit.report import audit_texts
 
     form = form_of(folder, card)

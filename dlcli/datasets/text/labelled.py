@@ -1,8 +1,8 @@
-"""Any labelled text in one file, CSV, TSV or JSONL: texts cleaned, deduplicated, shuffled, split, tokenised.
+"""Labelled texts in one CSV, TSV or JSONL file: cleaned, deduplicated, shuffled, split and tokenised.
 
-The file is streamed. Texts are the same where they are equal without outer whitespace and in Unicode's form NFC; of the
-same text one row is kept, and none where its rows have several labels. The vocabulary is taken from the training part
-alone. Emoticons that `--strip-emoticons` takes out leave a space, so that tokens are those of the parts between.
+The file is streamed. Texts are duplicates if they are equal after stripping outer whitespace and normalising to NFC:
+one row of each text remains, or none if its rows have different labels. The vocabulary comes from the training split
+only. `--strip-emoticons` replaces each emoticon by a space, so that no token spans the gap.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SUFFIXES = {CSV: (".csv",), TSV: (".tsv", ".tab", ".txt"), JSONL: (".jsonl", ".
 
 @dataclass(frozen=True)
 class TextSource:
-    """What sets one dataset of labelled text apart.
+    """What distinguishes one dataset of labelled texts.
 
     Attributes:
-        name: the dataset's; the card's is the file's where this is None.
+        name: the dataset's name; None names the card after the file.
         kind: CSV, TSV or JSONL.
-        label_names: the labels in the file and what they are called; None for any.
+        label_names: label in the file -> class name; None accepts any label.
     """
 
     name: str | None
@@ -46,7 +46,7 @@ class TextSource:
 
 
 class LabelledTextImporter:
-    """Reads one file of labelled text; see `dlcli.data.importing.preparing.Importer`."""
+    """Importer of one file of labelled texts; see `dlcli.data.importing.preparing.Importer`."""
 
     def __init__(self, options: TextOptions, source: TextSource) -> None:
         self.options = options
@@ -55,7 +55,11 @@ class LabelledTextImporter:
             raise UsageError("--valid-fraction and --test-fraction leave less than 5 % of the texts to train on")
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the file, and that of the stop words, so that a change of either is seen."""
+        """Return the file and the stop word file, so that a change to either is noticed.
+
+        Raises:
+            DataError: either is missing, or the folder does not hold exactly one such file.
+        """
         suffixes = _SUFFIXES[self.source.kind]
         if source is None:
             raise DataError(f"name the SOURCE: a {suffixes[0]} file of texts and labels")
@@ -72,23 +76,27 @@ class LabelledTextImporter:
             raise DataError(f"{source}: no such file", hint=f"SOURCE is a {suffixes[0]} file of texts and labels")
         stop_words = [Path(self.options.stopwords)] if self.options.stopwords else []
         if stop_words and not stop_words[0].is_file():
-            raise DataError(f"{stop_words[0]}: no such file", hint="--stopwords takes a file with one word a line")
+            raise DataError(f"{stop_words[0]}: no such file", hint="--stopwords takes a file with one word per line")
         return [source, *stop_words]
 
     def space_needed(self, files: list[Path]) -> int:
-        """Return about how many bytes the form takes on the way: the texts twice, their numbers, the sorting."""
+        """Return roughly how many bytes the form takes at its peak: the texts twice, their ids, the sorting."""
         return 4 * files[0].stat().st_size
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
-        """Read the rows, split the texts, write the JSONL, the vocabulary and the packed copy."""
+        """Write the JSONL splits, the vocabulary and the packed copies, and return the card.
+
+        Raises:
+            DataError: no row is usable, more than `max_bad` are broken, or there are fewer than two classes.
+        """
         stop_words = read_stop_words(files[1]) if files[1:] else ()
         card = self._write_splits(files[0], folder, report)
         num_texts = sum(map(card.num_items, card.counts))
-        report(f"{num_texts:,} texts in {len(card.classes)} classes: cutting them into tokens")
+        report(f"{num_texts:,} texts in {len(card.classes)} classes: tokenising")
         return look_over(tokenise(card, folder, self.options, stop_words), folder)
 
     def _write_splits(self, path: Path, folder: Path, report: Report) -> Card:
-        """Write the JSONL of each split; return the card with what was found on the way."""
+        """Write the JSONL of each split; return the card with counts and notes."""
         options = self.options
         rows = TextRows(path, self.source.kind, text_column=options.text_column, label_column=options.label_column)
         report(f"{path}: {rows.encoding.name}, texts in column {rows.columns.text}, labels in {rows.columns.label}")
@@ -115,7 +123,7 @@ class LabelledTextImporter:
         pool.path.unlink()
         is_sorted = is_sorted_by_label(pool.labels())
         if is_sorted:
-            notes.append("the rows stand sorted by label: they were shuffled before splitting")
+            notes.append("the rows are sorted by label: they were shuffled before splitting")
         details: dict[str, Any] = {
             "encoding": rows.encoding.name,
             "rows": _row_counts(pool, kept, rows.num_nul),
@@ -124,7 +132,7 @@ class LabelledTextImporter:
         return Card("text", self.source.name or path.stem, classes, counts, details, warnings=tuple(notes))
 
     def _split(self, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """Return for each split that has texts their places in `labels`, shuffled."""
+        """Return the shuffled indices into `labels` of each split that has texts."""
         options = self.options
         is_test = stratified_part(labels, options.test_fraction, options.seed)
         rest = np.flatnonzero(~is_test)
@@ -158,10 +166,10 @@ def without_emoticons(text: str) -> str:
 
 
 def _settle_classes(pool: TextPool, kept: Kept, path: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the classes that have texts, sorted, and the class of each kept text, (K,) int64.
+    """Return the sorted classes that have texts, and the class index of each remaining text, (K,) int64.
 
     Raises:
-        DataError: there are fewer than two.
+        DataError: there are fewer than two classes.
     """
     names = list(pool.names)
     own = pool.labels()[kept.rows]
@@ -169,8 +177,8 @@ def _settle_classes(pool: TextPool, kept: Kept, path: Path) -> tuple[tuple[str, 
     if len(present) < 2:
         raise DataError(
             f"{path}: texts of {len(present)} classes are left; a classifier needs two",
-            details=[f"the labels: {', '.join(names[:5])}"],
-            hint="is this the column of labels? name it with --label-column",
+            details=[f"labels: {', '.join(names[:5])}"],
+            hint="is this the column of labels? set it with --label-column",
         )
     classes = tuple(class_order(present))
     numbers = {name: number for number, name in enumerate(classes)}
@@ -195,16 +203,16 @@ def _row_notes(pool: TextPool, kept: Kept, num_nul: int) -> list[str]:
         notes.append(f"{pool.num_bad:,} of {pool.num_rows:,} rows are broken and were skipped")
         notes += [f"skipped line {row.line:,}: {row.reason}" for row in pool.bad]
     if num_nul:
-        notes.append(f"{num_nul:,} NUL bytes were left out")
+        notes.append(f"{num_nul:,} NUL bytes were removed")
     if pool.num_stripped:
-        notes.append(f"{pool.num_stripped:,} texts are nothing but emoticons: left out")
+        notes.append(f"{pool.num_stripped:,} texts consist of emoticons only: removed")
     if kept.num_duplicates:
-        notes.append(f"{kept.num_duplicates:,} rows repeat a text before them: left out")
+        notes.append(f"{kept.num_duplicates:,} rows duplicate an earlier text: removed")
     if kept.num_two_labels:
         examples = ", ".join(repr(_shortened(text)) for text in pool.texts(kept.two_labels))
         notes.append(
-            f"{kept.num_two_labels:,} texts have several labels: all their {kept.num_two_label_rows:,} rows were left"
-            f" out, for instance {examples}"
+            f"{kept.num_two_labels:,} texts have several labels: all their {kept.num_two_label_rows:,} rows were"
+            f" removed, for example {examples}"
         )
     return notes
 
@@ -215,7 +223,7 @@ def _class_notes(classes: Sequence[str], labels: np.ndarray) -> list[str]:
     if not single:
         return []
     shown = ", ".join(single[:5]) + (", ..." if len(single) > 5 else "")
-    return [f"classes with a single text, which is in train alone: {shown} ({len(single):,} of {len(classes):,})"]
+    return [f"classes with a single text, which is in train only: {shown} ({len(single):,} of {len(classes):,})"]
 
 
 def _shortened(text: str, most: int = 30) -> str:

@@ -1,4 +1,4 @@
-"""Options of `dl prepare` for labelled texts; apart from the readers, so that help pages import no numpy."""
+"""Options of `dl prepare` for labelled texts, separate from the importers so that help pages import no numpy."""
 
 from __future__ import annotations
 

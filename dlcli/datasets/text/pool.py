@@ -1,6 +1,6 @@
-"""The texts of a file on the way to a form: cleaned, kept in a file beside the form, and told apart by their digests.
+"""The cleaned texts of a source file, spooled to a temporary file and compared by digest.
 
-In memory stand 28 bytes a text: a digest, a label, and where the text begins in the file.
+Memory holds 28 bytes per text: a digest, a label, and the text's offset in the file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
 
 MAX_CLASSES = 10_000
 MAX_LABEL = 200
-"""Characters of a label."""
+"""Characters of a label, at most."""
 MAX_NAMED = 20
-"""Broken rows that the card names."""
-_DIGEST_BYTES = 16  # two of 10^9 texts share one with a chance of 1e-21
+"""Broken rows that the card lists."""
+_DIGEST_BYTES = 16  # the chance that two of 10^9 texts share one is 1e-21
 
 
 @dataclass
@@ -31,11 +31,11 @@ class TextPool:
     """Texts with labels.
 
     Attributes:
-        path: the file that holds the texts, one after the other, UTF-8.
-        names: the labels in order of appearance.
-        num_rows: rows that were read, broken ones and all.
-        num_bad: broken rows; `bad` are the first of them.
-        num_stripped: texts of which nothing was left when emoticons were taken out.
+        path: the temporary file of concatenated texts, UTF-8.
+        names: label -> index, in order of appearance.
+        num_rows: rows read, including broken ones.
+        num_bad: broken rows; `bad` holds the first of them.
+        num_stripped: texts that were empty once emoticons were removed.
     """
 
     path: Path
@@ -49,12 +49,16 @@ class TextPool:
     _digests: bytearray = field(default_factory=bytearray)
 
     def labels(self) -> np.ndarray:
-        """Return the label of each text as a place in `names`, (N,) int32, in the order of the file."""
+        """Return the label of each text as an index into `names`, (N,) int32, in file order."""
         return np.frombuffer(self._labels, dtype=np.int32)
 
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the texts sorted so that equal ones are neighbours, in the order of the file, (N,) int64, and which
-        of these places begin a new text, (N,) bool."""
+        """Return the texts grouped by equality.
+
+        Returns:
+            order: (N,) int64 indices that place equal texts next to each other, in file order within a group.
+            is_first: (N,) bool, whether the text at that position of `order` begins a group.
+        """
         digests = np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)
         order = np.lexsort((digests[:, 1], digests[:, 0]))
         is_first = np.ones(len(order), dtype=bool)
@@ -65,7 +69,7 @@ class TextPool:
         return order, is_first
 
     def texts(self, rows: np.ndarray) -> Iterator[str]:
-        """Yield the texts of these rows."""
+        """Yield the texts at these indices, (K,) int64."""
         starts = np.frombuffer(self._starts, dtype=np.int64)
         with self.path.open("rb", buffering=0) as stream:
             for first in range(0, len(rows), 2**16):
@@ -75,7 +79,7 @@ class TextPool:
                     yield stream.read(end - start).decode()
 
     def add(self, text: str, label: str) -> bytes:
-        """Record a text; return its bytes, which belong at the end of the file."""
+        """Record a text; return its bytes, which the caller appends to the file."""
         data = text.encode()
         key = data if text.isascii() else unicodedata.normalize("NFC", text).encode()
         self._digests += hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
@@ -86,14 +90,14 @@ class TextPool:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of a pool.
+    """What deduplication leaves of a pool.
 
     Attributes:
-        rows: (K,) int64 the texts that are kept, in the order of the file.
-        num_duplicates: rows left out because the same text with the same label stands before.
-        num_two_labels: texts left out because they have several labels.
-        num_two_label_rows: the rows that these stand in.
-        two_labels: rows of some of them.
+        rows: (K,) int64 indices of the remaining texts, in file order.
+        num_duplicates: rows dropped because the same text with the same label came earlier.
+        num_two_labels: texts dropped because they have several labels.
+        num_two_label_rows: the rows of those texts.
+        two_labels: indices of up to three of them, as examples.
     """
 
     rows: np.ndarray
@@ -112,15 +116,15 @@ def collect(
     max_bad: int,
     say_every: Callable[[int], None],
 ) -> TextPool:
-    """Return the texts of a file, without outer whitespace and NUL; two are the same where their NFC is.
+    """Return the texts of a file, stripped of outer whitespace and NUL; texts with the same NFC count as equal.
 
     Args:
-        rows: the file's.
-        path: where the texts are kept.
-        label_names: the labels that may stand in the file, and what they are called; None for any.
-        strip: takes out what shall not stand in the texts.
-        max_bad: broken rows that are skipped.
-        say_every: is told the number of rows now and then.
+        rows: the rows of the file.
+        path: the temporary file to write the texts to.
+        label_names: valid label -> class name; None accepts any label.
+        strip: removes unwanted parts of a text, such as emoticons.
+        max_bad: skip at most this many broken rows.
+        say_every: called with the number of rows read, every million rows.
 
     Raises:
         DataError: there are more broken rows, or more than 10,000 labels.
@@ -143,7 +147,7 @@ def collect(
             if len(pool.names) > MAX_CLASSES:
                 raise DataError(
                     f"{rows.path}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
-                    hint="is this the column of labels? name it with --label-column",
+                    hint="is this the column of labels? set it with --label-column",
                 )
     return pool
 
@@ -155,22 +159,22 @@ def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> T
     if not label:
         return BrokenRow(row.line, "no label")
     if len(label) > MAX_LABEL or not label.isprintable():
-        return BrokenRow(row.line, f"an impossible label, {label[:40]!r}")
+        return BrokenRow(row.line, f"an invalid label, {label[:40]!r}")
     if not text:
         return BrokenRow(row.line, "no text")
     if label_names is None:
         return TextRow(row.line, text, label)
     if label not in label_names:
-        return BrokenRow(row.line, f"the label {label[:40]!r} is none of {', '.join(label_names)}")
+        return BrokenRow(row.line, f"the label {label[:40]!r} is not one of {', '.join(label_names)}")
     return TextRow(row.line, text, label_names[label])
 
 
 def _encodable(text: str) -> str:
-    """Return the text without NUL, and with a question mark for each half of a character."""
+    """Return the text without NUL, and with a question mark for each lone surrogate."""
     text = text.replace("\0", "")
     try:
         text.encode()
-    except UnicodeEncodeError:  # JSON's \ud800 alone
+    except UnicodeEncodeError:  # a lone \ud800 in JSON
         return text.encode("utf-8", "replace").decode()
     return text
 
@@ -183,18 +187,18 @@ def _note_broken(pool: TextPool, row: BrokenRow, max_bad: int, path: Path) -> No
         raise DataError(
             f"{path}: more than {max_bad:,} broken rows",
             details=[f"line {entry.line:,}: {entry.reason}" for entry in pool.bad[:2]],
-            hint="mend them, name other columns with --text-column and --label-column, or allow more with --max-bad",
+            hint="correct them, set other columns with --text-column and --label-column, or allow more with --max-bad",
         )
 
 
 def without_copies(pool: TextPool) -> Kept:
-    """Return one row of each text; none of a text that has several labels."""
+    """Return the first row of each text, and none of texts that have several labels."""
     order, is_first = pool.groups()
     starts = np.flatnonzero(is_first)
     labels = pool.labels()[order]
     has_one_label = np.minimum.reduceat(labels, starts) == np.maximum.reduceat(labels, starts)
     sizes = np.diff(starts, append=len(order))
-    firsts = order[starts]  # lexsort is stable: the first of a group stands first in the file
+    firsts = order[starts]  # lexsort is stable: the first of a group comes first in the file
     num_two_label_rows = int(sizes[~has_one_label].sum())
     rows = np.sort(firsts[has_one_label])
     return Kept(
@@ -207,13 +211,17 @@ def without_copies(pool: TextPool) -> Kept:
 
 
 def is_sorted_by_label(labels: np.ndarray) -> bool:
-    """Return whether at least 20 rows of two or more classes stand class by class."""
+    """Return whether there are at least 20 rows of two or more classes and each class is one contiguous block.
+
+    Args:
+        labels: (N,) integer label of each row, in file order.
+    """
     num_runs = int(np.count_nonzero(labels[1:] != labels[:-1])) + 1
     return len(labels) >= 20 and 1 < num_runs == len(np.unique(labels))
 
 
 def class_order(names: Sequence[str]) -> list[str]:
-    """Return the labels sorted, by value where all are whole numbers."""
+    """Return the labels sorted, by value if all are integers."""
     if all(re.fullmatch("-?[0-9]{1,18}", name) for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)

@@ -1,6 +1,6 @@
 """weibo_senti_100k: 119,988 posts of Sina Weibo, `label,review`, 0 negative and 1 positive, sorted by label.
 
-The posts were labelled by the emoticons in them, which still stand there: `--strip-emoticons` prepares the honest task.
+The posts were labelled by their emoticons, which are still in the texts: `--strip-emoticons` prepares the honest task.
 
 Source: github.com/SophonPlus/ChineseNlpCorpus, datasets/weibo_senti_100k.
 """

@@ -204,15 +204,15 @@ def spoil(key, value, member="data_batch_2"):
         (spoil(b"labels", [0, 1, 2, 0, 1, -1]), "the label -1"),
         (spoil(b"labels", [0, 1, 2, 0, 1, True]), "the label True"),
         (spoil(b"labels", [0, 1]), "6 images, but 2 labels"),
-        (spoil(b"labels", None), "no list 'labels'"),
+        (spoil(b"labels", None), "no 'labels' list"),
         (spoil(b"filenames", [b"a"]), "6 images, but 1 file names"),
         (spoil(b"data", np.zeros((6, 3072), np.float32)), "float32"),
         (spoil(b"data", np.zeros((6, 3071), np.uint8)), "3071"),
         (spoil(b"data", np.zeros((0, 3072), np.uint8)), "no images"),
-        (spoil(b"data", [1, 2]), "no array 'data'"),
+        (spoil(b"data", [1, 2]), "no 'data' array"),
         (spoil(b"label_names", [b"a", b"../b", b"c"], "batches.meta"), "class name '../b'"),
         (spoil(b"label_names", [b"a", b"A", b"c"], "batches.meta"), "occurs twice"),
-        (spoil(b"label_names", None, "batches.meta"), "no list 'label_names'"),
+        (spoil(b"label_names", None, "batches.meta"), "no 'label_names' list"),
     ],
 )
 def test_wrong_content_is_said_and_leaves_nothing(tmp_path, change, reason):
@@ -249,7 +249,7 @@ def test_a_malicious_batch_is_refused_and_not_run(folder, tmp_path):
 
 def test_a_missing_batch_is_named(folder):
     (folder / "data_batch_3").unlink()
-    with pytest.raises(DataError, match="not complete: data_batch_3 missing") as caught:
+    with pytest.raises(DataError, match="incomplete: data_batch_3 missing") as caught:
         Cifar10Importer(Cifar10Options()).locate(folder)
     assert len(caught.value.lines()) <= 6
 
@@ -261,7 +261,7 @@ def test_the_binary_version_is_recognised(tmp_path):
     assert caught.value.details == (
         "looked for: data_batch_1 .. data_batch_5, test_batch, batches.meta; found: data_batch_1.bin",
     )
-    assert caught.value.hint.startswith('this is the binary version; take the "python version" archive')
+    assert caught.value.hint.startswith('this is the binary version; download the "python version" archive')
 
 
 def test_missing_source_is_named(tmp_path):

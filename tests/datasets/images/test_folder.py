@@ -148,7 +148,7 @@ def test_split_folders_become_splits(tmp_path, folders, splits):
     assert list(card.counts) == splits == list(open_images(tmp_path / "out").splits())
     total = sum(card.num_items(split) for split in splits)
     assert total == 10 * len(folders)
-    has_note = any("taken as test" in warning for warning in card.warnings)
+    has_note = any("used as the test split" in warning for warning in card.warnings)
     assert has_note == ("validation" in folders)
 
 
@@ -164,8 +164,8 @@ def test_empty_and_single_classes_are_noted(source, tmp_path):
     fill(source / "zebra", 1, seed=5)
     card = prepare(source, tmp_path / "out")
     assert card.classes == ("dog", "zebra", "橘 猫") and card.counts["test"]["zebra"] == 0
-    assert "the class 'empty' has no images: left out" in card.warnings
-    assert "the class 'zebra' has a single image: it is in train alone" in card.warnings
+    assert "the class 'empty' has no images: skipped" in card.warnings
+    assert "the class 'zebra' has a single image: it is in train only" in card.warnings
 
 
 def test_a_class_of_the_test_split_alone_is_an_error(tmp_path):

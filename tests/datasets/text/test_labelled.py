@@ -87,8 +87,8 @@ def test_the_rows_that_are_left_out_make_up_the_difference(tmp_path):
     everything = "".join((tmp_path / "out" / f"{split}.jsonl").read_text("utf-8") for split in SPLITS)
     assert "both" not in everything
     said = "\n".join(card.warnings)
-    assert "1 texts have several labels: all their 3 rows were left out, for instance 'both'" in said
-    assert "2 rows repeat a text before them" in said
+    assert "1 texts have several labels: all their 3 rows were removed, for example 'both'" in said
+    assert "2 rows duplicate an earlier text" in said
     assert "skipped line 128: no text" in said and "skipped line 129: 1 columns, not 2" in said
     assert len(set(card.warnings)) == len(card.warnings)
 
@@ -222,7 +222,7 @@ def test_classes_of_numbers_are_sorted_by_value_and_small_ones_told(tmp_path):
     card, _ = prepare(write_csv(tmp_path / "a.csv", rows), tmp_path / "out")
     assert card.classes == ("1", "2", "5", "10")
     assert card.counts["train"]["5"] == 1
-    assert "classes with a single text, which is in train alone: 5 (1 of 4)" in card.warnings
+    assert "classes with a single text, which is in train only: 5 (1 of 4)" in card.warnings
 
 
 def test_a_class_that_loses_all_its_texts_is_no_class(tmp_path):
@@ -276,7 +276,7 @@ def test_a_column_of_texts_taken_for_labels_is_refused(tmp_path, monkeypatch):
 
 
 def test_rare_tokens_alone_make_no_vocabulary(tmp_path):
-    with pytest.raises(DataError, match="no token stands 99 times"):
+    with pytest.raises(DataError, match="no token occurs 99 times"):
         prepare(write_csv(tmp_path / "a.csv", make_rows(20)), tmp_path / "out", min_count=99)
 
 
@@ -305,7 +305,7 @@ def test_weibo_names_its_classes_and_takes_no_other_label(tmp_path):
     source = write_csv(tmp_path / "weibo.csv", [*make_rows(40), ("2", "anders")])
     card, _ = prepare(source, tmp_path / "out", weibo_importer)
     assert card.classes == ("negative", "positive") and card.name == "weibo"
-    assert "skipped line 42: the label '2' is none of 0, 1" in card.warnings
+    assert "skipped line 42: the label '2' is not one of 0, 1" in card.warnings
 
 
 @pytest.mark.slow
