@@ -1,1 +1,1 @@
-"""Metrics over all samples."""
+"""Metrics computed over all samples of a split."""

@@ -1,4 +1,4 @@
-"""Figures of single-label classification over all samples of a split: numpy only, scikit-learn for the curves."""
+"""Metrics of single-label classification over all samples of a split: numpy only, scikit-learn for the curves."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dlcli.core.files import finite
 
 TOP_K = 5
 NUM_BINS = 15
-"""Bins of the calibration error, as Guo et al. 2017 (arXiv:1706.04599) take them."""
+"""Bins of the calibration error, as in Guo et al. 2017 (arXiv:1706.04599)."""
 MAX_POINTS = 200
-"""Points a stored curve; with very many classes fewer, so that a report stays a few megabytes."""
+"""Maximum points per stored curve; fewer with very many classes, so that a report stays within a few megabytes."""
 NO_CLASS = -1
-"""What is predicted where the logits are not numbers: no class, so always wrong."""
+"""The prediction for samples whose logits are not finite: no class, hence always wrong."""
 
 
 class Mistake(NamedTuple):
-    """A sample that was put into the wrong class.
+    """A misclassified sample.
 
     Attributes:
-        index: its place in the order in which samples came in.
+        index: its position in the order in which samples were added.
         label, predicted: class indices.
         confidence: probability of the predicted class.
-        loss: cross-entropy, nats.
+        loss: cross-entropy in nats.
     """
 
-    index: int  # type: ignore[assignment]  # a tuple's own `index` is a method that nobody needs here
+    index: int  # type: ignore[assignment]  # shadows the method tuple.index, which is not needed here
     label: int
     predicted: int
     confidence: float
@@ -39,7 +39,7 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scores:
-    """What follows from all samples; N samples, C classes."""
+    """Per-sample results; N samples, C classes."""
 
     labels: np.ndarray  # (N,) int64
     predicted: np.ndarray  # (N,) int64, NO_CLASS where invalid
@@ -50,12 +50,12 @@ class _Scores:
 
 
 class ClassificationMetric:
-    """Gathers logits and labels, and tells how good they are.
+    """Collects logits and labels, and computes their metrics.
 
-    Every figure is over all samples, never a mean of batch means, so the split into batches changes nothing. A sample
-    whose logits hold NaN or plus infinity counts as wrong, and makes the loss NaN.
+    Every metric is over all samples, never a mean of batch means, so the batch size does not matter. A sample whose
+    logits contain NaN or plus infinity counts as wrong, and makes the loss NaN.
 
-    Memory: 4 bytes a logit (10,000 samples of 1,000 classes: 40 MB).
+    Memory: 4 bytes per logit (10,000 samples of 1,000 classes: 40 MB).
 
     Args:
         num_classes: C, at least 2.
@@ -67,14 +67,14 @@ class ClassificationMetric:
         self._labels: list[np.ndarray] = []
 
     def update(self, logits: np.ndarray, labels: np.ndarray) -> None:
-        """Take in a batch.
+        """Add a batch.
 
         Args:
             logits: (N, C) real numbers.
             labels: (N,) integers in [0, C).
 
         Raises:
-            ValueError: shapes do not fit or a label is out of range.
+            ValueError: the shapes do not match, or a label is out of range.
         """
         if logits.shape != (len(labels), self.num_classes) or labels.ndim != 1:
             raise ValueError(f"logits {logits.shape} and labels {labels.shape} for {self.num_classes} classes")
@@ -85,39 +85,42 @@ class ClassificationMetric:
         self._labels.append(labels)
 
     def merge(self, other: ClassificationMetric) -> None:
-        """Take in all samples of another metric, after one's own.
+        """Append all samples of another metric.
 
         Raises:
-            ValueError: the other has another number of classes.
+            ValueError: the metrics differ in their number of classes.
         """
         if other.num_classes != self.num_classes:
-            raise ValueError(f"{other.num_classes} classes cannot join {self.num_classes}")
+            raise ValueError(f"cannot merge a metric of {other.num_classes} classes into one of {self.num_classes}")
         self._logits += other._logits
         self._labels += other._labels
 
     def compute(self) -> dict[str, float]:
         """Return `loss` (mean cross-entropy, nats), `accuracy`, and with more than 5 classes `top5`.
 
-        `top5` is the part of samples whose label is among the five largest logits (of equal ones the first). Without
-        samples all are NaN.
+        `top5` is the fraction of samples whose label is among the five largest logits (the first among equal ones).
+        Without samples all are NaN.
         """
         return self._headline(self._scores())
 
     def report(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return everything about the samples as JSON values; what is undefined is None.
+        """Return the full report on all samples as JSON values; undefined values are None.
 
-        - `metrics`: as `compute`, and balanced accuracy, macro and weighted averages, calibration error;
-        - `per_class`: precision, recall, F1, support, number predicted, average precision and ROC AUC (one against the
-          rest). A class without samples has no recall and no F1 and does not count in macro averages and in balanced
-          accuracy; a class that is never predicted has precision 0;
-        - `confusion`: (C, C) counts, rows true, columns predicted; invalid samples stand in no column;
+        - `metrics`: those of `compute`, balanced accuracy, macro and weighted averages, calibration error;
+        - `per_class`: precision, recall, F1, support, number predicted, average precision and ROC AUC (one-vs-rest). A
+          class without samples has no recall and no F1, and is excluded from macro averages and balanced accuracy; a
+          class that is never predicted has precision 0;
+        - `confusion`: (C, C) counts, rows true, columns predicted; invalid samples are in no column;
         - `calibration`: 15 bins of equal width;
-        - `curves`: `pr` (recall, precision, area) and `roc` (fpr, tpr, area), one a class, at most 200 points each,
-          None where undefined;
-        - `num_samples`, `num_invalid` (logits that are not numbers).
+        - `curves`: `pr` (recall, precision, area) and `roc` (fpr, tpr, area), one per class, at most 200 points each,
+          None if undefined;
+        - `num_samples`, `num_invalid` (samples whose logits are not finite).
+
+        Args:
+            class_names: C names.
 
         Raises:
-            ValueError: there is not one name for each class.
+            ValueError: there are not exactly C names.
         """
         if len(class_names) != self.num_classes:
             raise ValueError(f"{len(class_names)} names for {self.num_classes} classes")
@@ -144,7 +147,7 @@ class ClassificationMetric:
         return {name: finite(value) for name, value in everything.items()}
 
     def worst(self, k: int) -> list[Mistake]:
-        """Return the `k` most confident mistakes, the largest loss first; invalid samples are not among them."""
+        """Return the `k` mistakes of largest loss, in descending order; invalid samples are excluded."""
         scores = self._scores()
         wrong = np.flatnonzero(scores.is_valid & (scores.predicted != scores.labels))
         order = wrong[np.argsort(-scores.losses[wrong], kind="stable")[:k]]
@@ -162,7 +165,7 @@ class ClassificationMetric:
     def _scores(self) -> _Scores:
         labels = np.concatenate([np.empty(0, np.int64), *self._labels])
         logits = np.concatenate([np.empty((0, self.num_classes), np.float32), *self._logits]).astype(np.float64)
-        # The largest logit is NaN where any is; minus infinity is a probability of 0 and allowed.
+        # max() propagates NaN; minus infinity means a probability of 0 and is allowed.
         largest = logits.max(axis=1, initial=-np.inf)
         is_valid = np.isfinite(largest)
         logits[~is_valid] = np.nan
@@ -217,7 +220,7 @@ def _per_class(confusion: np.ndarray, support: np.ndarray) -> list[dict[str, Any
 
 
 def _averages(per_class: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return macro and weighted averages over the classes that have samples."""
+    """Return the macro and weighted averages over the classes that have samples."""
     present = [row for row in per_class if row["support"]]
     if not present:
         return {}
@@ -238,10 +241,10 @@ def _averages(per_class: Sequence[dict[str, Any]]) -> dict[str, float]:
 def _one_against_rest(
     scores: _Scores, index: int, max_points: int, curves: dict[str, list[Any]]
 ) -> dict[str, float | None]:
-    """Return average precision and ROC AUC of a class, and append its two curves; None where undefined."""
+    """Return average precision and ROC AUC of a class, and append its two curves; undefined values are None."""
     from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
-    # Invalid samples have no score: they rank last, below every probability.
+    # Invalid samples have no score, so they rank last, below every probability.
     scored = np.where(scores.is_valid, np.exp(scores.log_probs[:, index]), -1.0)
     truth = scores.labels == index
     area_pr, area_roc = None, None
@@ -262,7 +265,7 @@ def _one_against_rest(
 
 
 def _thin(x: np.ndarray, y: np.ndarray, max_points: int) -> np.ndarray:
-    """Return indices of at most `max_points` points, evenly along the curve's length, both ends kept."""
+    """Return the indices of at most `max_points` points, evenly spaced along the curve, including both ends."""
     if len(x) <= max_points:
         return np.arange(len(x))
     travelled = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
@@ -275,7 +278,7 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def _calibration(scores: _Scores) -> dict[str, Any]:
-    """Return the expected calibration error and its bins; invalid samples have no confidence and are left out.
+    """Return the expected calibration error and its bins; invalid samples have no confidence and are excluded.
 
     Source: Guo et al. 2017, arXiv:1706.04599.
     """
@@ -284,7 +287,7 @@ def _calibration(scores: _Scores) -> dict[str, Any]:
         return {"error": None, "bins": []}
     confidence = np.exp(scores.log_probs[scores.is_valid, predicted])
     is_right = predicted == scores.labels[scores.is_valid]
-    # Bins are open at the left and closed at the right, as in the paper.
+    # Bins are open on the left and closed on the right, as in the paper.
     which = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
     counts = np.bincount(which, minlength=NUM_BINS)
     confident = np.bincount(which, weights=confidence, minlength=NUM_BINS)

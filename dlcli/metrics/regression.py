@@ -1,4 +1,4 @@
-"""Figures of regression over all samples of a split: numpy only."""
+"""Metrics of regression over all samples of a split: numpy only."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 MAX_POINTS = 2000
-"""Points that a report keeps for its pictures."""
+"""Maximum points stored in a report for its pictures."""
 
 LOWER_IS_BETTER = ("loss", "rmse", "mae", "mape", "median_error", "max_error")
 
 DELTA = 1.0
-"""Where smooth-l1 and huber turn from a parabola into a line, in standard deviations: torch's own, for which both are
-the same."""
+"""Where smooth-l1 and huber change from quadratic to linear, in standard deviations: torch's default, at which the two
+are equal."""
 
 
 def mean_loss(errors: np.ndarray, kind: str) -> float:
-    """Return the mean loss of standardised errors, as training has it.
+    """Return the mean loss of standardised errors, as computed in training.
 
     Args:
         errors: (N,) in standard deviations of the target.
@@ -33,13 +33,13 @@ def mean_loss(errors: np.ndarray, kind: str) -> float:
 
 
 class RegressionMetric:
-    """Gathers predictions and targets, and tells how far they lie apart.
+    """Collects predictions and targets, and computes their metrics.
 
-    Every figure is over all samples, so the split into batches changes nothing.
+    Every metric is over all samples, so the batch size does not matter.
 
     Args:
-        std: of the target in the training part: the unit of the loss.
-        loss: as of `mean_loss`.
+        std: standard deviation of the target in the training split, the unit of the loss.
+        loss: kind of loss, as in `mean_loss`.
     """
 
     def __init__(self, std: float = 1.0, loss: str = "mse") -> None:
@@ -49,10 +49,10 @@ class RegressionMetric:
         self._targets: list[np.ndarray] = []
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
-        """Take in a batch of (N,) predictions and (N,) targets in the same units.
+        """Add a batch of (N,) predictions and (N,) targets in the same units.
 
         Raises:
-            ValueError: the shapes do not fit.
+            ValueError: the shapes do not match.
         """
         if predictions.shape != targets.shape or targets.ndim != 1:
             raise ValueError(f"predictions {predictions.shape} and targets {targets.shape}")
@@ -60,15 +60,15 @@ class RegressionMetric:
         self._targets.append(targets.astype(np.float64))
 
     def merge(self, other: RegressionMetric) -> None:
-        """Take in all samples of another metric, after one's own."""
+        """Append all samples of another metric."""
         self._predictions += other._predictions
         self._targets += other._targets
 
     def compute(self) -> dict[str, float]:
-        """Return `loss`, `rmse`, `mae`, `r2` and `mape`; NaN where undefined.
+        """Return `loss`, `rmse`, `mae`, `r2` and `mape`; NaN if undefined.
 
-        `r2` is 1 less the squared error as a part of the targets' own variance: 0 is as good as their mean. `mape` is
-        the mean of |error| / |target|, as a fraction, over targets that are not zero.
+        `r2` is 1 minus the ratio of the squared error to the variance of the targets: 0 is as good as predicting their
+        mean. `mape` is the mean of |error| / |target|, as a fraction, over nonzero targets.
         """
         predictions, targets = self._all()
         if not len(targets):
@@ -86,10 +86,10 @@ class RegressionMetric:
         }
 
     def report(self) -> dict[str, Any]:
-        """Return everything about the samples as JSON values.
+        """Return the full report on all samples as JSON values.
 
-        `metrics` are those of `compute`, the median and the largest |error|, and the mean error, which says whether
-        answers are too high. `points` are up to 2,000 samples, evenly taken, for the pictures.
+        `metrics` are those of `compute`, the median and the largest |error|, and the mean error, which is positive if
+        predictions are too high. `points` are at most 2,000 evenly spaced samples, for the pictures.
         """
         predictions, targets = self._all()
         metrics = self.compute()
@@ -107,7 +107,7 @@ class RegressionMetric:
         }
 
     def worst(self, k: int) -> list[dict[str, float]]:
-        """Return the `k` samples of largest |error|: `index` in the order of arrival, `target`, `prediction`."""
+        """Return the `k` samples of largest |error|: `index` in the order added, `target` and `prediction`."""
         predictions, targets = self._all()
         order = np.argsort(-np.abs(predictions - targets), kind="stable")[:k]
         return [

@@ -1,1 +1,1 @@
-"""Networks: plain modules with plain arguments."""
+"""Networks: plain modules with plain arguments, built without a config."""

@@ -1,4 +1,4 @@
-"""What a network can tell of its training: a layer that is taken from the images, parameters that are soon learned."""
+"""Protocols of networks with special training: a layer computed from the images, parameters that are frozen early."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 FIT_IMAGES = 5_000
-"""Images of 32 pixels that such a layer is computed from (arXiv:2404.00498, section 3.2); of larger ones fewer, with as
-many pixels together."""
+"""How many 32-pixel images such a layer is computed from (arXiv:2404.00498, section 3.2); fewer larger ones, with the
+same total number of pixels."""
 
 
 @runtime_checkable
 class FitsToImages(Protocol):
-    """A network with a layer that is computed from images, not learned by gradients."""
+    """A network with a layer that is computed from images instead of learned by gradients."""
 
     def fit_to(self, images: Tensor) -> None:
-        """Compute the layer from normalised (N, C, H, W) training images; the weights are part of the state dict."""
+        """Compute the layer from training images; its weights are part of the state dict.
+
+        Args:
+            images: (N, C, H, W) float, normalised.
+        """
         ...
 
 
 @runtime_checkable
 class LearnsEarly(Protocol):
-    """A network some of whose parameters are trained in the first part of a training only, which spares time after."""
+    """A network that trains some of its parameters only at the beginning, which saves time afterwards."""
 
     def learned_early(self) -> Iterable[tuple[Tensor, float]]:
-        """Return each such parameter, and the part of the training, in (0, 1), after which it stands still."""
+        """Return each such parameter, with the fraction of the training, in (0, 1), after which it is frozen."""
         ...
 
 
 def fit_count(height: int, width: int) -> int:
-    """Return how many images of this size a layer is computed from: at least 1."""
+    """Return from how many images of this size (in pixels) a layer is computed: 1 to 5,000."""
     return max(1, min(FIT_IMAGES, FIT_IMAGES * 32 * 32 // (height * width)))

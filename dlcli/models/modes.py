@@ -1,4 +1,4 @@
-"""The mode of a network: training or evaluation."""
+"""Switching a network between training and evaluation mode."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model into evaluation mode, and each module back into its former mode afterwards, also on an error.
+    """Put the model into evaluation mode within the block; restore each module's mode afterwards, even on an error.
 
-    Modules may differ in mode, as in a network whose backbone is frozen, so `model.train(mode)` would not restore them.
+    Modules may differ in mode, as when the backbone is frozen, so `model.train(mode)` would not restore them.
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()

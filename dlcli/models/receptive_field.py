@@ -1,7 +1,7 @@
-"""How much of an image one unit of the last map sees, measured by gradient.
+"""The receptive field: how much of an image one unit of the last feature map sees, measured by gradient.
 
-Luo et al. 2016, arXiv:1701.04128, trace it so; there with the true weights, which tells how much each pixel matters.
-Here the question is which pixels can matter at all, so whatever could hide one is taken out first.
+Luo et al. 2016, arXiv:1701.04128, trace it in the same way, but with the true weights, which shows how much each pixel
+matters. Here the question is which pixels can matter at all, so anything that could hide one is removed first.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import torch
 from torch import Tensor, nn
 
 _BRIGHT = 255.0
-"""A value that stays positive when a network takes off the mean of its pixels first, so that no ReLU cuts it off."""
+"""A value that stays positive after a network subtracts the mean of its pixels, so that no ReLU zeroes it."""
 
 _PASSED_MODULES = tuple(
     f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "dropout", "instancenorm", "normalization")
 )
-"""Where torch keeps what works on each unit alone, or on all by their statistics."""
+"""torch's modules of elementwise and normalising layers."""
 
 _ADAPTIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
 def measure_receptive_field(model: nn.Module, images: Tensor) -> int | None:
-    """Return the side in pixels of the square that the middle unit of the last map sees.
+    """Return the side, in pixels, of the square that the middle unit of the last feature map sees.
 
-    The last map is the last output of a layer with more than one pixel, before any adaptive pooling.
+    The last feature map is the last layer output of more than one pixel, before any adaptive pooling.
 
     Args:
-        model: stays as it is.
+        model: is not changed.
         images: (1, C, H, W); only the shape matters.
 
     Returns:
-        The side, or None where it reaches the border of the image (the whole input, or cut off by it), where there is
-        no such map, and for networks with attention.
+        The side, or None if the square reaches the border of the image (it covers the input or is cut off by it), if
+        there is no such map, and for networks with attention.
     """
     if any("Attention" in type(module).__name__ for module in model.modules()):
         return None
@@ -63,12 +63,13 @@ def _interior_extent(is_seen: Tensor) -> int | None:
 
 
 def _transparent_copy(model: nn.Module) -> nn.Module:
-    """Return a copy through which every path from pixel to unit shows in the gradient.
+    """Return a copy in which every path from pixel to unit contributes to the gradient.
 
-    Weights are positive constants, lest two paths cancel out; max-pools, which pass a gradient to one pixel of their
-    window, are average pools; norms and activations, which mix in the whole map or cut off negative values, are gone.
+    Weights are positive constants, so that no two paths cancel out; max-pools, which pass the gradient to one pixel of
+    their window, become average pools; norms and activations, which mix the whole map or zero negative values, become
+    identities.
     """
-    # Each parameter is one number seen in its shape, so that the copy takes no memory.
+    # Each parameter is one number expanded to its shape, so the copy takes no memory.
     memo: dict[int, Any] = {id(parameter): _constant(parameter) for parameter in model.parameters()}
     probe = copy.deepcopy(model, memo).eval()
     for name, module in list(probe.named_modules()):
@@ -81,7 +82,7 @@ def _transparent_copy(model: nn.Module) -> nn.Module:
 
 
 def _constant(parameter: Tensor) -> nn.Parameter:
-    # Weights average over their inputs, which keeps the numbers near one; biases (1-D) are nought.
+    # Weights average over their inputs, which keeps values near one; biases (1-D) are zero.
     value = parameter.shape[0] / parameter.numel() if parameter.ndim > 1 else 0.0
     number = torch.full_like(parameter.detach().flatten()[:1], value, dtype=torch.float32).squeeze()
     return nn.Parameter(number.expand(parameter.shape), requires_grad=False)
@@ -94,7 +95,7 @@ def _leaves(model: nn.Module) -> Iterator[nn.Module]:
 def _trace(module: nn.Module, output: Any, maps: list[Tensor]) -> None:
     if isinstance(output, Tensor) and output.ndim == 4 and output.requires_grad:
         if isinstance(module, nn.Conv2d):
-            # After a hundred layers the share of a pixel at the border is under the least float32: count, not weigh.
+            # After a hundred layers a border pixel's share underflows float32, so count paths instead of weighting.
             output.register_hook(lambda gradient: gradient.ne(0).to(gradient))  # type: ignore[no-untyped-call]
         if not isinstance(module, _ADAPTIVE) and min(output.shape[-2:]) > 1:
             maps.append(output)

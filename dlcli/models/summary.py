@@ -1,4 +1,4 @@
-"""What a network is made of and what it costs: layers, parameters, multiply-adds, receptive field."""
+"""Summary of a network: layers, parameters, multiply-adds, receptive field."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class LayerSummary:
     """One layer.
 
     Attributes:
-        name: dotted, as `named_modules` has it.
-        kind: the class.
-        output_shape: of one item, without the batch axis; () where the layer returns no tensor.
-        parameters: its own, those that an earlier layer shares with it not counted again.
+        name: dotted, as in `named_modules`.
+        kind: name of its class.
+        output_shape: of one item, without the batch axis; () if the layer returns no tensor.
+        parameters: number of its parameters, except those shared with an earlier layer.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Summary:
     """A network.
 
     Attributes:
-        layers: in the order in which they are called; one that is called twice stands where it was first.
-        parameters, trainable: all parameters, and those that get gradients.
-        multiply_adds: of one item; a multiplication with the addition after it counts once.
+        layers: in calling order; a layer that is called twice is listed at its first call.
+        parameters, trainable: number of all parameters, and of those that get gradients.
+        multiply_adds: per item; a multiplication and the addition after it count as one.
         parameter_bytes: memory of the parameters.
-        receptive_field: side in input pixels of what one unit of the last map sees; None where that is the whole
-            input, or the network attends to all of it.
+        receptive_field: side in input pixels of what one unit of the last map sees; None if that is the whole input,
+            or if the network attends to all of it.
     """
 
     layers: tuple[LayerSummary, ...]
@@ -56,16 +56,17 @@ class Summary:
 
 
 def summarise(model: nn.Module, *inputs: Tensor) -> Summary:
-    """Return what the network is made of; its mode, weights, gradients and the random generator stay as they are.
+    """Return the summary of a network; mode, weights, gradients and random generator are left unchanged.
 
     Args:
-        model: takes the inputs in their order.
-        inputs: (N, ...) each, of which the first item is used; the receptive field is that of a single image.
+        model: takes the inputs in this order.
+        inputs: (N, ...) each; only the first item is used. The receptive field is measured for a single (N, C, H, W)
+            input only.
     """
     items = [tensor[:1] for tensor in inputs]
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops})
     layers: dict[str, LayerSummary] = {}
-    # The fused attention kernels are not in the counter's table; the plain ones are made of products that are.
+    # The counter does not know the fused attention kernels; the plain ones consist of products that it counts.
     with (
         evaluating(model),
         torch.random.fork_rng(devices=[]),
@@ -87,7 +88,7 @@ def summarise(model: nn.Module, *inputs: Tensor) -> Summary:
 
 
 def common_prefix(names: Sequence[str]) -> str:
-    """Return the first parts, with their dot, that all of a model's layers have (a wrapper's name for its network)."""
+    """Return the dotted prefix, with its final dot, that all layer names share (a wrapper's name for its network)."""
     prefix = ""
     while True:
         heads = {name[len(prefix) :].partition(".")[0] for name in names if len(name) > len(prefix)}
@@ -102,7 +103,7 @@ def _recurrent_flops(
     """Return the operations of one direction of an LSTM layer, whose fused kernel the counter does not know.
 
     Args:
-        input_shape: the sequence's, its last axis the features; a product with all weights is taken at each place.
+        input_shape: (..., features), the shape of the sequence; every position is multiplied by all weights.
         input_weights, hidden_weights: shapes of the matrices.
     """
     return 2 * math.prod(input_shape[:-1]) * (math.prod(input_weights) + math.prod(hidden_weights))
@@ -121,7 +122,7 @@ def _without_fast_attention() -> Iterator[None]:
 
 @contextmanager
 def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[None]:
-    """Fill `layers` during a forward pass, by name."""
+    """Within the block, record each layer that is called in `layers`, by name."""
     counted: set[int] = set()
 
     def record(name: str, module: nn.Module, output: Any) -> None:
@@ -141,9 +142,9 @@ def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[No
 
 
 def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield leaves, and modules that hold parameters beside their children (ViT's class token).
+    """Yield leaves, and modules with parameters besides their children's (ViT's class token).
 
-    The whole model is no leaf for being called after its attention.
+    The whole model is descended into even if its class name contains "Attention".
     """
     is_leaf = (name != "" and _is_attention(model)) or not any(True for _ in model.children())
     if is_leaf or any(True for _ in model.parameters(recurse=False)):

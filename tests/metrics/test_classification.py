@@ -209,7 +209,7 @@ def test_misuse_is_an_error() -> None:
     ]:
         with pytest.raises(ValueError, match="classes"):
             metric.update(logits, labels)
-    with pytest.raises(ValueError, match="cannot join"):
+    with pytest.raises(ValueError, match="cannot merge"):
         metric.merge(ClassificationMetric(4))
     with pytest.raises(ValueError, match="names"):
         metric.report(["a"])

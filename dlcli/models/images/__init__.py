@@ -1,1 +1,1 @@
-"""Networks of images."""
+"""Networks for images."""

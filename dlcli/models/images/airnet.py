@@ -1,13 +1,14 @@
 """A network for small photos that learns in seconds: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", arXiv:2404.00498.
 
-The first layer is no parameter: its filters are the eigenvectors of the 2x2 patches of the training images, scaled to
-give independent outputs of variance one, and their negatives. Convolutions begin as identities on their first channels,
-batch norms have no scale of their own and forget quickly, and the logits begin small. What differs from
-github.com/KellerJordan/cifar10-airbench: the widths follow one number; the first layer's bias is trained for a third
-of the epochs (there for three), and a ReLU follows it (there a GELU, which over its wide maps takes a tenth of a step
-and gains nothing: a filter and its negative together lose nothing); the norms' epsilon is torch's (there 1e-12, which
-the variances of at least 0.01 that occur do not tell from 1e-5); the last max-pool takes the whole map, which at 28 to
-32 pixels is its 3x3, so that larger images will do.
+The first layer is not learned: its filters are the eigenvectors of the 2x2 patches of the training images, scaled so
+that outputs are independent with variance one, and their negatives. Convolutions start as identities on their first
+channels, batch norms have no learned scale and a high momentum, and the logits start small.
+
+Differences from github.com/KellerJordan/cifar10-airbench: one number sets all widths; the first layer's bias is trained
+for a third of the epochs (there for three), and a ReLU follows it (there a GELU, which on these wide maps costs a tenth
+of a step and gains nothing, since a filter and its negative together lose no information); the norms use torch's
+epsilon (there 1e-12; with variances of at least 0.01 the difference from 1e-5 is negligible); the last max-pool covers
+the whole map, which at 28 to 32 pixels is 3x3 as there, so that larger images work too.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ PATCH = 2
 """Side of the first layer's filters (section 3.2 of the paper)."""
 
 WHITENING_EPS = 5e-4
-"""Added to the patches' variances before they are divided by (airbench94.py), so that noise is not blown up."""
+"""Added to the patches' variances before dividing by them (airbench94.py), so that noise is not amplified."""
 
 NORM_MOMENTUM = 0.4
-"""Share of the newest batch in the running statistics: 1 - 0.6 (airbench94.py). Short trainings have few batches."""
+"""Weight of the newest batch in the running statistics: 1 - 0.6 (airbench94.py). Short trainings have few batches."""
 
 BIAS_UNTIL = 1 / 3
-"""Part of the training in which the first layer's bias is trained. After it no gradient goes through the widest maps:
-the same accuracy in a tenth less time (docs/log.md)."""
+"""Fraction of the training during which the first layer's bias is trained. Afterwards no gradient passes through the
+widest maps: the same accuracy in a tenth less time (docs/log.md)."""
 
 HEAD_SCALE = 1 / 9
-"""Of the head's first weights, so that logits begin near zero (airbench94.py, where it is a factor on logits)."""
+"""Scale of the head's initial weights, so that logits start near zero (in airbench94.py, a factor on the logits)."""
 
 
 class AirNet(nn.Module):
     """Whitening, three blocks of two 3x3 convolutions with a max-pool in each, maximum over the map, head.
 
-    A new network whitens patches of independent pixels; `fit_to` takes the filters from real ones.
+    A new network whitens patches of independent pixels; `fit_to` computes the filters from real images.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images, to be told early that they are too small.
-        width: channels of the first block; the others have four times as many. The paper's is 64.
+        image_size: side of the images in pixels; only checked.
+        width: channels of the first block, a quarter of the others'; 64 in the paper.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
@@ -69,11 +70,11 @@ class AirNet(nn.Module):
             self.head.weight.mul_(HEAD_SCALE)
 
     def fit_to(self, images: Tensor) -> None:
-        """Take the first layer's filters from normalised (N, C, H, W) training images."""
+        """Compute the first layer's filters from normalised (N, C, H, W) training images."""
         self._set_filters(whitening_filters(images))
 
     def learned_early(self) -> Iterable[tuple[Tensor, float]]:
-        """Return the bias of the first layer."""
+        """Return the bias of the first layer, and the fraction of the training after which it is frozen."""
         assert self.whiten.bias is not None
         return [(self.whiten.bias, BIAS_UNTIL)]
 
@@ -93,13 +94,13 @@ def whitening_filters(images: Tensor, *, patch: int = PATCH, eps: float = WHITEN
     """Return filters whose outputs over the images' patches are uncorrelated, with a mean square of 1.
 
     Args:
-        images: (N, C, H, W), normalised: the patches' mean is taken as zero.
-        patch: side of the patches.
-        eps: added to each direction's mean square.
+        images: (N, C, H, W), normalised: the patches are assumed to have mean zero.
+        patch: side of the patches in pixels.
+        eps: added to the mean square of each direction.
 
     Returns:
-        (C * patch**2, C * patch**2) float32, one filter a row, laid out as (C, patch, patch); those of the weakest
-        directions first.
+        (C * patch**2, C * patch**2) float32, one filter per row, laid out as (C, patch, patch), weakest directions
+        first.
 
     Source: tysam-code/hlb-CIFAR10 and cifar10-airbench, `init_whiten`.
     """
@@ -127,7 +128,7 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 3x3 convolution whose first outputs are its inputs, as many as there are of both."""
+    """Return a 3x3 convolution whose first min(in, out) outputs equal its inputs."""
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     with torch.no_grad():
         nn.init.dirac_(conv.weight[:in_channels])
@@ -135,7 +136,7 @@ def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """Return a batch norm whose scale stays 1: a GELU and another norm follow, so it would only slow the filters."""
+    """Return a batch norm with a fixed scale of 1: a GELU and a norm follow, so a scale would only slow learning."""
     norm = nn.BatchNorm2d(channels, momentum=NORM_MOMENTUM)
     norm.weight.requires_grad_(False)
     return norm

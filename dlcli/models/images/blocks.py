@@ -1,4 +1,4 @@
-"""The layer that all networks here are made of, and how its weights begin."""
+"""The layer that all networks here consist of, and its initialisation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from torch import nn
 
 
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1) -> nn.Sequential:
-    """Return convolution, batch norm and ReLU; padded, so that only the stride shrinks the map.
+    """Return convolution, batch norm and ReLU, padded so that only the stride shrinks the map.
 
-    The convolution has no bias, since the norm subtracts it again (Ioffe & Szegedy 2015, arXiv:1502.03167, 3.2).
+    The convolution has no bias, since the norm would subtract it (Ioffe & Szegedy 2015, arXiv:1502.03167, 3.2).
+
+    Args:
+        in_channels, out_channels: of the convolution.
+        kernel_size: odd side of its filters.
+        stride: of the convolution, in both directions.
     """
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
@@ -18,10 +23,10 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, str
 
 
 def initialise(model: nn.Module) -> None:
-    """Draw the weights of all convolutions: normal, variance 2 / fan-in, so that activations keep their scale.
+    """Initialise all convolutions in place: normal weights of variance 2 / fan-in, which preserve the signal's scale.
 
-    With variance 2 / fan-out, as torchvision draws them, an untrained PeleeNet in eval mode gives logits of thousands:
-    its thin 1x1 convolutions have few outputs, and its norms no statistics yet to divide by.
+    With torchvision's variance of 2 / fan-out, an untrained PeleeNet in eval mode gives logits in the thousands: its
+    thin 1x1 convolutions have few outputs, and its norms have no statistics to divide by yet.
 
     Source: He et al. 2015, arXiv:1502.01852.
     """

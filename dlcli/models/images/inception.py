@@ -1,8 +1,8 @@
 """A small GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842.
 
-What differs: the nine modules of table 1 at half width; batch norm after each convolution, which makes the two
-auxiliary classifiers needless (Ioffe & Szegedy 2015, arXiv:1502.03167); for images of up to 64 pixels one 3x3
-convolution and one max-pool as the stem, where the paper's shrinks the map eight times before the first module.
+Differences from the paper: the nine modules of table 1 at half width; batch norm after each convolution, which makes
+the two auxiliary classifiers unnecessary (Ioffe & Szegedy 2015, arXiv:1502.03167); for images of up to 64 pixels a stem
+of one 3x3 convolution and one max-pool, where the paper's stem shrinks the map by a factor of eight.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ STAGE4 = (
 STAGE5 = ((128, 80, 160, 16, 64, 64), (192, 96, 192, 24, 64, 64))
 STEM_WIDTH = 96
 DROPOUT = 0.4
-"""What the paper drops before its head."""
+"""Dropout before the head, as in the paper."""
 
 
 class Inception(nn.Module):
     """A stem, nine inception modules in three stages, mean over the map, dropout, head.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; chooses the stem.
+        image_size: side of the images in pixels; chooses the stem.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
@@ -61,10 +61,10 @@ class Inception(nn.Module):
 
 
 class InceptionModule(nn.Module):
-    """Convolutions of 1x1, 3x3 and 5x5 and a max-pool side by side, each made thin by a 1x1 (figure 2b).
+    """Parallel 1x1, 3x3 and 5x5 convolutions and a max-pool, each reduced by a 1x1 convolution (figure 2b).
 
     Args:
-        in_channels: of the features that come in.
+        in_channels: of the input features.
         widths: one row of table 1.
     """
 
@@ -77,7 +77,7 @@ class InceptionModule(nn.Module):
         self.branch_pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv_norm_relu(in_channels, pooled, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the four branches' channels, height and width unchanged."""
+        """Return the concatenated channels of the four branches, (N, C', H, W) for (N, C, H, W)."""
         branches = (self.branch1, self.branch3, self.branch5, self.branch_pool)
         return torch.cat([branch(features) for branch in branches], dim=1)
 

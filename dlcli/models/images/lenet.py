@@ -1,11 +1,11 @@
 """Two networks for digits: LeNet-5 (LeCun et al. 1998, Proc. IEEE 86(11)) and a small modern one.
 
-LeNet differs from the paper's: ReLU for tanh, max-pools for trained subsampling, every map of the second convolution
-sees every map of the first, and a linear head for radial basis functions. With one channel, ten classes and 28 pixels
-that is the usual 61,706 parameters.
+LeNet differs from the paper: ReLU instead of tanh, max-pools instead of learned subsampling, full connections between
+the maps of the two convolutions, and a linear head instead of radial basis functions. With one channel, ten classes and
+28 pixels it has the usual 61,706 parameters.
 
-SmallCNN is VGG's pattern (arXiv:1409.1556), pairs of 3x3 convolutions between max-pools, with batch norm
-(arXiv:1502.03167) and a mean over the map (arXiv:1312.4400) in place of hidden layers.
+SmallCNN follows VGG's pattern (arXiv:1409.1556), pairs of 3x3 convolutions between max-pools, with batch norm
+(arXiv:1502.03167), and a mean over the map (arXiv:1312.4400) instead of hidden layers.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ MIN_DIGIT = 8
 """Side of scikit-learn's digits."""
 
 LENET_IMAGE = 28
-"""From this side on a 5x5 convolution without padding leaves enough of the map."""
+"""From this size on, a 5x5 convolution without padding leaves a large enough map."""
 
 LENET_MAP = 5
-"""Side of the last map, which the hidden layers are built for."""
+"""Side of the last map, the input size of the hidden layers."""
 
 
 class LeNet(nn.Module):
     """Two 5x5 convolutions with max-pools, two hidden layers, head.
 
-    Maps of images that are not 28 pixels are brought to 5x5 by averaging; at 28 they are 5x5 already.
+    At 28 pixels the last map is 5x5; at other sizes it is average-pooled to 5x5.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; under 28 the second convolution is padded.
+        image_size: side of the images in pixels; below 28 the second convolution is padded.
 
     Raises:
         ImageSizeError: the images are under 8 pixels.
@@ -63,13 +63,13 @@ class LeNet(nn.Module):
 
 
 class SmallCNN(nn.Module):
-    """Five 3x3 convolutions in three stages, mean over the map, dropout, head; for images from 8 pixels up.
+    """Five 3x3 convolutions in three stages, mean over the map, dropout, head; for images of at least 8 pixels.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images, to be told early that they are too small.
-        width: channels of the first stage, doubled in each that follows.
+        image_size: side of the images in pixels; only checked.
+        width: channels of the first stage, doubled in each following one.
         dropout: before the head.
 
     Raises:

@@ -1,8 +1,8 @@
 """MobileNet v1 at half width: Howard et al. 2017, arXiv:1704.04861.
 
-What differs: the stem has stride 1 for images of up to 64 pixels, so that 32 pixels end at 2x2 and not at one point.
-At width 1, 1000 classes and 224 pixels it is the paper's network: 4.2 M parameters, 569 M multiply-adds; at width 0.5,
-the default here, 1.3 M and 149 M.
+Differences from the paper: the stem has stride 1 for images of up to 64 pixels, so that 32 pixels end as a 2x2 map
+instead of a single pixel. At width 1, 1000 classes and 224 pixels it is the paper's network: 4.2 M parameters, 569 M
+multiply-adds; at width 0.5, the default here, 1.3 M and 149 M.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class MobileNet(nn.Module):
     """A stem and thirteen depthwise separable blocks, mean over the map, head.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; chooses the stem.
-        width: multiplies the channels of every layer (the paper's alpha).
+        image_size: side of the images in pixels; chooses the stem.
+        width: factor on the channels of every layer (the paper's alpha).
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
@@ -36,7 +36,7 @@ class MobileNet(nn.Module):
         self.layer2 = _stage(widths[0], widths[1], num_blocks=2)
         self.layer3 = _stage(widths[1], widths[2], num_blocks=2)
         self.layer4 = _stage(widths[2], widths[3], num_blocks=6)
-        # Table 1 gives stride 2 for both last blocks, but its map sizes allow it for the first alone.
+        # Table 1 gives stride 2 for both last blocks, but its map sizes allow it only for the first.
         self.layer5 = _stage(widths[3], widths[4], num_blocks=2)
         self.head = nn.Linear(widths[4], num_classes)
         initialise(self)
@@ -50,7 +50,7 @@ class MobileNet(nn.Module):
 
 
 def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    """Return a 3x3 filter for each channel, then a 1x1 convolution that mixes the channels (figure 3)."""
+    """Return a depthwise 3x3 convolution and a 1x1 convolution that mixes the channels (figure 3)."""
     depthwise = [
         nn.Conv2d(in_channels, in_channels, 3, stride, 1, groups=in_channels, bias=False),
         nn.BatchNorm2d(in_channels),

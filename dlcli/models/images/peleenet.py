@@ -1,7 +1,7 @@
 """PeleeNet: Wang, Li & Ling 2018, arXiv:1804.06882; official script github.com/Robert-JunWang/PeleeNet.
 
-What differs: images of up to 64 pixels get a stem of stride 1 with the same weights. At 1000 classes and 224 pixels it
-has the paper's 2.80 M parameters and 508 M multiply-adds.
+Differences from the paper: images of up to 64 pixels get a stem of stride 1 with weights of the same shapes. At 1000
+classes and 224 pixels the network has the paper's 2.80 M parameters and 508 M multiply-adds.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dlcli.models.images.blocks import conv_norm_relu, initialise
 from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 GROWTH = 32
-"""Channels that a dense layer adds, half of them from each of its two ways."""
+"""Channels that a dense layer adds, half of them from each of its two branches."""
 
 LAYERS = (3, 4, 8, 6)
-"""Dense layers a stage (table 1)."""
+"""Dense layers per stage (table 1)."""
 
 BOTTLENECKS = (1, 2, 4, 4)
-"""Width of a bottleneck in each stage, in units of half the growth: early, shallow maps need thin ones."""
+"""Bottleneck width of each stage, in units of half the growth: early maps of few channels need thin ones."""
 
 STEM_WIDTH = 32
 DROPOUT = 0.05
-"""Before the head, as in the official script."""
+"""Dropout before the head, as in the official script."""
 
 
 class PeleeNet(nn.Module):
     """A stem block and four stages of two-way dense layers, mean over the map, head.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; chooses the stem.
+        image_size: side of the images in pixels; chooses the stem.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
@@ -61,11 +61,11 @@ class PeleeNet(nn.Module):
 
 
 class StemBlock(nn.Module):
-    """A convolution, then a thin convolution beside a max-pool, mixed by a 1x1 (figure 2).
+    """A convolution, then a thin convolution parallel to a max-pool, mixed by a 1x1 convolution (figure 2).
 
     Args:
         in_channels: 1 or 3.
-        stride: 2 shrinks the map four times, as in the paper; 1 keeps its size.
+        stride: 2 shrinks the map by a factor of four, as in the paper; 1 preserves its size.
     """
 
     def __init__(self, in_channels: int, stride: int) -> None:
@@ -73,19 +73,19 @@ class StemBlock(nn.Module):
         self.first = conv_norm_relu(in_channels, STEM_WIDTH, 3, stride=stride)
         self.thin = conv_norm_relu(STEM_WIDTH, STEM_WIDTH // 2, 1)
         self.wide = conv_norm_relu(STEM_WIDTH // 2, STEM_WIDTH, 3, stride=stride)
-        # Rounded up, as the padded convolution beside it rounds on maps of odd size.
+        # ceil_mode: on maps of odd size, the padded convolution in parallel rounds up too.
         self.pool = nn.MaxPool2d(2, 2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, 1, 1)
         self.mix = conv_norm_relu(STEM_WIDTH * 2, STEM_WIDTH, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (N, 32, H / stride^2, W / stride^2) features."""
+        """Return (N, 32, H / stride^2, W / stride^2) features for (N, C, H, W) images."""
         features = self.first(images)
         mixed: Tensor = self.mix(torch.cat([self.pool(features), self.wide(self.thin(features))], dim=1))
         return mixed
 
 
 class DenseLayer(nn.Module):
-    """Adds the channels of two ways to its input: one 3x3 convolution, and two in a row (figure 1)."""
+    """Appends the channels of two branches to its input: one 3x3 convolution, and two in a row (figure 1)."""
 
     def __init__(self, in_channels: int, bottleneck: int) -> None:
         super().__init__()
@@ -97,12 +97,12 @@ class DenseLayer(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the input with 32 channels more."""
+        """Return the input with 32 more channels, (N, C + 32, H, W) for (N, C, H, W)."""
         return torch.cat([features, self.way1(features), self.way2(features)], dim=1)
 
 
 def _stage(in_channels: int, num_layers: int, bottleneck: int, *, is_last: bool) -> nn.Sequential:
-    """Return dense layers and a transition, which keeps all channels and, but for the last stage, halves the map."""
+    """Return dense layers and a transition, which keeps all channels and, except in the last stage, halves the map."""
     dense = [DenseLayer(in_channels + GROWTH * index, bottleneck) for index in range(num_layers)]
     width = in_channels + GROWTH * num_layers
     halving = [] if is_last else [nn.AvgPool2d(2)]

@@ -1,4 +1,4 @@
-"""Weights that know something already: torchvision's own, a local file of them, or another run's."""
+"""Pretrained weights: torchvision's, a local file's, or another run's."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from dlcli.models.images.small_stem import stem_name
 from dlcli.models.images.stem import head_name
 
 DEFAULT = "default"
-"""Asks for the weights that torchvision holds for the best."""
+"""Requests torchvision's default weights, the best it has."""
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-"""Side heads of GoogLeNet and Inception v3, which the networks are built without."""
+"""Auxiliary heads of GoogLeNet and Inception v3, which are not built here."""
 
 WRAPPED_IN = ("model", "state_dict")
-"""Under which names a file of more than weights holds them: dl's own and torchvision's references, timm's."""
+"""Keys of the weights in a checkpoint: of dl and torchvision's reference scripts, and of timm."""
 
 PREFIXES = ("module.", "network.")
-"""What stands before every name when a network was saved within another module: a parallel one, dl's `Normalised`."""
+"""Prefixes of all names if a network was saved inside another module: DistributedDataParallel, dl's `Normalised`."""
 
 BEST_OF_RUN = Path("checkpoints", "best.pt")
 
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
-"""torchvision's DenseNet files still say `norm.1.weight` for what is now `norm1.weight`."""
+"""torchvision's DenseNet files still use `norm.1.weight` for what is now `norm1.weight`."""
 
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the pixels of ImageNet's training images: what torchvision's weights were trained with."""
+"""Statistics of ImageNet's training pixels, with which torchvision's weights were trained."""
 
 HALVES = (0.5, 0.5, 0.5)
 """Mean and std of the two networks whose weights came from TensorFlow, which scales pixels to -1..1."""
@@ -50,8 +50,8 @@ def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[fl
     Their length is the number of channels: 1 or 3.
 
     Args:
-        name: the network's name.
-        source: as of `load_pretrained`.
+        name: name of the network.
+        source: as in `load_pretrained`.
 
     Raises:
         RunError: the file is missing, damaged or refused.
@@ -67,18 +67,18 @@ def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[fl
 
 
 def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -> None:
-    """Put pretrained weights into a classifier, in place.
+    """Load pretrained weights into a classifier, in place.
 
-    All names and shapes must fit, but for the head, which stays fresh where the number of classes differs, and the
-    first convolution: for one channel its filters are summed over RGB; where its kernel was changed for small images
-    it stays fresh. ViT's position embeddings are interpolated to the image size.
+    All names and shapes must match, with two exceptions. The head keeps its fresh weights if the number of classes
+    differs. The first convolution is summed over RGB for one channel, and keeps its fresh weights if its kernel was
+    changed for small images. ViT's position embeddings are interpolated to the image size.
 
     Args:
-        model: the network, fitted to its classes, channels and image size.
-        name: its name.
+        model: the network, adapted to its classes, channels and image size.
+        name: name of the network.
         source: "default" for torchvision's weights (from the cache of torch.hub, else downloaded), a file of weights,
             or the folder of a run.
-        image_size: side of the images.
+        image_size: side of the images in pixels.
 
     Raises:
         DataError: the weights cannot be downloaded.
@@ -105,16 +105,16 @@ def _path_of(name: str, source: str) -> Path:
 
 
 HINT = (
-    "--pretrained takes `default`, a run's folder, or a file of weights by name, "
+    "--pretrained takes `default`, a run's folder, or a file of named weights, "
     "as torch.save(model.state_dict(), FILE) writes it"
 )
 
 
 def _read(path: Path) -> dict[Any, Any]:
-    """Return what a file holds, on the CPU; nothing but tensors and plain values is unpickled."""
+    """Return the content of a file, on the CPU; only tensors and plain values are unpickled."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of the pickle's protocol; what it holds is judged below
+            warnings.simplefilter("ignore", UserWarning)  # about the pickle protocol; the content is checked below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file", hint=HINT) from None
@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[Any, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: damaged: {first_line(error)}", hint=HINT) from None
     if not isinstance(content, dict) or not content:
-        raise RunError(f"{path}: holds no weights by name", hint=HINT)
+        raise RunError(f"{path}: holds no named weights", hint=HINT)
     return content
 
 
@@ -135,7 +135,7 @@ def _weights_in(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 
 def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
-    """Return the tensors of a file by name, as the network itself names them.
+    """Return the tensors of a file by the network's own names, without wrappers and prefixes.
 
     Raises:
         RunError: the file is missing, damaged, refused, or holds something else.
@@ -148,7 +148,7 @@ def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
     for prefix in PREFIXES:
         inner = OrderedDict((key[len(prefix) :], value) for key, value in state.items() if key.startswith(prefix))
         state = inner or state
-    # MNASNet tells its two versions apart by what state_dict() notes beside the tensors.
+    # MNASNet distinguishes its two versions by the metadata that state_dict() stores as attributes.
     state.__dict__.update(vars(content) if isinstance(content, OrderedDict) else {})
     return state
 
@@ -180,11 +180,11 @@ def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_si
 def _fit_stem(state: OrderedDict[str, Tensor], key: str, shape: torch.Size) -> None:
     weight = state[key]
     if weight.ndim != 4 or weight.shape[0] != shape[0]:
-        return  # load_state_dict says how they differ
+        return  # load_state_dict reports how they differ
     if weight.shape[2:] != shape[2:]:
         del state[key]
     elif shape[1] == 1:
-        # A grey image is an RGB image of three equal channels: the sum answers as the network did.
+        # A grey image is an RGB image of three equal channels: summed filters give the same output.
         state[key] = weight.sum(dim=1, keepdim=True)
 
 
@@ -204,12 +204,12 @@ def _default_file(name: str) -> Path:
         )
     except (OSError, RuntimeError) as error:  # no network, a full disk; a wrong checksum
         raise DataError(
-            f"the weights of {name} cannot be fetched: {first_line(error)}",
+            f"the weights of {name} cannot be downloaded: {first_line(error)}",
             details=(f"looked for: {url}",),
-            hint=f"fetch {file_name} by hand and pass it with --pretrained FILE",
+            hint=f"download {file_name} by hand and pass it with --pretrained FILE",
         ) from None
     return path
 
 
 def _does_not_fit(path: Path, name: str, reason: str) -> RunError:
-    return RunError(f"{path}: does not fit {name}: {reason[:160]}", hint="take the file of the same network")
+    return RunError(f"{path}: does not fit {name}: {reason[:160]}", hint="pass weights of the same network")

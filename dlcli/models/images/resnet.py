@@ -1,10 +1,10 @@
 """An 18-layer residual net that is cheap on small images: He et al. 2015, arXiv:1512.03385.
 
-What differs from the paper's ResNet-18: a 3x3 stem of 32 channels without max-pool, and stride 2 in every stage, the
-first one too. A 32-pixel image so becomes 32 -> 16 -> 8 -> 4 -> 2: the usual CIFAR variant (stage one at full
-resolution) costs four times as much, 0.56 G multiply-adds against 0.14 G, for the same 11.2 M parameters. The last
-batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017, arXiv:1706.02677).
-Images above 64 pixels get a stride-2 stem, which makes the paper's overall stride of 32.
+Differences from the paper's ResNet-18: a 3x3 stem of 32 channels without max-pool, and stride 2 in every stage,
+including the first. The maps of a 32-pixel image thus shrink 32 -> 16 -> 8 -> 4 -> 2; the usual CIFAR variant (stage
+one at full resolution) costs four times as much, 0.56 G multiply-adds against 0.14 G, for the same 11.2 M parameters.
+The last batch norm of each block starts at zero, so that blocks start as identities (Goyal et al. 2017,
+arXiv:1706.02677). Images above 64 pixels get a stride-2 stem, for the paper's overall stride of 32.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class ResNet(nn.Module):
     """Stem, four stages of two basic blocks with stride 2 in each, mean over the map, head.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; chooses the stem.
-        width: channels of the first stage, doubled in each that follows; the stem has half of it.
+        image_size: side of the images in pixels; chooses the stem.
+        width: channels of the first stage, doubled in each following one; the stem has half as many.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which is projected where the shape changes (the paper's option B)."""
+    """Two 3x3 convolutions and a shortcut, which is a projection if the shape changes (the paper's option B)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (N, out_channels, H / stride, W / stride) features, not negative."""
+        """Return non-negative (N, out_channels, H / stride, W / stride) features for (N, in_channels, H, W)."""
         return F.relu(self.norm2(self.conv2(self.conv1(features))) + self.shortcut(features))
 
 

@@ -1,9 +1,9 @@
-"""Fits torchvision's classifiers to small images and to one channel.
+"""Adapts torchvision's classifiers to small images and to one channel.
 
-Their stems shrink an image four times before the first stage, which leaves nothing of 32 pixels. For up to 64 pixels
-both early halvings are undone, so the overall stride falls from 32 to 8: large first filters and patches become 3x3
-with stride 1, a max-pool goes, another strided convolution gets stride 1. For ResNet that is the usual CIFAR variant
-(github.com/kuangliu/pytorch-cifar). VGG halves once a stage and is left as it is.
+Their stems shrink an image by a factor of four before the first stage, which leaves too little of 32 pixels. For up to
+64 pixels both early halvings are undone, so the overall stride falls from 32 to 8: large first filters and patches
+become 3x3 with stride 1, a max-pool is removed, other strided convolutions get stride 1. For ResNet that is the usual
+CIFAR variant (github.com/kuangliu/pytorch-cifar). VGG halves once per stage and is left unchanged.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dlcli.models.images.stem import SMALL_IMAGE, ImageSizeError
 
 @dataclass(frozen=True)
 class Family:
-    """How a family of torchvision networks is fitted to small images.
+    """How to adapt a family of torchvision networks to small images.
 
     Attributes:
-        early: dotted names of the layers that shrink an image by their strides to a quarter.
-        min_small: the least side that leaves a map of one pixel, with those strides undone.
-        min_large: the least side above 64 pixels.
+        early: dotted names of the layers whose strides shrink an image to a quarter.
+        min_small: smallest side, in pixels, that leaves a map of one pixel once those strides are undone.
+        min_large: smallest side above 64 pixels.
     """
 
     early: tuple[str, ...] = ()
@@ -55,15 +55,15 @@ FAMILIES: Mapping[str, Family] = {
     "vgg": Family(min_small=32),
     "wide_resnet": _RESIDUAL,
 }
-"""By the beginning of the name. ViT and MaxViT fix their sizes when they are built: see `zoo`."""
+"""Prefix of the name -> family. ViT and MaxViT are built for a fixed size: see `zoo`."""
 
 
 def family_of(name: str, image_size: int) -> Family:
-    """Return the family of a network, its least size checked.
+    """Return the family of a network, after checking the image size in pixels.
 
     Raises:
-        ImageSizeError: the network cannot run at that size.
-        UsageError: the images are small, and no stem for small images is known.
+        ImageSizeError: the images are too small for the network.
+        UsageError: the images are small, and the network has no stem for small images.
     """
     found = [prefix for prefix in FAMILIES if name.startswith(prefix)]
     if not found and image_size > SMALL_IMAGE:
@@ -104,7 +104,7 @@ def stem_name(model: nn.Module) -> str:
 
 
 def set_in_channels(model: nn.Module, in_channels: int) -> None:
-    """Let the first convolution take so many channels, in place."""
+    """Replace the first convolution by one for this number of channels, in place, unless it fits already."""
     name = stem_name(model)
     stem = model.get_submodule(name)
     assert isinstance(stem, nn.Conv2d)
@@ -122,7 +122,7 @@ def _similar(
     stride: tuple[int, ...],
     padding: tuple[int, int],
 ) -> nn.Conv2d:
-    """Return a new convolution with the layer's outputs, whose weights keep the scale of a normalised image."""
+    """Return a new convolution with the layer's outputs, initialised to preserve the scale of a normalised image."""
     new = nn.Conv2d(
         in_channels,
         layer.out_channels,

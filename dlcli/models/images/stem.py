@@ -1,4 +1,4 @@
-"""The two ends of a classifier: what its input must be, and which layer is its head.
+"""The two ends of a classifier: the check of its input, and its head.
 
 Inputs of up to 64 pixels get a stem that keeps their resolution. A residual net with ImageNet's stem loses about seven
 points on 32-pixel images (87.8 % on CIFAR-10, against 96.1 % when the same images are enlarged).
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from dlcli.core.errors import UsageError
 
 SMALL_IMAGE = 64
-"""Images of at most this many pixels a side get a stride-1 stem: CIFAR's 32 and Tiny ImageNet's 64."""
+"""Images of at most this side, in pixels, get a stride-1 stem: CIFAR's 32 and Tiny ImageNet's 64."""
 
 MIN_IMAGE = 28
-"""MNIST's side, which every network here but the digit networks needs at least."""
+"""MNIST's side, the minimum of every network here except the digit networks."""
 
 HEAD_NAMES = frozenset({"head", "heads", "classifier", "fc"})
-"""What the networks here and in torchvision call the part after the features."""
+"""Names of the part after the features, here and in torchvision."""
 
 
 class ImageSizeError(UsageError, ValueError):
-    """An image is too small for a network; a ValueError to whoever calls the network from Python."""
+    """An image is too small for a network; also a ValueError, for callers from Python."""
 
 
 def check_image_size(network: str, image_size: int, minimum: int) -> None:
-    """Check the size that a network is built for.
+    """Check the image size, in pixels, for which a network is built.
 
     Raises:
         ImageSizeError: it is under the minimum.
@@ -34,7 +34,7 @@ def check_image_size(network: str, image_size: int, minimum: int) -> None:
     if image_size < minimum:
         raise ImageSizeError(
             f"{network} needs images of at least {minimum} x {minimum} pixels, not {image_size} x {image_size}",
-            hint=f"enlarge them with --image-size {minimum}, or take the network `cnn`",
+            hint=f"enlarge them with --image-size {minimum}, or use the network `cnn`",
         )
 
 
@@ -42,16 +42,16 @@ def check_images(network: str, images: Tensor, in_channels: int, minimum: int) -
     """Check a batch of images before the first layer sees it.
 
     Args:
-        network: its name in the message.
+        network: name of the network, for the message.
         images: should be (N, in_channels, H, W).
-        in_channels: how many channels the first layer takes.
-        minimum: the least H and W.
+        in_channels: number of channels that the first layer takes.
+        minimum: minimum of H and W, in pixels.
 
     Raises:
         ImageSizeError: H or W is under the minimum.
         ValueError: the images have another shape.
     """
-    # A check here would become part of the exported graph.
+    # While tracing, the check would become part of the exported graph.
     if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined, no-untyped-call]
         return
     shape = tuple(images.shape)
@@ -61,10 +61,10 @@ def check_images(network: str, images: Tensor, in_channels: int, minimum: int) -
 
 
 def head_of(model: nn.Module) -> nn.Module:
-    """Return the last layer of a classifier, which makes the logits: a Linear, in SqueezeNet a Conv2d.
+    """Return the last layer of a classifier, which computes the logits: a Linear, in SqueezeNet a Conv2d.
 
     Raises:
-        ValueError: no layer under a name in `HEAD_NAMES` is one of these.
+        ValueError: no such layer has a name in `HEAD_NAMES`.
     """
     return model.get_submodule(head_name(model))
 
@@ -86,10 +86,10 @@ def head_name(model: nn.Module) -> str:
 
 
 def freeze_backbone(model: nn.Module) -> None:
-    """Freeze all but the head: no gradients, and batch norms that keep to their running statistics.
+    """Freeze everything except the head: no gradients, and batch norms that use their running statistics.
 
-    A frozen norm is put into eval mode before each of its forward passes, whatever `model.train()` said since. Such a
-    hook leaves class, `state_dict`, deepcopy, pickle and every export as they were.
+    A hook puts a frozen norm into eval mode before each of its forward passes, even after `model.train()`. The hook
+    affects neither the class nor `state_dict`, deepcopy, pickle or any export.
 
     Raises:
         ValueError: the model has no head.
@@ -98,12 +98,12 @@ def freeze_backbone(model: nn.Module) -> None:
     model.requires_grad_(False)
     head.requires_grad_(True)
     for module in model.modules():
-        # SyncBatchNorm is one too; InstanceNorm keeps no statistics as torchvision's networks use it.
+        # SyncBatchNorm is a subclass too; InstanceNorm as torchvision's networks use it has no statistics.
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
             module.register_forward_pre_hook(_enter_eval_mode)
 
 
 def _enter_eval_mode(module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
-    if module.training:  # no write while an exporter, which has called eval(), looks on
+    if module.training:  # exporters call eval() first and would trace the write
         module.eval()

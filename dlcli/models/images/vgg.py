@@ -1,7 +1,7 @@
 """A small VGG for CIFAR: Simonyan & Zisserman 2014, arXiv:1409.1556.
 
-What differs: six convolutions (64, 128, 256, 256, 512, 512) in place of eight to sixteen; batch norm after each, which
-the paper lacks; a mean over the last map in place of the two layers of 4096 units, so any image size will do.
+Differences from the paper: six convolutions (64, 128, 256, 256, 512, 512) instead of eight to sixteen; batch norm after
+each, which the paper lacks; a mean over the last map instead of the two layers of 4096 units, so any image size works.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dlcli.models.images.stem import MIN_IMAGE, check_image_size, check_images
 
 
 class VGG(nn.Module):
-    """Six 3x3 convolutions in four stages, each stage halved by a max-pool; 16 times smaller at the end.
+    """Six 3x3 convolutions in four stages, each ending in a max-pool of stride 2, mean over the map, dropout, head.
 
     Args:
-        num_classes: how many logits.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images, to be told early that they are too small.
+        image_size: side of the images in pixels; only checked.
         dropout: before the head.
 
     Raises:

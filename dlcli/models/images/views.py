@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of a classifier's logits over views of each image."""
+"""Test-time augmentation: the mean of a classifier's logits over several views of each image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 
 SHIFTS = ((-1, 0.25), (0, 0.5), (1, 0.25))
-"""Pixels that a view is shifted by along both axes, and its weight: those of arXiv:2404.00498, section 3.5."""
+"""Shift of a view along both axes, in pixels, and its weight (arXiv:2404.00498, section 3.5)."""
 
 
 def logits_over_views(network: nn.Module, images: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:
-    """Return the logits of the images as they are, and the mean of the logits over their views.
+    """Return the logits of the unchanged images, and the weighted mean of the logits over their views, both (N, K).
 
-    The views are the images in place and shifted by a pixel to both ends of the diagonal, the border reflected; with
-    `mirror` also those of their mirror images, so that an image and its mirror image get the same answer. The paper
-    mirrors after shifting, not before, which would shift a mirror image along the other diagonal.
+    The views are the images unshifted and shifted by one pixel either way along the diagonal, with a reflected border;
+    with `mirror` also those of the mirror images, so that an image and its mirror image get the same result. The paper
+    mirrors after shifting instead, which would shift a mirror image along the other diagonal.
 
     Args:
         network: (N, C, H, W) images -> (N, K) logits.
-        images: (N, C, H, W), of any dtype.
-        mirror: whether an image and its mirror image mean the same.
+        images: (N, C, H, W), any dtype.
+        mirror: whether an image and its mirror image have the same class.
     """
     with_mirrored = (images, images.flip(-1)) if mirror else (images,)
     plain: Tensor | None = None
@@ -49,7 +49,7 @@ class OverViews(nn.Module):
 
 
 def _shifted(images: Tensor, shift: int) -> Tensor:
-    """Return the images moved down and right by `shift` pixels; the border pixel is not doubled."""
+    """Return the images shifted down and right by `shift` pixels, reflected without repeating the border pixel."""
     if shift == 0:
         return images
     rows, columns = (torch.tensor(list(_sources(side, shift)), device=images.device) for side in images.shape[-2:])

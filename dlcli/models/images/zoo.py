@@ -1,7 +1,7 @@
-"""Every classifier of torchvision by name, fitted to the classes, channels and size of the images.
+"""Every torchvision classifier by name, adapted to the classes, channels and size of the images.
 
-What differs from torchvision: a stem that keeps the resolution of images up to 64 pixels (see `small_stem`), patches
-of ViT that suit them, a first convolution for one channel, no auxiliary heads, and no normalisation inside.
+Differences from torchvision: a stem that preserves the resolution of images up to 64 pixels (see `small_stem`), ViT
+patches to match, a first convolution for one channel, no auxiliary heads, and no built-in normalisation.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from dlcli.models.images.small_stem import family_of, keep_resolution, set_in_ch
 from dlcli.models.images.stem import SMALL_IMAGE
 
 MIN_PATCHES = 7
-"""Patches a side that a small image is cut into at least: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""
+"""Minimum number of patches along each side of a small image: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""
 
 MAXVIT_STEP = 224
-"""MaxViT cuts its last map, an image of a 32nd, into windows of 7 x 7."""
+"""MaxViT splits its last map, 1/32 of the image's side, into 7 x 7 windows."""
 
 
 SQUARE_ONLY = ("vit", "maxvit")
-"""Families whose positions or windows are laid out for one square size."""
+"""Families whose positions or windows are built for one square size."""
 
 
 def check_shape(name: str, height: int, width: int) -> None:
-    """Check that a torchvision network takes images of this shape.
+    """Check that a torchvision network takes images of this height and width, in pixels.
 
     Raises:
-        UsageError: it takes square ones only.
+        UsageError: it takes square images only.
     """
     if height != width and name.startswith(SQUARE_ONLY):
         raise UsageError(
             f"{name} takes square images, and these are {height} x {width} pixels",
-            hint=f"--image-size {min(height, width)} takes their middle",
+            hint=f"--image-size {min(height, width)} crops them to their middle",
         )
 
 
@@ -51,15 +51,15 @@ def build_torchvision(
     """Return a torchvision classifier: (N, in_channels, H, W) normalised images to (N, num_classes) logits.
 
     Args:
-        name: as `classifier_names` has it.
-        num_classes: how many logits.
+        name: one of `classifier_names`.
+        num_classes: number of logits.
         in_channels: 1 or 3.
-        image_size: side of the images; up to 64 pixels the stem keeps their resolution.
+        image_size: side of the images in pixels; up to 64 pixels the stem preserves their resolution.
         pretrained: None for fresh weights, "default" for torchvision's, which are downloaded if they are not in the
             cache of torch.hub, or a file of weights. The network's shape does not depend on it.
 
     Raises:
-        UsageError: there is no such classifier, it cannot run at that size, or the channels are not 1 or 3.
+        UsageError: there is no such classifier, it cannot run at that size, or there are not 1 or 3 channels.
         DataError: the weights cannot be downloaded.
         RunError: the file of weights is missing, damaged, refused or does not fit.
     """
@@ -97,10 +97,10 @@ def _build_convolutional(name: str, num_classes: int, image_size: int) -> nn.Mod
 def _build_vit(name: str, num_classes: int, image_size: int) -> nn.Module:
     from torchvision.models import VisionTransformer, get_model
 
-    with torch.device("meta"):  # its shape alone, no memory
+    with torch.device("meta"):  # shapes only, no memory
         reference = get_model(name)
     if image_size <= SMALL_IMAGE:
-        # The builders by name fix the patches, so the network is built from its parts.
+        # The named builders fix the patch size, so the network is built from its parts.
         small: nn.Module = VisionTransformer(
             image_size=image_size,
             patch_size=_small_patch(image_size),
@@ -117,7 +117,7 @@ def _build_vit(name: str, num_classes: int, image_size: int) -> nn.Module:
 
 
 def _small_patch(image_size: int) -> int:
-    """Return the side of the largest patches of which at least seven fill the side of an image exactly."""
+    """Return the side of the largest patches that divide the side of an image exactly into seven or more."""
     sizes = [size for size in range(1, image_size // MIN_PATCHES + 1) if image_size % size == 0]
     return max(sizes, default=1)
 

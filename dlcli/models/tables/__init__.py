@@ -1,1 +1,1 @@
-"""Networks of tables."""
+"""Networks for tables."""

@@ -1,8 +1,8 @@
-"""Multi-layer perceptrons, several of one shape side by side: an ensemble trains and answers as one network.
+"""Multi-layer perceptrons, several of one shape in parallel: an ensemble that trains and predicts as one network.
 
-All members see the same items and have weights of their own, so a mean over them is a deep ensemble (Lakshminarayanan
-et al. 2017, arXiv:1612.01474). Their layers are batched matrix products: on a CPU five small members take about as long
-as one, because a step of so small a network is mostly the calls themselves.
+All members see the same items and have separate weights, so their mean is a deep ensemble (Lakshminarayanan et al.
+2017, arXiv:1612.01474). Their layers are batched matrix products: on a CPU five small members take about as long as
+one, because a step of such a small network is mostly call overhead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "ge
 
 
 class MemberLinear(nn.Module):
-    """A linear layer for each member.
+    """A linear layer per member.
 
-    The biases lie in one vector, so that weight decay passes them over as it does those of `nn.Linear`.
+    The biases form one vector, so that weight decay skips them as it does those of `nn.Linear`.
 
     Args:
         members, in_features, out_features: M, I, O.
@@ -35,19 +35,19 @@ class MemberLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(members * out_features).uniform_(-bound, bound))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (M, N, O) for (M, N, I)."""
+        """Return (M, N, O) features for (M, N, I) features."""
         return torch.baddbmm(self.bias.view(self.members, 1, self.out_features), features, self.weight)
 
 
 class MemberNorm(nn.Module):
-    """Batch normalisation of each member's features by themselves (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
+    """Batch normalisation, separate for each member (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
 
     def __init__(self, members: int, features: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(members * features)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (M, N, I) for (M, N, I)."""
+        """Return the normalised features, (M, N, I) for (M, N, I)."""
         members, _, width = features.shape
         flat = features.permute(1, 0, 2).reshape(-1, members * width)
         normalised: Tensor = self.norm(flat)
@@ -55,18 +55,18 @@ class MemberNorm(nn.Module):
 
 
 class MLP(nn.Module):
-    """`members` perceptrons of one shape.
+    """An ensemble of `members` perceptrons of the same shape.
 
     Args:
         in_features, out_features: of each member.
-        hidden: the widths of the hidden layers; () for a linear model.
+        hidden: widths of the hidden layers; () for a linear model.
         members: M.
-        dropout: part of the hidden features that is left out while training.
+        dropout: fraction of hidden features dropped in training, in [0, 1).
         batch_norm: normalise before each activation.
         activation: a name in `ACTIVATIONS`.
 
     Raises:
-        ValueError: there is no such activation.
+        ValueError: the activation is unknown.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
-            raise ValueError(f"no activation {activation!r}; there are {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
         layers: list[nn.Module] = []
         widths = [in_features, *hidden]
         for before, after in itertools.pairwise(widths):

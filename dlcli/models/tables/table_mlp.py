@@ -1,9 +1,9 @@
-"""A perceptron over the columns of a table, with all that it learnt about the columns inside, so that exports have it.
+"""A perceptron over the columns of a table; the columns' statistics are buffers, so that exports include them.
 
-A number is imputed, standardised, and encoded piecewise linearly beside that: how far it has come through each bin
-between two quantiles of the training part. With such bins a perceptron learns the steps that trees are good at
-(Gorishniy et al. 2022, arXiv:2203.05556). A category has an embedding; the one of an unknown category is zero, which is
-where weight decay draws all of them.
+A number is imputed and standardised, and also encoded piecewise linearly: how far it reaches into each bin between two
+quantiles of the training split. With such bins a perceptron learns the step functions that trees are good at (Gorishniy
+et al. 2022, arXiv:2203.05556). A category has an embedding; that of an unknown category is zero, the value towards
+which weight decay pulls all of them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from torch import Tensor, nn
 from dlcli.models.tables.mlp import MLP
 
 NEVER = 3e38
-"""Where a bin begins that no number reaches: columns with fewer bins than others are filled up with such."""
+"""Start of a bin that no number reaches: columns with fewer bins than others are padded with such bins."""
 
 
 @dataclass(frozen=True)
 class NumericScale:
-    """How a column of numbers reaches the network.
+    """Preprocessing of a numeric column.
 
     Attributes:
-        median: stands in for a missing value.
-        mean, std: of the training part; std is above 0.
-        edges: of the bins, rising; () for no bins.
+        median: replaces missing values.
+        mean, std: of the training split; std is above 0.
+        edges: edges of the bins, increasing; () for no bins.
     """
 
     median: float
@@ -39,7 +39,11 @@ class NumericScale:
 
 
 class NumericInputs(nn.Module):
-    """Numbers as they stand in the table to features."""
+    """Converts raw numbers of a table to features.
+
+    Args:
+        scales: one per numeric column.
+    """
 
     median: Tensor
     mean: Tensor
@@ -60,7 +64,7 @@ class NumericInputs(nn.Module):
         self.register_buffer("width", torch.tensor([[width for _, width in own] for own in padded]))
 
     def forward(self, numeric: Tensor) -> Tensor:
-        """Return (N, F + F * bins) features for (N, F) numbers, NaN where missing."""
+        """Return (N, F + F * bins) features for (N, F) numbers; NaN marks missing values."""
         known = torch.where(torch.isnan(numeric), self.median, numeric)
         standard = (known - self.mean) / self.std
         if not self.num_bins:
@@ -70,10 +74,10 @@ class NumericInputs(nn.Module):
 
 
 class CategoryInputs(nn.Module):
-    """Categories to features, by embeddings of each member's own.
+    """Converts categories to features, by separate embeddings for each member.
 
     Args:
-        sizes: for each column the number of its categories, the unknown one, 0, among them.
+        sizes: number of categories of each column, including the unknown one, 0.
         members: M.
     """
 
@@ -87,7 +91,7 @@ class CategoryInputs(nn.Module):
         )
 
     def forward(self, categories: Tensor) -> Tensor:
-        """Return (M, N, features) for (N, G) categories."""
+        """Return (M, N, features) for (N, G) int64 categories."""
         parts = [
             embedding(categories[:, index]).view(-1, self.members, width).permute(1, 0, 2)
             for index, (embedding, width) in enumerate(zip(self.embeddings, self.widths, strict=True))
@@ -96,18 +100,21 @@ class CategoryInputs(nn.Module):
 
 
 def embedding_width(size: int) -> int:
-    """Return the width of an embedding: 1.6 n^0.56, at most 32 (fastai's rule, docs.fast.ai/tabular.model)."""
+    """Return the width of an embedding of `size` categories: 1.6 size^0.56, from 1 to 32.
+
+    Source: fastai's rule, docs.fast.ai/tabular.model.
+    """
     return min(32, max(1, round(1.6 * math.pow(size, 0.56))))
 
 
 class TableMLP(nn.Module):
-    """See the top of the file; what it answers, the two heads below tell.
+    """The network described at the top of the file, to be used by one of the two heads below.
 
     Args:
-        scales: one for each column of numbers.
-        category_sizes: one for each column of categories.
+        scales: one per numeric column.
+        category_sizes: one per categorical column.
         out_features: of each member.
-        hidden, members, dropout, batch_norm, activation: as of `MLP`.
+        hidden, members, dropout, batch_norm, activation: as in `MLP`.
     """
 
     def __init__(
@@ -138,10 +145,10 @@ class TableMLP(nn.Module):
         )
 
     def forward(self, *columns: Tensor) -> Tensor:
-        """Return each member's answers, (M, N, out_features).
+        """Return each member's outputs, (M, N, out_features).
 
         Args:
-            columns: (N, F) numbers, NaN where missing, if the table has any; then (N, G) int64 categories, if any.
+            columns: (N, F) numbers, NaN for missing values, if the table has any; then (N, G) int64 categories, if any.
         """
         given = list(columns)
         parts = []
@@ -154,12 +161,12 @@ class TableMLP(nn.Module):
 
 
 class TableRegressor(nn.Module):
-    """A number for each row, in the target's own units.
+    """Predicts one number per row, in the units of the target.
 
     Args:
-        network: with one output.
-        mean, std: of the target in the training part.
-        bounds: the least and the largest answer that a member gives, None for any.
+        network: has one output.
+        mean, std: of the target in the training split.
+        bounds: minimum and maximum of each member's prediction, in the units of the target; None for no bounds.
     """
 
     mean: Tensor
@@ -173,17 +180,21 @@ class TableRegressor(nn.Module):
         self.register_buffer("std", torch.tensor(std))
 
     def standardised(self, *columns: Tensor) -> Tensor:
-        """Return each member's answers in standard units, (M, N)."""
+        """Return each member's standardised predictions, (M, N)."""
         answers: Tensor = self.network(*columns)
         return answers[..., 0]
 
     def members(self, *columns: Tensor) -> Tensor:
-        """Return each member's answers in standard units and within the bounds, (M, N)."""
+        """Return each member's standardised predictions, clamped to the bounds, (M, N)."""
         answers = self.standardised(*columns)
         return answers.clamp(*self.bounds) if self.bounds is not None else answers
 
     def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the mean over members, (N,), and for an ensemble their standard deviation too."""
+        """Return the mean over members, (N,), and for an ensemble also their standard deviation, (N,).
+
+        Args:
+            first, second: the columns, as in `TableMLP.forward`.
+        """
         answers = self.members(first, second) if second is not None else self.members(first)
         centre = answers.mean(0)
         prediction = centre * self.std + self.mean
@@ -195,7 +206,7 @@ class TableRegressor(nn.Module):
 
 
 class TableClassifier(nn.Module):
-    """Logits for each row; of an ensemble those of its mean probabilities."""
+    """Predicts logits per row; for an ensemble, the logits of the mean probabilities."""
 
     def __init__(self, network: TableMLP) -> None:
         super().__init__()
@@ -207,7 +218,11 @@ class TableClassifier(nn.Module):
         return logits
 
     def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """Return (N, C) logits."""
+        """Return (N, C) logits.
+
+        Args:
+            first, second: the columns, as in `TableMLP.forward`.
+        """
         logits = self.members(first, second) if second is not None else self.members(first)
         if self.network.members == 1:
             return logits[0]

@@ -1,1 +1,1 @@
-"""Networks of texts: (N, T) token numbers and (N,) lengths to (N, C) logits. What is padding changes no answer."""
+"""Networks for texts: (N, T) token ids and (N,) lengths to (N, C) logits. Padding never changes a result."""

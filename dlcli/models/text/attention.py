@@ -1,4 +1,4 @@
-"""An LSTM whose answer is drawn from all its states, weighted by what they say."""
+"""An LSTM that classifies by an attention-weighted sum of its states."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dlcli.models.text.recurrent import Recurrent
 
 @runtime_checkable
 class Attends(Protocol):
-    """A network of texts that says how much it attends to each word."""
+    """A text network that reports how much it attends to each token."""
 
     def __call__(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return (N, C) logits for (N, T) tokens and (N,) lengths."""
+        """Return (N, C) logits for (N, T) int64 tokens and (N,) int64 lengths."""
         ...
 
     def attention(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return (N, T) weights of the words, 0 on padding, their sum 1 for each text."""
+        """Return (N, T) weights of the tokens in [0, 1], 0 on padding, summing to 1 for each text."""
         ...
 
 
@@ -28,7 +28,7 @@ class LSTMAttention(nn.Module):
     """Bidirectional LSTM, one learned query over its states, a linear layer.
 
     Source: Zhou et al. 2016, "Attention-Based Bidirectional LSTM Networks for Relation Classification", ACL P16-2034.
-    There the two directions' states are added; here they stand side by side.
+    The paper adds the states of the two directions; here they are concatenated.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LSTMAttention(nn.Module):
         return logits
 
     def attention(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return the weight of each word, (N, T): of each text they sum to 1, on padding they are 0."""
+        """Return the weight of each token, (N, T): 0 on padding, summing to 1 for each text."""
         return self._attend(tokens, lengths)[1]
 
     def _attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The mean of words, pairs and triples of words: what deeper networks have to beat."""
+"""The mean of the vectors of words, word pairs and triples: the baseline that deeper networks have to beat."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from dlcli.models.text.masking import is_token, new_embedding
 
 BUCKETS = 1 << 17
-"""Vectors that all pairs share, and as many for all triples."""
+"""Number of vectors shared by all pairs; triples share the same number."""
 
 PRIMES = (1_000_003, 15_485_863, 32_452_843)
-"""Of the hash. Token numbers are below 2**23, so the sum stays below 2**50 and its remainder is the same everywhere."""
+"""Factors of the hash. Token ids are below 2**23, so the sum stays below 2**50; its remainder is the same everywhere."""
 
 
 class FastText(nn.Module):
@@ -56,6 +56,6 @@ class FastText(nn.Module):
 
 
 def _sum(vectors: nn.Embedding, rows: Tensor, mask: Tensor) -> Tensor:
-    # Row 0 is zeros and gets no gradient: a row that padding named would be stepped by a lazy optimizer.
+    # Row 0 is zero and gets no gradient; any other row that padding pointed to would be stepped by a lazy optimizer.
     summands: Tensor = vectors(rows.masked_fill(~mask, 0))
     return summands.sum(dim=1)

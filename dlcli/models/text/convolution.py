@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from dlcli.models.text.masking import is_token, new_embedding
 
 WINDOWS = (3, 4, 5)
-"""Words that a filter of TextCNN sees (Kim 2014, section 3.1)."""
+"""Widths of TextCNN's filters, in words (Kim 2014, section 3.1)."""
 
 
 class TextCNN(nn.Module):
     """Filters over 3, 4 and 5 words, the maximum of each over the text, a linear layer.
 
-    Source: Kim 2014, arXiv:1408.5882. A window may reach over the end of the text, where it sees zeros, so that a text
-    of one word has windows too.
+    A window may extend beyond the end of the text, where it sees zeros, so that a one-word text has windows too.
+
+    Source: Kim 2014, arXiv:1408.5882.
     """
 
     def __init__(
@@ -41,20 +42,20 @@ class TextCNN(nn.Module):
         words = self.embedding(tokens).transpose(1, 2).masked_fill(~mask, 0.0)
         maxima = []
         for window, layer in zip(WINDOWS, self.filters, strict=True):
-            features = F.relu(layer(F.pad(words, (0, window - 1))))  # one window a word, beginning with it
-            maxima.append(features.masked_fill(~mask, 0.0).amax(dim=2))  # after ReLU nothing is below 0
+            features = F.relu(layer(F.pad(words, (0, window - 1))))  # one window per word, which starts at that word
+            maxima.append(features.masked_fill(~mask, 0.0).amax(dim=2))  # after ReLU no value is below 0
         logits: Tensor = self.head(self.dropout(torch.cat(maxima, dim=1)))
         return logits
 
 
 class DPCNN(nn.Module):
-    """Pairs of convolutions with a shortcut; between them every second place is dropped, so that reach doubles.
+    """Pairs of convolutions with shortcuts; between pairs the sequence is halved, so that the receptive field doubles.
 
     Source: Johnson & Zhang 2017, "Deep Pyramid Convolutional Neural Networks for Text Categorization", ACL P17-1052.
-    The paper goes on until one place is left; here the number of pairs is fixed and a maximum ends them.
+    The paper repeats this until one position is left; here the number of pairs is fixed, followed by a global maximum.
 
     Args:
-        layers: pairs of convolutions after the first.
+        layers: number of pairs of convolutions after the first.
     """
 
     def __init__(
@@ -92,13 +93,13 @@ class DPCNN(nn.Module):
 
 
 def _halved(features: Tensor) -> Tensor:
-    """Return the maxima around every second place. In two dimensions: torch.export fixes the length at max_pool1d."""
+    """Return the maxima around every second position; 2-D, since torch.export fixes the length for max_pool1d."""
     maxima: Tensor = F.max_pool2d(features[:, :, None], (1, 3), stride=(1, 2), padding=(0, 1))
     return maxima[:, :, 0]
 
 
 class _Pair(nn.Module):
-    """Two convolutions over 3 places, ReLU before each, and a shortcut; padding stays zero."""
+    """Two convolutions of width 3, ReLU before each, and a shortcut; padding stays zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What padding is, and how it is kept out of means, maxima and convolutions."""
+"""Masks of padding, and means and maxima that exclude it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import torch
 from torch import Tensor, nn
 
 EMBEDDING_STD = 0.1
-"""Of new word vectors: torch's 1 lets the noise of rare words drown the others for the first epochs."""
+"""Standard deviation of new word vectors: with torch's 1, noise from rare words dominates the first epochs."""
 
 
 def new_embedding(num: int, size: int, *, sparse: bool, padding: int | None = 0) -> nn.Embedding:
-    """Return new vectors, those of the padding zero; with `sparse` only the rows of a batch get gradients."""
+    """Return a new embedding.
+
+    Args:
+        num: number of vectors.
+        size: dimension of each.
+        sparse: give gradients only to the rows that a batch uses.
+        padding: row that is zero and gets no gradient; None for none.
+    """
     embedding = nn.Embedding(num, size, padding_idx=padding, sparse=sparse)
     with torch.no_grad():
         embedding.weight.mul_(EMBEDDING_STD)
@@ -18,16 +25,16 @@ def new_embedding(num: int, size: int, *, sparse: bool, padding: int | None = 0)
 
 
 def is_token(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Return which places of (N, T) tokens hold one, (N, T) bool."""
+    """Return the mask of tokens that are not padding, (N, T) bool, for (N, T) tokens and (N,) lengths."""
     return torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
 
 
 def masked_max(features: Tensor, mask: Tensor) -> Tensor:
-    """Return the maximum of (N, T, F) features over the places of the mask, (N, F)."""
+    """Return the maximum of (N, T, F) features where the (N, T) mask is true, (N, F)."""
     return features.masked_fill(~mask[:, :, None], float("-inf")).amax(dim=1)
 
 
 def masked_mean(features: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of (N, T, F) features over the places of the mask, (N, F); each text has one at least."""
+    """Return the mean of (N, T, F) features where the (N, T) mask is true, at least once per text, (N, F)."""
     total = features.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)
     return total / mask.sum(dim=1, keepdim=True).to(total.dtype)

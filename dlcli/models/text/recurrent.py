@@ -1,8 +1,8 @@
-"""Recurrent networks of texts.
+"""Recurrent networks for texts.
 
-No packed sequences: the layers run over whole batches and the last state is gathered by length, which batches of like
-length make 3.5x faster on a CPU, and which both ONNX exporters understand. Backwards a layer reads each text reversed
-within its own length.
+No packed sequences: the layers run over whole batches and the last state is gathered by length. With batches of similar
+length this is 3.5x faster on a CPU, and both ONNX exporters support it. A backward layer reads each text reversed
+within its length.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Recurrent(nn.Module):
     Args:
         kind: rnn (tanh), gru or lstm.
         in_features: size of the inputs.
-        hidden: size of each direction's state.
-        layers: how many.
+        hidden: size of the state of each direction.
+        layers: number of layers.
         bidirectional: whether each layer reads the text in both directions.
         dropout: between layers.
     """
@@ -41,9 +41,14 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the top layer's (N, T, F) states, and each direction's last one, (N, F), of (N, T, E) inputs.
+        """Return the states of the top layer, and their last ones.
 
-        States after a text's end mean nothing.
+        Args:
+            features: (N, T, E) inputs.
+            lengths: (N,) int64.
+
+        Returns:
+            (N, T, F) states, undefined on padding, and (N, F), the concatenated last state of each direction.
         """
         last = (lengths - 1)[:, None]
         turned = (last - torch.arange(features.shape[1], device=features.device)).clamp(min=0)
@@ -59,7 +64,7 @@ class Recurrent(nn.Module):
 
 
 def _at(features: Tensor, places: Tensor) -> Tensor:
-    """Return (N, K, F): of each of N (T, F) sequences the K places, (N, K)."""
+    """Return the features (N, K, F) at the positions (N, K) of (N, T, F) sequences."""
     return features.gather(1, places[:, :, None].expand(-1, -1, features.shape[2]))
 
 
@@ -104,10 +109,10 @@ lstm = functools.partial(RNNClassifier, "lstm")
 
 
 class TextRCNN(nn.Module):
-    """Each word between what was read to its left and to its right, and the maxima over the text.
+    """Each word vector joined with its left and right context, and the maximum over the text.
 
-    Source: Lai et al. 2015, "Recurrent Convolutional Neural Networks for Text Classification", AAAI; an LSTM in the
-    place of its plain recurrence, as is usual.
+    Source: Lai et al. 2015, "Recurrent Convolutional Neural Networks for Text Classification", AAAI; with an LSTM
+    instead of the plain recurrence, as is usual.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A transformer's encoder over the words of a text."""
+"""A transformer encoder over the words of a text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from dlcli.models.text.masking import is_token, masked_mean, new_embedding
 
 
 class TextTransformer(nn.Module):
-    """Word vectors with places, encoder layers with the norm before each part, the mean of the states, a linear layer.
+    """Word vectors plus position codes, pre-norm encoder layers, the mean of the states, a linear layer.
 
-    Source: Vaswani et al. 2017, arXiv:1706.03762; norms before, as Xiong et al. 2020, arXiv:2002.04745, which needs no
-    long warm-up. Written with torch's attention and not `nn.TransformerEncoder`, whose fast path no exporter knows.
+    Built on torch's attention instead of `nn.TransformerEncoder`, whose fast path no exporter supports.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762; pre-norm as in Xiong et al. 2020, arXiv:2002.04745, which needs no
+    long warm-up.
 
     Args:
         embedding_dim: size of the states, a multiple of `heads`.
-        hidden: size of the inner layer (default: four times the states).
-        max_length: tokens of the longest text; a longer one is an error of shapes.
+        hidden: size of the feed-forward layer (default: four times the states).
+        max_length: maximum number of tokens; a longer text is a shape error.
+
+    Raises:
+        UsageError: `embedding_dim` is not a multiple of `heads`.
     """
 
     places: Tensor
@@ -43,7 +48,7 @@ class TextTransformer(nn.Module):
         if embedding_dim % heads:
             raise UsageError(
                 f"a transformer of {heads} heads cannot have states of {embedding_dim}",
-                hint=f"take a multiple of {heads} with --embedding-dim",
+                hint=f"set --embedding-dim to a multiple of {heads}",
             )
         self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
         self.register_buffer("places", sinusoids(max_length, embedding_dim), persistent=False)
@@ -56,7 +61,7 @@ class TextTransformer(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Return (N, C) logits for (N, T) tokens and (N,) lengths; T is at most `max_length`."""
         mask = is_token(tokens, lengths)
-        # Word vectors begin with a length of about 1, as the places' are brought to.
+        # Word vectors start with a norm of about 1, and the position codes are scaled to match.
         states = self.dropout(self.embedding(tokens) + self.places[: tokens.shape[1]])
         for layer in self.layers:
             states = layer(states, mask)
@@ -86,7 +91,10 @@ class _Layer(nn.Module):
 
 
 def sinusoids(num: int, size: int) -> Tensor:
-    """Return (num, size) codes of places, each of about the length of a new word vector (section 3.5 of the paper)."""
+    """Return (num, size) float32 position codes, each of about the norm of a new word vector.
+
+    Source: section 3.5 of arXiv:1706.03762.
+    """
     rates = torch.exp(torch.arange(0, size, 2) * (-math.log(10_000.0) / size))
     angles = torch.arange(num)[:, None] * rates
     codes = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :size]

@@ -1,4 +1,4 @@
-"""Word vectors from a file in the text format of word2vec, GloVe and fastText; torch-free."""
+"""Word vectors from a file in the text format of word2vec, GloVe and fastText; imports no torch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ from dlcli.core.errors import DataError
 MAX_DIM = 4096
 MAX_BAD = 100
 MAX_LINE = 1 << 20
-"""Bytes of one line: 4,096 numbers take a tenth of it."""
+"""Maximum bytes of a line: 4,096 numbers take a tenth of it."""
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the places of the words that the file has, (K,) int64, their vectors, (K, D) float32, and D.
+    """Return the vectors of those words that the file contains.
 
-    The file is read line by line, and nothing is kept but the vectors of the words. A line is a word and its numbers;
-    the word may hold spaces, as some of GloVe's do. A first line of two numbers, word2vec's header, is passed over.
+    The file is streamed, and only the vectors of the words are stored. A line is a word and its numbers; the word may
+    contain spaces, as some of GloVe's do. A first line of two numbers, word2vec's header, is skipped.
+
+    Args:
+        path: the file, gzipped if it ends in .gz.
+        words: the vocabulary; words[0] is padding.
+
+    Returns:
+        (K,) int64 indices into `words`, (K, D) float32 vectors, and D.
 
     Raises:
-        DataError: the file cannot be read, holds no vectors, or more than a few lines are broken.
+        DataError: the file cannot be read, holds no vectors, or has more than 100 broken lines.
     """
-    place = {word: index for index, word in enumerate(words) if index}  # row 0 is padding's, and stays zeros
+    place = {word: index for index, word in enumerate(words) if index}  # row 0 is padding, and stays zero
     found: dict[int, np.ndarray] = {}
     size, bad, first_bad = 0, 0, 0
     for number, line in _lines(path):
@@ -36,7 +43,9 @@ def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarr
         if not size:
             size = len(parts) - 1
             if not 2 <= size <= MAX_DIM:
-                raise DataError(f"{path}: line {number} holds {size} numbers, no word vector", hint="WORD 0.1 0.2 ...")
+                raise DataError(
+                    f"{path}: line {number} has {size} numbers and is not a word vector", hint="WORD 0.1 0.2 ..."
+                )
         word = b" ".join(parts[:-size]).decode("utf-8", "replace")
         index = place.get(word) if len(parts) > size else None
         vector = _vector(parts[-size:], size) if index is not None or len(parts) <= size else None
@@ -48,7 +57,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarr
             found.setdefault(index, vector)
     if not size:
         raise DataError(
-            f"{path}: holds no word vectors", hint="one word a line with its numbers, as word2vec's text format"
+            f"{path}: holds no word vectors", hint="each line is a word and its numbers, as in word2vec's text format"
         )
     rows = np.fromiter(found, dtype=np.int64, count=len(found))
     vectors = np.stack(list(found.values())) if found else np.zeros((0, size), dtype=np.float32)

@@ -215,7 +215,7 @@ def test_default_weights_without_network_name_the_file_to_fetch(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(DataError, match="cannot be fetched") as caught:
+    with pytest.raises(DataError, match="cannot be downloaded") as caught:
         build_torchvision(NAME, num_classes=3, pretrained="default")
     assert "squeezenet1_1-b8a52dc0.pth by hand" in str(caught.value.hint)
     assert "--pretrained FILE" in str(caught.value.hint)
