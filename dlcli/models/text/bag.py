@@ -12,7 +12,7 @@ BUCKETS = 1 << 17
 """Number of vectors shared by all pairs; triples share the same number."""
 
 PRIMES = (1_000_003, 15_485_863, 32_452_843)
-"""Factors of the hash. Token ids are below 2**23, so the sum stays below 2**50; its remainder is the same everywhere."""
+"""Hash factors. Token ids are below 2**23, so the sum stays below 2**50; its remainder is the same everywhere."""
 
 
 class FastText(nn.Module):
