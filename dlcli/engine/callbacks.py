@@ -1,4 +1,4 @@
-"""Observers of a training: four moments, at each of which a callback may read the state or raise `StopTraining`."""
+"""Callbacks of a training: at four events, a callback may read the state or raise `StopTraining`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from dlcli.engine.state import TrainState
 
 
-class StopTraining(Exception):  # noqa: N818 - it is no error
-    """Ends the training after the step under way.
+class StopTraining(Exception):  # noqa: N818 - it is not an error
+    """Ends the training after the current step.
 
     Args:
-        reason: why.
-        finishes_epoch: raised after a step: the epoch is first validated and recorded as it stands.
+        reason: why, for the user.
+        finishes_epoch: if raised after a step, validate and record the unfinished epoch first.
     """
 
     def __init__(self, reason: str, *, finishes_epoch: bool = False) -> None:
@@ -23,16 +23,16 @@ class StopTraining(Exception):  # noqa: N818 - it is no error
 
 
 class Callback:
-    """Does nothing at four moments of a training."""
+    """The events of a training; each method does nothing unless overridden."""
 
     def on_train_start(self, state: TrainState) -> None:
-        """Before the first batch; on a resumed run, before its first."""
+        """Called before the first batch, also of a resumed run."""
 
     def on_step_end(self, state: TrainState) -> None:
-        """After every optimizer step."""
+        """Called after every optimizer step."""
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """After validation; `state.epoch` is the next epoch already, `state.record` the finished one's figures."""
+        """Called after validation; `state.epoch` is already the next epoch, `state.record` that of the finished one."""
 
     def on_train_end(self, state: TrainState) -> None:
-        """After the last epoch, `StopTraining`, or a failure (then `state.failure` is set)."""
+        """Called after the last epoch, `StopTraining`, or a failure (`state.failure` is then set)."""

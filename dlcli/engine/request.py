@@ -21,11 +21,11 @@ class TrainRequest:
         dataset: the dataset's name.
         data: the prepared data.
         model: the network's name.
-        config, train: the task's and the loop's options, resolved.
+        config, train: the task's and the loop's resolved options.
         command: the exact command line.
-        name: the run's name, or None for the next free number.
-        auto: the loop's options that are to be found by trying.
-        folder: where the run's folder is made; None for `runs`.
+        name: the run's name; None for the next free number.
+        auto: the names of the loop's options to tune.
+        folder: where the run's folder is created; None for `runs`.
         recipe: what the recipe chose of the options, for messages.
     """
 

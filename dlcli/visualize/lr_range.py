@@ -34,7 +34,7 @@ def draw_lr_range(
     axes.plot(rates, smoothed, color=COLOURS[0], linewidth=1.8, label="smoothed")
     axes.axvline(chosen, color=COLOURS[2], linewidth=1.2, label=f"chosen: {chosen:g}")
     if lost is not None:
-        axes.axvline(lost, color=COLOURS[1], linewidth=1.2, linestyle="--", label=f"lost: {lost:.2g}")
+        axes.axvline(lost, color=COLOURS[1], linewidth=1.2, linestyle="--", label=f"diverges: {lost:.2g}")
     axes.set_xscale("log")
     # The diverged part would flatten the part that matters.
     low, first = min(smoothed), smoothed[0]

@@ -38,7 +38,7 @@ def test_a_workspace_of_the_users_own_is_kept(monkeypatch):
 
 def test_a_computation_without_a_deterministic_form_is_named():
     set_determinism(True)
-    told = r"^--deterministic: \S*put_\S* has no deterministic form on cpu"
+    told = r"^--deterministic: \S*put_\S* has no deterministic implementation on cpu"
     with pytest.raises(UsageError, match=told) as caught, CPU.computing():
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]), accumulate=False)
     assert "without --deterministic" in str(caught.value.hint)

@@ -1,1 +1,1 @@
-"""Where and how tensors are computed: devices, processes, gradients, number formats."""
+"""Where and how tensors are computed: devices, processes, gradients, precision."""

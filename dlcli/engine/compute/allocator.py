@@ -1,9 +1,9 @@
-"""Memory that tensors free is kept for the next ones, in place of going back to the system.
+"""Keep freed memory for the next tensors instead of returning it to the system.
 
-A step on a CPU allocates and frees the same tens of megabytes over and over. glibc takes each large block from the
-kernel and gives it back at once, so every step pays for clearing and mapping the same pages again: a quarter to a third
-of a step's time (benchmarks/training_step.py). Kept, a block costs that once. A process then holds on to the most it
-ever used, which for a training is about what it uses all the time.
+A step on a CPU allocates and frees the same tens of megabytes over and over. glibc requests each large block from the
+kernel and returns it at once, so every step pays for clearing and mapping the same pages again: a quarter to a third
+of a step's time (benchmarks/training_step.py). A block that is kept pays once. The process then holds its peak memory
+to the end, which for a training is about what it uses all the time.
 
 Source: mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.
 """
@@ -16,14 +16,14 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 NEVER = 2**31 - 1
-"""The most an option takes: so much free memory at the heap's end is never there to be given back."""
+"""The largest value of an option: the free memory at the end of the heap never exceeds it, so it is never returned."""
 
 OWN_SETTINGS = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Who sets one of these has chosen an allocator or its ways, which are then left alone."""
+"""Users who set one of these have chosen an allocator or its settings, which are then left unchanged."""
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to keep freed memory; return whether it will. Elsewhere than under glibc nothing is done."""
+    """Make the C library keep freed memory and return whether it will; without glibc, do nothing."""
     glibc = _glibc()
     if glibc is None or any(os.environ.get(name) for name in OWN_SETTINGS):
         return False
@@ -31,7 +31,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Give the system back what is kept now: after trials that took more than the training will."""
+    """Return freed memory to the system now, as after trials that used more than the training will."""
     glibc = _glibc()
     if glibc is not None:
         glibc.malloc_trim(0)

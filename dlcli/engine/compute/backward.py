@@ -1,9 +1,9 @@
-"""The backward pass; of several processes together it ends with the mean of their gradients in each.
+"""The backward pass, with gradients averaged over all processes.
 
-`DistributedDataParallel` does that work, its messages running while the backward pass still does. It wants a module to
-wrap, whose forward it watches, and a task here may call any part of its model and step several optimizers in turn. So
-what it wraps is a module that holds the parameters of one optimizer and passes the finished loss on: all it needs to
-know of a forward is when it has ended and what came out.
+`DistributedDataParallel` does the averaging, overlapping communication with the backward pass. It wraps a module and
+hooks its forward, but a task here may call any part of its model and step several optimizers in turn. So what it wraps
+is a module that holds the parameters of one optimizer and passes the loss through: all it needs to know of the forward
+is when it ended and its output.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dlcli.engine.compute.distributed import World
 
 
 class Backward:
-    """Takes gradients, in one process or in several.
+    """Computes gradients, in one process or several.
 
     Args:
         world: the processes.
-        model: what is trained; tells which parameters have sparse gradients.
+        model: the trained model; its embeddings determine which parameters have sparse gradients.
     """
 
     def __init__(self, world: World, model: nn.Module) -> None:
@@ -36,18 +36,18 @@ class Backward:
 
         Args:
             loss: a scalar.
-            parameters: the same in every process; one that the loss does not depend on here may have a gradient there.
-            is_last: of the micro-batches of a step. Then each `grad` becomes the mean over all processes of what they
-                have gathered.
+            parameters: the same in every process, even if the loss depends on some of them only in another process.
+            is_last: whether this is the last micro-batch of a step. Then each `grad` becomes the mean over all
+                processes of the accumulated gradients.
         """
         with self._watching(loss, parameters, is_last=is_last) as watched:
             watched.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-        if is_last and not self._world.is_alone:  # NCCL sums no sparse tensors
+        if is_last and not self._world.is_alone:  # NCCL cannot reduce sparse tensors
             self._world.average_sparse([parameter for parameter in parameters if id(parameter) in self._sparse])
 
     @contextlib.contextmanager
     def _watching(self, loss: Tensor, parameters: Sequence[Tensor], *, is_last: bool) -> Iterator[Tensor]:
-        """Yield the loss, its backward pass watched where other processes wait for its gradients."""
+        """Yield the loss, hooked by DistributedDataParallel if there are other processes."""
         if self._world.is_alone:
             yield loss
             return
@@ -56,12 +56,12 @@ class Backward:
             yield joined(loss)
 
     def _join(self, parameters: Sequence[Tensor]) -> DistributedDataParallel:
-        """Return what joins these parameters; once some of an optimizer's are learned, the rest is joined anew."""
+        """Return the wrapper for these parameters; a new one once some of an optimizer's parameters are frozen."""
         key = tuple(map(id, parameters))
         if key not in self._joined:
             self._joined = {ids: joined for ids, joined in self._joined.items() if not set(ids) & set(key)}
-            # The processes began with the same weights, and these are part of a graph by now: nothing is sent here.
-            # A batch may leave out a part of the network, so the unused are looked for.
+            # The processes started with the same weights, and these are already part of a graph, so skip the initial
+            # synchronisation. A batch may not use all of the network, so search for unused parameters.
             self._joined[key] = DistributedDataParallel(
                 _Holder(parameters), find_unused_parameters=True, init_sync=False
             )
@@ -69,7 +69,7 @@ class Backward:
 
 
 class _Holder(nn.Module):
-    """Has parameters, and a forward that passes the loss on."""
+    """Holds parameters; its forward passes the loss through."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         super().__init__()

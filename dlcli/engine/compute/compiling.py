@@ -1,4 +1,4 @@
-"""`--compile`: torch.compile for the network, in place, so that checkpoints keep their names."""
+"""`--compile`: torch.compile for the network, in place, so that the names in checkpoints stay the same."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import nn
 
 
 def compile_network(model: nn.Module) -> None:
-    """Let the model's forward be compiled when it is first called; a container's parts are compiled one by one.
+    """Compile the model's forward at its first call; the parts of a container are compiled separately.
 
-    Modules, parameters and their names stay as they are: what is saved does not tell that it was compiled. Where there
-    is no compiler, the first call fails, which `Device.computing` explains.
+    Modules, parameters and their names do not change, so a checkpoint does not depend on compilation. If there is no
+    compiler, the first call fails, which `Device.computing` turns into a clear error.
     """
     if isinstance(model, (nn.ModuleDict, nn.ModuleList)):
         for part in model.children():

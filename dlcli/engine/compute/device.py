@@ -1,4 +1,4 @@
-"""The only place that names a device: where tensors live, in which number format the heavy work runs."""
+"""Devices: where tensors live and at which precision they are computed; the only place that names a device."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Device:
     Attributes:
         torch_device: the device.
         precision: "fp32" or "bf16" (autocast: weights stay fp32).
-        is_channels_last: whether 4-D weights and images are laid out with the channels innermost.
-        reason: why this device, for `dl doctor` and the run.
+        is_channels_last: whether 4-D weights and images use the channels-last memory format.
+        reason: why this device was chosen, for `dl doctor` and the run.
     """
 
     torch_device: torch.device
@@ -37,35 +37,35 @@ class Device:
 
     @property
     def name(self) -> str:
-        """What the user would type for it."""
+        """The name as given to `--device`."""
         return str(self.torch_device)
 
     @property
     def is_cpu(self) -> bool:
-        """Whether reading a tensor's value costs no synchronisation."""
+        """Whether this is the CPU, where reading a tensor's value needs no synchronisation."""
         return self.torch_device.type == "cpu"
 
     def with_precision(self, precision: str) -> Device:
-        """Return the device in another number format."""
+        """Return the device at another precision."""
         return replace(self, precision=precision)
 
     def place(self, module: ModuleT) -> ModuleT:
-        """Move a module here, in the memory layout that suits it."""
+        """Return the module, moved to this device in its preferred memory format."""
         if self.is_channels_last:
             return module.to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module.to(self.torch_device)
 
     def move(self, value: Any) -> Any:
-        """Return tensors, or containers of them, on this device; other values as they are."""
+        """Return tensors, or containers of them, on this device; other values unchanged."""
         return map_tensors(value, lambda tensor: tensor.to(self.torch_device, non_blocking=True))
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Run the block in this device's number format; what the user can mend becomes a `DlError`.
+        """Run the block at this device's precision; faults that the user can fix become a `DlError`.
 
         Raises:
             DeviceError: the device ran out of memory, or there is no compiler for it.
-            UsageError: a computation has no deterministic form here.
+            UsageError: an operation has no deterministic implementation on this device.
         """
         try:
             with torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
@@ -79,24 +79,25 @@ class Device:
     def _fault_of(self, error: RuntimeError) -> DlError | None:
         text = str(error)
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
-            hint = "take a smaller --batch-size, with --accumulate to make up for it"
+            hint = "use a smaller --batch-size, with --accumulate to compensate"
             return DeviceError(f"{self.name}: out of memory", hint=hint)
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             hint = "train without --compile; it needs a C++ compiler on a CPU, and Triton on a GPU"
             return DeviceError(f"--compile: {(text.strip().splitlines() or ['failed'])[0][:160]}", hint=hint)
         if "does not have a deterministic implementation" in text:
             hint = "train without --deterministic, or on another --device"
-            return UsageError(f"--deterministic: {text.split()[0]} has no deterministic form on {self.name}", hint=hint)
+            what = f"{text.split()[0]} has no deterministic implementation on {self.name}"
+            return UsageError(f"--deterministic: {what}", hint=hint)
         return None
 
     @contextlib.contextmanager
     def keeping_random(self) -> Iterator[None]:
-        """Put the generators that networks draw from back to where they were before the block."""
+        """Restore the state of torch's random generators after the block."""
         with torch.random.fork_rng([self.torch_device] if self.torch_device.type == "cuda" else []):
             yield
 
     def free_memory(self) -> None:
-        """Give memory back that nothing holds any more, as after running out of it."""
+        """Release unused memory to the system, as after running out of it."""
         gc.collect()
         if self.is_cpu:
             give_back_freed_memory()
@@ -106,14 +107,14 @@ class Device:
             torch.mps.empty_cache()
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was given, as a timing must."""
+        """Wait until the device has finished all queued work, as a timing must."""
         if self.torch_device.type == "cuda":
             torch.cuda.synchronize(self.torch_device)
         elif self.torch_device.type == "mps":
             torch.mps.synchronize()
 
     def describe(self) -> str:
-        """Return the device's name as people know it."""
+        """Return the device's name with its model or number of threads."""
         if self.torch_device.type == "cuda":
             return f"{self.name} ({torch.cuda.get_device_name(self.torch_device)})"
         if self.is_cpu:
@@ -122,9 +123,9 @@ class Device:
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """Return the value with every tensor in it changed.
+    """Return the value with `change` applied to every tensor in it.
 
-    Mappings become dictionaries; lists, tuples and named tuples stay what they are; other values are returned as is.
+    Mappings become dictionaries; lists, tuples and named tuples keep their types; other values are returned unchanged.
     """
     if isinstance(value, Tensor):
         return change(value)
@@ -139,7 +140,7 @@ def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
 def to_numpy(value: Any) -> Any:
     """Return tensors, or containers of them, as numpy arrays; numpy has no bfloat16, so half precision becomes float32.
 
-    Arrays of tensors on the CPU share their memory.
+    The arrays share the memory of CPU tensors.
     """
     return map_tensors(value, _to_array)
 
@@ -150,13 +151,18 @@ def _to_array(tensor: Tensor) -> np.ndarray:
 
 
 def open_device(name: str = "auto", *, threads: int | None = None, local_rank: int = 0) -> Device:
-    """Return the device that the user asked for; "auto" takes cuda, then mps, then the cpu.
+    """Return the requested device; "auto" prefers cuda, then mps, then the cpu.
 
-    Of several processes on a machine each takes the GPU of its `local_rank`, and its share of the CPU's cores.
+    With several processes on a machine, each uses the GPU of its `local_rank` and its share of the CPU cores.
+
+    Args:
+        name: auto, cpu, cuda, cuda:N or mps.
+        threads: CPU threads; None for all usable cores.
+        local_rank: this process's number on its machine.
 
     Raises:
         DeviceError: there is no such device on this machine.
-        UsageError: the name is no device.
+        UsageError: the name is not a device.
     """
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
     torch.set_num_threads(threads or max(1, len(_usable_cores()) // processes))
@@ -176,12 +182,12 @@ def open_device(name: str = "auto", *, threads: int | None = None, local_rank: i
         if number >= count:
             raise DeviceError(
                 f"--device {name}: this machine has {count} CUDA device{'' if count == 1 else 's'}",
-                hint="`dl doctor` tells what was found; --device auto takes what there is",
+                hint="`dl doctor` lists the devices; --device auto uses what is available",
             )
-        return Device(torch.device("cuda", number), reason="asked for")
+        return Device(torch.device("cuda", number), reason="requested")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("--device mps: this machine has no Metal device", hint="--device auto takes what there is")
-    return Device(torch.device(kind), reason="asked for")
+        raise DeviceError("--device mps: this machine has no Metal device", hint="--device auto uses what is available")
+    return Device(torch.device(kind), reason="requested")
 
 
 def _usable_cores() -> set[int]:
@@ -191,18 +197,19 @@ def _usable_cores() -> set[int]:
 
 
 def set_determinism(is_wanted: bool) -> None:
-    """Have equal seeds give equal results on an accelerator too, where the fastest kernels add in any order.
+    """Set whether equal seeds give equal results on an accelerator, where the fastest kernels add in any order.
 
-    It holds for the process. A computation without a deterministic form then fails (see `Device.computing`).
+    This applies to the whole process. Operations without a deterministic implementation then fail (see
+    `Device.computing`).
     """
     if is_wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     if is_wanted != torch.are_deterministic_algorithms_enabled():  # the call itself imports a compiler: two seconds
         torch.use_deterministic_algorithms(is_wanted)
-    torch.backends.cudnn.benchmark = False  # its choice of a kernel is a race
+    torch.backends.cudnn.benchmark = False  # its choice of a kernel depends on timing
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators that networks draw from (initialisation, dropout). Loaders have generators of their own."""
+    """Seed torch's random generators (initialisation, dropout); loaders have generators of their own."""
     torch.manual_seed(seed)
     torch.cuda.manual_seed_all(seed)

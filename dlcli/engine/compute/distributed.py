@@ -1,7 +1,7 @@
-"""Several processes as one training: `torchrun -m dlcli train ...` starts them, torch.distributed joins them.
+"""Several processes as one training: `torchrun -m dlcli train ...` starts them, torch.distributed connects them.
 
-Every process takes its share of each batch; gradients (see `backward.py`), counts and the wish to stop are gathered
-from all of them, so a step equals that of one process with the whole batch, also where the shares are unequal.
+Each process computes its share of each batch; gradients (see `backward.py`), counts and stop requests are reduced over
+all of them, so a step equals that of one process with the whole batch, even if the shares are unequal.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class World:
     """The processes of one training.
 
     Attributes:
-        rank: this process's number; 0 writes files and speaks.
-        size: how many there are.
-        local_rank: this process's number on its machine: which of its accelerators it takes.
-        launch: the same in every process of one launch and its restarts; "" for a lone process.
-        restarts: how often torchrun has started the processes again after one died.
+        rank: this process's number; 0 writes files and output.
+        size: the number of processes.
+        local_rank: this process's number on its machine, and the index of its accelerator.
+        launch: an id shared by all processes of a launch and its restarts; "" for a single process.
+        restarts: how often torchrun has restarted the processes after one died.
     """
 
     rank: int = 0
@@ -45,7 +45,7 @@ class World:
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files and output."""
         return self.rank == 0
 
     @property
@@ -55,25 +55,25 @@ class World:
 
     @property
     def shard(self) -> Shard:
-        """The share of each batch that this process takes."""
+        """The share of each batch that this process computes."""
         return Shard(self.rank, self.size)
 
     def mean(self, count: int) -> float:
-        """Return the mean of the processes' counts."""
+        """Return the mean of `count` over all processes."""
         total = torch.tensor(count)
         if not self.is_alone:
             dist.all_reduce(total)
         return int(total) / self.size
 
     def average_sparse(self, parameters: Sequence[Tensor]) -> None:
-        """Replace each sparse gradient by its mean over all processes; one that is missing here counts as zeros."""
+        """Replace each sparse gradient by its mean over all processes; a missing one counts as zeros."""
         for parameter in parameters:
             whole = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.to_dense()
             dist.all_reduce(whole)
             parameter.grad = (whole / self.size).to_sparse(1)
 
     def wait(self) -> None:
-        """Go on when all processes have come here."""
+        """Wait until all processes have reached this call."""
         self.any(False)
 
     def any(self, flag: bool) -> bool:
@@ -85,7 +85,7 @@ class World:
         return bool(seen)
 
     def gather(self, value: ValueT) -> list[ValueT]:
-        """Return the value of every process, in the order of their ranks."""
+        """Return the values of all processes in rank order."""
         if self.is_alone:
             return [value]
         values: list[Any] = [None] * self.size
@@ -101,7 +101,7 @@ class World:
         return box[0]
 
     def share_tensors(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the writer's values of these tensors, in place."""
+        """Copy the writer's values of these tensors to every process, in place."""
         if self.is_alone:
             return
         for tensor in tensors:
@@ -112,10 +112,10 @@ LONE = World()
 
 
 def world_of_environment() -> World:
-    """Return the processes as torchrun has told them, one alone where it has not.
+    """Return the processes from torchrun's environment variables; a single process without them.
 
     Raises:
-        UsageError: the variables that torchrun sets are no numbers.
+        UsageError: the variables are not numbers.
     """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return LONE
@@ -133,22 +133,22 @@ def world_of_environment() -> World:
 
 @contextlib.contextmanager
 def joined(world: World, device: Device) -> Iterator[World]:
-    """Join the processes for the length of the block: NCCL between GPUs, gloo between CPUs.
+    """Connect the processes for the duration of the block: NCCL between GPUs, gloo between CPUs.
 
-    Counts, flags and objects lie on the CPU and go by gloo in any case, so that they wait for no GPU.
+    Counts, flags and objects are on the CPU and always use gloo, so that they do not wait for a GPU.
     """
     if world.is_alone:
         yield world
         return
     if device.torch_device.type == "cuda":
         torch.cuda.set_device(device.torch_device)
-    # torchrun's store outlives the processes: without a name of its own a restart would read dead addresses from it.
+    # torchrun's store outlives the processes: without a prefix, a restart would read stale addresses from it.
     store, rank, size = next(rendezvous("env://"))
     store = PrefixStore(f"restart-{world.restarts}", store)
     backend = "gloo" if device.is_cpu else "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
         yield world
-        world.wait()  # nobody leaves while another still listens
+        world.wait()  # no process leaves while another is still communicating
     finally:
         dist.destroy_process_group()

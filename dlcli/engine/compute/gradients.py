@@ -1,4 +1,4 @@
-"""Gradients of a step, dense ones and those of embeddings that name only the rows of a batch."""
+"""Dividing and clipping gradients, dense ones and the sparse ones of embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def divide_gradients(parameters: Sequence[Tensor], by: float) -> None:
-    """Divide every gradient in place."""
+    """Divide every gradient in place; sparse gradients are replaced."""
     dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
     if dense:
         torch._foreach_div_(dense, by)
@@ -19,13 +19,13 @@ def divide_gradients(parameters: Sequence[Tensor], by: float) -> None:
 
 
 def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
-    """Scale the gradients so that their norm is at most `max_norm`, and return the norm that they had.
+    """Clip the gradients to a total L2 norm of `max_norm` in place, and return the norm before clipping, a scalar.
 
-    Of dense gradients it is `torch.nn.utils.clip_grad_norm_`, which takes no sparse ones.
+    For dense gradients this equals `torch.nn.utils.clip_grad_norm_`, which does not support sparse ones.
     """
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
-            parameter.grad = parameter.grad.coalesce()  # a row that is named twice counts with its sum
+            parameter.grad = parameter.grad.coalesce()  # sum duplicate rows first
     values = [_values(parameter.grad) for parameter in parameters if parameter.grad is not None]
     if not values:
         return torch.zeros(())

@@ -1,4 +1,4 @@
-"""Choosing the number format by a short timing: bf16 is 2.4x faster on dense convolutions, 0.57x on depthwise ones."""
+"""Choose the precision by a short timing: bf16 runs at 2.4x on dense convolutions, at 0.57x on depthwise ones."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.task import Batch, KeepsState, Task
 
 TRIALS = 3
-"""Timed steps a format, taken in turn; the fastest counts, because what else runs here only ever makes one slower."""
+"""Timed steps per precision, alternating; the fastest counts, because other processes only ever slow one down."""
 
 MAX_ITEMS = 64
-"""Items of the batch that are timed: enough to be bound by arithmetic, few enough to cost a second."""
+"""At most this many items of a batch are timed: enough to be compute-bound, few enough to cost about a second."""
 
 MIN_GAIN = 1.1
-"""bf16 must win by this much, or fp32's exactness is preferred."""
+"""bf16 must be at least this much faster; otherwise fp32 is preferred for its accuracy."""
 
 MIN_STEPS = 100
-"""A shorter training is over before a trial has paid for itself."""
+"""A shorter training would end before the trial pays off."""
 
 
 def why_untimed(*, is_deterministic: bool, num_steps: int) -> str | None:
-    """Return why a training takes fp32 without a trial, or None where a trial shall decide."""
+    """Return why a training uses fp32 without a trial, or None if a trial should decide."""
     if is_deterministic:
-        return "--deterministic leaves nothing to a timing"
+        return "--deterministic rules out a timing"
     return f"{num_steps} steps are too few for a trial of bf16" if num_steps < MIN_STEPS else None
 
 
 def choose_precision(
     task: Task, device: Device, batch: Batch, asked: str, *, untimed: str | None = None
 ) -> tuple[Device, str]:
-    """Return the device in the chosen format, and why; "auto" is fp32 where `untimed` says why no trial decides.
+    """Return the device at the chosen precision, and the reason for it.
 
-    The model, its buffers, the task's own state and the random generators are left as they were.
+    The model, its buffers, the task's state and the random generators are left unchanged.
+
+    Args:
+        task: the task whose training step is timed.
+        device: where the training runs.
+        batch: a training batch; its first items are used.
+        asked: "auto", "fp32" or "bf16".
+        untimed: why "auto" is fp32 without a trial; None to time both.
     """
     if asked != "auto":
         return device.with_precision(asked), "given"
@@ -51,7 +58,7 @@ def choose_precision(
     with torch.random.fork_rng():
         trials = [
             {name: _time_step(task, device.with_precision(name), small) for name in ("fp32", "bf16")}
-            for _ in range(TRIALS + 1)  # the first, which builds kernels, is among them and never the fastest
+            for _ in range(TRIALS + 1)  # one more, since the first builds kernels and is never the fastest
         ]
     seconds = {name: min(trial[name] for trial in trials) for name in ("fp32", "bf16")}
     task.model.load_state_dict(before)
@@ -63,7 +70,7 @@ def choose_precision(
 
 
 def _head(value: Any) -> Any:
-    """Return the first items of whatever a batch holds."""
+    """Return the first items of each value in a batch."""
     if isinstance(value, Mapping):
         return {name: _head(item) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple: its fields hold the items

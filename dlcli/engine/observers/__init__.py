@@ -1,1 +1,1 @@
-"""Callbacks: what is written, shown and limited while training."""
+"""Callbacks that log, display, save and limit a training."""

@@ -1,9 +1,9 @@
-"""`--ema`: an exponential moving average of the weights, which is what is validated and what `best.pt` holds.
+"""`--ema`: an exponential moving average of the weights, which is validated and saved in `best.pt`.
 
-The averaging is torch's own (`torch.optim.swa_utils`): after the first step the average is the weights; after each
-later one it is `decay * average + (1 - decay) * weights`. Buffers, such as batch normalisation's running statistics,
-are averaged with the weights that they belong to. Of a model of which only a part answers, that part is averaged: a
-critic has to know what it is trained against.
+The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after each
+later step it is `decay * average + (1 - decay) * weights`. Buffers, such as the running statistics of batch
+normalisation, are averaged with the weights. If inference uses only a part of the model, only that part is averaged: a
+critic must be trained against the current weights.
 
 Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None:
-    """Return a copy of the model that follows it as a moving average, None where there is no decay."""
+    """Return a copy of the model for its moving average; None without a decay."""
     if decay is None:
         return None
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
@@ -36,10 +36,10 @@ def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None
 
 @contextmanager
 def averaged_weights(model: nn.Module, averaged: AveragedModel | None) -> Iterator[None]:
-    """Let the model have the averaged weights within the block, and exactly its own again after it.
+    """Give the model the averaged weights inside the block, and restore its own exactly afterwards.
 
-    Values change places, not modules: whatever else holds a part of the model, a compiled form of it among them, sees
-    the same.
+    Values are swapped, not modules, so that everything that refers to a part of the model, including its compiled form,
+    sees the swap.
     """
     if averaged is None:
         yield
@@ -61,9 +61,9 @@ def _exchange(first: nn.Module, second: nn.Module) -> None:
 
 
 class Averaging(Callback):
-    """Moves the average after each step. It stands before the observers that may stop the training."""
+    """Updates the average after each step. It must precede the callbacks that may stop the training."""
 
     def on_step_end(self, state: TrainState) -> None:
-        """Take in the weights of the step."""
+        """Update the average with the current weights."""
         if state.averaged is not None:
             state.averaged.update_parameters(network_of(state.task))

@@ -1,4 +1,4 @@
-"""A line an epoch, and on a terminal a progress bar below it."""
+"""Print one line per epoch and, on a terminal, a progress bar below it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EpochLines(Callback):
-    """One line an epoch, and on a terminal a progress bar below it."""
+    """Prints one line per epoch and, on a terminal, a progress bar below it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -22,7 +22,7 @@ class EpochLines(Callback):
         self._epochs_seen = 0
 
     def on_train_start(self, state: TrainState) -> None:
-        """Open the progress bar where there is a terminal to draw it on."""
+        """Open the progress bar if stderr is a terminal."""
         if self._console.is_quiet or not has_colour(sys.stderr):
             return
         from dlcli.engine.observers.progress import StepBar
@@ -30,14 +30,14 @@ class EpochLines(Callback):
         self._bar = StepBar(total=state.steps_per_epoch)
 
     def on_step_end(self, state: TrainState) -> None:
-        """Move the bar."""
+        """Update the bar."""
         if self._bar is not None:
             self._bar.show(
                 f"epoch {state.epoch + 1}/{state.num_epochs}", state.step - state.epoch * state.steps_per_epoch
             )
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Say the epoch's figures."""
+        """Print the epoch's line."""
         self._total_seconds += state.record["seconds"]
         self._epochs_seen += 1
         left = self._total_seconds / self._epochs_seen * (state.num_epochs - state.epoch)
@@ -53,9 +53,9 @@ class EpochLines(Callback):
 
 
 def epoch_line(state: TrainState, *, eta_s: float) -> str:
-    """Return the figures of the last finished epoch as one line: the losses and the goal; the rest is in the log.
+    """Return the line for the last finished epoch: the losses and the goal; the other metrics are in the log.
 
-    The best is marked where epochs are compared at all.
+    The best epoch is marked if epochs are compared.
     """
     record, goal = state.record, state.task.goal
     shown = [n for n in record if n.startswith(("loss", "val_loss")) or (goal is not None and n == goal.metric)]

@@ -1,8 +1,8 @@
-"""`--max-steps` and `--max-time`: a training that has had its share ends as a finished one.
+"""`--max-steps` and `--max-time`: a training that reaches its limit counts as finished. `--patience`: early stopping.
 
-Both end the epoch under way: it is validated, recorded and saved as it stands, so that there is always a best
-checkpoint. The rest of that epoch is not made up for, so a run that met its limit cannot be resumed; `--from` starts
-anew with a larger one. A limit holds for the whole training: one that was interrupted and resumed has what is left.
+The limits end the current epoch early: it is validated, recorded and saved, so that there is always a best checkpoint.
+The rest of that epoch is lost, so a run that reached its limit cannot be resumed; `--from` starts a new one with a
+larger limit. A limit applies to the whole training: an interrupted and resumed training has what remains of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StepLimit(Callback):
-    """Ends the training with the optimizer step of this number."""
+    """Stops the training after this many optimizer steps."""
 
     def __init__(self, num_steps: int) -> None:
         self._num_steps = num_steps
@@ -33,30 +33,30 @@ class StepLimit(Callback):
 
 
 class TimeLimit(Callback):
-    """Ends the training with the first step past a length of time; it counts on `state.seconds`, which is saved.
+    """Stops the training after the first step beyond a time limit; the time so far is saved as `state.seconds`.
 
     Args:
-        text: the length of time, as the user wrote it.
-        clock: seconds since some moment.
+        text: the limit as the user wrote it.
+        clock: returns seconds since an arbitrary moment.
     """
 
     def __init__(self, text: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._text = text
         self._limit_s = parse_duration(text)
         self._clock = clock
-        self._began = 0.0  # when this training would have begun, had it run in one piece
+        self._began = 0.0  # when this training would have started without interruption
 
     def on_train_start(self, state: TrainState) -> None:
-        """Start the clock where the checkpoint stopped it."""
+        """Resume the clock from the checkpoint."""
         self._began = self._clock() - state.seconds
         self._look(state, finishes_epoch=False)
 
     def on_step_end(self, state: TrainState) -> None:
-        """Stop where the time is over; the epoch's validation follows."""
+        """Stop if the time is up; the epoch is still validated."""
         self._look(state, finishes_epoch=True)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Stop where the validation has used up what was left."""
+        """Stop if the validation has used up the remaining time."""
         self._look(state, finishes_epoch=False)
 
     def _look(self, state: TrainState, *, finishes_epoch: bool) -> None:
@@ -66,7 +66,7 @@ class TimeLimit(Callback):
 
 
 def limits_of(config: TrainConfig) -> Sequence[Callback]:
-    """Return the observers for the limits that are set."""
+    """Return the callbacks for the limits that are set."""
     limits: list[Callback] = []
     if config.max_steps is not None:
         limits.append(StepLimit(config.max_steps))
@@ -76,12 +76,12 @@ def limits_of(config: TrainConfig) -> Sequence[Callback]:
 
 
 class EarlyStopping(Callback):
-    """Stops after `patience` epochs without a better one."""
+    """Stops after `patience` epochs without improvement."""
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Stop where the best epoch lies too far back; the state alone decides, so a resumed run stops alike."""
+        """Stop if the best epoch is too long ago; that depends on the state alone, so a resumed run stops the same."""
         if state.epoch - state.best_epoch >= self._patience:
             raise StopTraining(f"no better epoch for {self._patience} epochs")

@@ -1,4 +1,4 @@
-"""The figures of every epoch, a JSON line each."""
+"""Log the metrics of every epoch as a JSON line."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class MetricsLog(Callback):
-    """One JSON line an epoch in `metrics.jsonl`. A resumed run first drops lines that its checkpoint does not know."""
+    """Writes one JSON line per epoch to `metrics.jsonl`; a resumed run first removes lines after its checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def on_train_start(self, state: TrainState) -> None:
-        """Keep only the lines of the epochs that are done."""
+        """Keep only the lines of finished epochs."""
         if not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines()
@@ -30,6 +30,6 @@ class MetricsLog(Callback):
         write_text(self._path, "".join(line + "\n" for line in kept))
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Append the epoch's record; what is not finite is written as null."""
+        """Append the epoch's record; non-finite values are written as null."""
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(finite(state.record), allow_nan=False) + "\n")

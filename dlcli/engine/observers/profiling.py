@@ -1,7 +1,7 @@
 """`--profile`: where a step's time goes, and a trace of some steps for a viewer (Perfetto, chrome://tracing).
 
-The table comes from steps that only a clock watches, since the profiler slows what it watches. Both wait for the device
-at each change of phase, so on an accelerator the phases do not overlap as they do in training.
+The table comes from steps timed by a clock alone, since the profiler slows down the steps that it traces. Both
+synchronise the device at each change of phase, so on an accelerator the phases do not overlap as they do in training.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ PHASES = ("data", "forward", "backward", "optimizer", "rest")
 """In the order of a step; `rest` is logging, checks and signals."""
 
 PAUSE = "pause"
-"""What is not a part of a step."""
+"""Time outside the steps."""
 
 WARM_UP, TIMED, TRACED = 5, 10, 10
-"""Steps: the first ones build kernels and fill caches; then come those of the table, then those of the trace."""
+"""Numbers of steps: first those that build kernels and fill caches, then those for the table, then for the trace."""
 
 
 class Profile(Callback):
-    """Watches some steps early in the training, then lets go of it.
+    """Profiles some steps early in the training, then detaches.
 
     Args:
-        folder: gets `step.json` and `trace.json`.
-        console: told the table.
-        clock: seconds since some moment.
+        folder: where `step.json` and `trace.json` are written.
+        console: where the table is printed.
+        clock: returns seconds since an arbitrary moment.
     """
 
     def __init__(self, folder: Path, console: Console, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -51,32 +51,32 @@ class Profile(Callback):
         self._unsaid: list[str] = []
 
     def on_train_start(self, state: TrainState) -> None:
-        """Remember what is told of phases without us."""
+        """Remember the original phase callback."""
         self._unwatched = state.phase
 
     def on_step_end(self, state: TrainState) -> None:
-        """Count the step, and go on to what the next ones are for."""
+        """Count the step, and switch to the next stage when due."""
         self._steps += 1
         if self._steps == WARM_UP:
             state.phase = lambda phase: self._time(state, phase)
         elif self._steps == WARM_UP + TIMED:
             state.phase(PAUSE)
             state.phase = lambda phase: self._trace(state, phase)
-            os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it writes to stderr of its own accord
+            os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise it logs to stderr
             self._profiler = profile(activities=supported_activities())  # type: ignore[no-untyped-call]
             self._profiler.start()
         elif self._steps == WARM_UP + TIMED + TRACED:
             self._finish(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Say the table; it waits for the epoch's line, so that no progress bar is in its way."""
+        """Print the table, after the epoch's line so that it does not collide with the progress bar."""
         del state
         for line in self._unsaid:
             self._console.say(line)
         self._unsaid = []
 
     def on_train_end(self, state: TrainState) -> None:
-        """Finish with the steps that there were, where the training was too short."""
+        """If the training was too short, finish with the steps so far."""
         if self._steps < WARM_UP + TIMED + TRACED:
             self._finish(state)
         self.on_epoch_end(state)
@@ -99,7 +99,7 @@ class Profile(Callback):
         state.phase = self._unwatched
         num_timed = min(self._steps - WARM_UP, TIMED)
         if num_timed < 1:
-            self._console.warn(f"--profile: the training was over after {self._steps} steps, all of them warm-up")
+            self._console.warn(f"--profile: the training ended after {self._steps} steps, all of them warm-up")
             return
         if self._profiler is not None:
             self._profiler.stop()
@@ -111,7 +111,7 @@ class Profile(Callback):
 
 
 def step_table(seconds: dict[str, float], num_steps: int) -> list[str]:
-    """Return the lines of the table: each phase's milliseconds and its share of the step."""
+    """Return the lines of the table: the milliseconds of each phase and its share of the step."""
     whole = sum(seconds.values())
     rows = [f"  {phase:<10}{1e3 * part:9.2f} ms{part / whole:7.1%}" for phase, part in seconds.items()]
     return [f"a step takes {1e3 * whole:.2f} ms (mean of {num_steps}):", *rows]

@@ -8,11 +8,11 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 MIN_SECONDS = 0.1
-"""Between two redraws: a bar that is drawn every step costs more than a small net's step."""
+"""Time between redraws: redrawing every step would cost more than a step of a small network."""
 
 
 class StepBar:
-    """A bar of the steps of an epoch, drawn on stderr and gone when closed."""
+    """A progress bar over the steps of an epoch, drawn on stderr and erased when closed."""
 
     def __init__(self, total: int) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -22,18 +22,18 @@ class StepBar:
         self._progress.start()
 
     def show(self, description: str, done: int) -> None:
-        """Draw the bar, at most ten times a second."""
+        """Update the bar, at most ten times per second."""
         now = time.monotonic()
         if now - self._drawn >= MIN_SECONDS:
             self._drawn = now
             self._progress.update(self._bar, description=description, completed=done, refresh=True)
 
     def clear(self) -> None:
-        """Take the bar off the screen, so that a line can be written; the next `show` draws it again."""
+        """Erase the bar, so that a line can be written; the next `show` redraws it."""
         self._progress.stop()
         self._progress.reset(self._bar)
         self._progress.start()
 
     def close(self) -> None:
-        """Take the bar off the screen for good."""
+        """Erase the bar permanently."""
         self._progress.stop()

@@ -1,4 +1,4 @@
-"""`samples/epoch-0003.png` and `.txt`: what training sees or makes, as the epochs go by."""
+"""Write `samples/epoch-0003.png` and `.txt`: training inputs or generated outputs, by epoch."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 class SampleFiles(Callback):
-    """Draws the task's samples once an epoch, with the weights that are validated, and writes those that are new.
+    """Draws the task's samples once per epoch, with the weights that are validated, and writes those that are new.
 
-    Files of the run tell which came before, so that a resumed run writes what an uninterrupted one does. It stands
-    before the observers that show `state.samples` elsewhere.
+    New samples are found by comparison with the run's files, so that a resumed run writes the same files as an
+    uninterrupted one. It must precede the callbacks that show `state.samples`.
     """
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
 
     def on_train_start(self, state: TrainState) -> None:
-        """Remove the files of epochs that the checkpoint does not know."""
+        """Delete files of epochs after the checkpoint."""
         for epoch, path in self._files("*"):
             if epoch > state.epoch:
                 path.unlink()
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Draw, write what differs from the file before it, and leave that in `state.samples`."""
+        """Draw the samples, write those that differ from the previous files, and set `state.samples` to them."""
         with averaged_weights(network_of(state.task), state.averaged):
             drawn = draw_samples(state.task, state.device)
         state.samples = self._write(drawn, state.epoch) if drawn is not None else None
 
     def _write(self, drawn: Samples, epoch: int) -> Samples:
-        """Return the part of the samples that was new."""
+        """Return the samples that are new."""
         from dlcli.visualize.canvas import encode_png
 
         picture, lines = drawn.picture, drawn.lines
@@ -52,7 +52,7 @@ class SampleFiles(Callback):
         return Samples(picture, lines)
 
     def _write_new(self, content: bytes, epoch: int, suffix: str) -> bool:
-        """Write a file where its content is not that of the newest of its kind; return whether it was written."""
+        """Write a file unless its content equals the newest with this suffix; return whether it was written."""
         newest = max(self._files(suffix), default=None)
         if newest is not None and newest[1].read_bytes() == content:
             return False
@@ -61,7 +61,7 @@ class SampleFiles(Callback):
         return True
 
     def _files(self, suffix: str) -> Iterator[tuple[int, Path]]:
-        """Yield the epoch and the path of every file of samples."""
+        """Yield the epoch and path of every file of samples with this suffix."""
         for path in self._run.path.glob(f"samples/epoch-*.{suffix}"):
             match = re.fullmatch(r"epoch-(\d+)", path.stem)
             if match is not None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: the step under way is finished, the state saved, the exit code told."""
+"""Graceful stop on Ctrl-C and SIGTERM: finish the current step, save the state, set the exit code."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
 class StopOnSignal(Callback):
-    """Stops the training after the step or the validation in which a signal arrived; a second one does not wait.
+    """Stops the training after the step or validation in which a signal arrives; a second signal stops it at once.
 
-    Used as a context: the signals are taken over at its start and given back at its end. Outside the main thread Python
-    cannot take them over, and the caller keeps them.
+    A context manager: it installs the signal handlers on entry and restores the previous ones on exit. Outside the
+    main thread, where Python cannot install handlers, it leaves the caller's in place.
     """
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class StopOnSignal(Callback):
         self._previous = {}
 
     def on_step_end(self, state: TrainState) -> None:
-        """Stop where a signal has arrived."""
+        """Stop if a signal has arrived."""
         self._stop(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Stop where a signal has arrived while the epoch was validated."""
+        """Stop if a signal has arrived during validation."""
         self._stop(state)
 
     def _stop(self, state: TrainState) -> None:

@@ -1,4 +1,4 @@
-"""TensorBoard events: scalars and samples once an epoch (a picture every step costs 1.2 to 6 times the training)."""
+"""TensorBoard events: scalars and samples per epoch (a picture every step costs 1.2 to 6 times the training)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dlcli.engine.state import TrainState
 
 
 class TensorBoard(Callback):
-    """Writes the epoch's figures, the learning rate and new samples."""
+    """Writes each epoch's metrics, learning rate and new samples."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
 
     def on_train_start(self, state: TrainState) -> None:
-        """Open the event file; a resumed run hides what its checkpoint does not know."""
+        """Open the event file; a resumed run purges events after its checkpoint."""
         from tensorboardX import SummaryWriter
 
         self._writer = SummaryWriter(str(self._folder), purge_step=state.epoch + 1 if state.epoch else None)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Write the record, and of the samples what is new."""
+        """Write the record and the new samples."""
         epoch = state.record["epoch"]
         for name, value in state.record.items():
             if name not in ("epoch", "step") and value is not None and math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Optimizers by name, and the parameters that each steps."""
+"""Optimizers by name, and their parameter groups."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dlcli.engine.optim.muon import Muon, muon_groups
 from dlcli.models.fitting import LearnsEarly
 
 MOMENTUM = 0.9
-"""Of SGD, with Nesterov's look-ahead: what every reference recipe of this field uses."""
+"""For SGD, with Nesterov momentum: what every reference recipe in this field uses."""
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return two groups of the trainable parameters: matrices and filters decay; norms, biases and scalars do not.
+    """Return the trainable parameters in two groups: matrices and filters decay; norms, biases and scalars do not.
 
     Source: He et al. 2019, "Bag of tricks", arXiv:1812.01187, section 3.1.
     """
@@ -31,9 +31,9 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def with_ends(groups: Iterable[dict[str, Any]], module: nn.Module) -> list[dict[str, Any]]:
-    """Return the groups that hold anything; what the network learns early alone is in groups of their own.
+    """Return the non-empty groups, with parameters that are trained only early in the training in separate groups.
 
-    Such a group's `until` is the part of the training in which it is trained: its schedule ends there.
+    `until` of such a group is the fraction of the training after which it is frozen: its schedule ends there.
     """
     learners = [part for part in module.modules() if isinstance(part, LearnsEarly)]
     ends = {id(parameter): until for part in learners for parameter, until in part.learned_early()}
@@ -45,10 +45,10 @@ def with_ends(groups: Iterable[dict[str, Any]], module: nn.Module) -> list[dict[
 
 
 def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
-    """Return the optimizer that the configuration names over the module's trainable parameters.
+    """Return the configured optimizer for the module's trainable parameters.
 
     Raises:
-        UsageError: the optimizer has no weight decay, and some is asked for.
+        UsageError: weight decay is requested and the optimizer does not support it.
     """
     if config.optimizer == "muon":
         return Muon(with_ends(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay), module))
@@ -59,21 +59,21 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
     if config.optimizer == "lazyadam":
         if config.weight_decay:
             raise UsageError(
-                f"--optimizer lazyadam: decays no weights, and --weight-decay is {config.weight_decay:g}",
-                hint="give --weight-decay 0: rows that a batch lacks are to stay where they are",
+                f"--optimizer lazyadam has no weight decay, and --weight-decay is {config.weight_decay:g}",
+                hint="use --weight-decay 0: rows that are not in a batch must not change",
             )
         from dlcli.engine.optim.lazy_adam import LazyAdam
 
         for group in groups:
             del group["weight_decay"]
         return LazyAdam(groups, lr=rate)
-    # One kernel for all: half the time of a step where an embedding is large, and the same numbers.
+    # One kernel for all parameters: half the time of a step with a large embedding, and the same result.
     if config.optimizer == "adam":
         return torch.optim.Adam(groups, lr=rate, fused=True)
     return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters that the optimizer steps now: those of a group whose end has come need no gradient."""
+    """Return the parameters that the optimizer steps now; a group past its `until` needs no gradients."""
     groups = [group for group in optimizer.param_groups if "until" not in group or group["lr"]]
     return [parameter for group in groups for parameter in group["params"]]

@@ -1,4 +1,4 @@
-"""Adam that leaves alone the rows of an embedding that a batch does not hold."""
+"""Adam that leaves the embedding rows that are not in a batch unchanged."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from torch.optim import Optimizer
 from torch.optim.adam import adam
 
 BETAS, EPS = (0.9, 0.999), 1e-8
-"""Of Kingma & Ba 2014, arXiv:1412.6980."""
+"""From Kingma & Ba 2014, arXiv:1412.6980."""
 
 
 class LazyAdam(Optimizer):
-    """Parameters with dense gradients step as Adam; of those with sparse gradients only the rows that are named.
+    """Adam for dense gradients; for sparse gradients, only the rows in the gradient are updated.
 
-    That is another algorithm than Adam: there a row without a gradient goes on with its momentum. It is the rule of
-    `torch.optim.SparseAdam`, which takes no dense gradients; the bias correction counts all steps, not the row's own.
+    That differs from Adam, where a row without a gradient keeps moving with its momentum. It is the rule of
+    `torch.optim.SparseAdam`, which does not accept dense gradients; the bias correction counts all steps, not those of
+    the row.
 
     Args:
-        groups: as of every optimizer; there is no weight decay, which would move every row.
-        lr: the learning rate of groups that name none.
+        groups: parameter groups; there is no weight decay, which would move every row.
+        lr: the learning rate of groups that do not set one.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
-        # `fused` has load_state_dict bring the count of steps to its parameter's device, where the kernel wants it.
+        # `fused` makes load_state_dict move the step count to the parameter's device, where the kernel needs it.
         super().__init__(groups, {"lr": lr, "fused": True})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Step every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         assert closure is None
         for group in self.param_groups:
             with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -73,7 +74,7 @@ def _step_dense(parameters: list[Tensor], states: Any, rate: float) -> None:
 
 
 def _step_rows(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], rate: float) -> None:
-    """Step the rows that the coalesced gradient names."""
+    """Update the rows in the coalesced gradient."""
     state["step"] += 1
     rows, values = gradient._indices()[0], gradient._values()
     mean = state["mean"].index_select(0, rows).lerp_(values, 1 - BETAS[0])

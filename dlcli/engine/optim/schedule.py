@@ -1,4 +1,4 @@
-"""Learning-rate schedules as functions of progress, so that resuming them needs no state."""
+"""Learning rate schedules as functions of progress, so that resuming needs no state (except for plateaus)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from torch.optim import Optimizer
 
 STEP_DECAY, STEP_AT = 0.1, (0.5, 0.75)
-"""`step`: a tenth at half and at three quarters of the epochs (He et al. 2015, CIFAR-10 section)."""
+"""`step`: divide by ten at half and at three quarters of the epochs (He et al. 2015, CIFAR-10 section)."""
 
 
 ONECYCLE_WARMUP, ONECYCLE_START, ONECYCLE_END = 0.3, 1 / 25, 1e-4
-"""`onecycle`: 30 % upwards from a 25th of the peak, then down to 1e-4 of it (Smith & Topin 2017, fastai's values)."""
+"""`onecycle`: rise for 30 % from 1/25 of the peak, then fall to 1e-4 of it (Smith & Topin 2017, fastai's values)."""
 
 
 PLATEAU_PATIENCE, PLATEAU_DECAY = 3, 0.3
-"""`plateau`: after so many epochs without a better one, this much of the learning rate is left."""
+"""`plateau`: after more than this many epochs without improvement, multiply the learning rate by this factor."""
 
 
 def _constant(progress: float) -> float:
@@ -52,20 +52,20 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "cosine": _cosine,
     "linear": _linear,
     "onecycle": _onecycle,
-    "plateau": _constant,  # the fall comes from `Schedule.observe`
+    "plateau": _constant,  # `Schedule.observe` lowers it
 }
 
 
 @dataclass
 class Schedule:
-    """The factor on every optimizer's own learning rate.
+    """The factor by which the base learning rates are multiplied.
 
     Attributes:
         shape: a name in `SHAPES`.
-        num_steps: optimizer steps of the whole training.
-        warmup_steps: linear rise over the first steps, on top of the shape.
-        scale: what plateaus have left of the learning rate.
-        stale_epochs: epochs since the last better one.
+        num_steps: optimizer steps in the whole training.
+        warmup_steps: steps of linear warm-up, multiplied with the shape.
+        scale: the factor from plateaus so far.
+        stale_epochs: epochs since the last improvement.
     """
 
     shape: str
@@ -75,11 +75,11 @@ class Schedule:
     stale_epochs: int = 0
 
     def factor(self, step: int, until: float = 1.0) -> float:
-        """Return the factor for the step numbered `step` (from 0).
+        """Return the factor for a step.
 
         Args:
-            step: how many steps came before it.
-            until: the part of the training that the shape is squeezed into; after it the factor is 0.
+            step: the step's number, from 0.
+            until: the fraction of the training into which the shape is compressed; after it the factor is 0.
         """
         progress = step / max(1, self.num_steps)
         if until < 1 and progress >= until:
@@ -88,28 +88,28 @@ class Schedule:
         return warm * self.scale * SHAPES[self.shape](progress / until)
 
     def observe(self, *, is_better: bool) -> None:
-        """Take note of a finished epoch; only `plateau` acts on it."""
+        """Record the end of an epoch; only `plateau` depends on it."""
         self.stale_epochs = 0 if is_better else self.stale_epochs + 1
         if self.shape == "plateau" and self.stale_epochs > PLATEAU_PATIENCE:
             self.scale *= PLATEAU_DECAY
             self.stale_epochs = 0
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"scale": self.scale, "stale_epochs": self.stale_epochs}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what a checkpoint kept."""
+        """Restore the state from a checkpoint."""
         self.scale, self.stale_epochs = float(state["scale"]), int(state["stale_epochs"])
 
 
 def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:
-    """Return the learning rate of each group of each optimizer, as built."""
+    """Return the current learning rate of each group of each optimizer."""
     return [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in optimizers]
 
 
 def set_rates(optimizers: Iterable[Optimizer], rates: list[list[float]], schedule: Schedule, step: int) -> None:
-    """Set each group's learning rate to its base times the schedule's factor at this step."""
+    """Set each group's learning rate to its base rate times the schedule's factor for the step."""
     for optimizer, bases in zip(optimizers, rates, strict=True):
         for group, base in zip(optimizer.param_groups, bases, strict=True):
             group["lr"] = base * schedule.factor(step, group.get("until", 1.0))

@@ -1,1 +1,1 @@
-"""Options that are found by trying."""
+"""Option values found by trial runs."""

@@ -1,7 +1,7 @@
-"""`--batch-size auto` and `--lr auto`: values found by trying, before the training begins.
+"""`--batch-size auto` and `--lr auto`: values found by trial runs before the training starts.
 
-Every trial is a task of its own, made anew and trained for some steps by the same loop; what is to be trained is never
-touched, and the random generators are put back.
+Each trial creates a new task and trains it for a few steps with the same loop; the task to be trained is never
+touched, and the random generators are restored.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from dlcli.engine.tuning.lr_range import HIGHEST, LOWEST, NUM_STEPS, LrRange, fi
 MakeTask = Callable[[TrainConfig], Task]
 
 SMALLEST_FIRST = 16
-"""The first batch that is tried; smaller ones only where memory runs out for it."""
+"""The first batch size to try; smaller ones are tried only if it does not fit in memory."""
 
 MIN_GAIN = 1.05
-"""A batch twice as large must be this much faster per item, or the smaller one trains better for the same time."""
+"""A batch twice as large must be this much faster per item; otherwise the smaller one trains better in equal time."""
 
 MIN_STEPS = 16
-"""Steps that an epoch must have: a small net on few data is fastest with one step an epoch, and learns nothing."""
+"""Steps that an epoch must have: a small network on little data is fastest with one step per epoch, and learns
+nothing."""
 
 WARM_STEPS, TIMED_STEPS = 1, 3
-"""Of a trial; the fastest counts, because what else runs here only ever makes one slower."""
+"""Per trial; the fastest step counts, because other processes only ever slow one down."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was found.
+    """The result of tuning.
 
     Attributes:
         config: the options with numbers in place of `auto`.
-        reasons: one line a value.
-        lr_range: the range test, where there was one.
+        reasons: one line per value.
+        lr_range: the range test, if there was one.
     """
 
     config: TrainConfig
@@ -53,7 +54,7 @@ class Tuning:
     lr_range: LrRange | None = None
 
     def keep(self, run: RunDir) -> None:
-        """Write the reasons into the run, and the range test as `plots/lr-range.png`."""
+        """Write the reasons to the run, and the range test to `plots/lr-range.png`."""
         if self.reasons:
             run.update_info(tuned=list(self.reasons))
         if self.lr_range is not None:
@@ -72,25 +73,25 @@ def tune(
     device: Device,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Tuning:
-    """Return the options in which the fields named in `auto` have values that suit network, data and device.
+    """Return the options with the fields in `auto` set to values that suit the network, data and device.
 
     Args:
-        config: the options; what it holds for the fields in `auto` is not used.
-        auto: `batch_size`, `learning_rate`.
-        make: makes the task anew for changed options, on the device.
-        device: where, in the number format of the training.
-        clock: seconds since some moment.
+        config: the options; the values of the fields in `auto` are ignored.
+        auto: a subset of `batch_size` and `learning_rate`.
+        make: creates a new task on the device for changed options.
+        device: where to train, at the precision of the training.
+        clock: returns seconds since an arbitrary moment.
 
     Raises:
-        UsageError: a timing would decide with --deterministic, or no learning rate makes the loss fall.
-        DeviceError: not even one item fits into memory.
+        UsageError: the batch size would be timed with --deterministic, or no learning rate makes the loss fall.
+        DeviceError: not even one item fits in memory.
     """
     reasons: list[str] = []
     lr_range = None
     with device.keeping_random():
         if "batch_size" in auto:
             if config.deterministic:
-                raise UsageError("--batch-size auto: a timing would decide, and --deterministic excludes that")
+                raise UsageError("--batch-size auto: a timing would decide, which --deterministic rules out")
             config, reason = _with_batch_size(config, make, device, clock)
             reasons.append(reason)
         if "learning_rate" in auto:
@@ -104,7 +105,7 @@ def _with_batch_size(
     config: TrainConfig, make: MakeTask, device: Device, clock: Callable[[], float]
 ) -> tuple[TrainConfig, str]:
     def speed(size: int) -> float | None:
-        """Return the items a second with batches of this size, None where memory runs out."""
+        """Return the items per second with batches of this size; None if out of memory."""
         watch = Watch(WARM_STEPS + TIMED_STEPS, clock)
         trial = dataclasses.replace(config, batch_size=size)
         try:
@@ -122,11 +123,11 @@ def _with_batch_size(
 
 
 def choose_batch_size(speed: Callable[[int], float | None], largest: int) -> tuple[int, str]:
-    """Return the batch size from which on a larger one does not pay or does not fit, and why it is that.
+    """Return the batch size above which a larger one is not faster or does not fit, and the reason.
 
     Args:
-        speed: the items a second with batches of a size, None where memory runs out.
-        largest: the largest size that comes into question.
+        speed: returns the items per second with batches of a given size; None if out of memory.
+        largest: the largest size to try.
 
     Raises:
         DeviceError: not even one item fits.
@@ -140,12 +141,12 @@ def choose_batch_size(speed: Callable[[int], float | None], largest: int) -> tup
             return best_size, f"{best:.0f} items/s, and {found:.0f} with {size}"
         best_size, best = size, found
         if size == largest:
-            return size, f"{best:.0f} items/s; a larger one leaves fewer than {MIN_STEPS} steps an epoch"
+            return size, f"{best:.0f} items/s; a larger one leaves fewer than {MIN_STEPS} steps per epoch"
         size = min(2 * size, largest)
 
 
 def _largest_that_fits(speed: Callable[[int], float | None], fits: int, too_large: int) -> tuple[int, str]:
-    """Bisect, to an eighth of what fits."""
+    """Bisect until the uncertainty is at most an eighth of what fits."""
     while too_large - fits > max(1, fits // 8):
         middle = (fits + too_large) // 2
         if speed(middle) is None:
@@ -154,7 +155,7 @@ def _largest_that_fits(speed: Callable[[int], float | None], fits: int, too_larg
             fits = middle
     if fits == 0:
         raise DeviceError(
-            "out of memory with a batch of one item", hint="take a smaller --model, or a device with more memory"
+            "out of memory with a batch of one item", hint="use a smaller --model, or a device with more memory"
         )
     return fits, f"memory runs out with {too_large}"
 
@@ -165,14 +166,14 @@ def _test_range(config: TrainConfig, make: MakeTask, device: Device) -> LrRange:
     try:
         _try(make(config), config, device, watch)
     except DivergedError:
-        pass  # what the test is for
+        pass  # expected in a range test
     finally:
         device.free_memory()
     return find_rate(watch.rates, watch.losses)
 
 
 def _try(task: Task, config: TrainConfig, device: Device, watch: Watch) -> None:
-    """Train a task for as many steps as the watch wants; an epoch has one or more."""
+    """Train a task until the watch stops it; an epoch has at least one step."""
     loader = task.loader("train", training=True)
     state = start_state(task, loader, config, device)
     state.num_epochs = watch.num_steps
@@ -180,7 +181,7 @@ def _try(task: Task, config: TrainConfig, device: Device, watch: Watch) -> None:
 
 
 class Watch(Callback):
-    """Notes each step's loss and items a second, and stops after `num_steps`."""
+    """Records each step's loss and items per second, and stops after `num_steps`."""
 
     def __init__(self, num_steps: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self.num_steps = num_steps
@@ -195,7 +196,7 @@ class Watch(Callback):
         self._since = self._clock()
 
     def on_step_end(self, state: TrainState) -> None:
-        """Note what the step has added to the epoch's sums."""
+        """Record what the step has added to the epoch's sums."""
         state.device.synchronize()
         now = self._clock()
         after = _totals(state.sums)
@@ -207,7 +208,7 @@ class Watch(Callback):
             raise StopTraining("tried")
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Begin at nothing, as the epoch's sums do."""
+        """Reset, as the epoch's sums are."""
         del state
         self._before = {}
 
@@ -217,7 +218,7 @@ def _totals(sums: Sums) -> dict[str, tuple[float, int]]:
 
 
 class RangeSweep(Watch):
-    """Raises the learning rate by a constant factor each step, until the loss is lost."""
+    """Multiplies the learning rate by a constant factor after each step, until the loss diverges."""
 
     def __init__(self, num_steps: int) -> None:
         super().__init__(num_steps)
@@ -225,13 +226,13 @@ class RangeSweep(Watch):
         self._growth = (HIGHEST / LOWEST) ** (1 / (num_steps - 1))
 
     def on_train_start(self, state: TrainState) -> None:
-        """Begin at the lowest rate."""
+        """Start at the lowest rate."""
         super().on_train_start(state)
         state.schedule = dataclasses.replace(state.schedule, shape="constant", warmup_steps=0)
         _scale(state, LOWEST)
 
     def on_step_end(self, state: TrainState) -> None:
-        """Note the step, and raise the rate for the next."""
+        """Record the step, and raise the rate for the next."""
         self.rates.append(state.learning_rate)
         super().on_step_end(state)
         if is_lost(self.losses):

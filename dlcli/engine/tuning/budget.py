@@ -1,8 +1,7 @@
-"""`--budget 5m`: the size of the network and the number of steps that fill a given time, from a timing of ten steps.
+"""`--budget 5m`: the network size and number of steps that fill a given time, from a timing of ten steps.
 
-Each size that comes into question is a task of its own, made anew and trained for some steps by the same loop. Time
-that is spent here is taken from the budget, which counts from here to the last epoch's end: data that must be prepared
-first, and the import of torch, come before it.
+Each candidate size is a new task, trained for a few steps with the same loop. The time spent here counts towards the
+budget, which runs from here to the end of the last epoch; preparing data and importing torch come before it.
 """
 
 from __future__ import annotations
@@ -34,33 +33,33 @@ if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest
 
 TIMED_STEPS, FEWEST_STEPS = 10, 5
-"""Steps of a timing, and how few will do where a step takes long; one more, which builds kernels, comes before them."""
+"""Steps per timing, and the minimum when a step is slow; one warm-up step, which builds kernels, precedes them."""
 
 TIMED_SHARE = 0.01
-"""A timing ends before its tenth step when it has taken this part of the budget."""
+"""A timing ends before its tenth step once it has used this fraction of the budget."""
 
 TIMED_BATCHES = 3
-"""Batches of the validation part that are timed, after one that is not."""
+"""Validation batches that are timed, after one for warm-up."""
 
 RESERVE = 0.04
-"""Part of the budget that is kept back: for checkpoints, and because a machine that gets warm gets slower."""
+"""Fraction of the budget held in reserve, for checkpoints and because a machine slows down as it gets warm."""
 
 MOST_EPOCHS = 10_000
-"""Where a task names no sizes, only the time bounds the epochs."""
+"""If a task offers no sizes, only the time limits the epochs."""
 
 Clock = Callable[[], float]
 Open = Callable[[Any, TrainConfig], tuple[Task, Loader, Loader | None, Device]]
-"""(task's options, loop's options) -> a new task, its training and validation batches, and the device with the number
-format that suits it."""
+"""(task's options, loop's options) -> a new task, its training and validation loaders, and the device at the precision
+that suits it."""
 
 OpenRequest = Callable[["TrainRequest", Device, World], tuple[Task, Loader, Loader | None]]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a size takes here, in seconds: once at the start, for each step, and for each validation.
+    """The cost of a size on this machine, in seconds: once at the start, per step, and per validation.
 
-    `precision` is the number format in which it does.
+    `precision` is the precision at which it was measured.
     """
 
     start_s: float
@@ -71,22 +70,22 @@ class Cost:
 
     @property
     def epoch_s(self) -> float:
-        """Seconds of a whole epoch with its validation."""
+        """Seconds per epoch, validation included."""
         return self.steps_per_epoch * self.step_s + self.valid_s
 
     def steps_in(self, seconds: float) -> int:
-        """Return how many steps, with a validation after each epoch and at the end, so many seconds are enough for."""
+        """Return how many steps fit in `seconds`, with a validation after each epoch and at the end."""
         whole, rest_s = divmod(max(0.0, seconds - self.start_s) + 1e-9, self.epoch_s)
         return int(whole) * self.steps_per_epoch + max(0, int((rest_s - self.valid_s) / self.step_s + 1e-6))
 
     def seconds_of(self, steps: int) -> float:
-        """Return how long so many steps take, all told."""
+        """Return the total seconds of this many steps, start and validation included."""
         return self.start_s + steps * self.step_s + math.ceil(steps / self.steps_per_epoch) * self.valid_s
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was chosen: the options with the size and the epochs in them, and a line that says so."""
+    """The result: the options with the chosen size and epochs, and one line that explains them."""
 
     config: Any
     train: TrainConfig
@@ -96,22 +95,22 @@ class Plan:
 def fit_budget(
     request: TrainRequest, console: Console, open_task: OpenRequest, world: World, device: Device
 ) -> TrainRequest:
-    """Return the request with the size and the epochs that fill its --budget; as it is where it has none.
+    """Return the request with the size and the epochs that fill its --budget; unchanged if it has none.
 
     Raises:
-        UsageError: the budget is too short, or excluded by another option.
+        UsageError: the budget is too short, or conflicts with another option.
     """
     if request.train.budget is None:
         return request
     if request.train.deterministic:
-        raise UsageError("--budget: a timing would decide, and --deterministic excludes that", hint="give --epochs")
+        raise UsageError("--budget: a timing would decide, which --deterministic rules out", hint="use --epochs")
     if "batch_size" in request.auto:
-        raise UsageError("--budget and --batch-size auto exclude each other", hint="give one of them a number")
+        raise UsageError("--budget and --batch-size auto cannot be combined", hint="give --batch-size a number")
 
     precision = request.train.precision
 
     def open_sized(config: Any, options: TrainConfig) -> tuple[Task, Loader, Loader | None, Device]:
-        nonlocal precision  # tried with the first size: a wider network gains more from bf16, not less
+        nonlocal precision  # chosen with the first size: a wider network gains more from bf16, not less
         task, loader, valid = open_task(dataclasses.replace(request, config=config, train=options), device, world)
         first = next(iter(loader.batches()), None)
         if first is None:
@@ -122,7 +121,7 @@ def fit_budget(
 
     offered = load_object(request.spec.sizes)(request.config) if request.spec.sizes else ()
     with device.keeping_random():
-        # every process reads the writer's clock, so that all choose alike
+        # Every process reads the writer's clock, so that all make the same choice.
         clock = lambda: world.share(time.perf_counter())  # noqa: E731
         plan = plan_budget(request.config, request.train, offered, open_sized, clock)
     console.say(plan.reason)
@@ -132,16 +131,16 @@ def fit_budget(
 def plan_budget(
     config: Any, options: TrainConfig, sizes: Iterable[Size], open_task: Open, clock: Clock = time.perf_counter
 ) -> Plan:
-    """Return the options whose training ends within `options.budget`; in them the budget is gone, since it is spent.
+    """Return the options of a training that ends within `options.budget`; the budget itself is cleared in them.
 
     Args:
         config, options: the task's and the loop's options.
-        sizes: what the task offers, from the cheapest up; none if it has but one size.
-        open_task: makes the task for a size.
-        clock: seconds since some moment; of several processes all must read the same.
+        sizes: the sizes that the task offers, cheapest first; empty if it has only one.
+        open_task: creates the task for a size.
+        clock: returns seconds since an arbitrary moment; all processes must read the same value.
 
     Raises:
-        UsageError: not even the smallest size gets to its fewest epochs.
+        UsageError: not even the smallest size reaches its minimum number of epochs.
     """
     assert options.budget is not None
     budget_s = parse_duration(options.budget)
@@ -161,12 +160,12 @@ def plan_budget(
         what = f"{size.label}, " if size.label else ""
         raise UsageError(
             f"--budget {options.budget}: {what}{size.worthwhile_epochs} epochs take {needed_s:.0f} s here",
-            hint=f"give it --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
+            hint=f"use --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
         )
     expected_s = spent_s + cost.seconds_of(steps)
     parts = [part for part in (size.label, cost.precision, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
     reason = f"budget {options.budget}: {', '.join(parts)}; about {expected_s:.0f} s with validation"
-    # The last epoch may be cut: the schedule knows the steps and ends with them.
+    # The last epoch may be cut short: the schedule knows the number of steps and ends with them.
     is_cut = steps % cost.steps_per_epoch > 0
     most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
     settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps, precision=cost.precision)
@@ -176,19 +175,19 @@ def plan_budget(
 def choose_size(
     sizes: Iterable[Size], measure: Callable[[Size], Cost], left: Callable[[], float]
 ) -> tuple[Size, int, Cost]:
-    """Return the largest size that gets to its worthwhile epochs in the time left, its steps, and its cost.
+    """Return the largest size that reaches its worthwhile epochs in the remaining time, its steps, and its cost.
 
-    Sizes are measured in their order up to the first for which the time is too short, or would be if it took no longer
-    than the one before; the first is taken in any case.
+    Sizes are measured in order until the remaining time is too short for one, or would be even at the cost of the
+    previous one. The first size is always accepted.
 
     Args:
-        sizes: from the cheapest up; at least one.
-        measure: takes time itself.
-        left: the seconds that are left.
+        sizes: cheapest first; at least one.
+        measure: measures the cost of a size, which itself takes time.
+        left: returns the remaining seconds.
     """
     chosen: tuple[Size, Cost] | None = None
     for size in sizes:
-        # A larger size is no faster, so where this one falls short of its epochs there is no need to time it.
+        # A larger size is no faster than the last, so if it falls short even at that cost, do not time it.
         if chosen is not None and _steps(size, chosen[1], left()) < size.worthwhile_epochs * chosen[1].steps_per_epoch:
             break
         cost = measure(size)
@@ -205,9 +204,9 @@ def _steps(size: Size, cost: Cost, left_s: float) -> int:
 
 
 def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Clock, *, limit_s: float) -> Cost:
-    """Return what a size takes, from some steps of training and some batches of validation.
+    """Return the cost of a size, measured over a few training steps and validation batches.
 
-    The step that builds kernels counts as part of the start, and so does the choice of a number format.
+    The step that builds kernels and the choice of a precision count as part of the start.
     """
     started = clock()
     task, loader, valid, device = open_task(config, options)
@@ -221,7 +220,7 @@ def measure_cost(config: Any, options: TrainConfig, open_task: Open, clock: Cloc
 
 
 class StepTimes(Callback):
-    """Notes the moment of each step's end, and stops when enough is known."""
+    """Records when each step ends, and stops after enough steps."""
 
     def __init__(self, clock: Clock, limit_s: float) -> None:
         self._clock = clock
@@ -229,7 +228,7 @@ class StepTimes(Callback):
         self.moments: list[float] = []
 
     def on_step_end(self, state: TrainState) -> None:
-        """Look at the clock."""
+        """Record the time."""
         state.device.synchronize()
         self.moments.append(self._clock())
         count, taken = len(self.moments) - 1, self.moments[-1] - self.moments[0]
@@ -238,7 +237,7 @@ class StepTimes(Callback):
 
     @property
     def seconds_a_step(self) -> float:
-        """The median over the steps after the first: one that something else held up says nothing of the others."""
+        """The median over the steps after the first, so that a single delayed step does not count."""
         return statistics.median(later - earlier for earlier, later in pairwise(self.moments))
 
 
@@ -254,7 +253,7 @@ def _seconds_of_validation(task: Task, valid: Loader, device: Device, clock: Clo
 
 
 class _First:
-    """The first batches of a loader, as a loader."""
+    """A loader over the first batches of another."""
 
     def __init__(self, loader: Loader, count: int) -> None:
         self._loader = loader
@@ -265,7 +264,7 @@ class _First:
         return self._count
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches up to the last that counts."""
+        """Yield the batches up to the limit."""
         for number, batch in enumerate(self._loader.batches(epoch, start), start):
             if number >= self._count:
                 return

@@ -107,7 +107,7 @@ def test_a_budget_that_is_too_short_is_refused_with_what_is_needed(toy_task):
     with pytest.raises(UsageError, match="--budget 20s: small, 4 epochs take") as caught:
         plan_budget(None, options, [Size(2.0, "small", 4, 20)], opener(toy_task, clock), clock)
     hint = caught.value.hint or ""
-    enough = dataclasses.replace(OPTIONS, budget=hint.split()[3])
+    enough = dataclasses.replace(OPTIONS, budget=hint.split()[2])
     clock = Clock()
     assert plan_budget(None, enough, [Size(2.0, "small", 4, 20)], opener(toy_task, clock), clock).train.epochs >= 4
 
