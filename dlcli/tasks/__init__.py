@@ -1,1 +1,1 @@
-"""The tasks: each is one folder, found through the registry."""
+"""The tasks, one folder each, found through the registry."""

@@ -9,12 +9,12 @@ from dlcli.core.config import option
 
 
 def top_k_option() -> Any:
-    """Return the field of how many classes an answer names; it matters where answers are given."""
-    return option(1, "classes that an answer names, best first", short="k", minimum=1, commands=("predict",))
+    """Return the field of `--top-k`, the number of classes in an answer; an option of `dl predict` only."""
+    return option(1, "classes in each answer, best first", short="k", minimum=1, commands=("predict",))
 
 
 @dataclass(frozen=True)
 class ClassInference:
-    """How a task that puts items into classes answers."""
+    """Inference options of a classification task."""
 
     top_k: int = top_k_option()

@@ -49,6 +49,6 @@ def test_a_csv_on_standard_input_is_answered_as_the_same_file(table: None, bench
     rows = list(csv.DictReader(io.StringIO(of_stdin.out)))
     assert [row["input"] for row in rows] == ["-:2", "-:3", "-:4"]
     assert rows[0]["note"] == "not used: owner"
-    assert "'green', which training has not seen" in rows[1]["note"]
-    assert rows[2]["error"] == "size is 'tall', no number"
+    assert "'green', which never occurs in the training data" in rows[1]["note"]
+    assert rows[2]["error"] == "size is 'tall', not a number"
     assert float(rows[0]["prediction"]) != float(rows[1]["prediction"])

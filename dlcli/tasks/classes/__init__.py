@@ -1,1 +1,1 @@
-"""What the tasks that put items into classes share."""
+"""Parts shared by the classification tasks."""

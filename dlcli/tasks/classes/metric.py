@@ -1,4 +1,4 @@
-"""The metric over logits, fed from batches. Torch-free."""
+"""The classification metric over batches of logits. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from dlcli.data.codec import Arrays
 from dlcli.metrics.classification import ClassificationMetric
 
 NUM_WORST = 25
-"""Mistakes that a report keeps: as many as a picture shows at a glance."""
+"""Mistakes in a report: as many as one picture shows at a glance."""
 
 
 class LogitsMetric:
-    """The classification metric, fed from batches; `has_views` where the outputs hold logits over views too."""
+    """The classification metric over batches.
+
+    Args:
+        class_names: the C class names.
+        has_views: whether the outputs also hold `tta_logits`, the mean of the logits over views.
+    """
 
     def __init__(self, class_names: tuple[str, ...], *, has_views: bool = False) -> None:
         self._names = class_names
@@ -23,27 +28,32 @@ class LogitsMetric:
         self._rows: list[np.ndarray] = []
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
-        """Take in (N, C) `logits`, (N,) `labels`, and the items' (N,) `rows`, their places in their split."""
+        """Add a batch.
+
+        Args:
+            batch: (N,) int64 `labels`, and (N,) int64 `rows`, the items' indices in their split.
+            outputs: (N, C) `logits`, and with views (N, C) `tta_logits`.
+        """
         self._rows.append(batch["rows"])
         self._metric.update(outputs["logits"], batch["labels"])
         if self._over_views is not None:
             self._over_views.update(outputs["tta_logits"], batch["labels"])
 
     def merge(self, other: LogitsMetric) -> None:
-        """Take in what another process has seen."""
+        """Add the batches of another process's metric."""
         self._rows += other._rows
         self._metric.merge(other._metric)
         if self._over_views is not None and other._over_views is not None:
             self._over_views.merge(other._over_views)
 
     def compute(self) -> dict[str, float]:
-        """Return loss, accuracy, and top-5 accuracy where there are more than five classes."""
+        """Return loss, accuracy, and with more than five classes top-5 accuracy."""
         return self._metric.compute()
 
     def report(self) -> dict[str, Any]:
-        """Return figures, the figures per class, curves, the confusion matrix and the worst mistakes.
+        """Return metrics, metrics per class, curves, the confusion matrix and the worst mistakes.
 
-        With views, the figures of their mean stand beside those of the items as they are, as `accuracy_tta`.
+        With views, the metrics of their mean logits are added under a suffix, as `accuracy_tta`.
         """
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         worst = [

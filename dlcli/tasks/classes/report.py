@@ -1,4 +1,4 @@
-"""The tables and pictures of a report on classes, from what `LogitsMetric.report` returns. Torch-free."""
+"""The tables and pictures of a classification report, as returned by `LogitsMetric.report`. Torch-free."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from dlcli.core.console import shorten
 from dlcli.core.table import Table, table_of_entries
 
 MAX_MISTAKES, MAX_SHOWN = 5, 60
-"""Mistakes that are printed, and characters of each; JSON has more, and all of the text."""
+"""Mistakes printed, and characters of each; JSON has up to `NUM_WORST`, with the full text."""
 
 DrawMistakes = Callable[[Sequence[Mapping[str, Any]]], np.ndarray]
-"""Draws mistakes (`index`, `label`, `predicted`, `confidence`), (H, W, 3) uint8."""
+"""Draws mistakes (`index`, `label`, `predicted`, `confidence`) as one (H, W, 3) uint8 picture."""
 
 
 def worst_rows(report: Mapping[str, Any]) -> list[int]:
-    """Return the places of the worst mistakes in their split."""
+    """Return the row numbers of the worst mistakes in their split."""
     return [entry["index"] for entry in report["worst"]]
 
 
 def class_tables(
     report: Mapping[str, Any], labels: Sequence[str], worst_texts: Sequence[str] | None = None
 ) -> Iterator[Table]:
-    """Yield the figures of each class, and where items are words the worst mistakes with their text.
+    """Yield the metrics of each class, and for texts the worst mistakes.
 
     Args:
-        report: as `LogitsMetric.report` returns it.
+        report: as returned by `LogitsMetric.report`.
         labels: the class names.
-        worst_texts: the text of each of the worst mistakes; None where items have no text.
+        worst_texts: the text of each of the worst mistakes; None if items have no text.
     """
     yield table_of_entries("per_class", report["per_class"])
     if worst_texts is None:
@@ -40,13 +40,21 @@ def class_tables(
         [labels[e["label"]], labels[e["predicted"]], e["confidence"], shorten(e["text"], MAX_SHOWN)]
         for e in entries[:MAX_MISTAKES]
     ]
-    yield Table("worst", ["true", "taken for", "probability", "the worst mistakes"], rows, entries)
+    yield Table("worst", ["true", "predicted", "probability", "the worst mistakes"], rows, entries)
 
 
 def draw_class_report(
     report: Mapping[str, Any], labels: Sequence[str], draw_mistakes: DrawMistakes | None = None
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield file names and (H, W, 3) uint8 pictures: confusion matrix, PR and ROC curves, worst mistakes."""
+    """Yield the file name and (H, W, 3) uint8 pixels of each picture.
+
+    The pictures are the confusion matrix, the PR and ROC curves, and the worst mistakes.
+
+    Args:
+        report: as returned by `LogitsMetric.report`.
+        labels: the class names.
+        draw_mistakes: draws the worst mistakes; None to skip them.
+    """
     from dlcli.visualize.confusion import draw_confusion
     from dlcli.visualize.scores import draw_pr_curves, draw_roc_curves
 

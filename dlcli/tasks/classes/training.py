@@ -1,4 +1,4 @@
-"""What training on classes needs: data that has them, their weights, the loss."""
+"""Training a classifier: checks of its data, class weights, the loss."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WEIGHTS = "class_weights"
 
 
 def require_classes(card: Card, data: Path, item: str) -> None:
-    """Refuse data that a classifier cannot be trained on.
+    """Check that a classifier can be trained on the data.
 
     Args:
-        card: of the prepared data.
-        data: its folder, for the message.
-        item: what a class consists of: "image", "text", "row".
+        card: the card of the prepared data.
+        data: the folder of the data, for the message.
+        item: the noun for one item: "image", "text", "row".
 
     Raises:
-        DataError: there are fewer than two classes, or one without an item in the training split.
+        DataError: there are fewer than two classes, or a class has no item in the training split.
     """
     if len(card.classes) < 2:
         raise DataError(f"{data}: {len(card.classes)} class; a classifier needs two or more")
@@ -37,27 +37,27 @@ def require_classes(card: Card, data: Path, item: str) -> None:
 
 
 def register_class_weights(model: nn.Module, weights: np.ndarray | None = None) -> None:
-    """Give the model its (C,) float32 class weights, or None where all classes weigh alike."""
-    # A buffer, so that it follows the model to its device; not saved, since it belongs to the training data.
+    """Store (C,) float32 class weights in the model, or None if all classes have equal weight."""
+    # A buffer, so that it moves to the device with the model; not saved, since it belongs to the training data.
     model.register_buffer(WEIGHTS, None if weights is None else torch.from_numpy(weights), persistent=False)
 
 
 def class_weights_of(model: nn.Module) -> Tensor | None:
-    """Return what `register_class_weights` gave the model."""
+    """Return the (C,) class weights that `register_class_weights` stored, or None."""
     return dict(model.named_buffers(recurse=False)).get(WEIGHTS)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, class_weights: Tensor | None) -> Tensor:
-    """Return the cross-entropy as a mean over the batch.
+    """Return the mean cross-entropy of a batch, a float32 scalar.
 
-    Weighted classes are divided by the number of items too, not by the sum of their weights as torch's mean does: so
-    the gradients of two micro-batches add up to those of the large batch.
+    With class weights, too, the sum is divided by the number of items, not by the sum of the weights as in torch's
+    mean, so that the gradients of two micro-batches add up to those of the large batch.
 
     Args:
         logits: (N, C).
         labels: (N,) int64.
-        smoothing: part of the target shared among all classes (Szegedy et al. 2015, arXiv:1512.00567).
-        class_weights: (C,), or None for none.
+        smoothing: fraction of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567).
+        class_weights: (C,), or None for equal weights.
     """
     total = F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing, reduction="sum")
     return total / len(labels)

@@ -1,4 +1,4 @@
-"""Image files to arrays and logits to labels, without torch: shared by a run and by what is exported from it."""
+"""Image files to arrays and logits to labels, shared by runs and their exports. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.classification.config import ClassificationInference
 
 VIEWS = "tta_logits"
-"""The output with the mean of the logits over views."""
+"""The output that holds the mean of the logits over views."""
 
 
 class ImageCodec:
@@ -33,12 +33,12 @@ class ImageCodec:
         self.needs = {"tta": VIEWS} if self.inference.tta else {}
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield image files: folders searched, globs opened."""
+        """Yield the image files of the inputs, with folders searched and globs expanded."""
         for name in expand_files(inputs):
             yield Source(name, Path(name))
 
     def encode(self, source: Source) -> Encoded:
-        """Read one image file."""
+        """Return one image as `images`, (C, H, W) uint8, or the reason why it cannot be read."""
         try:
             image = _pixels(source, self.preprocess.channels)
         except DataError as error:
@@ -47,17 +47,17 @@ class ImageCodec:
         return Encoded(source, {"images": pixels})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Yield one batch: all images are brought to one size."""
+        """Return a single batch: all images have one size."""
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return label and probability, and the best of both; by the mean over views where the options ask for it."""
+        """Return label, probability and the top k of each item; with --tta from the mean of the logits over views."""
         del items
         logits = outputs[VIEWS if self.inference.tta else "logits"]
         return [Answer(record) for record in label_records(self.labels, logits, self.inference.top_k)]
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the picture with its labels under it."""
+        """Return the image with its labels below it, (H, W, 3) uint8."""
         from dlcli.visualize.canvas import annotate
 
         lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in answer.record["top"]]
@@ -68,7 +68,7 @@ def _pixels(source: Source, channels: int) -> np.ndarray:
     """Return (H, W, channels) uint8.
 
     Raises:
-        DataError: the file cannot be read, or is no image.
+        DataError: the file cannot be read, or is not an image.
     """
     if isinstance(source.value, bytes):
         return decode_image(source.value, channels=channels)

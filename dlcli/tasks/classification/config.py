@@ -23,13 +23,13 @@ class ClassificationConfig:
     image_size: int | None = option(
         None, "image side in pixels (default: the dataset's, or 224)", minimum=8, maximum=4096
     )
-    augment: bool = option(True, "augment training images, or not")
+    augment: bool = option(True, "augment training images")
     crop_pad: int = option(
         4, "small images: random crops after padding by N pixels", minimum=0, maximum=64, is_advanced=True
     )
-    flip: bool = option(True, "random horizontal flips, or none", is_advanced=True)
+    flip: bool = option(True, "random horizontal flips", is_advanced=True)
     flip_mode: str = option(
-        "random", "flip at random, or each image every other epoch", choices=FLIP_MODES, is_advanced=True
+        "random", "flip at random, or every image in alternate epochs", choices=FLIP_MODES, is_advanced=True
     )
     cutout: int = option(
         0, "small images: side of the square cut out, 0 for none", minimum=0, maximum=512, is_advanced=True
@@ -41,13 +41,13 @@ class ClassificationConfig:
     pretrained: str | None = option(
         None, "start from torchvision's weights (`default`), a file or a run", metavar="default|FILE|RUN"
     )
-    freeze: bool = option(False, "train the head only; batch-norm statistics are frozen too")
+    freeze: bool = option(False, "train the head only, with frozen batch-norm statistics")
     max_bad: int = option(100, "stop when more than N images cannot be read", minimum=0, is_advanced=True)
 
 
 @dataclass(frozen=True)
 class ClassificationInference:
-    """How a classifier of images answers."""
+    """Inference options of an image classifier."""
 
     top_k: int = top_k_option()
     tta: bool = option(

@@ -1,4 +1,4 @@
-"""The networks of image classification by name; a name that is not here is looked for in torchvision."""
+"""The networks of image classification by name; any other name is looked up in torchvision."""
 
 from __future__ import annotations
 

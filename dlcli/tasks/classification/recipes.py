@@ -1,4 +1,4 @@
-"""Defaults that suit a dataset and a network, each with its source; flags and config files win over them."""
+"""Defaults for a dataset and a network, each with its source; flags and config files override them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DIGITS: dict[str, Any] = {
-    # 8 x 8 pixels leave no room for more than one pixel of shift, and a mirrored digit is another sign.
+    # 8 x 8 pixels leave room for a shift of one pixel at most, and a mirrored digit is not that digit.
     "model": "cnn",
     "epochs": 15,
     "batch_size": 64,
@@ -17,8 +17,8 @@ DIGITS: dict[str, Any] = {
 }
 
 MNIST: dict[str, Any] = {
-    # One-cycle AdamW reaches 99 % in few epochs (Smith & Topin 2017, arXiv:1708.07120); two pixels of shift are what
-    # handwriting varies by. A mirrored digit is another sign.
+    # One-cycle AdamW reaches 99 % in a few epochs (Smith & Topin 2017, arXiv:1708.07120); handwriting varies in
+    # position by about two pixels. A mirrored digit is not that digit.
     "model": "cnn",
     "epochs": 5,
     "learning_rate": 3e-3,
@@ -30,8 +30,8 @@ MNIST: dict[str, Any] = {
 FASHION: dict[str, Any] = {**MNIST, "epochs": 10, "flip": True}
 
 CIFAR: dict[str, Any] = {
-    # Crop of 4 and flip, SGD with Nesterov, decay 5e-4: the recipe of He et al. 2015 as
-    # github.com/kuangliu/pytorch-cifar has it; one cycle in place of 200 epochs of cosine (Smith & Topin 2017), label
+    # Crops with padding 4 and flips, SGD with Nesterov, decay 5e-4: the recipe of He et al. 2015 as in
+    # github.com/kuangliu/pytorch-cifar, with one cycle instead of 200 epochs of cosine (Smith & Topin 2017) and label
     # smoothing for short schedules.
     "model": "resnet",
     "epochs": 10,
@@ -45,7 +45,7 @@ CIFAR: dict[str, Any] = {
 }
 
 FOLDER: dict[str, Any] = {
-    # Photos of one's own are few: a known network at 224 pixels, AdamW, one cycle.
+    # A user's own photos are few: a well-known network at 224 pixels, AdamW, one cycle.
     "model": "resnet18",
     "learning_rate": 1e-3,
     "weight_decay": 0.05,
@@ -54,13 +54,13 @@ FOLDER: dict[str, Any] = {
 }
 
 FINE_TUNE: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 3e-4, "weight_decay": 0.05, "schedule": "onecycle"}
-"""For weights that know something already: a tenth of the rate from scratch, so that they are not washed out."""
+"""For pretrained weights: a tenth of the learning rate from scratch, so that they are not destroyed."""
 
 AIRNET: dict[str, Any] = {
-    # Jordan 2024, arXiv:2404.00498, in the form of airbench94_muon.py: Muon's rate falls in a line from the first step;
-    # there the batch is 2,000 and the rate 0.24, which is as much noise as 0.12 at 512. Width 32 is what two cores
-    # train in some minutes; --width 64 is the paper's. No images are held out: the rate ends at zero, so the last epoch
-    # is the best, which a few hundred images would not see for noise.
+    # Jordan 2024, arXiv:2404.00498, as in airbench94_muon.py: Muon's learning rate decays linearly from the first
+    # step. There the batch is 2,000 and the rate 0.24, which is as much noise as 0.12 at 512. Two cores train width 32
+    # in a few minutes; --width 64 is the paper's. No images are held out: the rate ends at zero, so the last epoch is
+    # the best, and a few hundred images would be too noisy to show it.
     "epochs": 8,
     "batch_size": 512,
     "optimizer": "muon",
@@ -84,7 +84,7 @@ BY_DATASET = {
 
 BY_MODEL: dict[str, dict[str, Any]] = {
     "airnet": AIRNET,
-    # No batch norm: SGD at 0.1 diverges, AdamW with warm-up is what its paper's successors use (arXiv:2012.12877).
+    # No batch norm: SGD at 0.1 diverges; the successors of its paper use AdamW with warm-up (arXiv:2012.12877).
     "vit": {"optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05, "clip_norm": 1.0},
     "swin": {"optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05, "clip_norm": 1.0},
     "convnext": {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05},
@@ -100,7 +100,12 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 
 
 def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults for a dataset under what the user has given (a model, --pretrained)."""
+    """Return the defaults for a dataset, given the user's own options.
+
+    Args:
+        dataset: the name of the dataset.
+        given: the user's options, of which `model`, `pretrained` and `budget` change the defaults.
+    """
     chosen = dict(BY_DATASET.get(dataset, FOLDER))
     model = str(given.get("model") or chosen["model"])
     family = model if model in BY_MODEL else model.split("_")[0]

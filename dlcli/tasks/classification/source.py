@@ -1,4 +1,4 @@
-"""The images of a classification task: splits, loaders, and pictures of what training sees."""
+"""The images of a classification task: splits, loaders, and augmented samples."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from dlcli.data.parts import ALL, part
 from dlcli.tasks.classification.config import ClassificationConfig
 
 EVAL_BATCH = 256
-"""Images a batch in evaluation: enough to keep two cores or a GPU busy at 32 pixels."""
+"""Images per batch in evaluation: enough to keep two cores or a GPU busy at 32 pixels."""
 
 CROP_AREA = (0.35, 1.0)
-"""Part of a large image's area that a random crop keeps: milder than ImageNet's 0.08, which wants 100s of epochs
-(Touvron et al. 2019, arXiv:1906.06423 on what strong crops do to apparent size)."""
+"""Range of the fraction of a large image's area in a random crop: milder than ImageNet's 0.08, which needs hundreds of
+epochs (Touvron et al. 2019, arXiv:1906.06423, on the effect of strong crops on apparent size)."""
 
 
 class ImageSource:
-    """Prepared images under a run's class names.
+    """Prepared images, labelled by a run's class indices.
 
     Args:
         form: the prepared images.
         labels: the run's class names in the run's order; the form's classes are matched to them by name.
-        preprocess: the network's input.
-        config, train: the task's and the loop's options.
+        preprocess: the format of the network's input.
+        config, train: the options of the task and of the loop.
 
     Raises:
-        DataError: the data has a class that the run does not know.
+        DataError: the data has a class that the run does not.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class ImageSource:
 
     @property
     def card(self) -> Card:
-        """The data's card, and on it the unreadable files that were met so far."""
+        """The data's card, with the unreadable files found so far among its warnings."""
         card = self.form.card
-        reasons = dict.fromkeys(self.bad_files)  # several loaders may have met the same file
+        reasons = dict.fromkeys(self.bad_files)  # several loaders may have found the same file
         warnings = (*card.warnings, *(f"unreadable, left out: {reason}" for reason in reasons))
         return dataclasses.replace(card, warnings=warnings)
 
     @property
     def augmentation(self) -> BatchAugmentation | None:
-        """What batches of packed images go through on the device; large images are augmented as they are decoded."""
+        """The augmentation of packed batches on the device; None for large images, augmented as they are decoded."""
         if not self._config.augment or not self._is_packed:
             return None
         side = min(self._preprocess.height, self._preprocess.width)
@@ -95,16 +95,20 @@ class ImageSource:
         return self._config.flip and self._config.flip_mode == "alternating"
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the folder that a split is read from and the indices in it: see `dlcli.data.parts.part`."""
+        """Return the folder from which a split is read, and the indices in it; see `dlcli.data.parts.part`."""
         return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
 
     def class_weights(self) -> np.ndarray:
-        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over images."""
+        """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its images."""
         folder, indices = self._part("train")
         return balanced_weights(self._labels(folder)[indices], self._num_classes)
 
     def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader | ItemLoader:
-        """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
+        """Return the loader of a process's share of a split, shuffled and augmented if `training`.
+
+        Raises:
+            DataError: there is no such split.
+        """
         folder, indices = self._part(split)
         batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
         order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
@@ -134,7 +138,7 @@ class ImageSource:
         return self.form.splits() if folder == ALL else (folder,)
 
     def _labels(self, folder: str) -> np.ndarray:
-        """Return the run's class index of each image of a split, or of all."""
+        """Return the run's class index of each image of a split, or of all splits, (N,) int64."""
         return np.concatenate([self._to_run[self.form.labels(own)] for own in self._own(folder)])
 
     def _files(self, folder: str) -> list[Path]:
@@ -148,7 +152,7 @@ class ImageSource:
         return images[0] if len(images) == 1 else Stacked(images)
 
     def plain_training_images(self, count: int) -> torch.Tensor:
-        """Return up to `count` (N, C, H, W) uint8 images from all over the training part, without augmentation."""
+        """Return up to `count` training images, evenly spaced and not augmented, (N, C, H, W) uint8."""
         folder, indices = self._part("train")
         places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
         order = Order(indices[places], EVAL_BATCH, seed=None)
@@ -162,7 +166,7 @@ class ImageSource:
         return min(os.cpu_count() or 1, 8) if count > 256 else 0  # a worker takes longer to start than 256 images
 
     def augmented(self, count: int) -> np.ndarray:
-        """Return (N, H, W, C) uint8 training images as the network sees them."""
+        """Return up to `count` augmented training images of the first batch, (N, H, W, C) uint8."""
         batch = next(iter(self.loader("train", training=True).batches()))
         images, plan = batch["images"], batch["plan"]
         if self.augmentation is not None:
@@ -170,26 +174,35 @@ class ImageSource:
         return np.ascontiguousarray(images[:count].permute(0, 2, 3, 1).numpy())
 
     def some_images(self, count: int) -> np.ndarray:
-        """Return up to `count` (N, C, H, W) uint8 images without augmentation, from whichever split there is."""
+        """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else the first split."""
         folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
         chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
         return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
 
     def images_at(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
-        """Return the (H, W, C) uint8 images that stand at these `rows` in a split's batches."""
+        """Return the images with these row numbers in a split, each (H, W, C) uint8."""
         folder, _ = self._part(split)
         files = self._files(folder)
         return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
 
 
 def centre_crop(preprocess: Preprocess, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return the image as prediction sees it."""
+    """Return the image at the network's size, as in prediction: (H, W, C) uint8 in and out."""
     del seed
     return preprocess.fit(image)
 
 
 def random_crop(preprocess: Preprocess, flip: bool, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random part of the image at the network's size, perhaps mirrored (Szegedy et al. 2014's crops)."""
+    """Return a random crop of the image at the network's size, (H, W, C) uint8 in and out.
+
+    Args:
+        preprocess: the network's size.
+        flip: whether to mirror half of the crops.
+        image: (H, W, C) uint8.
+        seed: the seed of the crop.
+
+    Source: the crops of Szegedy et al. 2014, arXiv:1409.4842.
+    """
     from torchvision.transforms import v2
 
     tensor = torch.from_numpy(image).permute(2, 0, 1)

@@ -1,1 +1,1 @@
-"""Sentiment, or any other label, of a text."""
+"""Text classification: by sentiment, or by any other label."""

@@ -1,7 +1,7 @@
-"""The floor that a text classifier has to beat: TF-IDF of characters and logistic regression.
+"""The baseline that a text classifier has to beat: TF-IDF of characters and logistic regression.
 
-On Chinese reviews this floor is high (waimai_10k 89.65 %, ChnSentiCorp_htl 89.97 %, online_shopping 93.39 %, 5-fold),
-and many deep nets do not pass it. Torch-free; scikit-learn is imported when it is asked for.
+On Chinese reviews it is high (waimai_10k 89.65 %, ChnSentiCorp_htl 89.97 %, online_shopping 93.39 %, 5-fold), and many
+deep networks do not reach it. Torch-free; scikit-learn is imported on use.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dlcli.metrics.classification import ClassificationMetric
 INVERSE_PENALTY = 4.0
 """scikit-learn's C."""
 LEAST_TEXTS = 2
-"""Characters and pairs of characters that stand in fewer training texts are left out."""
+"""Characters and pairs of characters that occur in fewer training texts are ignored."""
 MOST_FEATURES = 1_000_000
-"""The most frequent pairs; Chinese has some 300,000 in 80,000 posts."""
+"""Limit on the features, the most frequent first; 80,000 Chinese posts have some 300,000."""
 MOST_STEPS = 300
 LEAST_PROBABILITY = 1e-12
-"""What a class gets at least, so that one sure mistake does not make the loss infinite."""
+"""Lower bound of a class probability, so that one confident mistake does not make the loss infinite."""
 
 
 def tfidf_baseline(
@@ -34,30 +34,31 @@ def tfidf_baseline(
     num_classes: int,
     strip: Iterable[str] = (),
 ) -> dict[str, float]:
-    """Return how well logistic regression over TF-IDF of characters and character pairs does on the test texts.
+    """Return the metrics, on the test texts, of logistic regression over TF-IDF of characters and character pairs.
 
     Sublinear term frequencies, rows of unit length, L2 penalty. Deterministic.
 
     Args:
+        train_texts, test_texts: N texts each.
         train_labels, test_labels: (N,) integers in [0, num_classes).
-        strip: kinds of token that are left out, as the tokenizer leaves them out; else the floor would see emoticons
-            that the model it stands beside never saw.
+        num_classes: the number of classes; one that the training texts lack is never predicted.
+        strip: kinds of token to remove, as the model's tokenizer does; otherwise the baseline would see emoticons that
+            the model compared with it never saw.
 
     Returns:
-        What `ClassificationMetric` reports of single figures (`accuracy`, `loss`, `macro_f1`, ...; a class that the
-        training texts lack is never predicted), and `num_features`.
+        The scalar metrics of `ClassificationMetric` (`accuracy`, `loss`, `macro_f1`, ...) and `num_features`.
 
     Raises:
-        DataError: the training texts are of one class only, or hold no character that stands in two of them; or there
-            are no test texts.
-        ValueError: there is not one label for each text.
+        DataError: all training texts are of one class, or no character occurs in two of them; or there are no test
+            texts.
+        ValueError: texts and labels differ in number.
     """
     if len(train_texts) != len(train_labels) or len(test_texts) != len(test_labels):
-        raise ValueError("one label for each text")
+        raise ValueError("texts and labels differ in number")
     if len(np.unique(train_labels)) < 2:
-        raise DataError("the baseline needs training texts of two classes", hint="look at `dl doctor DATA`")
+        raise DataError("the baseline needs training texts of two classes or more", hint="run `dl doctor DATA`")
     if not len(test_texts):
-        raise DataError("the baseline has no texts to be measured on", hint="choose another --split")
+        raise DataError("the baseline has no texts to be evaluated on", hint="choose another --split")
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -72,8 +73,8 @@ def tfidf_baseline(
     stripped = frozenset(strip)
     try:
         train_vectors = vectorizer.fit_transform(without(text, stripped) for text in train_texts)
-    except ValueError as error:  # scikit-learn's answer where no feature is left
-        raise DataError(f"the baseline finds nothing in the training texts: {error}") from None
+    except ValueError as error:  # scikit-learn raises it if no feature is left
+        raise DataError(f"the baseline finds no features in the training texts: {error}") from None
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MOST_STEPS)
     model.fit(train_vectors, train_labels)
     probabilities = np.zeros((len(test_texts), num_classes))

@@ -1,4 +1,4 @@
-"""Texts to token ids and logits to labels, without torch: shared by a run and by what is exported from it."""
+"""Texts to token ids and logits to labels, shared by runs and their exports. Torch-free."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from dlcli.tasks.inference import ClassInference
 
 TEXT_SUFFIXES = frozenset({".txt", ".jsonl", ".ndjson"})
 MAX_CHARACTERS = 1_000_000
-"""Of one text: more is a book, or a file without line ends."""
+"""Limit on one text: a longer one is a book, or a file without line breaks."""
 
 MAX_SHOWN = 2000
-"""Characters of a text that a record repeats."""
+"""Characters of a text that its record repeats."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One text to answer for; the value of a source.
+    """One text to classify; the value of a source.
 
     Attributes:
         text: the text.
-        kept: what its record repeats of the line that it came in: the other fields of a JSON object.
-        fault: why the line holds no text; "" for none.
+        kept: the other fields of the JSON object that held it; its record repeats them.
+        fault: why the line holds no text; "" if it does.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Text:
 
 
 class TextCodec:
-    """See `dlcli.data.codec.Codec`. An input is a text, or a file with one a line: bare, or as JSON with `text`."""
+    """See `dlcli.data.codec.Codec`. An input is a text, or a file with one per line: plain, or as JSON with `text`."""
 
     fields = ("label", "probability")
     listed = "top"
@@ -56,19 +56,19 @@ class TextCodec:
         self.inference = inference or ClassInference()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield texts: an argument that is a file (or a folder or a glob of files) stands for its lines.
+        """Yield the texts of the inputs: each is a text itself, or a file, folder or glob whose lines are the texts.
 
         Raises:
-            DataError: a file cannot be read, or an argument looks like the name of one that is not there.
+            DataError: a file cannot be read, or an argument looks like the name of a missing file.
         """
         return map(source_of_line, _expand_lines(inputs))
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
-        """Return the texts of lines of standard input, which name no files."""
+        """Return the texts of lines of standard input; a line is never read as a file name."""
         return [source_of_line(line) for line in lines]
 
     def encode(self, source: Source) -> Encoded:
-        """Cut one text into tokens and number them."""
+        """Return the token ids of one text as `tokens`, (T,), and `lengths`, () int64, or the reason why it has none."""
         text: Text = source.value
         try:
             tokens = self.words(source)
@@ -78,7 +78,7 @@ class TextCodec:
         return Encoded(source, {"tokens": ids, "lengths": np.array(len(ids), dtype=np.int64)}, kept=text.kept)
 
     def words(self, source: Source) -> list[str]:
-        """Return the tokens that the network reads of a text.
+        """Return the tokens of a text, truncated to the network's maximum length.
 
         Raises:
             DataError: the source holds no text, or one that is empty or longer than `MAX_CHARACTERS`.
@@ -89,20 +89,20 @@ class TextCodec:
         if not text.text.strip("\0 \t\r\n"):
             raise DataError("an empty text")
         if len(text.text) > MAX_CHARACTERS:
-            raise DataError(f"a text of {len(text.text):,} characters; at most {MAX_CHARACTERS:,} are read")
+            raise DataError(f"a text of {len(text.text):,} characters, more than {MAX_CHARACTERS:,}")
         return self.tokenizer.tokens(text.text)[: self.max_length]
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Yield one batch, shorter texts padded."""
+        """Return a single batch, with shorter texts padded."""
         return pad_sequences(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return label and probability, and the best of both."""
+        """Return label, probability and the top k of each item."""
         del items
         return [Answer(record) for record in label_records(self.labels, outputs["logits"], self.inference.top_k)]
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the text with its labels under it."""
+        """Return a picture of the text with its label below it, (H, W, 3) uint8."""
         from dlcli.visualize.attention import draw_attention
 
         words = self.words(source) or ["<unk>"]
@@ -111,7 +111,7 @@ class TextCodec:
 
 
 def source_of_line(line: str) -> Source:
-    """Return the text of a line, named by its beginning; a fault of the line is the text's."""
+    """Return the text of a line as a source, named by its first characters; a fault of the line goes into the text."""
     try:
         text, kept = read_line(line)
     except DataError as error:
@@ -120,13 +120,13 @@ def source_of_line(line: str) -> Source:
 
 
 def read_line(line: str) -> tuple[str, Record]:
-    """Return the text of a line and what else its record keeps.
+    """Return the text of a line, and the other fields that its record repeats.
 
-    A JSON object with a `text` is read as one; everything else is the text itself, in UTF-8 or, where its bytes are
-    not that, in GB18030.
+    A JSON object with a `text` field is parsed; any other line is the text itself, in UTF-8 or, if its bytes are not
+    valid UTF-8, in GB18030.
 
     Raises:
-        DataError: the JSON's text is no string, or the bytes are in neither encoding.
+        DataError: the JSON's text is not a string, or the bytes are valid in neither encoding.
     """
     if not line.isascii():
         line = _repaired(line)
@@ -138,7 +138,7 @@ def read_line(line: str) -> tuple[str, Record]:
         if "text" in value:
             text = value.pop("text")
             if not isinstance(text, str):
-                raise DataError("the JSON's `text` is no string")
+                raise DataError("the JSON's `text` is not a string")
             return text, {str(name): item for name, item in value.items() if name not in ("input", "error")}
     return line, {}
 
@@ -146,7 +146,7 @@ def read_line(line: str) -> tuple[str, Record]:
 def _repaired(line: str) -> str:
     try:
         return line.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate of JSON's \\ud800, which stands for no byte
+    except UnicodeEncodeError:  # a lone surrogate from JSON's \\ud800, which encodes no byte
         return line.encode("utf-8", "replace").decode("utf-8")
     except UnicodeDecodeError:
         pass
@@ -166,13 +166,13 @@ def _expand_lines(inputs: Iterable[str]) -> Iterator[str]:
             if path.is_file():
                 yield from _lines(path)
             elif path.suffix.lower() in TEXT_SUFFIXES:
-                raise DataError(f"{name}: no such file", hint="a text is given in quotation marks")
+                raise DataError(f"{name}: no such file", hint="put a text in quotation marks")
             else:
                 yield name
 
 
 def _may_be_path(text: str) -> bool:
-    if not text.strip() or len(text) > 1024 or "\n" in text or "\0" in text:  # Path("") would be the folder here
+    if not text.strip() or len(text) > 1024 or "\n" in text or "\0" in text:  # Path("") is the current folder
         return False
     try:
         return Path(text).suffix.lower() in TEXT_SUFFIXES or Path(text).exists()
@@ -188,10 +188,10 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def read_preprocess(value: Any) -> tuple[int, Mapping[str, Any]]:
-    """Return how many tokens are read, and the tokenizer's specification, as a run kept them.
+    """Return the maximum number of tokens and the tokenizer's specification from a run's preprocessing.
 
     Raises:
-        RunError: they are damaged.
+        RunError: the preprocessing is damaged.
     """
     try:
         max_length, spec = value["max_length"], value["tokenizer"]
@@ -203,5 +203,5 @@ def read_preprocess(value: Any) -> tuple[int, Mapping[str, Any]]:
 
 
 def preprocess_of(max_length: int, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON value that a run keeps."""
+    """Return the preprocessing as the JSON value stored in a run."""
     return {"max_length": max_length, "tokenizer": dict(spec)}

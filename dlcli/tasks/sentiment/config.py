@@ -9,7 +9,7 @@ from dlcli.core.config import option
 
 @dataclass(frozen=True)
 class SentimentConfig:
-    """Options of `dl train` for a text classifier; an option that the network cannot use is refused."""
+    """Options of `dl train` for a text classifier; an option that the network does not have is an error."""
 
     model: str = option("lstm", "a network from `dl models`", short="m", section="Network and data")
     embedding_dim: int | None = option(

@@ -1,4 +1,4 @@
-"""Defaults that suit a network of texts; flags and config files win over them."""
+"""Defaults for a text classifier; flags and config files override them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 TEXTS: dict[str, Any] = {
-    # Adam at 1e-3, as in every paper of these networks; one epoch up and down (Smith & Topin 2017, arXiv:1708.07120)
-    # because an embedding overfits after few epochs. Row-lazy: words that a batch lacks stay where they are.
+    # Adam at 1e-3, as in every paper of these networks; one cycle of warm-up and decay (Smith & Topin 2017,
+    # arXiv:1708.07120), because an embedding overfits after a few epochs. Lazy per row: words not in a batch keep their
+    # vectors.
     "model": "lstm",
     "epochs": 5,
     "batch_size": 64,
@@ -27,6 +28,6 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 
 
 def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults for a dataset under what the user has given (a model)."""
+    """Return the defaults, given the user's own options, of which `model` changes them."""
     del dataset
     return {**TEXTS, **BY_MODEL.get(str(given.get("model") or TEXTS["model"]), {})}

@@ -1,4 +1,4 @@
-"""The texts of a task: splits, loaders, and the texts themselves."""
+"""The texts of a task: splits, loaders, and the original texts."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from dlcli.data.text.loader import BucketedOrder, pad, text_loader
 from dlcli.data.text.vocabulary import UNK
 
 EVAL_BATCH = 256
-"""Texts a batch in evaluation."""
+"""Texts per batch in evaluation."""
 
 
 class TextSource:
-    """Prepared texts under a run's class names.
+    """Prepared texts, labelled by a run's class indices.
 
     Args:
         form: the prepared texts.
         labels: the run's class names in the run's order; the form's classes are matched to them by name.
-        vocabulary: the run's tokens; where the form has others (it was prepared anew), ids are translated by token.
-        max_length: tokens of a text that are read.
-        train: the loop's options.
+        vocabulary: the run's tokens; if the form's differ (it was prepared again), its ids are mapped by token.
+        max_length: texts are truncated to this many tokens.
+        train: the options of the loop.
 
     Raises:
-        DataError: the data has a class that the run does not know, or was cut by another tokenizer.
+        DataError: the data has a class that the run does not.
     """
 
     def __init__(
@@ -60,21 +60,25 @@ class TextSource:
         return self.form.card
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the split that the texts are read from and the rows in it: see `dlcli.data.parts.part`."""
+        """Return the prepared split from which a split is read, and the rows in it; see `dlcli.data.parts.part`."""
         return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
 
     def _labels(self, split: str) -> np.ndarray:
-        """Return the run's class index of each text of a split, or of all."""
+        """Return the run's class index of each text of a split, or of all splits, (N,) int64."""
         own = self.form.splits() if split == ALL else (split,)
         return np.concatenate([self._to_run[self.form.labels(name)] for name in own])
 
     def class_weights(self) -> np.ndarray:
-        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over texts."""
+        """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its texts."""
         split, rows = self._part("train")
         return balanced_weights(self._labels(split)[rows], self._num_classes)
 
     def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader:
-        """Return a process's share of the batches of a split, for `training` shuffled within lengths."""
+        """Return the loader of a process's share of a split, shuffled among texts of similar length if `training`.
+
+        Raises:
+            DataError: there is no such split.
+        """
         own, rows = self._part(split)
         batch_size = self._train.batch_size if training else max(EVAL_BATCH, self._train.batch_size)
         ids, offsets, labels = self._arrays(own)
@@ -84,7 +88,7 @@ class TextSource:
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  # a source lives as long as its task
     def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return flat ids, offsets and the run's class indices of a split, or of all."""
+        """Return the concatenated ids, the offsets and the run's class indices of a split, or of all splits."""
         if split == ALL:
             parts = [self._arrays(own) for own in self.form.splits()]
             starts = np.cumsum([0, *(len(ids) for ids, _, _ in parts)])
@@ -99,7 +103,7 @@ class TextSource:
         return ids, self.form.offsets(split), self._to_run[self.form.labels(split)]
 
     def texts(self, split: str, rows: Sequence[int]) -> list[str]:
-        """Return the texts that stand at these `rows` in a split's batches."""
+        """Return the original texts with these row numbers in a split."""
         own, _ = self._part(split)
         return self._texts(own, rows)
 
@@ -116,12 +120,12 @@ class TextSource:
         return [texts[row] for row in rows]
 
     def texts_and_labels(self, split: str) -> tuple[list[str], np.ndarray]:
-        """Return every text of a split with its class index."""
+        """Return the N texts of a split and their class indices, (N,) int64."""
         own, rows = self._part(split)
         return self._texts(own, rows.tolist()), self._labels(own)[rows]
 
     def some_tokens(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (N, T) tokens and (N,) lengths of up to `count` texts of unequal lengths."""
+        """Return (N, T) int64 tokens and (N,) int64 lengths of up to `count` texts, from the shortest to the longest."""
         split = "test" if "test" in self.form.splits() else self.form.splits()[0]
         ids, offsets, _ = self._arrays(split)
         ranked = np.argsort(np.diff(offsets), kind="stable")

@@ -1,4 +1,4 @@
-"""What both tasks on tables are built with: the prepared data, the network, the plan of an export."""
+"""Parts shared by both table tasks: opening the data, building the network, planning an export."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PARITY_BATCHES = (1, 3, 7)
 
 
 def open_for(task: str, data: Path) -> TableForm:
-    """Return the prepared table.
+    """Return the prepared table for a task.
 
     Raises:
-        DataError: there is none, or it was prepared for the other task.
+        DataError: there is no table, or it was prepared for the other task.
     """
     form = open_table(data)
     if form.task != task:
@@ -37,7 +37,7 @@ def open_for(task: str, data: Path) -> TableForm:
 
 
 def build_network(config: TableConfig, columns: TableColumns, out_features: int) -> TableMLP:
-    """Return the network that the configuration names.
+    """Return the network that the configuration names, with `out_features` outputs per member.
 
     Raises:
         UsageError: there is no such network.
@@ -63,7 +63,7 @@ def plan_export(
     outputs: tuple[str, ...],
     assets: Mapping[str, Any],
 ) -> ExportPlan:
-    """Return the model with samples of real rows where data is at hand, else of noise around the columns' means."""
+    """Return the model with samples: real rows if there is data, else noise around the columns' means."""
     total = sum(PARITY_BATCHES)
     rows = source.some_rows(total) if source is not None else _noise(columns, total)
     cuts = np.cumsum(PARITY_BATCHES)[:-1]
@@ -83,7 +83,7 @@ def _noise(columns: TableColumns, count: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     numbers = [random.normal(column.mean, column.std, count) for column in columns.numeric]
     for values in numbers:
-        values[0] = np.nan  # a missing value is part of the graph too
+        values[0] = np.nan  # so that the graph is checked with a missing value too
     places = [random.integers(0, column.size, count) for column in columns.categorical]
     return {
         "numeric": np.stack(numbers, 1).astype(np.float32) if numbers else np.empty((count, 0), np.float32),
@@ -92,7 +92,7 @@ def _noise(columns: TableColumns, count: int) -> dict[str, np.ndarray]:
 
 
 def plain_columns(num_columns: int = 8) -> TableColumns:
-    """Return columns of no table: for a network that is looked at without a run."""
+    """Return made-up columns of numbers, for a network without a run."""
     return TableColumns(
         tuple(NumericColumn(f"column_{index}", 0.0, 0.0, 1.0, ()) for index in range(1, num_columns + 1)), (), "target"
     )

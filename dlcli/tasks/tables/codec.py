@@ -1,7 +1,7 @@
-"""Rows of CSV files to arrays and outputs to answers, without torch: shared by a run and by what is exported from it.
+"""Rows of CSV files to arrays and outputs to answers, shared by runs and their exports. Torch-free.
 
-A row is named by its file and line, `houses.csv:12`; `houses.csv` means all of its rows. Standard input is a CSV of its
-own: its first line names the columns, and its rows are `-:2`, `-:3`, ...
+A row is named by its file and line, `houses.csv:12`; `houses.csv` means all of its rows. Standard input is read as one
+CSV: its first line names the columns, and its rows are `-:2`, `-:3`, ...
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Row:
-    """One row to answer for; the value of a source.
+    """One row to predict from; the value of a source.
 
     Attributes:
-        cells: its cells by column; empty where there is a fault.
-        note: what is to be said of the table that it begins; "" for nothing.
-        fault: why there are no cells; "" for none.
+        cells: its cells by column; empty if there is a fault.
+        note: a note on the table, in its first row only; "" for none.
+        fault: why there are no cells; "" if there are.
     """
 
     cells: Mapping[str, str] = field(default_factory=dict)
@@ -45,13 +45,13 @@ class Row:
 
 @dataclass
 class _Stdin:
-    """What has come of a CSV on standard input.
+    """The state of reading a CSV from standard input.
 
     Attributes:
-        header: its first line; None until it is there.
-        pending: a row whose quotation marks are still open.
-        lines: how many lines there were.
-        is_noted: whether it was said what is not used.
+        header: its first line; None until it has been read.
+        pending: a row with an unclosed quotation mark.
+        lines: number of lines read.
+        is_noted: whether the unused columns have been reported.
     """
 
     header: str | None = None
@@ -62,18 +62,18 @@ class _Stdin:
 
 @dataclass
 class RowReader:
-    """Finds the rows that arguments and lines mean, and encodes them by the columns of a run.
+    """Finds the rows that arguments and lines refer to, and encodes them by a run's columns.
 
     Attributes:
-        columns: the run's.
+        columns: the run's columns.
     """
 
     columns: TableColumns
     _stdin: _Stdin = field(default_factory=_Stdin)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield a source for each row that the arguments mean: of files, of folders of them, single rows."""
-        newest: tuple[str, Sheet] | None = None  # one file is read once for all of its rows that are named in turn
+        """Yield a source for each row that the arguments refer to: all rows of files and folders, or single rows."""
+        newest: tuple[str, Sheet] | None = None  # consecutive rows of one file read it only once
         for text in expand_files(inputs, TABLE_SUFFIXES):
             name, line = _place(text)
             try:
@@ -87,7 +87,7 @@ class RowReader:
                 yield Source(f"{name}:{own}", row)
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
-        """Return the rows that some more lines of standard input hold."""
+        """Return the rows completed by the next lines of standard input."""
         state, sources = self._stdin, []
         for line in map(_decoded, lines):
             state.lines += 1
@@ -109,16 +109,16 @@ class RowReader:
         except DataError as error:
             return Row(fault=error.message.removeprefix(f"{where}: "))
         if len(rows) > 1:
-            return Row(fault="a quotation mark inside a cell that none encloses")
+            return Row(fault="a quotation mark inside an unquoted cell")
         [row] = rows
         note, self._stdin.is_noted = "" if self._stdin.is_noted else row.note, True
         return replace(row, note=note)
 
     def _rows(self, sheet: Sheet, line: int | None = None) -> Iterator[tuple[int, Row]]:
-        """Return the lines and rows of a sheet in order; with `line` the row that begins there.
+        """Return the line numbers and rows of a sheet in order, or only the row that begins on `line`.
 
         Raises:
-            DataError: the sheet has not the run's columns, or no such row.
+            DataError: the sheet lacks one of the run's columns, or the row.
         """
         missing = [column for column in self.columns.names if column not in sheet.names]
         if missing:
@@ -127,12 +127,12 @@ class RowReader:
         counts = dict(sheet.ragged)
         places = sorted((*cells, *counts))
         if line is not None and line not in cells and line not in counts:
-            raise DataError(f"no row begins in line {line}")
+            raise DataError(f"no row begins on line {line}")
         note = self._unused(sheet)
 
         def row_at(place: int) -> Row:
             if place in counts:
-                return Row(fault=f"{counts[place]} cells under {len(sheet.names)} names of columns")
+                return Row(fault=f"{counts[place]} cells, but {len(sheet.names)} columns")
             own = note if place == places[0] else ""
             return Row(dict(zip(sheet.names, cells[place], strict=True)), own)
 
@@ -145,7 +145,7 @@ class RowReader:
         return f"not used: {', '.join(unused[:_MAX_NAMED])}{more}" if unused else ""
 
     def encode(self, source: Source) -> Encoded:
-        """Return one row as the network takes it, with what is to be said of it."""
+        """Return one row as the network's inputs with any notes, or the reason why it cannot be read."""
         row: Row = source.value
         if row.fault:
             return Encoded(source, None, row.fault)
@@ -157,7 +157,7 @@ class RowReader:
         return Encoded(source, arrays, kept={"note": "; ".join(notes)} if notes else {})
 
     def draw(self, source: Source, answer: str) -> np.ndarray:
-        """Return a row as a picture, its answer above it."""
+        """Return a picture of a row with its answer above it, (H, W, 3) uint8."""
         from dlcli.visualize.regression import draw_row
 
         row: Row = source.value
@@ -165,7 +165,7 @@ class RowReader:
 
 
 def _place(text: str) -> tuple[str, int | None]:
-    """Return the file and line that an argument means; `houses.csv` means all lines, None."""
+    """Return the file and line that an argument refers to; the line is None for a whole file."""
     match = _ROW.fullmatch(text)
     if match is not None and not Path(text).exists() and Path(match[1]).is_file():
         return match[1], int(match[2])
@@ -173,7 +173,7 @@ def _place(text: str) -> tuple[str, int | None]:
 
 
 def _decoded(line: str) -> str:
-    """Return a line of standard input whose bytes are GB18030 as text; one of UTF-8 is text already."""
+    """Return a line of standard input as text, its bytes decoded as GB18030 if they are not UTF-8."""
     if not any("\udc80" <= character <= "\udcff" for character in line):
         return line
     return line.encode("utf-8", "surrogateescape").decode("gb18030", "replace")
@@ -181,7 +181,7 @@ def _decoded(line: str) -> str:
 
 def _lacking(missing: Sequence[str], sheet: Sheet) -> str:
     if not sheet.has_header:
-        return f"has no header line that names the columns, as {', '.join(missing[:_MAX_NAMED])}"
+        return f"has no header line naming the columns, such as {', '.join(missing[:_MAX_NAMED])}"
     word = "column" if len(missing) == 1 else "columns"
     more = ", ..." if len(missing) > _MAX_NAMED else ""
     return f"lacks the {word} {', '.join(missing[:_MAX_NAMED])}{more}"
@@ -216,7 +216,7 @@ class RegressionCodec:
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return the prediction in the target's own units, and the spread over an ensemble's members."""
+        """Return each prediction in the target's units, and with an ensemble the spread over its members."""
         del items
         names = [name for name in ("prediction", "spread") if name in outputs]
         columns = [outputs[name].astype(np.float64).tolist() for name in names]
@@ -226,7 +226,7 @@ class RegressionCodec:
         ]
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the row as a picture, the prediction above it."""
+        """Return a picture of the row with the prediction above it, (H, W, 3) uint8."""
         record = answer.record
         spread = f" ± {record['spread']:.4g}" if "spread" in record else ""
         return self._reader.draw(source, f"{self.columns.target}: {record['prediction']:.6g}{spread}")
@@ -261,11 +261,11 @@ class TableClassificationCodec:
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return label and probability, and the best of both."""
+        """Return label, probability and the top k of each row."""
         del items
         return [Answer(record) for record in label_records(self.labels, outputs["logits"], self.inference.top_k)]
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the row as a picture, its labels above it."""
+        """Return a picture of the row with its labels above it, (H, W, 3) uint8."""
         best = ", ".join(f"{entry['label']} {entry['probability']:.1%}" for entry in answer.record["top"][:3])
         return self._reader.draw(source, f"{self.columns.target}: {best}")

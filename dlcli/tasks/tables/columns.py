@@ -1,7 +1,7 @@
-"""What a run learns about the columns of its table from the rows that train, torch-free: it travels with every export.
+"""The statistics of a table's columns, learned from the training rows and stored in runs and exports. Torch-free.
 
-Medians, means, deviations, bins and categories come from the training part alone, so nothing of the validation and test
-rows is in a network's input.
+Medians, means, deviations, bins and categories come from the training part alone, so nothing leaks from the validation
+and test rows into the network's input.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
 from dlcli.data.tables.rows import is_missing, to_number
 
 UNKNOWN = 0
-"""The place of a category that training has not seen."""
+"""The index of a category that is not in the training part."""
 
-_MAX_COLUMNS, _MAX_CATEGORIES = 100_000, 10_000_000  # of a run's own file; more is damage
-_LARGEST = 3e38  # of float32
+_MAX_COLUMNS, _MAX_CATEGORIES = 100_000, 10_000_000  # in a run's file; more means damage
+_LARGEST = 3e38  # about the largest float32
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class NumericColumn:
     """A column of numbers.
 
     Attributes:
-        name: in the header.
-        median: stands in for a missing value.
-        mean, std: of the known values; std is above 0.
-        edges: of the bins between quantiles, rising; () for none.
+        name: its name in the header.
+        median: replaces a missing value.
+        mean, std: mean and standard deviation of the known values; std > 0.
+        edges: increasing edges of the quantile bins; () for none.
     """
 
     name: str
@@ -48,9 +48,9 @@ class CategoricalColumn:
     """A column of categories.
 
     Attributes:
-        name: in the header.
-        categories: those of the training part, in order; their places start at 1.
-        has_missing: whether a missing value is a category of its own, the last; else it is unknown.
+        name: its name in the header.
+        categories: the categories of the training part, sorted; their indices start at 1.
+        has_missing: whether a missing value is a separate category, the last; else it is unknown.
     """
 
     name: str
@@ -59,12 +59,12 @@ class CategoricalColumn:
 
     @property
     def size(self) -> int:
-        """The number of places, the unknown category's among them."""
+        """The number of indices, including that of the unknown category."""
         return 1 + len(self.categories) + self.has_missing
 
     @property
     def missing(self) -> int:
-        """The place of a missing value."""
+        """The index of a missing value."""
         return self.size - 1 if self.has_missing else UNKNOWN
 
 
@@ -73,9 +73,9 @@ class TableColumns:
     """The columns that a network reads, and the one that it predicts.
 
     Attributes:
-        numeric, categorical: in the order in which the network takes them.
-        target: the name of what is predicted.
-        mean, std, lowest, highest: of the target in the training part; 0, 1, 0 and 0 for classes.
+        numeric, categorical: the columns in the order of the network's inputs.
+        target: the name of the predicted column.
+        mean, std, lowest, highest: statistics of the target in the training part; 0, 1, 0 and 0 for classes.
     """
 
     numeric: tuple[NumericColumn, ...]
@@ -88,17 +88,17 @@ class TableColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all columns that are read."""
+        """The names of all columns that the network reads."""
         return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the network's inputs: of those kinds that there are."""
+        """The names of the network's inputs, one for each kind of column in the table."""
         kinds = (("numeric", len(self.numeric)), ("categories", len(self.categorical)))
         return tuple(name for name, count in kinds if count)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON value that a run keeps."""
+        """Return the JSON value stored in a run."""
         return {
             "numeric": [{**vars(column), "edges": list(column.edges)} for column in self.numeric],
             "categorical": [{**vars(column), "categories": list(column.categories)} for column in self.categorical],
@@ -111,10 +111,10 @@ class TableColumns:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Return what a run kept.
+        """Return the columns from the JSON value stored in a run.
 
         Raises:
-            RunError: something is missing or impossible.
+            RunError: a value is missing or impossible.
         """
         try:
             target = value["target"]
@@ -136,10 +136,17 @@ class TableColumns:
         return columns
 
     def encode(self, cells: Mapping[str, str]) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Return the network's inputs for one row by column name, and what is to be said of it.
+        """Return the network's inputs for one row, and notes on missing and unknown values.
+
+        Args:
+            cells: the row's cells by column name.
+
+        Returns:
+            `numeric`, (numeric columns,) float32, and `categories`, (categorical columns,) int64, without an empty one;
+            and the notes.
 
         Raises:
-            DataError: a cell is no number where there must be one.
+            DataError: a cell of a numeric column is not a number.
         """
         notes: list[str] = []
         numbers = [_number_of(column, cells[column.name], notes) for column in self.numeric]
@@ -154,7 +161,7 @@ class TableColumns:
 def _number_of(column: NumericColumn, cell: str, notes: list[str]) -> float:
     number = to_number(cell)
     if number is None or abs(number) > _LARGEST:
-        raise DataError(f"{column.name} is {cell[:40]!r}, no number")
+        raise DataError(f"{column.name} is {cell[:40]!r}, not a number")
     if math.isnan(number):
         notes.append(f"{column.name} is missing; the training median {column.median:g} stands in")
     return number
@@ -163,19 +170,19 @@ def _number_of(column: NumericColumn, cell: str, notes: list[str]) -> float:
 def _place_of(column: CategoricalColumn, cell: str, notes: list[str]) -> int:
     if is_missing(cell):
         if not column.has_missing:
-            notes.append(f"{column.name} is missing, which training has not seen")
+            notes.append(f"{column.name} is missing, which never occurs in the training data")
         return column.missing
     try:
         return 1 + column.categories.index(cell)
     except ValueError:
-        notes.append(f"{column.name} is {cell[:40]!r}, which training has not seen")
+        notes.append(f"{column.name} is {cell[:40]!r}, which never occurs in the training data")
         return UNKNOWN
 
 
 def _numeric_of(entry: Mapping[str, Any]) -> NumericColumn:
     edges = tuple(_finite(edge) for edge in entry["edges"])
     if any(high <= low for low, high in itertools.pairwise(edges)):
-        raise ValueError("the bins do not rise")
+        raise ValueError("the bin edges do not increase")
     return NumericColumn(
         str(entry["name"]), _finite(entry["median"]), _finite(entry["mean"]), _positive(entry["std"]), edges
     )
@@ -184,31 +191,31 @@ def _numeric_of(entry: Mapping[str, Any]) -> NumericColumn:
 def _categorical_of(entry: Mapping[str, Any]) -> CategoricalColumn:
     categories = tuple(map(str, entry["categories"]))
     if len(set(categories)) < len(categories) or len(categories) > _MAX_CATEGORIES:
-        raise ValueError("a category stands there twice")
+        raise ValueError("a category is duplicated, or there are too many")
     return CategoricalColumn(str(entry["name"]), categories, bool(entry["has_missing"]))
 
 
 def _finite(value: Any) -> float:
     number = float(value)
     if not abs(number) <= _LARGEST:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a finite number")
     return number
 
 
 def _positive(value: Any) -> float:
     number = _finite(value)
     if number <= 0:
-        raise ValueError(f"{value!r} is no deviation")
+        raise ValueError(f"{value!r} is not a standard deviation")
     return number
 
 
 def learn_columns(form: TableForm, rows: np.ndarray, num_bins: int) -> TableColumns:
-    """Return what the given rows of a table tell about its columns.
+    """Return the columns of a table, with statistics of the given rows.
 
     Args:
         form: the table.
-        rows: numbers of the rows that train.
-        num_bins: between quantiles; columns with fewer values have fewer.
+        rows: (N,) integers, the numbers of the training rows.
+        num_bins: quantile bins per column; columns with fewer distinct values have fewer.
 
     Raises:
         DataError: there are no rows, or a number is too large for the network.
@@ -237,8 +244,8 @@ def _learn_numbers(name: str, values: np.ndarray, num_bins: int, form: TableForm
     if not len(known):
         return NumericColumn(name, 0.0, 0.0, 1.0, ())
     if np.abs(known).max() > _LARGEST:
-        raise DataError(f"{form.root}: {name!r} holds {np.abs(known).max():g}, too large a number for a network")
-    # In the format of the network, so that no bin is empty there.
+        raise DataError(f"{form.root}: {name!r} contains {np.abs(known).max():g}, too large for a network")
+    # Rounded to the network's float32, so that no bin is empty there.
     edges = np.unique(np.quantile(known, np.linspace(0, 1, num_bins + 1)).astype(np.float32)) if num_bins else known[:0]
     return NumericColumn(
         name,
@@ -250,7 +257,7 @@ def _learn_numbers(name: str, values: np.ndarray, num_bins: int, form: TableForm
 
 
 def _deviation(values: np.ndarray) -> float:
-    """Return the standard deviation; 1 where all values are alike, but for rounding."""
+    """Return the standard deviation, or 1 if all values are equal up to rounding."""
     std = float(values.std())
     return std if std > 1e-7 * max(1e-30, float(np.abs(values).max())) else 1.0
 
@@ -263,16 +270,19 @@ def _learn_categories(name: str, places: np.ndarray, values: Sequence[str]) -> C
 
 
 def fit_rows(form: TableForm, columns: TableColumns) -> dict[str, np.ndarray]:
-    """Return the network's inputs for all rows of a table, its columns matched to the run's by their names.
+    """Return the network's inputs for all R rows of a table, its columns matched to the run's by name.
+
+    Returns:
+        `numeric`, (R, numeric columns) float32, and `categories`, (R, categorical columns) int64, without an empty one.
 
     Raises:
-        DataError: a column is not there, or holds another kind of value.
+        DataError: a column is missing, or holds values of the other kind.
     """
     kinds = {column.name: column.kind for column in form.columns}
     for index, name in enumerate(columns.names):
         kind = NUMERIC if index < len(columns.numeric) else CATEGORICAL
         if kinds.get(name) != kind:
-            found = f"is {kinds[name]}" if name in kinds else "is not there"
+            found = f"is {kinds[name]}" if name in kinds else "is missing"
             raise DataError(
                 f"{form.root}: the run reads the {kind} column {name!r}; in this data it {found}",
                 hint="prepare the data with the columns that the run was trained on",
@@ -291,8 +301,8 @@ def fit_rows(form: TableForm, columns: TableColumns) -> dict[str, np.ndarray]:
 
 
 def _translated(places: np.ndarray, values: Sequence[str], column: CategoricalColumn) -> np.ndarray:
-    """Return a run's places of categories for those of a table."""
+    """Return the run's category indices for a table's."""
     known = {category: index for index, category in enumerate(column.categories, 1)}
-    # The last entry is where -1, a missing value, points to.
+    # The last entry is the one that -1, a missing value, selects.
     table = np.array([*(known.get(value, UNKNOWN) for value in values), column.missing], np.int64)
     return np.asarray(table[places])

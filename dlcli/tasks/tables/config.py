@@ -11,10 +11,10 @@ ACTIVATIONS = ("relu", "silu", "gelu", "tanh")
 
 
 def read_widths(text: str) -> tuple[int, ...]:
-    """Return the widths of hidden layers, as `64,64` has them; `none` for no hidden layer.
+    """Return the widths of the hidden layers from text such as `64,64`, or () from `none`.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the text is neither.
     """
     if text == "none":
         return ()
@@ -23,13 +23,13 @@ def read_widths(text: str) -> tuple[int, ...]:
     except ValueError:
         widths = (0,)
     if not 1 <= len(widths) <= 32 or not all(1 <= width <= 16384 for width in widths):
-        raise ValueError(f"{text!r} are no widths of hidden layers; write 64,64, or none")
+        raise ValueError(f"{text!r} is not a list of hidden layer widths; write 64,64, or none")
     return widths
 
 
 @dataclass(frozen=True)
 class TableConfig:
-    """Options of every training on a table."""
+    """Options of `dl train` shared by both table tasks."""
 
     model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)

@@ -1,4 +1,4 @@
-"""The regression metric, fed from batches. Torch-free."""
+"""The regression metric over batches. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,28 +13,38 @@ NUM_WORST = 25
 
 
 class TableRegressionMetric:
-    """The regression metric, fed from batches."""
+    """The regression metric over batches.
+
+    Args:
+        std: the standard deviation of the training targets, the unit of the loss.
+        loss: the kind of loss, as in `RegressionMetric`.
+    """
 
     def __init__(self, std: float, loss: str) -> None:
         self._metric = RegressionMetric(std, loss)
         self._rows: list[np.ndarray] = []
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
-        """Take in (N,) `prediction`, (N,) `targets` and the (N,) numbers of their `rows`."""
+        """Add a batch.
+
+        Args:
+            batch: (N,) float32 `targets`, and (N,) int64 `rows`, row numbers of the table.
+            outputs: (N,) `prediction`, in the target's units.
+        """
         self._rows.append(batch["rows"])
         self._metric.update(outputs["prediction"], batch["targets"])
 
     def merge(self, other: TableRegressionMetric) -> None:
-        """Take in what another process has seen."""
+        """Add the batches of another process's metric."""
         self._rows += other._rows
         self._metric.merge(other._metric)
 
     def compute(self) -> dict[str, float]:
-        """Return the figures; `loss` in standard units, the others in the target's own."""
+        """Return the metrics, `loss` in standard deviations and the others in the target's units."""
         return self._metric.compute()
 
     def report(self) -> dict[str, Any]:
-        """Return figures, points for the pictures and the rows of largest error."""
+        """Return the metrics, the points of the pictures, and the rows with the largest errors."""
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         worst = [{**entry, "index": int(rows[int(entry["index"])])} for entry in self._metric.worst(NUM_WORST)]
         return {**self._metric.report(), "worst": worst}

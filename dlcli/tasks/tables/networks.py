@@ -1,4 +1,4 @@
-"""The networks of tables by name."""
+"""The networks of the table tasks by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dlcli.core.registry import Network
 NETWORKS: Mapping[str, Network] = {
     "mlp": Network(
         "dlcli.models.tables.table_mlp:TableMLP",
-        "a perceptron over numbers in bins and embedded categories",
+        "a perceptron over binned numbers and embedded categories",
         "Gorishniy et al. 2022, arXiv:2203.05556",
     ),
 }

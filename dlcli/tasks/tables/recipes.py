@@ -1,11 +1,11 @@
-"""Defaults that suit a table, each with its source; flags and config files win over them."""
+"""Defaults for a table, each with its source; flags and config files override them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# A step of so small a network is mostly the calls themselves, and figures want every digit: fp32, without a trial.
+# Small networks spend most of a step on call overhead, and regression needs every digit: fp32, without a trial of bf16.
 TABLE: dict[str, Any] = {
     "epochs": 100,
     "batch_size": 128,
@@ -16,8 +16,8 @@ TABLE: dict[str, Any] = {
 }
 
 HOUSING: dict[str, Any] = {
-    # Chosen by 10-fold cross-validation over other partitions than benchmarks/housing.py reports. The whole schedule
-    # over all rows does better than a validation part that picks an epoch; prices end at 50, where the census cut them.
+    # Chosen by 10-fold cross-validation over partitions other than those that benchmarks/housing.py reports. The whole
+    # schedule over all rows beats choosing an epoch by a validation part; the census capped prices at 50.
     **TABLE,
     "batch_size": 64,
     "learning_rate": 6e-3,
@@ -34,12 +34,12 @@ BY_DATASET = {"housing": HOUSING}
 
 
 def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of a regression for a dataset."""
+    """Return the defaults of regression for a dataset."""
     del given
     return dict(BY_DATASET.get(dataset, TABLE))
 
 
 def classification_recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of a classification; what suits `housing` has options that only a regression knows."""
+    """Return the defaults of classification; those of `housing` contain options that only regression has."""
     del dataset, given
     return dict(TABLE)

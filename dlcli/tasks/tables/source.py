@@ -1,4 +1,4 @@
-"""The rows of a table task: which belong to which part, and batches of them."""
+"""The rows of a table task: splits and loaders."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
 
 EVAL_BATCH = 8192
-"""Rows a batch in evaluation: a megabyte of a hundred columns."""
+"""Rows per batch in evaluation: 3 MB with a hundred columns."""
 
 
 def tensor_loader(tensors: Mapping[str, Tensor], order: Order) -> ArrayLoader:
-    """Return batches of rows of these tensors, and `rows`, (N,) int64 row numbers of the table."""
+    """Return a loader of batches of rows of (R, ...) tensors, with `rows`, (N,) int64 row numbers, added."""
 
     def fetch(indices: np.ndarray, _: Mapping[str, Any]) -> Batch:
         rows = torch.from_numpy(indices)
@@ -35,10 +35,10 @@ def tensor_loader(tensors: Mapping[str, Tensor], order: Order) -> ArrayLoader:
 
 
 def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
-    """Return the row numbers of train, valid or test, (n,) int64.
+    """Return the row numbers of train, valid or test, (N,) int64.
 
-    The validation part is a seeded part of the training split, stratified where there are classes. A fold is cut from
-    all rows, whatever split they were prepared in.
+    The validation part is a seeded part of the training split, stratified if there are classes. A fold is cut from all
+    rows, regardless of their prepared split.
 
     Raises:
         DataError: there is no such split, or no column to group by.
@@ -54,7 +54,7 @@ def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
 
 
 def _groups(form: TableForm, name: str) -> np.ndarray:
-    """Return (N,) integers, equal where the rows have equal values in a column."""
+    """Return one integer per row, (N,), equal for rows with equal values in a column."""
     for kind, values in ((NUMERIC, form.rows.numeric), (CATEGORICAL, form.rows.categories)):
         if name in form.names(kind):
             return np.asarray(np.unique(values[:, form.names(kind).index(name)], return_inverse=True)[1])
@@ -63,17 +63,17 @@ def _groups(form: TableForm, name: str) -> np.ndarray:
 
 
 class TableSource:
-    """A prepared table under the columns of a run.
+    """A prepared table, encoded by a run's columns.
 
     Args:
         form: the table.
-        columns: the run's; None to learn them from the part that trains.
-        train: the loop's options.
-        num_bins: for the learning.
-        labels: the run's class names, which the form's are matched to; None for numbers.
+        columns: the run's columns; None to learn them from the training part.
+        train: the options of the loop.
+        num_bins: quantile bins per column, if the columns are learned.
+        labels: the run's class names, to which the form's are matched; None for regression.
 
     Raises:
-        DataError: the table does not have the run's columns, or has a class that the run does not know.
+        DataError: the table lacks a column of the run, or has a class that the run does not.
     """
 
     def __init__(
@@ -99,11 +99,15 @@ class TableSource:
         return self.form.card
 
     def _part(self, split: str) -> np.ndarray:
-        """Return the row numbers of a split: the one place that says which rows train and which do not."""
+        """Return the row numbers of a split; nothing else decides which rows are trained on."""
         return table_part(self.form, split, self._train)
 
     def loader(self, split: str, *, training: bool, full_batch: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
-        """Return a process's share of the batches of a split, for `training` shuffled."""
+        """Return the loader of a process's share of a split, shuffled if `training`.
+
+        Raises:
+            DataError: there is no such split.
+        """
         rows = self._part(split)
         batch_size = self._train.batch_size if training else EVAL_BATCH
         if training and full_batch:
@@ -112,18 +116,18 @@ class TableSource:
         return tensor_loader(self._tensors, order)
 
     def class_weights(self, num_classes: int) -> np.ndarray:
-        """Return (C,) float32 weights, inverse to each class's share of the training part, 1 on average over rows."""
+        """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its rows."""
         return balanced_weights(self.targets[self._part("train")], num_classes)
 
     def some_rows(self, count: int) -> dict[str, np.ndarray]:
-        """Return the columns of `count` rows from all over the table; of a shorter one some twice."""
+        """Return the inputs of `count` evenly spaced rows of the table, with repeats if it is shorter."""
         rows = np.linspace(0, self.form.num_rows - 1, count).astype(int)
         return {name: array[rows] for name, array in self._arrays.items()}
 
     def features_of(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n, features) float64 for models that know no columns, and the (n,) targets, of a split.
+        """Return the features, (N, F) float64, and targets, (N,), of a split, for models without typed columns.
 
-        Numbers are imputed and standardised; each category has a column of zeros and ones, an unknown one none.
+        Numbers are imputed and standardised; categories are one-hot, all zeros for an unknown one.
         """
         rows = self._part(split)
         parts = []
@@ -137,7 +141,7 @@ class TableSource:
 
 
 def _targets(form: TableForm, labels: tuple[str, ...] | None) -> np.ndarray:
-    """Return the targets of all rows: float32 numbers, or places in the run's class names."""
+    """Return the targets of all rows, (R,): float32 numbers, or the run's class indices, int64."""
     if labels is None:
         return np.asarray(form.rows.targets, np.float32)
     to_run = indices_in_run(form.card.classes, labels, form.root)

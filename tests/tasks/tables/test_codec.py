@@ -61,7 +61,7 @@ def test_one_row_can_be_asked_for_with_nothing_read_before(codec, write, assets)
     whole = list(codec.expand([path]))
     [alone] = RegressionCodec(assets).expand([f"{path}:3"])
     assert alone == whole[1]
-    assert one(codec, f"{path}:9").error == "no row begins in line 9"
+    assert one(codec, f"{path}:9").error == "no row begins on line 9"
 
 
 def test_a_file_is_read_once_for_the_rows_that_are_named_in_turn(codec, write, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_file_without_a_column_is_one_fault(codec, write):
 def test_bad_rows_are_faults_and_the_others_are_answered(codec, write):
     path = write(HEADER, "tall,Lyon,3", "60,Nice,4", "1,2")
     encoded = [codec.encode(source) for source in codec.expand([path])]
-    assert [item.error for item in encoded] == ["size is 'tall', no number", None, "2 cells under 3 names of columns"]
+    assert [item.error for item in encoded] == ["size is 'tall', not a number", None, "2 cells, but 3 columns"]
 
 
 @pytest.mark.parametrize("name", ["nothing.csv", "nothing.csv:2", "no row"])
@@ -135,7 +135,7 @@ def test_lines_of_standard_input_are_answered_alike_in_any_portions(codec, asset
         for source in other.read_lines([line]):
             parts.append((source.name, other.encode(source).error))
     assert parts == list(zip(names(whole), faults, strict=True))
-    assert faults == [None, "1 cells under 3 names of columns", None]
+    assert faults == [None, "1 cells, but 3 columns", None]
 
 
 def test_a_long_standard_input_is_not_held_in_memory(codec):

@@ -89,7 +89,7 @@ def test_what_training_has_not_seen_is_said_and_answered(columns):
     assert arrays["categories"].tolist() == [0]
     assert len(notes) == 2
     assert "training median" in notes[0]
-    assert "'Metz', which training has not seen" in notes[1]
+    assert "'Metz', which never occurs in the training data" in notes[1]
 
 
 def test_a_missing_category_is_its_own_where_training_had_one(make_table):
@@ -119,7 +119,7 @@ def test_columns_are_matched_by_name_and_not_by_place(form, columns, make_table,
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"city": "town"}, "the categorical column 'city'; in this data it is not there"),
+        ({"city": "town"}, "the categorical column 'city'; in this data it is missing"),
         ({"Lyon": "1", "Nice": "2", "Brest": "3"}, "in this data it is numeric"),
     ],
 )
