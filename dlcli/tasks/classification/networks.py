@@ -39,9 +39,9 @@ ZOO = Zoo("dlcli.models.images.zoo:classifier_names", "torchvision classifiers",
 
 
 def default_sizes(name: str) -> dict[str, int]:
-    """Return the sizes, in pixels, channels and classes, at which a network is looked at when no run says otherwise.
+    """Return the default sizes, in pixels, channels and classes, of a network without a run.
 
-    Those of the data that its source was written for: ImageNet, handwritten digits, or else CIFAR-10.
+    They are those of the data that its source was written for: ImageNet, handwritten digits, or else CIFAR-10.
     """
     if name == "peleenet" or name not in NETWORKS:
         return {"image_size": 224, "channels": 3, "num_classes": 1000}

@@ -1,6 +1,6 @@
-"""The pictures of an image classifier: a table, their options, and how each is made.
+"""The pictures of an image classifier: their table, options and drawing functions.
 
-Free of torch and numpy until a picture is drawn, for the help page.
+Torch and numpy are not imported until a picture is drawn, so that the help page is fast.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dlcli.visualize.subject import Drawn, Subject
 
 @dataclass(frozen=True)
 class CamOptions:
-    """Of `cam`."""
+    """Options of `cam`."""
 
     layer: str | None = option(None, "the layer; `list` shows them (default: the last with a map)")
-    label: str | None = option(None, "the class that is asked about (default: the most probable)", flag="class")
+    label: str | None = option(None, "the class to explain (default: the most probable)", flag="class")
 
 
 def draw_cam(subject: Subject, options: CamOptions) -> Drawn:
-    """Yield where each input speaks for a class."""
+    """Yield a heat map of each input: which of its regions support the class."""
     from dlcli.data.labels import read_labels
     from dlcli.visualize.cam import draw_cam, grad_cam
 
@@ -38,5 +38,5 @@ def draw_cam(subject: Subject, options: CamOptions) -> Drawn:
 
 
 PICTURES: Mapping[str, Picture] = {
-    "cam": Picture("where an image speaks for its class (Grad-CAM)", "RUN", CamOptions, draw_cam, list_map_layers),
+    "cam": Picture("image regions that support the class (Grad-CAM)", "RUN", CamOptions, draw_cam, list_map_layers),
 }

@@ -40,7 +40,7 @@ from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
 
 LARGE_SIZE = 224
-"""Side of the network's input where the data has no size of its own: ImageNet's, which pretrained weights expect."""
+"""Side of the network's input in pixels if the images differ in size: ImageNet's, which pretrained weights expect."""
 
 PARITY_BATCHES = (1, 3, 7)
 """Batch sizes at which an exported file is compared with the run."""
@@ -76,7 +76,12 @@ class ClassificationTask:
 
     @classmethod
     def from_data(cls, config: ClassificationConfig, train: TrainConfig, data: Path) -> ClassificationTask:
-        """Return the task with a new network for the prepared images."""
+        """Return the task with a new network for the prepared images.
+
+        Raises:
+            DataError: the images cannot be read, or cannot train a classifier.
+            UsageError: there is no such network, or an option does not fit it.
+        """
         form = open_images(data)
         require_classes(form.card, data, "image")
         preprocess = _preprocess_for(form, config)
@@ -92,14 +97,23 @@ class ClassificationTask:
     def from_assets(
         cls, config: ClassificationConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
     ) -> ClassificationTask:
-        """Return the task as a run describes it."""
+        """Return the task of a run from its assets.
+
+        Raises:
+            RunError: an asset is damaged.
+            DataError: the data cannot be read, or has a class that the run does not.
+        """
         labels, preprocess = read_labels(assets.get("labels")), Preprocess.from_json(assets.get("preprocess"))
         source = ImageSource(open_images(data), labels, preprocess, config, train) if data is not None else None
         return cls(_without_download(config), train, labels, preprocess, source)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> ClassificationTask:
-        """Return the task with fresh weights, at the network's own size where `size` says nothing else."""
+        """Return the task with fresh weights, at the network's default sizes unless `size` overrides them.
+
+        Raises:
+            UsageError: there is no such network or size.
+        """
         sizes = default_sizes(name)
         check_sizes(name, size, sizes)
         sizes |= size
@@ -110,23 +124,27 @@ class ClassificationTask:
 
     @property
     def card(self) -> Card | None:
-        """The card of the images at hand, with the unreadable files that training has met."""
+        """The card of the images, with the unreadable files found so far; None without data."""
         return self._source.card if self._source is not None else None
 
     def assets(self) -> dict[str, Any]:
-        """Return labels and preprocessing."""
+        """Return the assets: labels and preprocessing."""
         return {"labels": list(self.labels), "preprocess": self.preprocess.to_json()}
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
-        """Return a process's share of the batches of a split, for `training` shuffled and augmented."""
+        """Return the loader of a process's share of a split, shuffled and augmented if `training`.
+
+        Raises:
+            DataError: there is no data, or no such split.
+        """
         return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the one optimizer."""
+        """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Minimise the cross-entropy."""
+        """Yield the cross-entropy of a batch."""
         images, labels = batch["images"], batch["labels"]
         if self.augmentation is not None:
             images = self.augmentation.apply(images, batch["plan"])
@@ -135,11 +153,11 @@ class ClassificationTask:
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def set_inference(self, options: ClassificationInference) -> None:
-        """Answer, measure and export by these options."""
+        """Set the options for prediction, evaluation and export."""
         self._inference = options
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return the logits, and with --tta their mean over views; mirrored ones where training has mirrored images."""
+        """Return (N, C) logits, and with --tta their mean over views, with mirrored ones if training flips images."""
         if not self._inference.tta:
             return {"logits": self.model(batch["images"])}
         plain, mean = logits_over_views(self.model, batch["images"], mirror=self._config.flip)
@@ -150,7 +168,7 @@ class ClassificationTask:
         return LogitsMetric(self.labels, has_views=self._inference.tta)
 
     def samples(self) -> Samples | None:
-        """Return a grid of training images as the network sees them, augmentation applied."""
+        """Return a grid of augmented training images; None without data."""
         if self._source is None:
             return None
         from dlcli.visualize.canvas import tile
@@ -158,7 +176,7 @@ class ClassificationTask:
         return Samples(tile(self._source.augmented(64)))
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield the figures of each class."""
+        """Yield the metrics of each class."""
         del split
         return class_tables(report, self.labels)
 
@@ -171,7 +189,7 @@ class ClassificationTask:
         return draw_class_report(report, self.labels, draw)
 
     def export_plan(self) -> ExportPlan:
-        """Return the model, with --tta over views too; its samples are real images where data is at hand."""
+        """Return the model with samples: real images if there is data, else noise; with --tta, over views too."""
         shape = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
         total = sum(PARITY_BATCHES)
         if self._source is not None:
@@ -200,11 +218,11 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
     name = config.model
     if name in NETWORKS:
         if config.pretrained == DEFAULT:
-            hint = "take a torchvision network, or name a run's folder or a file of weights"
+            hint = "choose a torchvision network, or name a run's folder or a file of weights"
             raise UsageError(f"--pretrained: {name} has no published weights", hint=hint)
         build = load_object(NETWORKS[name].build)
         if config.width is not None and not _takes_width(build):
-            raise UsageError(f"--width: {name} has one width", hint=_networks_with_a_width())
+            raise UsageError(f"--width: {name} has a fixed width", hint=_networks_with_a_width())
         width = {} if config.width is None else {"width": config.width}
         network: nn.Module = build(
             num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height, **width
@@ -213,7 +231,7 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
             load_pretrained(network, name, config.pretrained, preprocess.height)
         return network
     if config.width is not None:
-        raise UsageError("--width: torchvision's networks have widths of their own", hint=_networks_with_a_width())
+        raise UsageError("--width: torchvision's networks have fixed widths", hint=_networks_with_a_width())
     from dlcli.models.images.zoo import (  # torchvision takes two seconds
         build_torchvision,
         check_shape,
@@ -235,7 +253,7 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
 
 def _networks_with_a_width() -> str:
     names = [name for name, spec in NETWORKS.items() if _takes_width(load_object(spec.build))]
-    return f"take {' or '.join(names)}"
+    return f"choose {' or '.join(names)}"
 
 
 def _takes_width(build: Callable[..., nn.Module]) -> bool:
@@ -243,11 +261,11 @@ def _takes_width(build: Callable[..., nn.Module]) -> bool:
 
 
 def fit_network(model: nn.Module, source: ImageSource) -> None:
-    """Let a network that takes a layer from the training images take it."""
+    """Fit a network's first layer to the training images, if it has one that needs it."""
     if not isinstance(model, Normalised) or not isinstance(model.network, FitsToImages):
         return
     images = source.plain_training_images(fit_count(*source.size))
-    if len(images):  # where none can be read, training says so
+    if len(images):  # if none can be read, training reports it
         model.network.fit_to(model.normalise(images))
 
 
@@ -260,7 +278,7 @@ def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preproces
         height, width = own_size
     else:
         height = width = LARGE_SIZE
-    if config.pretrained is not None:  # its weights know pixels of one mean and std, whatever these images have
+    if config.pretrained is not None:  # the weights expect the mean and std of their own training images
         mean, std = expected_pixels(config.model, config.pretrained)
         return Preprocess(len(mean), height, width, mean, std)
     channels, mean, std = int(details["channels"]), tuple(details["mean"]), tuple(details["std"])
@@ -268,5 +286,5 @@ def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preproces
 
 
 def _without_download(config: ClassificationConfig) -> ClassificationConfig:
-    """Return the configuration for a restored run: its weights come from its checkpoint."""
+    """Return the configuration without `pretrained`: a restored run's weights come from its checkpoint."""
     return dataclasses.replace(config, pretrained=None)

@@ -68,7 +68,7 @@ class TextCodec:
         return [source_of_line(line) for line in lines]
 
     def encode(self, source: Source) -> Encoded:
-        """Return the token ids of one text as `tokens`, (T,), and `lengths`, () int64, or the reason why it has none."""
+        """Return the token ids of one text as `tokens`, (T,), and `lengths`, (), or the reason why it has none."""
         text: Text = source.value
         try:
             tokens = self.words(source)

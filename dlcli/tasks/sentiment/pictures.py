@@ -1,6 +1,6 @@
-"""The pictures of texts and of networks that read them: a table, their options, and how each is made.
+"""The pictures of texts and text classifiers: their table, options and drawing functions.
 
-Free of torch and numpy until a picture is drawn, for the help page.
+Torch and numpy are not imported until a picture is drawn, so that the help page is fast.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from dlcli.tasks.sentiment.codec import TextCodec
 
 NUM_SPECIAL = 2
-"""Words of a vocabulary that are none: the padding and the unknown."""
+"""Special tokens at the start of a vocabulary: padding and unknown."""
 
 
 @dataclass(frozen=True)
 class AttentionOptions:
-    """Of `attention`."""
+    """Options of `attention`."""
 
-    gradient: bool = option(False, "weigh by the answer's gradient even where the network attends")
+    gradient: bool = option(False, "weight words by gradient even if the network has attention")
 
 
 @dataclass(frozen=True)
 class EmbeddingOptions:
-    """Of `embeddings`."""
+    """Options of `embeddings`."""
 
-    words: int = option(400, "the most frequent so many", minimum=2, maximum=2000)
-    near: str | None = option(None, "print the words nearest to this one in place of a picture", metavar="WORD")
-    top_k: int = option(10, "so many of them", short="k", minimum=1)
+    words: int = option(400, "draw the N most frequent words", minimum=2, maximum=2000)
+    near: str | None = option(None, "print the words nearest to WORD instead of drawing", metavar="WORD")
+    top_k: int = option(10, "with --near: the number of words", short="k", minimum=1)
 
 
 @dataclass(frozen=True)
 class LengthOptions:
-    """Of `lengths`."""
+    """Options of `lengths`."""
 
-    split: str = option("train", "the part of the data")
+    split: str = option("train", "the split of the data")
 
 
 def draw_attention(subject: Subject, options: AttentionOptions) -> Drawn:
@@ -74,14 +74,14 @@ def _vectors(subject: Subject) -> np.ndarray:
 
 
 def _vocabulary(subject: Subject) -> tuple[str, ...]:
-    """Return the run's words in the order of their numbers."""
+    """Return the run's words in the order of their ids."""
     from dlcli.data.text.vocabulary import Vocabulary
 
     return Vocabulary.from_json(subject.assets().get("vocab")).tokens
 
 
 def draw_embeddings(subject: Subject, options: EmbeddingOptions) -> Drawn:
-    """Yield the map of the most frequent words: a vocabulary is in the order of their number."""
+    """Yield a map of the most frequent words; a vocabulary is sorted by frequency."""
     from dlcli.visualize.embeddings import draw_embeddings
 
     vectors, shown = _vectors(subject), slice(NUM_SPECIAL, NUM_SPECIAL + options.words)
@@ -91,7 +91,11 @@ def draw_embeddings(subject: Subject, options: EmbeddingOptions) -> Drawn:
 
 
 def neighbours(subject: Subject, options: EmbeddingOptions) -> Table | None:
-    """Return the words nearest to one, where the user asks for them."""
+    """Return the table of the words nearest to `options.near`, or None without it.
+
+    Raises:
+        UsageError: the vocabulary does not have the word.
+    """
     if options.near is None:
         return None
     from dlcli.visualize.embeddings import nearest_neighbours
@@ -109,7 +113,11 @@ def neighbours(subject: Subject, options: EmbeddingOptions) -> Table | None:
 
 
 def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
-    """Yield the distribution of the texts' lengths in tokens."""
+    """Yield the distribution of text lengths in tokens, by class.
+
+    Raises:
+        UsageError: there is no such split.
+    """
     import numpy as np
 
     from dlcli.data.text.form import open_texts
@@ -120,11 +128,11 @@ def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
         raise UsageError(f"--split: no split {options.split!r}", hint=did_you_mean(options.split, form.splits()))
     lengths, labels = np.diff(form.offsets(options.split)), form.labels(options.split)
     by_class = {name: lengths[labels == index] for index, name in enumerate(form.card.classes)}
-    yield "lengths", draw_lengths(by_class, title=f"{form.card.name}, {options.split}: tokens a text")
+    yield "lengths", draw_lengths(by_class, title=f"{form.card.name}, {options.split}: tokens per text")
 
 
 PICTURES: Mapping[str, Picture] = {
-    "attention": Picture("which words of a text the answer rests on", "RUN", AttentionOptions, draw_attention),
+    "attention": Picture("the weight of each word in the answer", "RUN", AttentionOptions, draw_attention),
     "embeddings": Picture("a map of the frequent words", "RUN", EmbeddingOptions, draw_embeddings, neighbours),
-    "lengths": Picture("how long the texts of each class are", "RUN or DATA", LengthOptions, draw_lengths),
+    "lengths": Picture("text lengths by class", "RUN or DATA", LengthOptions, draw_lengths),
 }

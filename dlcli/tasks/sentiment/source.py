@@ -125,7 +125,7 @@ class TextSource:
         return self._texts(own, rows.tolist()), self._labels(own)[rows]
 
     def some_tokens(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (N, T) int64 tokens and (N,) int64 lengths of up to `count` texts, from the shortest to the longest."""
+        """Return (N, T) int64 tokens and (N,) int64 lengths of up to `count` texts, from shortest to longest."""
         split = "test" if "test" in self.form.splits() else self.form.splits()[0]
         ids, offsets, _ = self._arrays(split)
         ranked = np.argsort(np.diff(offsets), kind="stable")

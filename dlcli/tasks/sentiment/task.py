@@ -39,7 +39,7 @@ PARITY_BATCHES = (1, 3, 7)
 """Batch sizes at which an exported file is compared with the run."""
 
 OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
-"""Options that go to a network as they are, where it has them."""
+"""Options passed unchanged to the networks that have them."""
 
 
 class SentimentTask:
@@ -69,7 +69,12 @@ class SentimentTask:
 
     @classmethod
     def from_data(cls, config: SentimentConfig, train: TrainConfig, data: Path) -> SentimentTask:
-        """Return the task with a new network for the prepared texts."""
+        """Return the task with a new network for the prepared texts.
+
+        Raises:
+            DataError: the texts or the word vectors cannot be read, or the texts cannot train a classifier.
+            UsageError: there is no such network, or an option does not fit it.
+        """
         form = open_texts(data)
         classes = form.card.classes
         require_classes(form.card, data, "text")
@@ -86,7 +91,12 @@ class SentimentTask:
     def from_assets(
         cls, config: SentimentConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
     ) -> SentimentTask:
-        """Return the task as a run describes it."""
+        """Return the task of a run from its assets.
+
+        Raises:
+            RunError: an asset is damaged.
+            DataError: the data cannot be read, was cut by another tokenizer, or has a class that the run does not.
+        """
         labels, vocabulary = read_labels(assets.get("labels")), Vocabulary.from_json(assets.get("vocab"))
         max_length, tokenizer = read_preprocess(assets.get("preprocess"))
         source = None
@@ -94,16 +104,20 @@ class SentimentTask:
             form = open_texts(data)
             if form.tokenizer_spec() != tokenizer:
                 raise DataError(
-                    f"{data}: its texts were cut by another tokenizer than the run's",
+                    f"{data}: its texts were cut by a different tokenizer from the run's",
                     details=[f"the run: {_brief(tokenizer)}; the data: {_brief(form.tokenizer_spec())}"],
-                    hint="prepare the data as the run's was, or train on this data",
+                    hint="prepare the data with the run's tokenizer, or train on this data",
                 )
             source = TextSource(form, labels, vocabulary.tokens, max_length, train)
         return cls(config, train, labels, vocabulary, tokenizer, source)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> SentimentTask:
-        """Return the task with fresh weights over a small made-up vocabulary; no size can be chosen."""
+        """Return the task with fresh weights over a small made-up vocabulary.
+
+        Raises:
+            UsageError: there is no such network, or `size` is not empty.
+        """
         check_sizes(name, size)
         vocabulary = Vocabulary((PAD_TOKEN, UNK_TOKEN, *(f"w{number}" for number in range(998))))
         labels = ("negative", "positive")
@@ -112,11 +126,11 @@ class SentimentTask:
 
     @property
     def card(self) -> Card | None:
-        """The card of the texts at hand."""
+        """The card of the texts; None without data."""
         return self._source.card if self._source is not None else None
 
     def assets(self) -> dict[str, Any]:
-        """Return labels, vocabulary and preprocessing."""
+        """Return the assets: labels, vocabulary and preprocessing."""
         return {
             "labels": list(self.labels),
             "vocab": list(self.vocabulary.tokens),
@@ -124,22 +138,26 @@ class SentimentTask:
         }
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
-        """Return a process's share of the batches of a split, texts of like length together."""
+        """Return the loader of a process's share of a split, with texts of similar length together.
+
+        Raises:
+            DataError: there is no data, or no such split.
+        """
         return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the one optimizer."""
+        """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Minimise the cross-entropy."""
+        """Yield the cross-entropy of a batch."""
         labels = batch["labels"]
         logits = self.model(batch["tokens"], batch["lengths"])
         loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return the logits."""
+        """Return (N, C) logits."""
         return {"logits": self.model(batch["tokens"], batch["lengths"])}
 
     def metric(self) -> LogitsMetric:
@@ -147,11 +165,11 @@ class SentimentTask:
         return LogitsMetric(self.labels)
 
     def samples(self) -> None:
-        """Return nothing: training sees the texts as they are."""
+        """Return None: texts are not augmented."""
         return
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield the figures of each class, and the worst mistakes with their texts."""
+        """Yield the metrics of each class, and the worst mistakes with their texts."""
         return class_tables(report, self.labels, at_hand(self._source).texts(split, worst_rows(report)))
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -162,7 +180,7 @@ class SentimentTask:
         return draw_class_report(report, self.labels, lambda worst: draw_text_mistakes(worst, texts, self.labels))
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
-        """Return the figures of TF-IDF and logistic regression, fitted on the same training part."""
+        """Return the metrics of TF-IDF and logistic regression, fitted on the same training part."""
         from dlcli.tasks.sentiment.baseline import tfidf_baseline
 
         train_texts, train_labels = at_hand(self._source).texts_and_labels("train")
@@ -173,7 +191,7 @@ class SentimentTask:
         return {"tf-idf + logistic regression": figures}
 
     def export_plan(self) -> ExportPlan:
-        """Return the model with samples of real texts where data is at hand, else of random tokens."""
+        """Return the model with samples: real texts if there is data, else random tokens."""
         total = sum(PARITY_BATCHES)
         if self._source is not None:
             tokens, lengths = self._source.some_tokens(total)
@@ -187,7 +205,7 @@ class SentimentTask:
             rows = np.arange(start, starts[number + 1])[::-1] % len(lengths)
             longest = int(lengths[rows].max())
             samples.append({"tokens": np.ascontiguousarray(tokens[rows, :longest]), "lengths": lengths[rows]})
-        # two texts of unequal lengths, neither of them one of the samples' sizes
+        # two texts of unequal lengths, so that the example's sizes are not those of any sample
         example = torch.randint(1, len(self.vocabulary), (2, 11), generator=torch.Generator().manual_seed(0))
         return ExportPlan(
             module=self.model,
@@ -211,7 +229,7 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
     """Return the network that the configuration names.
 
     Raises:
-        UsageError: there is none of this name, or it has no use for an option that was given.
+        UsageError: there is no such network, or it lacks an option that was given.
     """
     if config.model not in NETWORKS:
         raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
@@ -226,7 +244,7 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
         elif value not in (None, False) and name != "max_length":
             takers = _takers(name)
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag}: {config.model} has no use for it", hint=f"take {' or '.join(takers)}")
+            raise UsageError(f"--{flag}: {config.model} has no such option", hint=f"choose {' or '.join(takers)}")
     network: nn.Module = build(
         num_classes=num_classes, vocab_size=vocab_size, sparse=train.optimizer == "lazyadam", **own
     )
@@ -239,10 +257,11 @@ def _takers(option: str) -> list[str]:
 
 
 def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None:
-    """Set the rows of the network's embedding that a file of word vectors has.
+    """Set the rows of the network's embedding to the vectors in a file; words missing there keep their own.
 
     Raises:
-        DataError: the file cannot be read, or its vectors have another size.
+        DataError: the file cannot be read, or has none of the words.
+        UsageError: its vectors have another size.
     """
     from dlcli.models.text.vectors import read_vectors
 
@@ -250,10 +269,10 @@ def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None
     rows, values, size = read_vectors(path, vocabulary.tokens)
     if size != table.shape[1]:
         raise UsageError(
-            f"--embedding {path}: vectors of {size}, and the network's have {table.shape[1]}",
-            hint=f"give --embedding-dim {size}",
+            f"--embedding {path}: vectors of size {size}, but the network's have {table.shape[1]}",
+            hint=f"add --embedding-dim {size}",
         )
     if not len(rows):
-        raise DataError(f"--embedding {path}: has none of the vocabulary's {len(vocabulary):,} words")
+        raise DataError(f"--embedding {path}: contains none of the vocabulary's {len(vocabulary):,} words")
     with torch.no_grad():
         table[torch.from_numpy(rows)] = torch.from_numpy(values)

@@ -42,7 +42,11 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class RegressionTask:
-    """See `dlcli.engine.task.Task`; a batch holds `numeric` and `categories` as there are, `targets`, `rows`."""
+    """See `dlcli.engine.task.Task`.
+
+    A batch holds `numeric` (N, numeric columns) float32 and `categories` (N, categorical columns) int64, or one of
+    them, `targets` (N,) float32 and `rows` (N,) int64.
+    """
 
     goal = Goal("rmse", larger_is_better=False)
 
@@ -62,7 +66,12 @@ class RegressionTask:
 
     @classmethod
     def from_data(cls, config: RegressionConfig, train: TrainConfig, data: Path) -> RegressionTask:
-        """Return the task with a new network for the prepared table."""
+        """Return the task with a new network for the prepared table.
+
+        Raises:
+            DataError: the table cannot be read, or is not for this task.
+            UsageError: there is no such network.
+        """
         source = TableSource(open_for(REGRESSION, data), None, train, num_bins=config.bins)
         return cls(config, train, source.columns, source)
 
@@ -70,40 +79,55 @@ class RegressionTask:
     def from_assets(
         cls, config: RegressionConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
     ) -> RegressionTask:
-        """Return the task as a run describes it."""
+        """Return the task of a run from its assets.
+
+        Raises:
+            RunError: an asset is damaged.
+            DataError: the data cannot be read, or does not fit the run's columns and classes.
+        """
         columns = TableColumns.from_json(assets.get("columns"))
         if assets.get("ensemble") != config.ensemble:
-            raise RunError(f"the run's ensemble is {assets.get('ensemble')!r} and {config.ensemble}")
+            raise RunError(
+                f"the run's ensemble is {assets.get('ensemble')!r} in its assets, but {config.ensemble} in its options"
+            )
         source = TableSource(open_for(REGRESSION, data), columns, train) if data is not None else None
         return cls(config, train, columns, source)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> RegressionTask:
-        """Return the task with fresh weights over eight columns of numbers; no size can be chosen."""
+        """Return the task with fresh weights over eight columns of numbers.
+
+        Raises:
+            UsageError: there is no such network, or `size` is not empty.
+        """
         check_sizes(name, size)
         return cls(RegressionConfig(model=name), TrainConfig(), plain_columns(), None)
 
     @property
     def card(self) -> Card | None:
-        """The card of the table at hand."""
+        """The card of the table; None without data."""
         return self._source.card if self._source is not None else None
 
     def assets(self) -> dict[str, Any]:
-        """Return the columns with all that was learnt about them, and the size of the ensemble."""
+        """Return the assets: the columns with their statistics, and the size of the ensemble."""
         return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble}
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
-        """Return a process's share of the batches of a split, for `training` shuffled."""
+        """Return the loader of a process's share of a split, shuffled if `training`.
+
+        Raises:
+            DataError: there is no data, or no such split.
+        """
         return at_hand(self._source).loader(split, training=training, full_batch=self._config.full_batch, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the one optimizer."""
+        """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Minimise the loss of each member over the standardised target; what is told is the members' mean.
+        """Yield the loss on the standardised target, averaged over the ensemble's members.
 
-        Under AdamW members train as they would alone: its steps do not depend on the scale of the loss.
+        Under AdamW each member trains as it would alone, since its steps do not depend on the scale of the loss.
         """
         targets = (batch["targets"] - self.model.mean) / self.model.std
         answers = self.model.standardised(*(batch[name] for name in self.inputs))
@@ -114,12 +138,12 @@ class RegressionTask:
         yield Update("network", {self._config.loss: loss}, len(targets))
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return predictions in the target's own units, and for an ensemble their spread over its members."""
+        """Return (N,) `prediction` in the target's units, and for an ensemble the (N,) `spread` over its members."""
         answers = self.model(*(batch[name] for name in self.inputs))
         return dict(zip(self.outputs, answers if isinstance(answers, tuple) else (answers,), strict=True))
 
     def members(self, batch: Batch) -> Tensor:
-        """Return each member's own answers, (M, N), in the target's own units."""
+        """Return the predictions of each member, (M, N), in the target's units."""
         return self.model.members(*(batch[name] for name in self.inputs)) * self.model.std + self.model.mean
 
     def metric(self) -> TableRegressionMetric:
@@ -127,22 +151,22 @@ class RegressionTask:
         return TableRegressionMetric(self.columns.std, self._config.loss)
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
-        """Return what a linear model and gradient boosting reach, fitted on the part that trains."""
+        """Return the metrics of linear regression and gradient boosting, fitted on the training part."""
         from dlcli.tasks.tables.baselines import regression_baselines
 
         return regression_baselines(at_hand(self._source), split, self.columns.std, self._config.loss)
 
     def samples(self) -> None:
-        """Return nothing: rows of numbers are no picture."""
+        """Return None: rows of a table are not drawn."""
         return
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield no table: the figures say it all."""
+        """Yield no table: the metrics are enough."""
         del report, split
         return iter(())
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the predictions against the truth, and the errors."""
+        """Yield pictures of predictions against targets, and of the residuals."""
         del split
         from dlcli.visualize.regression import draw_predicted, draw_residuals
 
@@ -152,12 +176,12 @@ class RegressionTask:
         yield "residuals.png", draw_residuals(targets, predictions, self.columns.target)
 
     def export_plan(self) -> ExportPlan:
-        """Return the model with samples of real rows where data is at hand."""
+        """Return the model with samples: real rows if there is data, else noise."""
         return plan_export(self.model, self.columns, self._source, self.outputs, self.assets())
 
 
 class TableClassificationTask:
-    """See `dlcli.engine.task.Task`; a batch as of `RegressionTask`, `labels` in place of `targets`."""
+    """See `dlcli.engine.task.Task`; a batch as in `RegressionTask`, with `labels` (N,) int64 instead of `targets`."""
 
     outputs = ("logits",)
     goal = Goal("accuracy", larger_is_better=True)
@@ -181,7 +205,12 @@ class TableClassificationTask:
 
     @classmethod
     def from_data(cls, config: TableClassificationConfig, train: TrainConfig, data: Path) -> TableClassificationTask:
-        """Return the task with a new network for the prepared table."""
+        """Return the task with a new network for the prepared table.
+
+        Raises:
+            DataError: the table cannot be read, is not for this task, or cannot train a classifier.
+            UsageError: there is no such network.
+        """
         form = open_for(CLASSIFICATION, data)
         require_classes(form.card, data, "row")
         source = TableSource(form, None, train, num_bins=config.bins, labels=form.card.classes)
@@ -194,7 +223,12 @@ class TableClassificationTask:
     def from_assets(
         cls, config: TableClassificationConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
     ) -> TableClassificationTask:
-        """Return the task as a run describes it."""
+        """Return the task of a run from its assets.
+
+        Raises:
+            RunError: an asset is damaged.
+            DataError: the data cannot be read, or does not fit the run's columns and classes.
+        """
         labels, columns = read_labels(assets.get("labels")), TableColumns.from_json(assets.get("columns"))
         form = open_for(CLASSIFICATION, data) if data is not None else None
         source = TableSource(form, columns, train, labels=labels) if form is not None else None
@@ -202,29 +236,37 @@ class TableClassificationTask:
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> TableClassificationTask:
-        """Return the task with fresh weights over eight columns of numbers and three classes; no size can be chosen."""
+        """Return the task with fresh weights over eight columns of numbers and three classes.
+
+        Raises:
+            UsageError: there is no such network, or `size` is not empty.
+        """
         check_sizes(name, size)
         return cls(TableClassificationConfig(model=name), TrainConfig(), ("0", "1", "2"), plain_columns(), None)
 
     @property
     def card(self) -> Card | None:
-        """The card of the table at hand."""
+        """The card of the table; None without data."""
         return self._source.card if self._source is not None else None
 
     def assets(self) -> dict[str, Any]:
-        """Return the class names, and the columns with all that was learnt about them."""
+        """Return the assets: the class names, and the columns with their statistics."""
         return {"labels": list(self.labels), "columns": self.columns.to_json()}
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
-        """Return a process's share of the batches of a split, for `training` shuffled."""
+        """Return the loader of a process's share of a split, shuffled if `training`.
+
+        Raises:
+            DataError: there is no data, or no such split.
+        """
         return at_hand(self._source).loader(split, training=training, full_batch=self._config.full_batch, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the one optimizer."""
+        """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Minimise the mean cross-entropy of the members, each by its own logits."""
+        """Yield the cross-entropy of each member's own logits, averaged over the members."""
         logits = self.model.members(*(batch[name] for name in self.inputs))
         labels: Tensor = batch["labels"]
         weights = class_weights_of(self.model)
@@ -232,7 +274,7 @@ class TableClassificationTask:
         yield Update("network", {"cross_entropy": loss}, len(labels))
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return the logits, of an ensemble those of its mean probabilities."""
+        """Return (N, C) logits; for an ensemble, the logarithms of its mean probabilities."""
         return {"logits": self.model(*(batch[name] for name in self.inputs))}
 
     def metric(self) -> LogitsMetric:
@@ -240,17 +282,17 @@ class TableClassificationTask:
         return LogitsMetric(self.labels)
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
-        """Return what a logistic regression and gradient boosting reach, fitted on the part that trains."""
+        """Return the metrics of logistic regression and gradient boosting, fitted on the training part."""
         from dlcli.tasks.tables.baselines import classification_baselines
 
         return classification_baselines(at_hand(self._source), split, len(self.labels))
 
     def samples(self) -> None:
-        """Return nothing: rows of numbers are no picture."""
+        """Return None: rows of a table are not drawn."""
         return
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield the figures of each class."""
+        """Yield the metrics of each class."""
         del split
         return class_tables(report, self.labels)
 
@@ -260,5 +302,5 @@ class TableClassificationTask:
         return draw_class_report(report, self.labels)
 
     def export_plan(self) -> ExportPlan:
-        """Return the model with samples of real rows where data is at hand."""
+        """Return the model with samples: real rows if there is data, else noise."""
         return plan_export(self.model, self.columns, self._source, self.outputs, self.assets())
