@@ -1,4 +1,4 @@
-"""The built-in forms, tasks and datasets; a new one is a line here."""
+"""The built-in forms, tasks and datasets; to add one, add an entry here."""
 
 from __future__ import annotations
 

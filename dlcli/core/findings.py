@@ -1,4 +1,4 @@
-"""What a check of the machine, of data or of a run has found."""
+"""Findings of a check of the machine, of data or of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Finding:
     """One line of `dl doctor`.
 
     Attributes:
-        what: what was looked at.
-        state: "ok", "warning", or "fault", which makes the command fail.
-        found: what was found, in words.
+        what: what was checked.
+        state: "ok", "warning", or "fault"; a fault makes the command fail.
+        found: the result in words.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The networks of all tasks by name: those of their tables, and those of libraries, which cost an import to know."""
+"""The networks of all tasks by name: those in their tables, and those of libraries, which must be imported to list."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dlcli.core.specs import Network, Zoo
 
 
 def networks_of(spec: TaskSpec) -> Mapping[str, Network]:
-    """Return the table of a task's own networks."""
+    """Return the table of a task's networks."""
     table: Mapping[str, Network] = load_object(spec.networks)
     return table
 
 
 def zoo_of(spec: TaskSpec) -> Zoo | None:
-    """Return the library whose networks a task takes by name, without importing it; None where there is none."""
+    """Return the library whose networks a task supports, without importing it; None if there is none."""
     zoo: Zoo | None = load_object(spec.zoo) if spec.zoo else None
     return zoo
 
 
 def zoo_names(zoo: Zoo) -> Sequence[str]:
-    """Return the names of a library's networks; imports it."""
+    """Import a library and return the names of its networks."""
     names: Sequence[str] = load_object(zoo.names)()
     return names
 
 
 def zoos() -> Iterator[tuple[TaskSpec, Zoo]]:
-    """Yield each task that takes networks of a library, with that library."""
+    """Yield each task that supports the networks of a library, with that library."""
     for spec in all_tasks().values():
         zoo = zoo_of(spec)
         if zoo is not None:
@@ -35,9 +35,9 @@ def zoos() -> Iterator[tuple[TaskSpec, Zoo]]:
 
 
 def find_owner(name: str) -> TaskSpec | None:
-    """Return the first task that has a network of this name, or else takes it from a library; None where none does.
+    """Return the first task with a network of this name in its table, or else in its library; None if there is none.
 
-    Libraries are imported only for a name that no table has.
+    Libraries are imported only for a name that is in no table.
     """
     for spec in all_tasks().values():
         if name in networks_of(spec):

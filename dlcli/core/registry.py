@@ -1,8 +1,8 @@
-"""What there is: the forms, tasks and datasets by name, without importing any of their code.
+"""The registry of forms, tasks and datasets by name, without importing any of their code.
 
-Third parties add theirs through the entry-point groups `dlcli.forms`, `dlcli.tasks` and `dlcli.datasets`; an entry
+Third parties register theirs through the entry-point groups `dlcli.forms`, `dlcli.tasks` and `dlcli.datasets`; an entry
 point loads a `FormSpec`, `TaskSpec` or `DatasetSpec`. One that fails to load, or is written for another version of the
-contracts, is reported by `broken_plugins` and harms nothing else.
+contracts, is reported by `broken_plugins` and affects nothing else.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
 SpecT = TypeVar("SpecT", TaskSpec, DatasetSpec, FormSpec)
 
 API = 1
-"""The version of what a task must be and may name; a change that older tasks cannot follow raises it."""
+"""The version of the contracts of a task; raised by every change that breaks existing tasks."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def _load_plugins(group: str, spec_class: type[SpecT], builtin: Mapping[str, Spe
     for entry in entry_points(group=group):
         try:
             spec = entry.load()
-        except Exception as error:  # whatever a plugin raises, the house stands
+        except Exception as error:  # a plugin may raise anything, and must not break the rest
             broken.append(BrokenPlugin(group, entry.name, f"{type(error).__name__}: {error}"))
             continue
         if not isinstance(spec, spec_class):
             broken.append(
-                BrokenPlugin(group, entry.name, f"gives a {type(spec).__name__}, not a {spec_class.__name__}")
+                BrokenPlugin(group, entry.name, f"loads a {type(spec).__name__}, not a {spec_class.__name__}")
             )
         elif isinstance(spec, TaskSpec) and spec.api != API:
             behind = "dl" if spec.api > API else "the plugin"
@@ -125,25 +125,25 @@ def broken_plugins() -> tuple[BrokenPlugin, ...]:
 
 
 def find_form(name: str) -> FormSpec | None:
-    """Return the form of that name. Plugins are looked at only when no built-in form has it."""
+    """Return the form with this name, or None. Plugins are loaded only if no built-in form has it."""
     return FORMS.get(name) or _form_plugins().specs.get(name)
 
 
 def find_task(name: str) -> TaskSpec | None:
-    """Return the task of that name. Plugins are looked at only when no built-in task has it."""
+    """Return the task with this name, or None. Plugins are loaded only if no built-in task has it."""
     return TASKS.get(name) or _task_plugins().specs.get(name)
 
 
 def find_dataset(name: str) -> DatasetSpec | None:
-    """Return the dataset of that name. Plugins are looked at only when no built-in dataset has it."""
+    """Return the dataset with this name, or None. Plugins are loaded only if no built-in dataset has it."""
     return DATASETS.get(name) or _dataset_plugins().specs.get(name)
 
 
 def get_task(name: str) -> TaskSpec:
-    """Return the task of that name.
+    """Return the task with this name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such task.
     """
     spec = find_task(name)
     if spec is None:
@@ -152,10 +152,10 @@ def get_task(name: str) -> TaskSpec:
 
 
 def get_dataset(name: str) -> DatasetSpec:
-    """Return the dataset of that name.
+    """Return the dataset with this name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such dataset.
     """
     spec = find_dataset(name)
     if spec is None:
@@ -164,10 +164,10 @@ def get_dataset(name: str) -> DatasetSpec:
 
 
 def load_object(reference: str) -> Any:
-    """Import and return what a spec's "module:Object" names.
+    """Import and return the object that a spec's "module:Object" refers to.
 
     Raises:
-        RunError: the module or the object does not exist (a plugin that is no longer whole).
+        RunError: the module or the object does not exist (a plugin is incomplete).
     """
     module_name, _, attribute = reference.partition(":")
     try:

@@ -1,4 +1,4 @@
-"""What a task, a dataset and a network are to the command line: names and places of code, none of it imported."""
+"""Specs of tasks, forms, datasets and networks: names and references to code, none of it imported."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task, as the command line lists it. Every string but name, summary and the form is "module:Object".
+    """A task. Every string except `name`, `summary`, `form` and `default_dataset` is a "module:Object" reference.
 
     Attributes:
-        name: what the user types.
-        summary: one line for the lists.
-        form: the prepared form it reads.
+        name: the name that the user types.
+        summary: one line for lists.
+        form: the prepared form that the task reads.
         default_dataset: the dataset that `dl train NAME` uses.
         config: the dataclass of the task's options (torch-free).
-        recipe: a function (dataset name, options the user gave) -> defaults that suit them (torch-free).
-        task: the class that holds the maths; see `dlcli.engine.task.Task`.
+        recipe: a function (dataset name, options given by the user) -> suitable defaults (torch-free).
+        task: the class with the maths; see `dlcli.engine.task.Task`.
         codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
             `dlcli.data.codec.Codec`.
         networks: a mapping from model names to `Network` (torch-free).
-        inference: the dataclass of the task's inference options (torch-free), which goes to the codec, and to the
-            task's `set_inference` where it has one (`engine.task.TakesInference`); "" where there are none.
-        sizes: a function (config) -> `Size`s that `--budget` chooses from (torch-free); "" where there is one size.
-        zoo: a `Zoo` of further networks that the task takes by name (torch-free); "" where there is none.
-        pictures: a mapping from names to `dlcli.visualize.pictures.Picture`s of this task alone, for `dl visualize`
-            (torch-free); "" where the general ones are all.
-        api: the version of these contracts that the task is written for; `dlcli.core.registry.API` is the present one.
+        inference: the dataclass of the task's inference options (torch-free), which is passed to the codec, and to the
+            task's `set_inference` if it has one (`engine.task.TakesInference`); "" for none.
+        sizes: a function (config) -> the `Size`s that `--budget` chooses from (torch-free); "" for a single size.
+        zoo: a `Zoo` of further networks that the task supports by name (torch-free); "" for none.
+        pictures: a mapping from names to `dlcli.visualize.pictures.Picture`s specific to this task, for `dl visualize`
+            (torch-free); "" for none besides the general ones.
+        api: the version of the contracts that the task is written for; the current one is `dlcli.core.registry.API`.
     """
 
     name: str
@@ -48,13 +48,13 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class Size:
-    """A size of a task's network, for a training that is to take a given time.
+    """A size of a task's network, for a training with a time budget.
 
     Attributes:
-        config: the task's options with this size in them.
+        config: the task's options with this size.
         label: the size in words.
-        worthwhile_epochs: from so many epochs on this size gets further than the smaller ones in the same time.
-        max_epochs: more than these gain nothing.
+        worthwhile_epochs: from this many epochs on, this size beats the smaller ones in equal time.
+        max_epochs: more epochs than this bring no gain.
     """
 
     config: Any
@@ -65,18 +65,18 @@ class Size:
 
 @dataclass(frozen=True)
 class FormSpec:
-    """A prepared form, the contract between datasets and tasks. Functions are "module:function", free of torch.
+    """A prepared form, the contract between datasets and tasks. Functions are torch-free "module:function" references.
 
     Attributes:
-        name: what cards call it.
-        summary: one line for messages: what lies in such a folder.
-        open: (folder) -> the form; a folder that is none of its kind raises a DataError.
-        findings: (folder) -> an iterator of `dlcli.core.findings.Finding`, for `dl doctor DATA`; "" where the card
-            says all.
-        samples: (folder, split, count) -> a picture, (H, W, 3) uint8 RGB, of some items of a split, `count` of each
-            class where there are classes, for `dl visualize grid DATA`; "" where items are no pictures.
-        task: the task that a folder of this form is trained for, where neither the user nor the card names one.
-        matches: (folder) -> whether a folder without a card is in this form; "" where such folders always have one.
+        name: its name in cards.
+        summary: one line for messages: the contents of such a folder.
+        open: (folder) -> the form; raises a DataError for a folder that is not in this form.
+        findings: (folder) -> an iterator of `dlcli.core.findings.Finding`, for `dl doctor DATA`; "" if the card is
+            enough.
+        samples: (folder, split, count) -> a picture, (H, W, 3) uint8 RGB, of some items of a split, `count` per class
+            if there are classes, for `dl visualize grid DATA`; "" if items are not images.
+        task: the task to train on a folder of this form if neither the user nor the card names one.
+        matches: (folder) -> whether a folder without a card is in this form; "" if such folders always have a card.
     """
 
     name: str
@@ -90,17 +90,17 @@ class FormSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """An original format, as the command line lists it.
+    """A dataset in its original format.
 
     Attributes:
-        name: what the user types.
-        summary: one line for the lists.
-        form: the prepared form it makes.
+        name: the name that the user types.
+        summary: one line for lists.
+        form: the prepared form that it is converted to.
         task: the task that `dl train NAME` runs.
-        importer: "module:Class" that reads the original; see `dlcli.data.importing.preparing.Importer`.
-        options: "module:Dataclass" of its own options; both are torch-free.
-        needs_source: False where the data is embedded, as in scikit-learn's digits.
-        page: where the original can be had, for messages.
+        importer: "module:Class" that reads the original (torch-free); see `dlcli.data.importing.preparing.Importer`.
+        options: "module:Dataclass" of the importer's options (torch-free).
+        needs_source: False if the data is embedded, as in scikit-learn's digits.
+        page: where to get the original, for messages.
     """
 
     name: str
@@ -115,12 +115,12 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of a task's table.
+    """A network in a task's table.
 
     Attributes:
-        build: "module:Callable" with plain arguments.
+        build: "module:Callable" that takes plain arguments.
         summary: one line for `dl models`.
-        source: the paper or page it follows.
+        source: the paper or page that it follows.
     """
 
     build: str
@@ -130,11 +130,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Zoo:
-    """Networks of a library that a task takes by their names there; its `from_network` makes each of them.
+    """Networks that a task takes from a library under their names there; its `from_network` builds each of them.
 
     Attributes:
-        names: "module:function" () -> their names; it costs an import of the library.
-        summary: what they are, in the plural, for messages.
+        names: "module:function" () -> their names; this imports the library.
+        summary: a description in the plural, for messages.
         source: the library.
     """
 

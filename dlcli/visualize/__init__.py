@@ -1,1 +1,1 @@
-"""One file a picture."""
+"""Pictures, one file each."""

@@ -98,11 +98,11 @@ def _name_column(
 
 
 def draw_images(folder: Path, split: str, count: int) -> np.ndarray:
-    """Return `count` images of each class of a split of images by class, see `dlcli.core.specs.FormSpec.samples`.
+    """Return a picture of `count` images per class of a split; see `dlcli.core.specs.FormSpec.samples`.
 
     Raises:
         UsageError: there is no such split.
-        DataError: the folder holds no images by class, or one of them cannot be read.
+        DataError: the folder does not contain images by class, or one of them cannot be read.
     """
     form = open_images(folder)
     if split not in form.splits():
@@ -111,7 +111,7 @@ def draw_images(folder: Path, split: str, count: int) -> np.ndarray:
     samples: dict[str, list[np.ndarray]] = {}
     for index, name in enumerate(form.card.classes):
         members = np.flatnonzero(labels == index)
-        # Spread over the class, so that a folder sorted by scene shows more than its first scene.
+        # Spread over the class, so that a folder sorted by scene shows more than the first one.
         chosen = members[np.linspace(0, len(members) - 1, min(count, len(members))).astype(int)]
         samples[name] = [read_image(files[position], channels=3) for position in chosen]
     return draw_samples(samples, title=f"{form.card.name}, {split}")

@@ -1,7 +1,8 @@
-"""The pictures that `dl visualize` draws of any task: a table of them, their options, and how each is made.
+"""The pictures that `dl visualize` draws for any task: their table, their options, and how each is made.
 
-Free of torch and numpy until a picture is drawn, for the help page. To add one: a file with the drawing, and here its
-options, its function, its line. A task's own pictures stand in a table like this one, which its `TaskSpec` names.
+Free of torch and numpy until a picture is drawn, for the help page. To add one, add a file with the drawing, and here
+its options, its function and its table entry. The pictures of a single task are in a table like this one, which its
+`TaskSpec` refers to.
 """
 
 from __future__ import annotations
@@ -23,46 +24,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """Of `features`."""
+    """Options of `features`."""
 
     layer: str | None = option(None, "the layer; `list` shows them (default: the first)")
-    max_channels: int | None = option(None, "draw only the first so many", minimum=1)
+    max_channels: int | None = option(None, "draw only the first N channels", minimum=1)
 
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """Of `kernels`."""
+    """Options of `kernels`."""
 
     layer: str | None = option(None, "the convolution; `list` shows them (default: the first)")
 
 
 @dataclass(frozen=True)
 class GridOptions:
-    """Of `grid`."""
+    """Options of `grid`."""
 
-    split: str = option("train", "the part of the data")
-    per_class: int = option(8, "images a class", minimum=1, maximum=64)
-    augmented: bool = option(False, "draw what training sees instead")
+    split: str = option("train", "the split of the data")
+    per_class: int = option(8, "images per class", minimum=1, maximum=64)
+    augmented: bool = option(False, "draw augmented training inputs instead")
 
 
 @dataclass(frozen=True)
 class ConfusionOptions:
-    """Of `confusion`."""
+    """Options of `confusion`."""
 
-    split: str = option("test", "the evaluation that is drawn")
-    counts: bool = option(False, "show counts in place of per cent of each true class")
+    split: str = option("test", "the evaluated split to draw")
+    counts: bool = option(False, "show counts instead of percentages of each true class")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A line of the table.
+    """An entry in the table of pictures.
 
     Attributes:
         summary: one line for the help page.
-        subject: what the first argument may be.
+        subject: the first argument as shown on the help page.
         options: the dataclass of its options.
-        draw: makes the pictures.
-        table: what is printed in place of a picture, where the options ask for that (`--layer list`).
+        draw: yields the pictures.
+        table: returns a table to print instead of drawing if the options request one (`--layer list`), else None.
     """
 
     summary: str
@@ -93,21 +94,21 @@ def _layer_table(layers: Sequence[Layer]) -> Table:
 
 
 class HasLayer(Protocol):
-    """Options with a layer in them."""
+    """Options that include a layer."""
 
     @property
     def layer(self) -> str | None:
-        """The layer's name; "list" asks for the names."""
+        """The layer's name; "list" requests the names."""
         ...
 
 
 def list_map_layers(subject: Subject, options: HasLayer) -> Table | None:
-    """Return the layers with a map, where the user asks for them."""
+    """Return the table of layers with a map if `--layer list` requests it."""
     return _layer_table(_map_layers(subject)) if options.layer == "list" else None
 
 
 def list_convolutions(subject: Subject, options: KernelOptions) -> Table | None:
-    """Return the convolutions, where the user asks for them."""
+    """Return the table of convolutions if `--layer list` requests it."""
     if options.layer != "list":
         return None
     return _layer_table([layer for layer in _map_layers(subject) if layer.kind == "Conv2d"])
@@ -120,7 +121,7 @@ def _renamed(layer: Layer, prefix: str) -> Layer:
 
 
 def full_name(model: nn.Module, subject: Subject, name: str | None) -> str | None:
-    """Return the full name of a layer that the user names; None where none is named.
+    """Return the full name of the layer that the user gave; None for None.
 
     Raises:
         UsageError: there is no such layer.
@@ -134,7 +135,7 @@ def full_name(model: nn.Module, subject: Subject, name: str | None) -> str | Non
 
 
 def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
-    """Yield every channel of a layer for each input."""
+    """Yield a picture of every channel of a layer for each input."""
     from dlcli.visualize.features import draw_features, feature_maps
 
     model = subject.network()
@@ -152,7 +153,7 @@ def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
 
 
 def draw_kernels(subject: Subject, options: KernelOptions) -> Drawn:
-    """Yield the filters of a convolution."""
+    """Yield a picture of the filters of a convolution."""
     from dlcli.visualize.kernels import conv_kernels, draw_kernels
 
     model = subject.network()
@@ -161,7 +162,7 @@ def draw_kernels(subject: Subject, options: KernelOptions) -> Drawn:
 
 
 def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
-    """Yield samples of each class, or what training sees."""
+    """Yield a picture of samples of each class, or of augmented training inputs."""
     if options.augmented:
         yield "grid-augmented", subject.training_samples()
         return
@@ -171,14 +172,14 @@ def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
     form = form_of(subject.data())
     if form is None or not form.samples:
         raise DataError(
-            f"{subject.data()}: items of the form {form.name if form is not None else ''!r} are no pictures",
+            f"{subject.data()}: items of the form {form.name if form is not None else ''!r} are not images",
             hint=f"`dl visualize` lists what its task, {form.task}, draws" if form is not None and form.task else None,
         )
     yield "grid", load_object(form.samples)(subject.data(), options.split, options.per_class)
 
 
 def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
-    """Yield loss, metrics and learning rate over the epochs."""
+    """Yield a picture of loss, metrics and learning rate by epoch."""
     del options
     from dlcli.core.records import read_metrics
     from dlcli.visualize.curves import draw_curves
@@ -189,7 +190,7 @@ def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
 
 
 def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
-    """Yield the confusion matrix of an evaluation."""
+    """Yield a picture of the confusion matrix of an evaluation."""
     import numpy as np
 
     from dlcli.visualize.confusion import draw_confusion
@@ -197,15 +198,16 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     run = subject.run()
     path = run.path / "eval" / f"{options.split}.json"
     if not path.exists():
-        raise RunError(f"{run.path}: not evaluated on {options.split} yet", hint=f"`dl eval {run.name}` does it")
+        again = f"run `dl eval {run.name} --split {options.split}`"
+        raise RunError(f"{run.path}: not evaluated on {options.split} yet", hint=again)
     report = run.read_json(f"eval/{options.split}.json")
     if "confusion" not in report:
-        raise RunError(f"{path}: has no confusion matrix; the task has no classes")
+        raise RunError(f"{path}: no confusion matrix, since the task has no classes")
     try:
         names = [str(row["name"]) for row in report["per_class"]]
         confusion = np.array(report["confusion"], dtype=np.int64).reshape(len(names), len(names))
     except (KeyError, TypeError, ValueError):
-        again = f"`dl eval {run.name} --split {options.split}` writes it anew"
+        again = f"rewrite it with `dl eval {run.name} --split {options.split}`"
         raise RunError(f"{path}: damaged", hint=again) from None
     title = f"{run.name}, {options.split}"
     yield "confusion", draw_confusion(confusion, names, normalise=not options.counts, title=title)
@@ -216,5 +218,5 @@ PICTURES: Mapping[str, Picture] = {
     "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
-    "confusion": Picture("which classes are taken for which", "RUN", ConfusionOptions, draw_confusion),
+    "confusion": Picture("which classes are mistaken for which", "RUN", ConfusionOptions, draw_confusion),
 }

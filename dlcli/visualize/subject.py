@@ -1,4 +1,4 @@
-"""What a picture is made of: a run or prepared data, opened as far as the picture asks for.
+"""The subject of a picture: a run or prepared data, opened lazily.
 
 Free of torch and numpy until a picture is drawn, for the help page.
 """
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from dlcli.data.codec import Source
 
 Drawn = Iterator[tuple[str, "np.ndarray"]]
-"""The stem of a file's name and its picture, (H, W, 3) uint8 RGB."""
+"""File name without suffix, and the picture, (H, W, 3) uint8 RGB."""
 
 
 def require_images(tensor: Tensor) -> Tensor:
-    """Return the model's input as it is, (N, C, H, W).
+    """Return the model's input unchanged if it is a batch of images, (N, C, H, W).
 
     Raises:
-        UsageError: it is of another shape, so no image.
+        UsageError: it has another shape.
     """
     if tensor.ndim != 4:
-        raise UsageError("this picture is of images, and the run's inputs are none")
+        raise UsageError("this picture needs images, and the run's inputs are not images")
     return tensor
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of the user's.
+    """One input given by the user.
 
     Attributes:
-        name: for the picture's file.
+        name: its name in the file name of the picture.
         source: what it was read from.
-        arrays: name -> (1, ...) as the model takes it.
+        arrays: name -> (1, ...) tensor, as the model expects it.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Input:
         """The image, (1, C, H, W).
 
         Raises:
-            UsageError: it is none.
+            UsageError: the input is not an image.
         """
         return require_images(next(iter(self.arrays.values())))
 
@@ -65,15 +65,15 @@ class Input:
 
 
 class Subject(Protocol):
-    """What is drawn: a run or prepared data, opened as far as a picture asks for."""
+    """A run or prepared data, opened lazily."""
 
     @property
     def name(self) -> str:
-        """Return what the user called it."""
+        """Return the subject's name as given by the user."""
         ...
 
     def run(self) -> RunDir:
-        """Return the run; UsageError where the subject is data."""
+        """Return the run; UsageError if the subject is data."""
         ...
 
     def network(self) -> nn.Module:
@@ -85,15 +85,15 @@ class Subject(Protocol):
         ...
 
     def codec(self) -> Any:
-        """Return the codec of the run's task, made from its assets."""
+        """Return the codec of the run's task, built from its assets."""
         ...
 
     def example(self) -> Tensor:
-        """Return the model's first input in the right shape, (1, ...), of whatever content."""
+        """Return an example of the model's first input, (1, ...), with arbitrary content."""
         ...
 
     def inputs(self) -> Sequence[Input]:
-        """Return the user's inputs; UsageError where there are none."""
+        """Return the user's inputs; UsageError if there are none."""
         ...
 
     def data(self) -> Path:
@@ -101,14 +101,14 @@ class Subject(Protocol):
         ...
 
     def training_samples(self) -> np.ndarray:
-        """Return a picture of what training sees."""
+        """Return a picture of augmented training inputs, (H, W, 3) uint8 RGB."""
         ...
 
     def shows(self, texts: Iterable[str]) -> None:
-        """Note texts that stand in the picture beside the class names, so that missing glyphs can be told."""
+        """Record texts in the picture other than class names, so that missing glyphs can be reported."""
         ...
 
 
 @dataclass(frozen=True)
 class NoOptions:
-    """Of pictures that have none."""
+    """No options."""
