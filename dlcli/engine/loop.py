@@ -127,7 +127,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
     comes of them divided at the end, so the step equals that of one large batch.
 
     Raises:
-        UsageError: an optimizer has a second update in a batch that is accumulated.
+        UsageError: batches are accumulated, and an optimizer has two updates in one, or none in the last.
     """
     device = state.device
     is_part = config.accumulate > 1 or not state.world.is_alone
@@ -137,7 +137,8 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             state.phase("backward")
             optimizer = state.optimizers[update.optimizer]
             if config.accumulate > 1 and update.optimizer in stepping:
-                _refuse_accumulation(config, update.optimizer)
+                reason = "its second step depends on its first, so gradients of micro-batches cannot be summed"
+                _refuse_accumulation(config, f"{update.optimizer!r} steps more than once in a batch", reason)
             stepping.add(update.optimizer)
             parameters = parameters_of(optimizer)
             loss = torch.stack([value.float() for value in update.losses.values()]).sum()
@@ -158,14 +159,14 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             state.phase("forward")
+    if steps_now and weights:
+        reason = "its gradients of the batches before would leak into the next step"
+        _refuse_accumulation(config, f"{next(iter(weights))!r} has no update in the batch that steps", reason)
 
 
-def _refuse_accumulation(config: TrainConfig, optimizer: str) -> None:
-    raise UsageError(
-        f"--accumulate {config.accumulate}: the optimizer {optimizer!r} steps more than once in a batch",
-        details=["what its second step does depends on its first, so gradients of micro-batches cannot be summed"],
-        hint="--accumulate 1, with a larger --batch-size",
-    )
+def _refuse_accumulation(config: TrainConfig, fault: str, reason: str) -> None:
+    hint = "--accumulate 1, with a larger --batch-size"
+    raise UsageError(f"--accumulate {config.accumulate}: the optimizer {fault}", details=[reason], hint=hint)
 
 
 def _check_losses(state: TrainState) -> None:

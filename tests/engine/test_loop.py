@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -111,6 +112,26 @@ def test_an_optimizer_that_steps_twice_in_a_batch_is_not_accumulated(toy_wgan):
     assert "second step" in caught.value.details[0]
     assert "--accumulate 1" in str(caught.value.hint)
     assert torch.equal(weights(task), before), "nothing has been trained"
+
+
+def test_an_optimizer_without_an_update_in_the_last_of_accumulated_batches_is_refused(toy_gan, monkeypatch):
+    config = dataclasses.replace(BASE, accumulate=2)
+    task = toy_gan(config)
+    original, batches = task.training_step, itertools.count()
+
+    def every_other(batch):  # the generator steps in every other batch, as with n critic steps
+        is_even = next(batches) % 2 == 0
+        return (update for update in original(batch) if is_even or update.optimizer != "generator")
+
+    monkeypatch.setattr(task, "training_step", every_other)
+    with pytest.raises(UsageError, match="--accumulate 2: the optimizer 'generator' has no update in the batch"):
+        run(task, config)
+    batches = itertools.count()
+    alone = toy_gan(BASE)
+    original = alone.training_step
+    monkeypatch.setattr(alone, "training_step", every_other)
+    state, _ = run(alone, BASE)
+    assert state.epoch == BASE.epochs, "without --accumulate each batch steps what it updates"
 
 
 def test_an_optimizer_may_step_twice_in_a_batch(toy_wgan):
