@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,6 @@ def build(rest: list[str]) -> Any:
 def _export(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(ExportOptions), values.resolve(Compute)
-    from dlcli.export.exporting import FORMATS
-
     text = values.arguments["run"]
     try:
         run: RunDir | None = resolve_run(text)
@@ -58,23 +56,23 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.task import TakesInference
-    from dlcli.export.exporting import export_model
+    from dlcli.export.exporting import default_name, export_model
 
     open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    suffix = FORMATS[options.format].suffix if options.format in FORMATS else ""
     if run is not None:
         task, more = _task_of_run(run, options.data, resolve_inference(values, inference, task_of(text)))
-        path = Path(options.out) if options.out else run.exports / f"{run.name}{suffix}"
+        folder, name = run.exports, run.name
     else:
         task, more = load_object(spec.task).from_network(text, {}), {"task": spec.name, "model": text}
         typed = resolve_inference(values, inference, spec)
         if typed is not None and isinstance(task, TakesInference):
             task.set_inference(typed)
-        path = Path(options.out or f"{text}{suffix}")
+        folder, name = Path(), text
         console.warn(f"no finished run of {text!r}: exporting the network with random weights (seed {compute.seed})")
     plan = task.export_plan()
     plan = replace(plan, metadata={**plan.metadata, **more, "versions": {"dlcli": __version__}})
+    path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)
     console.say(
         f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
@@ -102,8 +100,7 @@ def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, M
 
     info = run.info()
     task, description = load_task(run, data=data_if_there(info, data), inference=inference)
-    names = {"task": description.task, "model": description.model, "dataset": description.dataset}
-    return task, {**names, "run": run.name, "metrics": info.get("best") or {}}
+    return task, {**asdict(description), "metrics": info.get("best") or {}}
 
 
 def _task_of_network(name: str, no_run: RunError) -> TaskSpec:

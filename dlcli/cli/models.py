@@ -74,8 +74,8 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
     size = {option: value for option in SIZES if (value := vars(options)[option]) is not None}
     try:
         task = load_object(spec.task).from_network(name, size)
-        plan = task.export_plan()
-        inputs = [plan.example[key] for key in plan.inputs]
+        graph = task.export_plan().graphs[0]
+        inputs = [graph.example[key] for key in graph.inputs]
         summary = summarise(network_of(task), *inputs)
     except ValueError as error:
         asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,6 +35,20 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
+class SearchPredictor:
+    """Graphs that answer together. See `Predictor`, and `TaskSpec.search` for the function."""
+
+    search: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Any], Mapping[str, np.ndarray]]
+    graphs: Mapping[str, Predictor]
+    inference: Any
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs by name. See `Predictor.run`."""
+        graphs = {name: graph.run for name, graph in self.graphs.items()}
+        return dict(self.search(graphs, arrays, self.inference))
+
+
+@dataclass(frozen=True)
 class Opened:
     """A model that answers, whatever it was read from."""
 
@@ -47,6 +61,11 @@ def task_of(text: str) -> TaskSpec | None:
     """Return the task of a run, a checkpoint or an exported file without opening its model; None where none is told."""
     path = Path(text)
     try:
+        if path.is_dir():
+            from dlcli.export.folder import is_graph_folder, read_folder_metadata
+
+            if is_graph_folder(path):
+                return get_task(read_folder_metadata(path)["task"])
         if not path.is_file():
             return get_task(resolve_run(text).entry("task"))
         from dlcli.export.peek import task_name_of
@@ -96,7 +115,7 @@ def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | 
 
 
 def open_model(text: str, *, device: str, threads: int | None, inference: Any = None) -> Opened:
-    """Return the model of a run, a checkpoint, an ONNX or a TorchScript file.
+    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, or a folder of several.
 
     `inference` are the inference options, in the dataclass that the task's spec names; None for their defaults.
 
@@ -106,6 +125,11 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
         DeviceError: there is no such device.
     """
     path = Path(text)
+    if path.is_dir():
+        from dlcli.export.folder import is_graph_folder
+
+        if is_graph_folder(path):
+            return _open_exported(path, threads, inference)
     if path.is_file() or path.suffix in FILE_SUFFIXES:
         from dlcli.export.runtime import kind_of
 
@@ -121,21 +145,38 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
 
 def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
     from dlcli.data.codec import NeedsOutputs
-    from dlcli.export.runtime import open_model as open_exported
+    from dlcli.export.folder import open_graphs
 
-    model = open_exported(path, threads=threads)
+    exported = open_graphs(path, threads=threads)
     try:
-        spec, assets = get_task(str(model.metadata["task"])), model.metadata["assets"]
+        spec, assets = get_task(str(exported.metadata["task"])), exported.metadata["assets"]
     except (KeyError, TypeError):
         raise RunError(f"{path}: says nothing of its task", hint="export it with `dl export`") from None
     codec = load_object(spec.codec)(assets, inference)
-    needs = codec.needs if isinstance(codec, NeedsOutputs) else {}
+    needs = codec.needs if isinstance(codec, NeedsOutputs) and not spec.search else {}
+    outputs = {name for graph in exported.graphs.values() for name in graph.outputs}
     for flag, output in needs.items():
-        if output not in model.outputs:
+        if output not in outputs:
             raise UsageError(
                 f"--{flag}: {path} was exported without it", hint=f"`dl export RUN --{flag}`, or name the run itself"
             )
-    return Opened(path.name, codec, model)
+    return Opened(path.name, codec, _as_predictor(path, spec, exported.graphs, inference))
+
+
+def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], inference: Any) -> Predictor:
+    """Return the graphs of an exported model as one function, by the search of its task.
+
+    Raises:
+        RunError: there are several, and the task has none.
+    """
+    if spec.search:
+        if inference is None and spec.inference:
+            inference = load_object(spec.inference)()
+        return SearchPredictor(load_object(spec.search), graphs, inference)
+    first, *others = graphs.values()
+    if others:
+        raise RunError(f"{path}: holds several graphs, of which {spec.name} has no use", hint="upgrade dlcli")
+    return first
 
 
 def _open_torch(text: str, path: Path, device_name: str, threads: int | None, inference: Any) -> Opened:

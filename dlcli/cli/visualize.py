@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from dlcli.core.description import Description
     from dlcli.data.codec import Codec
-    from dlcli.engine.runs.restore import Description
     from dlcli.engine.task import Task
 
 
@@ -245,8 +245,8 @@ class _Opened:
 
     def example(self) -> Tensor:
         task = self._loaded[0]
-        plan = task.export_plan()
-        return plan.example[plan.inputs[0]][:1]
+        graph = task.export_plan().graphs[0]
+        return graph.example[graph.inputs[0]][:1]
 
     def inputs(self) -> Sequence[Input]:
         import torch

@@ -24,6 +24,9 @@ class TaskSpec:
         inference: the dataclass of the task's inference options (torch-free), which is passed to the codec, and to the
             task's `set_inference` if it has one (`engine.task.TakesInference`); "" for none.
         sizes: a function (config) -> the `Size`s that `--budget` chooses from (torch-free); "" for a single size.
+        search: a function (graph name -> function from arrays to arrays, arrays, options of `inference` or None) ->
+            outputs (torch-free), by which the graphs of `export_plan` answer together. The task's `infer` and an
+            exported model call the same one. "" where one graph gives the outputs.
         zoo: a `Zoo` of further networks that the task supports by name (torch-free); "" for none.
         pictures: a mapping from names to `dlcli.visualize.pictures.Picture`s specific to this task, for `dl visualize`
             (torch-free); "" for none besides the general ones.
@@ -41,6 +44,7 @@ class TaskSpec:
     networks: str
     inference: str = ""
     sizes: str = ""
+    search: str = ""
     zoo: str = ""
     pictures: str = ""
     api: int = 1

@@ -77,14 +77,3 @@ def resolve_request(
     first = split_values(recipe, config_class, TrainConfig, origin="recipe")
     config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
     return TrainRequest(spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe)
-
-
-def stored_configs(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
-    """Return the task's and the loop's configuration from options as a run keeps them.
-
-    Raises:
-        UsageError: an option is unknown or out of range.
-    """
-    config_class = load_object(spec.config)
-    own, shared = split_values(values, config_class, TrainConfig, origin=origin)
-    return resolve(config_class, [own]), resolve(TrainConfig, [shared])

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import errno
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean, first_line
 from dlcli.core.registry import load_object
+from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
-from dlcli.export.plan import Check, ExportPlan, ExportResult
+from dlcli.export.plan import ONE_GRAPH, Check, ExportPlan, ExportResult, Graph
+from dlcli.export.publishing import empty, publish_file, publish_folder, staging, storage_errors
 from dlcli.export.quiet import silenced
 
 if TYPE_CHECKING:
@@ -33,7 +31,8 @@ class Format:
 
     Attributes:
         suffix: the usual end of the file's name.
-        exporters: exporter name -> "module:function" that takes (module, plan, metadata texts, path) and writes `path`.
+        exporters: exporter name -> "module:function" that takes (module, graph, metadata texts, path) and writes the
+            file.
         notice: a line that the user is told at every export.
     """
 
@@ -52,59 +51,107 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -> ExportResult:
-    """Write the plan's network as `path` and return what was written.
+def default_name(name: str, format: str, num_graphs: int) -> str:
+    """Return what a model's file is called, or the folder of several graphs; an unknown format is met later."""
+    if num_graphs > 1:
+        return f"{name}-{format}"
+    return f"{name}{FORMATS[format].suffix}" if format in FORMATS else name
 
-    The module and the random state stay as they were. The exporters are tried in the plan's order until one writes a
-    file that passes the parity gate. They work in a hidden folder beside `path`; only a proven file takes the place
-    of an older one.
+
+@dataclass(frozen=True)
+class _Written:
+    """A proven graph, still in its staging folder."""
+
+    draft: Path
+    exporter: str
+    checks: tuple[Check, ...]
+    is_telling: bool
+
+
+def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -> ExportResult:
+    """Write the plan's graphs as `path` and return what was written: one graph is a file, several are a folder.
+
+    The modules and the random state stay as they were. For each graph the exporters are tried in its order until one
+    writes a file that passes the parity gate. They work in a hidden folder beside `path`; only proven files take the
+    place of older ones, all of them or none.
 
     Args:
-        plan: the network with example, samples and metadata.
+        plan: the graphs with example, samples and metadata.
         format: a name in `FORMATS`.
-        path: the file; its folder is made.
+        path: the file or folder; the folder around it is made.
         report: is told the format's notice, and which exporters failed before one did it.
 
     Raises:
         UsageError: there is no such format.
-        ExportError: no exporter could write the network, or the disk refused the file.
-        ParityError: every file that could be written answers otherwise than the network.
+        ExportError: no exporter could write a graph, or the disk refused the file.
+        ParityError: every file that could be written answers otherwise than its module.
     """
     if format not in FORMATS:
         raise UsageError(f"no format {format!r}", hint=did_you_mean(format, FORMATS))
     import torch
 
-    exporters = FORMATS[format].exporters
-    order = [name for name in plan.exporters if name in exporters] or list(exporters)
-    texts = _metadata_texts(plan)
     if FORMATS[format].notice:
         report(FORMATS[format].notice)
+    is_folder = len(plan.graphs) > 1
+    with storage_errors(path), torch.random.fork_rng(devices=[]), staging(path, is_folder=is_folder) as folder:
+        written = {}
+        for graph in plan.graphs:
+            name = f"{graph.name}{FORMATS[format].suffix}" if is_folder else path.name
+            (folder / graph.name).mkdir()
+            texts = _metadata_texts(plan, graph, is_part=is_folder)
+            written[graph.name] = _write_graph(graph, format, folder / graph.name / name, texts, report)
+        drafts = {name: graph.draft for name, graph in written.items()}
+        if is_folder:
+            content = describe_graphs(plan, format, drafts)
+            published = publish_folder(folder, [*drafts.values()], content, path)
+        else:
+            published = publish_file(drafts[ONE_GRAPH], path)
+        return ExportResult(
+            path=path,
+            data_path=published.data_path,
+            format=format,
+            bytes=published.bytes,
+            sha256=published.sha256,
+            exporters={name: graph.exporter for name, graph in written.items()},
+            checks=tuple(check for graph in written.values() for check in graph.checks),
+            is_telling=all(graph.is_telling for graph in written.values()),
+        )
+
+
+def _metadata_texts(plan: ExportPlan, graph: Graph, *, is_part: bool) -> dict[str, str]:
+    fixed = {"schema": METADATA_SCHEMA, "inputs": list(graph.inputs), "outputs": list(graph.outputs)}
+    return encode_metadata({"graph": graph.name, **fixed} if is_part else {**plan.metadata, **fixed})
+
+
+def _write_graph(graph: Graph, format: str, draft: Path, texts: Mapping[str, str], report: Report) -> _Written:
+    """Write a graph as `draft`, alone in its folder, and prove it.
+
+    Raises:
+        ExportError, ParityError, OSError: see `export_model`.
+    """
+    exporters = FORMATS[format].exporters
+    order = [name for name in graph.exporters if name in exporters] or list(exporters)
+    called = "network" if graph.name == ONE_GRAPH else f"graph {graph.name!r}"
     failures: dict[str, DlError] = {}
-    with _storage_errors(path), torch.random.fork_rng(devices=[]):
-        with silenced():
-            from dlcli.export.verify import reference_answers, tells_apart
+    with silenced():
+        from dlcli.export.verify import reference_answers, tells_apart
 
-            references = reference_answers(_host_copy(plan.module), plan)
-        is_telling = tells_apart(references, plan.tolerance)
-        if not is_telling:
-            report("the network answers all samples nearly alike (untrained?): that the file does too proves little")
-        with _staging(path) as folder:
-            for exporter in order:
-                try:
-                    with silenced():
-                        checks = _attempt(plan, exporters[exporter], references, texts, _emptied(folder) / path.name)
-                except (ExportError, ParityError) as error:
-                    failures[exporter] = error
-                    continue
-                for failed, reason in failures.items():
-                    report(f"the {failed} exporter failed ({_said(reason)}); the {exporter} exporter did it")
-                return _publish(folder, path, format, exporter, checks, is_telling)
-    raise _give_up(format, path, failures)
-
-
-def _metadata_texts(plan: ExportPlan) -> dict[str, str]:
-    fixed = {"schema": METADATA_SCHEMA, "inputs": list(plan.inputs), "outputs": list(plan.outputs)}
-    return encode_metadata({**plan.metadata, **fixed})
+        references = reference_answers(_host_copy(graph.module), graph)
+    is_telling = tells_apart(graph, references)
+    if not is_telling:
+        report(f"the {called} answers all samples nearly alike (untrained?): that the file does too proves little")
+    for exporter in order:
+        empty(draft.parent)
+        try:
+            with silenced():
+                checks = _attempt(graph, exporters[exporter], references, texts, draft)
+        except (ExportError, ParityError) as error:
+            failures[exporter] = error
+            continue
+        for failed, reason in failures.items():
+            report(f"the {failed} exporter failed ({_said(reason)}); the {exporter} exporter did it")
+        return _Written(draft, exporter, checks, is_telling)
+    raise _give_up(format, draft, failures)
 
 
 def _host_copy(module: nn.Module) -> nn.Module:
@@ -120,7 +167,7 @@ def _host_copy(module: nn.Module) -> nn.Module:
 
 
 def _attempt(
-    plan: ExportPlan,
+    graph: Graph,
     writer: str,
     references: list[dict[str, np.ndarray]],
     texts: Mapping[str, str],
@@ -136,11 +183,11 @@ def _attempt(
     from dlcli.export.verify import parity_gate
 
     write = load_object(writer)
-    module = _host_copy(plan.module)  # a fresh one: an exporter may leave its traces on it
+    module = _host_copy(graph.module)  # a fresh one: an exporter may leave its traces on it
     try:
-        with _plain_arithmetic(plan):
-            write(module, plan, texts, draft)
-            return parity_gate(plan, references, draft)
+        with _plain_arithmetic():
+            write(module, graph, texts, draft)
+            return parity_gate(graph, references, draft)
     except ParityError:
         raise
     except RunError as error:
@@ -159,14 +206,14 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 @contextlib.contextmanager
-def _plain_arithmetic(plan: ExportPlan) -> Iterator[None]:
+def _plain_arithmetic() -> Iterator[None]:
     """Switch off autocast and torch's fused attention layers: one would end up in the graph, the other cannot."""
     import torch
 
     was_enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.autocast(plan.example[plan.inputs[0]].cpu().device.type, enabled=False):
+        with torch.autocast("cpu", enabled=False):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(was_enabled)
@@ -188,69 +235,3 @@ def _give_up(format: str, path: Path, failures: Mapping[str, DlError]) -> DlErro
 
 def _said(error: DlError) -> str:
     return first_line(Exception(error.details[0] if error.details else error.message))
-
-
-@contextlib.contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "make room on the disk" if is_full else "choose another place with --out"
-        raise ExportError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from None
-
-
-@contextlib.contextmanager
-def _staging(path: Path) -> Iterator[Path]:
-    """Make a hidden folder beside `path`, and take it away again, with the folders made for it if the block failed.
-
-    Raises:
-        OSError: `path` is a folder, or its folder cannot be made or written.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", suffix=".partial", dir=path.parent, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
-    finally:
-        for made in missing:
-            with contextlib.suppress(OSError):  # it holds the exported file, or could not be made
-                made.rmdir()
-
-
-def _emptied(folder: Path) -> Path:
-    for leftover in folder.iterdir():
-        leftover.unlink()
-    return folder
-
-
-def _publish(
-    folder: Path, path: Path, format: str, exporter: str, checks: tuple[Check, ...], is_telling: bool
-) -> ExportResult:
-    """Move the proven files to their place, the model last, and return what they are."""
-    drafts = sorted(folder.iterdir(), key=lambda draft: draft.name == path.name)
-    places = []
-    for draft in drafts:
-        with draft.open("rb+") as stream:
-            os.fsync(stream.fileno())  # the bytes before the name, so that a crash leaves no empty file
-        places.append(draft.replace(path.with_name(draft.name)))
-    *data_paths, _ = places
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(2**20):
-            digest.update(block)
-    return ExportResult(
-        path=path,
-        data_path=data_paths[0] if data_paths else None,
-        format=format,
-        bytes=sum(place.stat().st_size for place in places),
-        sha256=digest.hexdigest(),
-        exporter=exporter,
-        max_difference=max(check.difference for check in checks),
-        checks=checks,
-        is_telling=is_telling,
-    )

@@ -12,13 +12,24 @@ import numpy as np
 
 from dlcli.core.errors import RunError
 
-METADATA_SCHEMA = 1
+METADATA_SCHEMA = 2
+"""2 since a file carries the whole description of its run, and may be one graph of several; files of 1 are read."""
+
 PREFIX = "dlcli."
 MAX_METADATA_BYTES = 64 * 2**20
 """Bound of all values together: a vocabulary of 100,000 words takes 2 MB."""
 
-_REQUIRED: Mapping[str, type] = {"schema": int, "task": str, "assets": dict, "inputs": list, "outputs": list}
-_OPTIONAL: Mapping[str, type] = {"run": str, "versions": dict, "metrics": dict}
+_ALWAYS: Mapping[str, type] = {"schema": int, "inputs": list, "outputs": list}
+_WHOLE: Mapping[str, type] = {"schema": int, "task": str, "assets": dict}
+_OPTIONAL: Mapping[str, type] = {
+    "run": str,
+    "model": str,
+    "dataset": str,
+    "config": dict,
+    "versions": dict,
+    "metrics": dict,
+    "graph": str,
+}
 _HINT = "write the file again with `dl export RUN`"
 
 
@@ -90,16 +101,36 @@ def check_size(num_bytes: int, where: str) -> None:
 
 
 def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
-    """Return the metadata after a look at schema, keys and types.
+    """Return the metadata of a file after a look at schema, keys and types.
+
+    Where "graph" names it as one graph of several, task and assets stand in the folder's `model.json` instead.
 
     Raises:
         RunError: a key is missing, a value has the wrong type, or the schema is newer than this program.
     """
+    is_part = isinstance(metadata, dict) and "graph" in metadata
+    checked = _check_keys(metadata, _ALWAYS if is_part else {**_WHOLE, **_ALWAYS}, where)
+    for key in ("inputs", "outputs"):
+        if not checked[key] or not all(isinstance(name, str) for name in checked[key]):
+            raise RunError(f"{where}: its metadata {key!r} is no list of names", hint=_HINT)
+    return checked
+
+
+def check_folder_metadata(metadata: Any, where: str) -> dict[str, Any]:
+    """Return what stands in the `model.json` of several graphs, after a look at schema, keys and types.
+
+    Raises:
+        RunError: as of `check_metadata`.
+    """
+    return _check_keys(metadata, {**_WHOLE, "graphs": list}, where)
+
+
+def _check_keys(metadata: Any, required: Mapping[str, type], where: str) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise RunError(f"{where}: its metadata is no mapping", hint=_HINT)
-    for key, kind in {**_REQUIRED, **_OPTIONAL}.items():
+    for key, kind in {**required, **_OPTIONAL}.items():
         if key not in metadata:
-            if key in _REQUIRED:
+            if key in required:
                 raise RunError(f"{where}: its metadata has no {key!r}", hint=_HINT)
         elif not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
             raise RunError(f"{where}: its metadata {key!r} is no {kind.__name__}", hint=_HINT)
@@ -107,9 +138,6 @@ def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
         raise RunError(f"{where}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
     if metadata["schema"] < 1:
         raise RunError(f"{where}: its metadata has the unknown schema {metadata['schema']}", hint=_HINT)
-    for key in ("inputs", "outputs"):
-        if not metadata[key] or not all(isinstance(name, str) for name in metadata[key]):
-            raise RunError(f"{where}: its metadata {key!r} is no list of names", hint=_HINT)
     return metadata
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 import dlcli
 from dlcli.export.model_file import check_external_data, walk_messages
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import Graph
 
 OPSET = 20
 """The newest that both exporters of torch 2.11 to 2.15 write; ONNX Runtime reads it since 1.17."""
@@ -21,15 +21,15 @@ MAX_BYTES_IN_ONE_FILE = 1_900_000_000
 """Of parameters and buffers. Protobuf ends at 2 GiB; beyond, torch writes a file of 7 KB without an error."""
 
 
-def write_dynamo(module: nn.Module, plan: ExportPlan, metadata: Mapping[str, str], path: Path) -> None:
+def write_dynamo(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
     """Write the module as an ONNX file by way of torch.export, which fails where the graph depends on values."""
-    _export(module, plan, path, {"dynamic_shapes": tuple(dict(plan.dynamic.get(name, {})) for name in plan.inputs)})
+    _export(module, graph, path, {"dynamic_shapes": tuple(dict(graph.dynamic.get(name, {})) for name in graph.inputs)})
     _finish(path, metadata, is_large=_is_large(module))
 
 
-def write_legacy(module: nn.Module, plan: ExportPlan, metadata: Mapping[str, str], path: Path) -> None:
+def write_legacy(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
     """Write the module as an ONNX file by way of a trace."""
-    _export(module, plan, path, {"dynamic_axes": {name: dict(axes) for name, axes in plan.dynamic.items()}})
+    _export(module, graph, path, {"dynamic_axes": {name: dict(axes) for name, axes in graph.dynamic.items()}})
     _finish(path, metadata, is_large=_is_large(module))
 
 
@@ -38,15 +38,15 @@ def _is_large(module: nn.Module) -> bool:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) > MAX_BYTES_IN_ONE_FILE
 
 
-def _export(module: nn.Module, plan: ExportPlan, path: Path, axes: dict[str, Any]) -> None:
+def _export(module: nn.Module, graph: Graph, path: Path, axes: dict[str, Any]) -> None:
     export: Any = torch.onnx.export
     with torch.no_grad():
         export(
             module,
-            tuple(plan.example[name].cpu() for name in plan.inputs),
+            tuple(graph.example[name].cpu() for name in graph.inputs),
             str(path),
-            input_names=list(plan.inputs),
-            output_names=list(plan.outputs),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo="dynamic_shapes" in axes,
             external_data=_is_large(module),

@@ -20,18 +20,18 @@ from torch import nn
 
 from dlcli.core.errors import ParityError, RunError, first_line
 from dlcli.export.metadata import PREFIX, check_metadata, check_size, parse_json, require_inputs
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import Graph
 
 METADATA_NAME = "dlcli.json"
 
 
-def write_traced(module: nn.Module, plan: ExportPlan, metadata: Mapping[str, str], path: Path) -> None:
+def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
     """Write the module as a TorchScript file with `torch.jit.trace`.
 
     Raises:
         ParityError: asked twice, the module answers differently.
     """
-    example = tuple(plan.example[name].cpu() for name in plan.inputs)
+    example = tuple(graph.example[name].cpu() for name in graph.inputs)
     jit: Any = torch.jit
     try:
         with torch.no_grad():

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import ParityError
-from dlcli.export.plan import Check, ExportPlan
+from dlcli.export.eager import as_function
+from dlcli.export.plan import Check, Graph
 from dlcli.export.runtime import open_model
 
 
@@ -35,18 +36,29 @@ def compare(
     """Return the largest difference of two answers, over all outputs.
 
     For floats that is |difference| / (min(1, scale) + |reference|): absolute and relative at once, and an output whose
-    values are all tiny is not passed for that. Names, shapes and types must be the same, integers and booleans equal;
-    a NaN is equal to a NaN alone, an infinity to the same infinity. Anything else is infinitely far apart.
+    values are all tiny is not passed for that. For integers and booleans it is the share of values that are unequal.
+    Names, shapes and types must be the same; a NaN is equal to a NaN alone, an infinity to the same infinity. Anything
+    else is infinitely far apart.
 
     Args:
         reference: output name -> what it should be.
         answer: output name -> what it is.
         scales: output name -> the largest |reference| that this output takes; 1 where left out.
     """
+    found = differences(reference, answer, scales)
+    return max(found.values(), key=lambda difference: difference.value)
+
+
+def differences(
+    reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], scales: Mapping[str, float] | None = None
+) -> dict[str, Difference]:
+    """Return output name -> how far the two answers lie apart there; arguments as of `compare`."""
     if list(reference) != list(answer):
-        return Difference(math.inf, f"the outputs are {', '.join(answer)}, not {', '.join(reference)}")
-    found = [_compare_arrays(name, reference[name], answer[name], (scales or {}).get(name, 1.0)) for name in reference]
-    return max(found, key=lambda difference: difference.value)
+        wrong = Difference(math.inf, f"the outputs are {', '.join(answer)}, not {', '.join(reference)}")
+        return dict.fromkeys(reference, wrong)
+    return {
+        name: _compare_arrays(name, reference[name], answer[name], (scales or {}).get(name, 1.0)) for name in reference
+    }
 
 
 def _compare_arrays(name: str, reference: np.ndarray, answer: np.ndarray, scale: float) -> Difference:
@@ -55,9 +67,10 @@ def _compare_arrays(name: str, reference: np.ndarray, answer: np.ndarray, scale:
     if reference.dtype != answer.dtype:
         return Difference(math.inf, f"{name} is {answer.dtype}, not {reference.dtype}")
     if not np.issubdtype(reference.dtype, np.floating):
-        num_unequal = np.count_nonzero(reference != answer)
+        num_unequal = int(np.count_nonzero(reference != answer))
         if num_unequal:
-            return Difference(math.inf, f"{name} has {num_unequal} of {reference.size} values unequal")
+            share = num_unequal / reference.size
+            return Difference(share, f"{name} has {num_unequal} of {reference.size} values unequal")
         return Difference(0.0)
     exact, given = reference.astype(np.float64), answer.astype(np.float64)
     is_unequal = ~((exact == given) | (np.isnan(exact) & np.isnan(given)))
@@ -81,8 +94,8 @@ def largest_values(references: Sequence[Mapping[str, np.ndarray]]) -> dict[str, 
     }
 
 
-def tells_apart(references: Sequence[Mapping[str, np.ndarray]], tolerance: float) -> bool:
-    """Return whether the module answers the items of a batch differently, by ten times the tolerance at least.
+def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) -> bool:
+    """Return whether the module answers the items of a batch differently, floats by ten times the tolerance at least.
 
     A network with fresh weights may not (a ViT's head starts at zero, a GoogLeNet answers alike to 1e-7); then any
     graph that ends in the same bias passes the gate.
@@ -92,37 +105,29 @@ def tells_apart(references: Sequence[Mapping[str, np.ndarray]], tolerance: float
         for name, values in answer.items():
             if values.ndim and values.shape[0] > 1 and values.size:
                 spread = float(np.max(np.abs(values[1:].astype(np.float64) - values[:1])))
-                if not spread <= 10 * tolerance * min(1.0, scales[name]):  # a NaN is a difference too
+                is_float = np.issubdtype(values.dtype, np.floating)
+                noise = 10 * graph.tolerance_of(name, values.dtype) * min(1.0, scales[name]) if is_float else 0.0
+                if not spread <= noise:  # a NaN is a difference too
                     return True
     return False
 
 
-def reference_answers(module: nn.Module, plan: ExportPlan) -> list[dict[str, np.ndarray]]:
+def reference_answers(module: nn.Module, graph: Graph) -> list[dict[str, np.ndarray]]:
     """Return the module's own answer to each sample: evaluation mode, no gradients, fp32 whatever the caller set.
 
     Raises:
-        ValueError: the module gives another number of outputs than the plan names.
+        ValueError: the module gives another number of outputs than the graph names.
     """
-    answers = []
-    for sample in plan.samples:
-        # Copied, because the module may write into its inputs.
-        tensors = [torch.from_numpy(np.array(sample[name])) for name in plan.inputs]
-        with torch.inference_mode(), torch.autocast(tensors[0].device.type, enabled=False):
-            outputs = module(*tensors)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        if len(outputs) != len(plan.outputs):
-            raise ValueError(f"the module gives {len(outputs)} outputs, the plan names {plan.outputs}")
-        answers.append({name: output.numpy() for name, output in zip(plan.outputs, outputs, strict=True)})
-    return answers
+    function = as_function(module, graph.inputs, graph.outputs, torch.device("cpu"))
+    with torch.autocast("cpu", enabled=False):
+        return [function(sample) for sample in graph.samples]
 
 
-def parity_gate(
-    plan: ExportPlan, references: Sequence[Mapping[str, np.ndarray]], model_file: Path
-) -> tuple[Check, ...]:
-    """Return one check for each sample, all within the plan's tolerance.
+def parity_gate(graph: Graph, references: Sequence[Mapping[str, np.ndarray]], model_file: Path) -> tuple[Check, ...]:
+    """Return one check for each sample, all outputs within the graph's tolerances.
 
     Args:
-        plan: samples, outputs, tolerance.
+        graph: samples, outputs, tolerances, and how detections are put in order.
         references: the module's answers to the samples.
         model_file: the exported file.
 
@@ -133,14 +138,22 @@ def parity_gate(
     model = open_model(model_file)
     scales = largest_values(references)
     checks = []
-    worst: tuple[Difference, str] | None = None
-    for index, (sample, reference) in enumerate(zip(plan.samples, references, strict=True)):
-        sizes = plan.sizes(sample)
-        difference = compare(reference, model.run(sample), scales)
-        checks.append(Check(sizes, difference.value))
-        if difference.value > plan.tolerance and (worst is None or difference.value > worst[0].value):
-            at = ", ".join(f"{symbol} {size}" for symbol, size in sizes.items())
-            worst = difference, f"sample {index} ({at}): {difference.reason}; tolerance {plan.tolerance:g}"
+    worst: tuple[float, str] | None = None
+    for index, (sample, reference) in enumerate(zip(graph.samples, references, strict=True)):
+        sizes = graph.sizes(sample)
+        answer: Mapping[str, np.ndarray] = model.run(sample)
+        if graph.align is not None:
+            answer = graph.align(reference, answer)
+        found = differences(reference, answer, scales)
+        checks.append(Check(sizes, max(difference.value for difference in found.values()), graph.name))
+        for name, difference in found.items():
+            tolerance = graph.tolerance_of(name, reference[name].dtype)
+            if difference.value <= tolerance:
+                continue
+            excess = difference.value / tolerance if tolerance else math.inf
+            if worst is None or excess > worst[0]:
+                at = ", ".join(f"{symbol} {size}" for symbol, size in sizes.items())
+                worst = excess, f"sample {index} ({at}): {difference.reason}; tolerance {tolerance:g}"
     if worst is not None:
         raise ParityError("the exported file answers otherwise than the model", details=(worst[1],))
     return tuple(checks)

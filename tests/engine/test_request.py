@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from dlcli.core.config import Layer, to_dict
+from dlcli.core.description import stored_configs
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import TASKS, load_object
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.request import TrainRequest, resolve_request, stored_configs
+from dlcli.engine.request import TrainRequest, resolve_request
 
 SPEC = TASKS["classification"]
 FILE = Layer("o.toml", {"model": "lenet", "epochs": 3, "batch-size": 7})

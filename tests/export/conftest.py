@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.export.exporting import export_model
-from dlcli.export.plan import ExportPlan, ExportResult
+from dlcli.export.plan import ExportPlan, ExportResult, single_graph
 
 METADATA = {
     "task": "classification",
@@ -91,8 +91,21 @@ def plan_of(
 ) -> ExportPlan:
     """Return a plan whose example is the first of the samples."""
     example = {name: torch.from_numpy(array) for name, array in samples[0].items()}
-    plan = ExportPlan(module, tuple(example), outputs, example, dynamic, METADATA, tuple(samples[1:]))
-    return dataclasses.replace(plan, **changes)
+    plan = single_graph(
+        module,
+        inputs=tuple(example),
+        outputs=outputs,
+        samples=samples[1:],
+        example=example,
+        dynamic=dynamic,
+        metadata=METADATA,
+    )
+    return with_graph(plan, **changes)
+
+
+def with_graph(plan: ExportPlan, **changes: Any) -> ExportPlan:
+    """Return the plan with its only graph changed."""
+    return dataclasses.replace(plan, graphs=(dataclasses.replace(plan.graphs[0], **changes),))
 
 
 def image_plan(module: nn.Module | None = None, **changes: Any) -> ExportPlan:
@@ -160,5 +173,5 @@ def model_files(
     plan, result = exported_image_net
     folder = tmp_path_factory.mktemp("models")
     traced = export_model(plan, "torchscript", folder / "net.torchscript", report=lambda line: None)
-    torch.save({"model": plan.module.state_dict()}, folder / "best.pt")
+    torch.save({"model": plan.graphs[0].module.state_dict()}, folder / "best.pt")
     return {"onnx": result.path, "torchscript": traced.path, "checkpoint": folder / "best.pt"}

@@ -71,13 +71,13 @@ class Untraceable(nn.Module):
 
 
 def assert_file_equals_module(plan: ExportPlan, result: ExportResult) -> None:
-    model = open_model(result.path)
-    assert (result.exporter, model.inputs, model.outputs) == (plan.exporters[0], plan.inputs, plan.outputs)
+    model, graph = open_model(result.path), plan.graphs[0]
+    assert (result.exporter, model.inputs, model.outputs) == (graph.exporters[0], graph.inputs, graph.outputs)
     assert result.is_telling
     assert result.max_difference < 1e-5
     with torch.inference_mode():
-        for sample in plan.samples:
-            answers = plan.module.eval()(*(torch.from_numpy(sample[key]) for key in plan.inputs))
+        for sample in graph.samples:
+            answers = graph.module.eval()(*(torch.from_numpy(sample[key]) for key in graph.inputs))
             answers = answers if isinstance(answers, tuple) else (answers,)
             for expected, given in zip(answers, model.run(sample).values(), strict=True):
                 np.testing.assert_allclose(given, expected.numpy(), rtol=1e-5, atol=1e-5)
@@ -126,10 +126,10 @@ def test_result_describes_the_file(plans: Plans, format: str, exporter: str, tmp
 @pytest.mark.parametrize(("format", "exporter"), WAYS)
 def test_module_and_random_state_are_left_alone(plans: Plans, format: str, exporter: str, tmp_path: Path) -> None:
     plan = plans["image"](exporters=(exporter,))
-    net: Any = plan.module.train()
+    net: Any = plan.graphs[0].module.train()
     net.norm.eval()
     net.head.weight.requires_grad_(False)
-    net(plan.example["image"]).sum().backward()
+    net(plan.graphs[0].example["image"]).sum().backward()
 
     def state() -> list[Any]:
         tensors = {**net.state_dict(), **{f"grad.{n}": p.grad for n, p in net.named_parameters() if p.grad is not None}}
@@ -201,7 +201,7 @@ def test_packed_sequences_are_left_to_the_legacy_exporter(
 
 def test_untrained_network_with_equal_answers_is_said(plans: Plans, tmp_path: Path) -> None:
     plan = plans["image"](exporters=("legacy",))
-    nn.init.zeros_(plan.module.head.weight)  # type: ignore[arg-type, union-attr]
+    nn.init.zeros_(plan.graphs[0].module.head.weight)  # type: ignore[arg-type, union-attr]
     result, said = export(plan, "onnx", tmp_path / "net.onnx")
     assert not result.is_telling
     assert "proves little" in said[0]
@@ -222,7 +222,7 @@ def test_trace_that_answers_otherwise_is_refused_and_leaves_nothing(
 
 def test_parity_error_names_sample_sizes_difference_and_tolerance(plans: Plans, tmp_path: Path) -> None:
     plan = plans["image"](SignNet(), exporters=("legacy",))
-    signs = [np.sign(sample["image"].mean()) for sample in plan.samples]
+    signs = [np.sign(sample["image"].mean()) for sample in plan.graphs[0].samples]
     assert {-1.0, 1.0} == set(signs)  # else the trace would be right by chance
     with pytest.raises(ParityError, match=r"^net\.onnx: ") as caught:
         export(plan, "onnx", tmp_path / "net.onnx")
@@ -299,8 +299,9 @@ def test_large_weights_go_into_one_file_beside(plans: Plans, tmp_path: Path, mon
     assert result.data_path == tmp_path / "here" / "net.onnx.data"
     assert result.bytes == result.path.stat().st_size + result.data_path.stat().st_size
     (tmp_path / "here").rename(tmp_path / "there")
-    answer = open_model(tmp_path / "there" / "net.onnx").run(plan.samples[0])
+    graph = plan.graphs[0]
+    answer = open_model(tmp_path / "there" / "net.onnx").run(graph.samples[0])
     with torch.inference_mode():
-        scores, best = plan.module(*(torch.from_numpy(plan.samples[0][name]) for name in plan.inputs))
+        scores, best = graph.module(*(torch.from_numpy(graph.samples[0][name]) for name in graph.inputs))
     np.testing.assert_allclose(answer["scores"], scores.numpy(), rtol=1e-5)
     assert answer["best"].tolist() == best.tolist()

@@ -64,8 +64,20 @@ def test_damaged_metadata_is_refused(changes: dict[str, str | None]) -> None:
 
 def test_newer_schema_asks_for_an_upgrade() -> None:
     with pytest.raises(RunError, match="newer dl") as caught:
-        decode_metadata(texts(schema="2"), "file")
+        decode_metadata(texts(schema="3"), "file")
     assert "upgrade" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_schemas_of_today_and_before_are_read(schema: int) -> None:
+    assert decode_metadata(texts(schema=str(schema)), "file") == {**WHOLE, "schema": schema}
+
+
+def test_one_graph_of_several_needs_no_assets() -> None:
+    part = {key: WHOLE[key] for key in ("schema", "inputs", "outputs")} | {"graph": "encoder"}
+    assert decode_metadata(encode_metadata(part), "file") == part
+    with pytest.raises(ValueError, match="'task'"):
+        encode_metadata({key: value for key, value in part.items() if key != "graph"})
 
 
 def test_file_of_another_program_is_refused() -> None:

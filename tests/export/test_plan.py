@@ -13,16 +13,16 @@ Plans = Mapping[str, Callable[..., ExportPlan]]
 
 
 def test_dynamic_axis_that_no_sample_tries_is_refused(plans: Plans) -> None:
-    plan = plans["two"]()
-    same = tuple({name: array.numpy() for name, array in plan.example.items()} for _ in range(2))
+    graph = plans["two"]().graphs[0]
+    same = tuple({name: array.numpy() for name, array in graph.example.items()} for _ in range(2))
     with pytest.raises(ValueError, match="no sample tries another batch of left"):
-        dataclasses.replace(plan, samples=same)
+        dataclasses.replace(graph, samples=same)
 
 
 def test_example_of_one_item_is_refused(plans: Plans) -> None:
-    plan = plans["two"]()
+    graph = plans["two"]().graphs[0]
     with pytest.raises(ValueError, match="needs at least 2"):
-        dataclasses.replace(plan, example={name: tensor[:1] for name, tensor in plan.example.items()})
+        dataclasses.replace(graph, example={name: tensor[:1] for name, tensor in graph.example.items()})
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_example_of_one_item_is_refused(plans: Plans) -> None:
     ],
 )
 def test_sample_unlike_the_example_is_refused(plans: Plans, sample: dict[str, np.ndarray], message: str) -> None:
-    plan = plans["two"]()
+    graph = plans["two"]().graphs[0]
     with pytest.raises(ValueError, match=message):
-        dataclasses.replace(plan, samples=(*plan.samples, sample))
+        dataclasses.replace(graph, samples=(*graph.samples, sample))
 
 
 def test_names_that_repeat_or_miss_are_refused(plans: Plans) -> None:
-    plan = plans["two"]()
+    graph = plans["two"]().graphs[0]
     with pytest.raises(ValueError, match="repeat"):
-        dataclasses.replace(plan, outputs=("left", "best"))
+        dataclasses.replace(graph, outputs=("left", "best"))
     with pytest.raises(ValueError, match="the inputs are"):
-        dataclasses.replace(plan, example={"left": torch.zeros(2, 4)})
+        dataclasses.replace(graph, example={"left": torch.zeros(2, 4)})
     with pytest.raises(ValueError, match="no samples"):
-        dataclasses.replace(plan, samples=())
+        dataclasses.replace(graph, samples=())

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dlcli.core.errors import ExitCode, RunError
+from dlcli.export.metadata import METADATA_SCHEMA
 from dlcli.export.plan import ExportPlan, ExportResult
 from dlcli.export.runtime import open_model
 
@@ -21,7 +22,7 @@ def test_metadata_comes_back_equal(
     model_files: dict[str, Path], exported_image_net: tuple[ExportPlan, ExportResult], format: str
 ) -> None:
     plan, _ = exported_image_net
-    added = {"schema": 1, "inputs": ["image"], "outputs": ["logits"]}
+    added = {"schema": METADATA_SCHEMA, "inputs": ["image"], "outputs": ["logits"]}
     assert open_model(model_files[format]).metadata == {**plan.metadata, **added}
 
 

@@ -24,7 +24,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.engine.task import Batch, Samples, Update
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
 
 SIDE_PX, NOISE, NUM_SHOWN = 6, 4, 8
 
@@ -195,15 +195,13 @@ class PoolGan:
     def export_plan(self) -> ExportPlan:
         """Return the generator with noise to prove it by."""
         random = np.random.default_rng(0)
-        samples = [{"noise": random.standard_normal((count, NOISE), dtype=np.float32)} for count in (1, 3, 7)]
-        return ExportPlan(
-            module=self.network,
+        samples = [{"noise": random.standard_normal((count, NOISE), dtype=np.float32)} for count in PARITY_BATCHES]
+        return single_graph(
+            self.network,
             inputs=self.inputs,
             outputs=self.outputs,
-            example={"noise": torch.from_numpy(samples[1]["noise"][:2])},
-            dynamic={"noise": {0: "batch"}},
+            samples=samples,
             metadata={"assets": self.assets()},
-            samples=tuple(samples),
         )
 
 

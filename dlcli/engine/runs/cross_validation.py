@@ -39,7 +39,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
-from dlcli.engine.runs.restore import describe_folds
+from dlcli.engine.runs.restore import describe_folds, request_of
 from dlcli.engine.runs.training import resume_training, start_training
 
 
@@ -92,7 +92,7 @@ def resume_cross_validation(parent: RunDir, data: Path | None, console: Console)
     if info.get("status") == FINISHED:
         raise UsageError(f"{parent.path} is finished", hint=f"`dl train --from {parent.name}` starts anew")
     data = data or Path(parent.entry("data"))
-    request = describe_folds(parent).request(parent.config_file, data, parent.entry("command"))
+    request = request_of(describe_folds(parent), parent.config_file, data, parent.entry("command"))
     parent.update_info(status=RUNNING)
     return _run_folds(parent, request, console)
 

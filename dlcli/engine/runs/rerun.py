@@ -17,7 +17,7 @@ from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.runs.environment import versions
-from dlcli.engine.runs.restore import describe_run, precision_of
+from dlcli.engine.runs.restore import describe_run, precision_of, request_of
 
 TIMES = ("seconds", "items_per_s")
 """Figures of an epoch that depend on what else the machine does."""
@@ -47,7 +47,7 @@ def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> Tr
         RunError: the run is damaged.
     """
     description = describe_run(run)
-    request = description.request(run.config_file, data, command, name)
+    request = request_of(description, run.config_file, data, command, name)
     return replace(request, train=replace(request.train, precision=precision_of(run), profile=False))
 
 

@@ -4,60 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dlcli.core.description import Description, read_description
 from dlcli.core.errors import RunError, UsageError
-from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.core.registry import load_object
 from dlcli.core.run_dir import FOLDS, RunDir
-from dlcli.core.train_config import TrainConfig
-from dlcli.engine.request import TrainRequest, stored_configs
+from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import describe_checkpoint, load_answering, read_checkpoint
 from dlcli.engine.task import TakesInference, Task
-
-
-@dataclass(frozen=True)
-class Description:
-    """What makes a checkpoint self-contained.
-
-    Attributes:
-        task: the task's name.
-        config: every option as resolved, flat.
-        assets: the JSON values that travel: labels, preprocessing, vocabulary.
-        model, dataset: names, for the lists.
-        run: the run's name.
-    """
-
-    task: str
-    config: Mapping[str, Any]
-    assets: Mapping[str, Any]
-    model: str
-    dataset: str
-    run: str
-
-    @property
-    def spec(self) -> TaskSpec:
-        """The task's entry in the registry."""
-        return get_task(self.task)
-
-    def configs(self, origin: str) -> tuple[Any, TrainConfig]:
-        """Return the task's and the loop's configuration.
-
-        Raises:
-            UsageError: an option is unknown or out of range.
-        """
-        return stored_configs(self.spec, self.config, origin)
-
-    def request(self, origin: Path, data: Path, command: str, name: str | None = None) -> TrainRequest:
-        """Return the request to train with the very options of this run, on `data`; `origin` is the file they are in.
-
-        Raises:
-            RunError: an option is unknown or out of range, or the task is not there any more.
-        """
-        with blaming(origin):
-            config, train = self.configs(str(origin))
-            return TrainRequest(self.spec, self.dataset, data, self.model, config, train, command, name)
 
 
 @contextmanager
@@ -72,6 +29,20 @@ def blaming(origin: Path) -> Iterator[None]:
     except UsageError as error:
         where = "" if error.message.startswith(str(origin)) else f"{origin}: "
         raise RunError(f"{where}{error.message}", hint=error.hint) from None
+
+
+def request_of(
+    description: Description, origin: Path, data: Path, command: str, name: str | None = None
+) -> TrainRequest:
+    """Return the request to train with the very options of a run, on `data`; `origin` is the file they are in.
+
+    Raises:
+        RunError: an option is unknown or out of range, or the task is not there any more.
+    """
+    with blaming(origin):
+        spec = description.spec
+        config, train = description.configs(str(origin))
+        return TrainRequest(spec, description.dataset, data, description.model, config, train, command, name)
 
 
 def describe_run(run: RunDir) -> Description:
@@ -140,11 +111,7 @@ def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any 
         RunError: the file is no checkpoint of dl, or is damaged.
     """
     content = read_checkpoint(path)
-    value = describe_checkpoint(content, path)
-    try:
-        description = Description(**value)
-    except TypeError as error:
-        raise RunError(f"{path}: its description is damaged: {error}") from None
+    description = read_description(describe_checkpoint(content, path), str(path))
     return _build(description, path, content, path, data, inference)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
+from dlcli.core.description import Description
 from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, StoppedError, UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.records import read_metrics
@@ -47,7 +48,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import Checkpoints, newest_checkpoint, restore_training
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.judging import refuse_unjudged
-from dlcli.engine.runs.restore import Description, blaming, describe_run, precision_of
+from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Loader, Task, network_of
 from dlcli.engine.tuning.auto import Tuning, tune
@@ -167,7 +168,7 @@ def _go_on(run: RunDir, data: Path | None, console: Console, world: World, devic
     assert saved is not None
     info, description, precision, checkpoint, content = saved
     data = data or Path(str(info.get("data", "")))
-    request = description.request(run.config_file, data, str(info.get("command", "")))
+    request = request_of(description, run.config_file, data, str(info.get("command", "")))
     options = request.train
     device = device.with_precision(precision)
     seed_everything(options.seed)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -25,7 +24,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
@@ -41,9 +40,6 @@ from dlcli.tasks.classification.source import ImageSource
 
 LARGE_SIZE = 224
 """Side of the network's input in pixels if the images differ in size: ImageNet's, which pretrained weights expect."""
-
-PARITY_BATCHES = (1, 3, 7)
-"""Batch sizes at which an exported file is compared with the run."""
 
 
 class ClassificationTask:
@@ -196,16 +192,13 @@ class ClassificationTask:
             pixels = self._source.some_images(total)
         else:
             pixels = np.random.default_rng(0).integers(0, 256, (total, *shape), dtype=np.uint8)
-        parts = np.split(pixels, np.cumsum(PARITY_BATCHES)[:-1])
         has_views = self._inference.tta
-        return ExportPlan(
-            module=OverViews(self.model, mirror=self._config.flip) if has_views else self.model,
+        return single_graph(
+            OverViews(self.model, mirror=self._config.flip) if has_views else self.model,
             inputs=self.inputs,
             outputs=(*self.outputs, VIEWS) if has_views else self.outputs,
-            example={"images": torch.from_numpy(np.ascontiguousarray(pixels[:2]))},
-            dynamic={"images": {0: "batch"}},
+            samples=cut_samples({"images": pixels}),
             metadata={"assets": self.assets()},
-            samples=tuple({"images": np.ascontiguousarray(part)} for part in parts if len(part)),
         )
 
 

@@ -26,7 +26,7 @@ from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
@@ -34,9 +34,6 @@ from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
 from dlcli.tasks.sentiment.source import TextSource
-
-PARITY_BATCHES = (1, 3, 7)
-"""Batch sizes at which an exported file is compared with the run."""
 
 OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
 """Options passed unchanged to the networks that have them."""
@@ -200,21 +197,21 @@ class SentimentTask:
             lengths = np.linspace(1, 40, total).astype(np.int64)
             tokens = random.integers(1, len(self.vocabulary), (total, 40)) * (np.arange(40) < lengths[:, None])
         samples = []
-        starts = np.cumsum((0, *PARITY_BATCHES))
-        for number, start in enumerate(starts[:-1]):
-            rows = np.arange(start, starts[number + 1])[::-1] % len(lengths)
-            longest = int(lengths[rows].max())
-            samples.append({"tokens": np.ascontiguousarray(tokens[rows, :longest]), "lengths": lengths[rows]})
+        for sample in cut_samples({"tokens": tokens, "lengths": lengths}):
+            longest = int(sample["lengths"].max())
+            samples.append(
+                {"tokens": sample["tokens"][::-1, :longest].copy(), "lengths": sample["lengths"][::-1].copy()}
+            )
         # two texts of unequal lengths, so that the example's sizes are not those of any sample
         example = torch.randint(1, len(self.vocabulary), (2, 11), generator=torch.Generator().manual_seed(0))
-        return ExportPlan(
-            module=self.model,
+        return single_graph(
+            self.model,
             inputs=self.inputs,
             outputs=self.outputs,
+            samples=samples,
             example={"tokens": example, "lengths": torch.tensor([11, 6])},
             dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
             metadata={"assets": self.assets()},
-            samples=tuple(samples),
         )
 
 

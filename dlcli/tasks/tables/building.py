@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.tables.table_mlp import NumericScale, TableMLP
 from dlcli.tasks.tables.columns import NumericColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.source import TableSource
-
-PARITY_BATCHES = (1, 3, 7)
-"""Batch sizes at which an exported file is compared with the run."""
 
 
 def open_for(task: str, data: Path) -> TableForm:
@@ -66,16 +62,12 @@ def plan_export(
     """Return the model with samples: real rows if there is data, else noise around the columns' means."""
     total = sum(PARITY_BATCHES)
     rows = source.some_rows(total) if source is not None else _noise(columns, total)
-    cuts = np.cumsum(PARITY_BATCHES)[:-1]
-    parts = zip(*(np.split(rows[name], cuts) for name in columns.inputs), strict=True)
-    return ExportPlan(
-        module=model,
+    return single_graph(
+        model,
         inputs=columns.inputs,
         outputs=outputs,
-        example={name: torch.from_numpy(rows[name][:2].copy()) for name in columns.inputs},
-        dynamic={name: {0: "batch"} for name in columns.inputs},
+        samples=cut_samples({name: rows[name] for name in columns.inputs}),
         metadata={"assets": dict(assets)},
-        samples=tuple(dict(zip(columns.inputs, part, strict=True)) for part in parts),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from dlcli.core.registry import load_object
 from dlcli.export.exporting import export_model
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import single_graph
 from dlcli.models.text.recurrent import Recurrent
 from dlcli.tasks.sentiment.networks import NETWORKS
 
@@ -88,14 +88,14 @@ def test_the_exported_graph_answers_as_the_network_at_other_sizes(name, more, fo
         lengths = torch.randint(1, width + 1, (count,), generator=torch.Generator().manual_seed(width))
         lengths[0] = width
         samples.append({"tokens": texts(lengths, width).numpy(), "lengths": lengths.numpy()})
-    plan = ExportPlan(
-        module=network,
+    plan = single_graph(
+        network,
         inputs=("tokens", "lengths"),
         outputs=("logits",),
         example={"tokens": texts(torch.tensor([11, 6]), 11), "lengths": torch.tensor([11, 6])},
         dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
         metadata={"task": "sentiment", "assets": {}},
-        samples=tuple(samples),
+        samples=samples,
     )
     suffix = {"onnx": ".onnx", "torchscript": ".torchscript"}[format]
     result = export_model(plan, format, tmp_path / f"model{suffix}", report=lambda line: None)

@@ -25,7 +25,7 @@ from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import at_hand, stratified_part
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Update, check_sizes
-from dlcli.export.plan import ExportPlan
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 
 
 def build_linear(*, width: int) -> nn.Module:
@@ -154,14 +154,11 @@ class ToyTask:
 
     def export_plan(self) -> ExportPlan:
         """Return what the exporters need: an example, and samples of other sizes that prove the file."""
-        random = np.random.default_rng(0)
-        samples = [{"pairs": random.uniform(-1, 1, (count, 2)).astype(np.float32)} for count in (1, 3, 7)]
-        return ExportPlan(
-            module=self.model,
+        pairs = np.random.default_rng(0).uniform(-1, 1, (sum(PARITY_BATCHES), 2)).astype(np.float32)
+        return single_graph(
+            self.model,
             inputs=self.inputs,
             outputs=self.outputs,
-            example={"pairs": torch.from_numpy(samples[1]["pairs"][:2])},
-            dynamic={"pairs": {0: "batch"}},
+            samples=cut_samples({"pairs": pairs}),
             metadata={"assets": self.assets()},
-            samples=tuple(samples),
         )

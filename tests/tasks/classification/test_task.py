@@ -12,8 +12,8 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
+from dlcli.export.plan import PARITY_BATCHES
 from dlcli.models.images.stem import head_name
-from dlcli.tasks.classification import task as task_module
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.task import ClassificationTask
@@ -260,7 +260,7 @@ def test_a_network_by_name_has_its_own_size_and_no_data():
             continue
         task = ClassificationTask.from_network(name, {})
         plan = task.export_plan()
-        assert plan.example["images"].shape[1:] == (size["channels"], size["image_size"], size["image_size"])
+        assert plan.graphs[0].example["images"].shape[1:] == (size["channels"], size["image_size"], size["image_size"])
         assert len(task.labels) == size["num_classes"]
         assert task.card is None
         with pytest.raises(DataError, match="no data is at hand"):
@@ -269,8 +269,8 @@ def test_a_network_by_name_has_its_own_size_and_no_data():
 
 def test_the_export_plan_has_real_images_where_there_are_any(make_images, open_task):
     task = open_task(make_images({"train": TWO, "test": {"a": 9, "b": 9}}, shades="ab"))
-    plan = task.export_plan()
-    assert [len(sample["images"]) for sample in plan.samples] == list(task_module.PARITY_BATCHES)
-    means = np.concatenate([sample["images"].mean((1, 2, 3)) for sample in plan.samples])
+    [graph] = task.export_plan().graphs
+    assert [len(sample["images"]) for sample in graph.samples] == list(PARITY_BATCHES)
+    means = np.concatenate([sample["images"].mean((1, 2, 3)) for sample in graph.samples])
     assert (means < 40).any()
     assert ((means > 90) & (means < 140)).any()

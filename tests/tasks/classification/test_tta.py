@@ -87,7 +87,7 @@ def test_what_is_exported_has_the_views_that_the_run_has(task):
     task.model.eval()
     plan = task.export_plan()
     with torch.inference_mode():
-        expected, given = task.infer({"images": images}), plan.module.eval()(images)
-    assert plan.outputs == tuple(expected)
+        expected, given = task.infer({"images": images}), plan.graphs[0].module.eval()(images)
+    assert plan.graphs[0].outputs == tuple(expected)
     for one, other in zip(given, expected.values(), strict=True):
         assert torch.equal(one, other)

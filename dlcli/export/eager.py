@@ -1,0 +1,48 @@
+"""A module as a function from arrays to arrays: what an exported graph is, before it is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlcli.export.plan import Arrays
+
+
+def as_function(
+    module: nn.Module, inputs: Sequence[str], outputs: Sequence[str], device: torch.device | None = None
+) -> Callable[[Arrays], dict[str, np.ndarray]]:
+    """Return the module as a function from inputs by name to outputs by name.
+
+    The caller has put the module into evaluation mode; autocast is as the caller has it; bfloat16 comes back as
+    float32.
+
+    Args:
+        module: takes the inputs positionally, returns one tensor or a tuple of them.
+        inputs, outputs: the names, in that order.
+        device: where the inputs go (default: where the module's first parameter is, else the CPU).
+
+    Raises:
+        ValueError: when called, the module gives another number of outputs than there are names.
+    """
+    if device is None:
+        first = next(module.parameters(), None)
+        device = first.device if first is not None else torch.device("cpu")
+
+    def function(arrays: Arrays) -> dict[str, np.ndarray]:
+        # Copied, because the module may write into its inputs.
+        tensors = [torch.from_numpy(np.array(arrays[name])).to(device) for name in inputs]
+        with torch.inference_mode():
+            values = module(*tensors)
+        values = values if isinstance(values, tuple) else (values,)
+        if len(values) != len(outputs):
+            raise ValueError(f"the module gives {len(values)} outputs, the plan names {tuple(outputs)}")
+        return {name: _to_numpy(value) for name, value in zip(outputs, values, strict=True)}
+
+    return function
+
+
+def _to_numpy(value: torch.Tensor) -> np.ndarray:
+    return (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy()  # numpy has no bfloat16

@@ -1,0 +1,130 @@
+"""Proven files take their place: all of them or none, and never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.core.errors import ExportError
+from dlcli.export.folder import MODEL_JSON, file_sha256, is_graph_folder
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was put in its place: size of all files, SHA-256 of the main one, and the file of large weights."""
+
+    bytes: int
+    sha256: str
+    data_path: Path | None = None
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a fault of the disk into one of the export.
+
+    Raises:
+        ExportError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room on the disk" if is_full else "choose another place with --out"
+        raise ExportError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from None
+
+
+@contextlib.contextmanager
+def staging(path: Path, *, is_folder: bool) -> Iterator[Path]:
+    """Make a hidden folder beside `path`, and take it away again, with the folders made for it if the block failed.
+
+    Args:
+        path: where the file, or with `is_folder` the folder of several, will go.
+
+    Raises:
+        OSError: something else stands at `path`, or its folder cannot be made or written.
+    """
+    _check_place(path, is_folder=is_folder)
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", suffix=".partial", dir=path.parent, ignore_cleanup_errors=True
+        ) as folder:
+            yield Path(folder)
+    finally:
+        for made in missing:
+            with contextlib.suppress(OSError):  # it holds the exported file, or could not be made
+                made.rmdir()
+
+
+def _check_place(path: Path, *, is_folder: bool) -> None:
+    if not is_folder:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    elif path.is_dir():
+        # Only what an export wrote may be replaced: a folder given by mistake holds somebody's work.
+        if any(path.iterdir()) and not is_graph_folder(path):
+            raise FileExistsError(errno.EEXIST, "it is a folder of something else")
+    elif path.exists():
+        raise NotADirectoryError(errno.ENOTDIR, "several graphs make a folder, and it is a file")
+
+
+def empty(folder: Path) -> None:
+    """Remove the files of a folder."""
+    for leftover in folder.iterdir():
+        leftover.unlink()
+
+
+def publish_file(draft: Path, path: Path) -> Published:
+    """Move a proven file, and the file of its weights if there is one, to its place, the model last."""
+    drafts = sorted(draft.parent.iterdir(), key=lambda file: file.name == draft.name)
+    places = []
+    for file in drafts:
+        _sync(file)
+        places.append(file.replace(path.with_name(file.name)))
+    *data_paths, _ = places
+    total = sum(place.stat().st_size for place in places)
+    return Published(total, file_sha256(path), data_paths[0] if data_paths else None)
+
+
+def publish_folder(folder: Path, drafts: Sequence[Path], content: Mapping[str, Any], path: Path) -> Published:
+    """Move proven files to the folder `path`, in place of an older one.
+
+    Args:
+        folder: the staging folder beside `path`.
+        drafts: the files, each in a folder of its own inside `folder`, with its weights where they are large.
+        content: what their `model.json` says.
+        path: where they go.
+    """
+    made = folder / "new.folder"  # with a dot, which the name of no graph has
+    made.mkdir()
+    for draft in drafts:
+        for file in list(draft.parent.iterdir()):
+            file.rename(made / file.name)
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    (made / MODEL_JSON).write_text(text, encoding="utf-8")
+    for file in made.iterdir():
+        _sync(file)
+    published = Published(sum(file.stat().st_size for file in made.iterdir()), file_sha256(made / MODEL_JSON))
+    older = folder / "old.folder"
+    if path.exists():
+        path.rename(older)
+    try:
+        made.rename(path)
+    except OSError:
+        if older.exists():
+            older.rename(path)
+        raise
+    return published
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())  # the bytes before the name, so that a crash leaves no empty file
