@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean, first_line
+from dlcli.core.files import staging_folder
 from dlcli.core.registry import load_object
 from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
 from dlcli.export.plan import ONE_GRAPH, Check, ExportPlan, ExportResult, Graph
-from dlcli.export.publishing import empty, publish_file, publish_folder, staging, storage_errors
+from dlcli.export.publishing import check_place, empty, publish_file, publish_folder, storage_errors
 from dlcli.export.quiet import silenced
 
 if TYPE_CHECKING:
@@ -93,29 +94,31 @@ def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -
     if FORMATS[format].notice:
         report(FORMATS[format].notice)
     is_folder = len(plan.graphs) > 1
-    with storage_errors(path), torch.random.fork_rng(devices=[]), staging(path, is_folder=is_folder) as folder:
-        written = {}
-        for graph in plan.graphs:
-            name = f"{graph.name}{FORMATS[format].suffix}" if is_folder else path.name
-            (folder / graph.name).mkdir()
-            texts = _metadata_texts(plan, graph, is_part=is_folder)
-            written[graph.name] = _write_graph(graph, format, folder / graph.name / name, texts, report)
-        drafts = {name: graph.draft for name, graph in written.items()}
-        if is_folder:
-            content = describe_graphs(plan, format, drafts)
-            published = publish_folder(folder, [*drafts.values()], content, path)
-        else:
-            published = publish_file(drafts[ONE_GRAPH], path)
-        return ExportResult(
-            path=path,
-            data_path=published.data_path,
-            format=format,
-            bytes=published.bytes,
-            sha256=published.sha256,
-            exporters={name: graph.exporter for name, graph in written.items()},
-            checks=tuple(check for graph in written.values() for check in graph.checks),
-            is_telling=all(graph.is_telling for graph in written.values()),
-        )
+    with storage_errors(path), torch.random.fork_rng(devices=[]):
+        check_place(path, is_folder=is_folder)
+        with staging_folder(path) as folder:
+            written = {}
+            for graph in plan.graphs:
+                name = f"{graph.name}{FORMATS[format].suffix}" if is_folder else path.name
+                (folder / graph.name).mkdir()
+                texts = _metadata_texts(plan, graph, is_part=is_folder)
+                written[graph.name] = _write_graph(graph, format, folder / graph.name / name, texts, report)
+            drafts = {name: graph.draft for name, graph in written.items()}
+            if is_folder:
+                content = describe_graphs(plan, format, drafts)
+                published = publish_folder(folder, [*drafts.values()], content, path)
+            else:
+                published = publish_file(drafts[ONE_GRAPH], path)
+            return ExportResult(
+                path=path,
+                data_path=published.data_path,
+                format=format,
+                bytes=published.bytes,
+                sha256=published.sha256,
+                exporters={name: graph.exporter for name, graph in written.items()},
+                checks=tuple(check for graph in written.values() for check in graph.checks),
+                is_telling=all(graph.is_telling for graph in written.values()),
+            )
 
 
 def _metadata_texts(plan: ExportPlan, graph: Graph, *, is_part: bool) -> dict[str, str]:

@@ -6,7 +6,6 @@ beside its name, so that the graphs of two exports cannot be mixed up.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from dlcli.core.description import Description, read_description
 from dlcli.core.errors import RunError
+from dlcli.core.files import file_sha256
 from dlcli.export.metadata import METADATA_SCHEMA, check_folder_metadata, check_size, parse_json
 from dlcli.export.plan import ONE_GRAPH, ExportPlan
 from dlcli.export.runtime import ExportedModel, open_model
@@ -160,16 +160,3 @@ def describe_graphs(plan: ExportPlan, format: str, files: Mapping[str, Path]) ->
         return check_folder_metadata({**fixed, **plan.metadata, **fixed}, MODEL_JSON)
     except RunError as error:
         raise ValueError(error.message) from None
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -6,14 +6,14 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import ExportError
-from dlcli.export.folder import MODEL_JSON, file_sha256, is_graph_folder
+from dlcli.core.files import file_sha256
+from dlcli.export.folder import MODEL_JSON, is_graph_folder
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise ExportError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from None
 
 
-@contextlib.contextmanager
-def staging(path: Path, *, is_folder: bool) -> Iterator[Path]:
-    """Make a hidden folder beside `path`, and take it away again, with the folders made for it if the block failed.
-
-    Args:
-        path: where the file, or with `is_folder` the folder of several, will go.
+def check_place(path: Path, *, is_folder: bool) -> None:
+    """Check that nothing stands at `path` that must not be replaced by a file, or with `is_folder` by a folder.
 
     Raises:
-        OSError: something else stands at `path`, or its folder cannot be made or written.
+        OSError: something does.
     """
-    _check_place(path, is_folder=is_folder)
-    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", suffix=".partial", dir=path.parent, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
-    finally:
-        for made in missing:
-            with contextlib.suppress(OSError):  # it holds the exported file, or could not be made
-                made.rmdir()
-
-
-def _check_place(path: Path, *, is_folder: bool) -> None:
     if not is_folder:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
