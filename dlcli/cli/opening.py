@@ -58,15 +58,12 @@ class Opened:
 
 
 def task_of(text: str) -> TaskSpec | None:
-    """Return the task of a run, a checkpoint or an exported file without opening its model; None where none is told."""
+    """Return the task of a run, checkpoint, exported file or folder, its model unopened; None where there is none."""
     path = Path(text)
     try:
-        if path.is_dir():
-            from dlcli.export.folder import is_graph_folder, read_folder_metadata
+        from dlcli.export.model_file import is_graph_folder
 
-            if is_graph_folder(path):
-                return get_task(read_folder_metadata(path)["task"])
-        if not path.is_file():
+        if not path.is_file() and not is_graph_folder(path):
             return get_task(resolve_run(text).entry("task"))
         from dlcli.export.peek import task_name_of
 
@@ -125,11 +122,10 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
         DeviceError: there is no such device.
     """
     path = Path(text)
-    if path.is_dir():
-        from dlcli.export.folder import is_graph_folder
+    from dlcli.export.model_file import is_graph_folder
 
-        if is_graph_folder(path):
-            return _open_exported(path, threads, inference)
+    if is_graph_folder(path):
+        return _open_exported(path, threads, inference)
     if path.is_file() or path.suffix in FILE_SUFFIXES:
         from dlcli.export.runtime import kind_of
 

@@ -16,10 +16,9 @@ from dlcli.core.description import Description, read_description
 from dlcli.core.errors import RunError
 from dlcli.core.files import file_sha256
 from dlcli.export.metadata import METADATA_SCHEMA, check_folder_metadata, check_size, parse_json
+from dlcli.export.model_file import MODEL_JSON, is_graph_folder
 from dlcli.export.plan import ONE_GRAPH, ExportPlan
 from dlcli.export.runtime import ExportedModel, open_model
-
-MODEL_JSON = "model.json"
 
 _FILE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z]+){1,2}")
 _HINT = "copy the whole folder, or write it again with `dl export RUN`"
@@ -44,11 +43,6 @@ class ExportedGraphs:
             RunError: it is damaged.
         """
         return read_description(self.metadata, where) if "config" in self.metadata else None
-
-
-def is_graph_folder(path: Path) -> bool:
-    """Return whether this is a folder that `dl export` wrote, and not a run."""
-    return (path / MODEL_JSON).is_file() and not (path / "run.json").exists()
 
 
 def open_graphs(path: Path, *, threads: int | None = None) -> ExportedGraphs:

@@ -18,6 +18,15 @@ _ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25
 _GRAPH, _OPSET, _METADATA = 7, 8, 14
 
 
+MODEL_JSON = "model.json"
+"""In a folder of several graphs: their files, and the metadata of all."""
+
+
+def is_graph_folder(path: Path) -> bool:
+    """Return whether this is a folder of several graphs that `dl export` wrote, and not a run."""
+    return (path / MODEL_JSON).is_file() and not (path / "run.json").exists()
+
+
 def kind_of(path: Path) -> str | None:
     """Return "onnx", "torchscript", "checkpoint", or None for any other file, a damaged archive or no file.
 

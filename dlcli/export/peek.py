@@ -13,16 +13,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, kind_of, metadata_of_onnx
+from dlcli.export.model_file import (
+    CHECKPOINT,
+    MODEL_JSON,
+    ONNX,
+    TORCHSCRIPT,
+    is_graph_folder,
+    kind_of,
+    metadata_of_onnx,
+)
 
 MAX_BYTES = 64 * 2**20
 """Of the part of a file that is read; a vocabulary of 100,000 words takes 2 MB."""
 
 
 def task_name_of(path: Path) -> str | None:
-    """Return the name of the task that an ONNX file, a TorchScript file or a checkpoint is of; None if it has none."""
-    readers = {ONNX: _of_onnx, TORCHSCRIPT: _of_torchscript, CHECKPOINT: _of_checkpoint}
-    kind = kind_of(path)
+    """Return the task of an ONNX or TorchScript file, a folder of several, or a checkpoint; None if it has none."""
+    readers = {MODEL_JSON: _of_folder, ONNX: _of_onnx, TORCHSCRIPT: _of_torchscript, CHECKPOINT: _of_checkpoint}
+    kind = MODEL_JSON if is_graph_folder(path) else kind_of(path)
     if kind is None:
         return None
     try:
@@ -30,6 +38,12 @@ def task_name_of(path: Path) -> str | None:
     except (OSError, ValueError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error):
         return None
     return name if isinstance(name, str) else None
+
+
+def _of_folder(path: Path) -> Any:
+    with (path / MODEL_JSON).open("rb") as stream:
+        document = json.loads(stream.read(MAX_BYTES))
+    return document.get("task") if isinstance(document, dict) else None
 
 
 def _of_onnx(path: Path) -> Any:

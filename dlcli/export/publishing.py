@@ -13,7 +13,7 @@ from typing import Any
 
 from dlcli.core.errors import ExportError
 from dlcli.core.files import file_sha256
-from dlcli.export.folder import MODEL_JSON, is_graph_folder
+from dlcli.export.model_file import MODEL_JSON, is_graph_folder
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ import torch
 from torch import Tensor, nn
 from toys import seq
 
-from dlcli.cli.opening import open_model
+from dlcli.cli.opening import open_model, task_of
 from dlcli.core import builtin
 from dlcli.core.errors import DlError, ExitCode, ExportError, ParityError, RunError
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.evaluate import RunPredictor
 from dlcli.export import onnx as onnx_format
 from dlcli.export.exporting import export_model
-from dlcli.export.folder import MODEL_JSON, is_graph_folder, open_graphs
+from dlcli.export.folder import open_graphs
+from dlcli.export.model_file import MODEL_JSON, is_graph_folder
 from dlcli.export.plan import ExportPlan, ExportResult
 
 FORMATS = ["onnx", "torchscript"]
@@ -90,6 +91,12 @@ def test_folder_holds_the_graphs_and_their_metadata(folders: dict[str, Path]) ->
         assert vars(opened.description("folder")) == DESCRIPTION
         assert list(opened.graphs) == ["encoder", "step"]
         assert opened.graphs["step"].outputs == ("scores", "ids", "new_past")
+
+
+def test_task_of_a_folder_is_known_before_it_is_opened(folders: dict[str, Path], copied: Path) -> None:
+    assert task_of(str(folders["onnx"])) is seq.SPEC
+    (copied / MODEL_JSON).write_bytes(b"{")
+    assert task_of(str(copied)) is None
 
 
 def test_result_counts_all_files_and_names_every_graph(tmp_path: Path) -> None:
