@@ -82,7 +82,7 @@ def test_a_codec_needs_the_views_of_an_exported_file_only_where_it_reads_them(ta
 
 def test_what_is_exported_has_the_views_that_the_run_has(task):
     images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
-    assert task.export_plan().outputs == ("logits",)
+    assert task.export_plan().graphs[0].outputs == ("logits",)
     task.set_inference(TTA)
     task.model.eval()
     plan = task.export_plan()
