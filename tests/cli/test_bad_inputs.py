@@ -223,7 +223,7 @@ PREPARE = {
     "batch cut off": Row(
         "prepare cifar10 src",
         DATA,
-        "data_batch_2: not a pickled batch: it ends too early",
+        "data_batch_2: not a pickled batch: it is truncated",
         lambda b: _cut(b.cifar("src") / "data_batch_2"),
     ),
     "batch of another kind": Row(
@@ -235,7 +235,7 @@ PREPARE = {
     "batch that is a trap": Row(
         "prepare cifar10 src",
         DATA,
-        "refused: the pickle asks for",
+        "refused: the pickle references",
         lambda b: (b.cifar("src") / "test_batch").write_bytes(b.trap()),
     ),
     "binary version": Row(
@@ -270,10 +270,8 @@ PREPARE = {
         "empty.png",
         lambda b: (b.photos("src"), b.write("src/cat/empty.png")),
     ),
-    "over the source": Row("prepare image-folder src --out src", DATA, "in each other", lambda b: b.photos("src")),
-    "inside the source": Row(
-        "prepare image-folder src --out src/new", DATA, "in each other", lambda b: b.photos("src")
-    ),
+    "over the source": Row("prepare image-folder src --out src", DATA, "overlap", lambda b: b.photos("src")),
+    "inside the source": Row("prepare image-folder src --out src/new", DATA, "overlap", lambda b: b.photos("src")),
     "over something else": Row(
         "prepare image-folder src --out home",
         DATA,
@@ -281,7 +279,7 @@ PREPARE = {
         lambda b: (b.photos("src"), b.write("home/thesis.txt", "do not lose")),
     ),
     "over a file": Row(
-        "prepare image-folder src --out f", DATA, "a file stands", lambda b: (b.photos("src"), b.write("f", "x"))
+        "prepare image-folder src --out f", DATA, "is a file", lambda b: (b.photos("src"), b.write("f", "x"))
     ),
     "below a file": Row(
         "prepare image-folder src --out f/new", DATA, "f/new", lambda b: (b.photos("src"), b.write("f", "x"))

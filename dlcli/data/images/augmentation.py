@@ -1,7 +1,7 @@
-"""Augmentation of whole batches of small images: drawn as numbers beside the images, applied where the images are.
+"""Augmentation of whole batches of small images: drawn as a plan of numbers, applied on the images' device.
 
 A plan (crop offsets, flips, holes) is a function of the loader's seed, epoch and batch number, so a resumed run
-augments as the first would have, and a CPU and an accelerator make the same pixels from it.
+augments exactly as an uninterrupted one, and a CPU and an accelerator compute the same pixels from it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 
 FILL = 128
-"""Value of cut-out pixels: near every dataset's mean, so close to 0 after normalisation."""
+"""Value of cut-out pixels: close to the mean of every dataset, hence close to 0 after normalisation."""
 
 
 @dataclass(frozen=True)
 class BatchAugmentation:
-    """What may happen to an image.
+    """The augmentation of a batch.
 
     Attributes:
-        pad: pixels of reflected border from which a crop of the original size is taken.
-        flip: mirror half of the images left to right. Never top to bottom: that changes what a photo means.
+        pad: pixels of reflected border added before a random crop of the original size.
+        flip: mirror half of the images left to right. Never top to bottom: that changes the meaning of a photo.
         cutout: side of a square hole in pixels, 0 for none (DeVries & Taylor 2017, arXiv:1708.04552).
-        alternates: flips are not at random: the loader, which knows epoch and item, says which images have their turn.
+        alternates: flips are not random: the loader, which knows epoch and item, decides which images are mirrored.
     """
 
     pad: int = 0
@@ -43,9 +43,16 @@ class BatchAugmentation:
         *,
         is_mirrored: np.ndarray | None = None,
     ) -> dict[str, Tensor]:
-        """Return the numbers for `count` images of (height, width): every name that `apply` reads.
+        """Return the plan of a batch for `apply`.
 
-        `is_mirrored`, (count,) bool, takes the place of random flips.
+        Args:
+            count: number of images, N.
+            size: (height, width) in pixels.
+            random: generator of the random numbers.
+            is_mirrored: (N,) bool, replaces the random flips.
+
+        Returns:
+            "crop" (N, 2) int64, "flip" (N,) bool and "hole" (N, 2) int64, each only if that augmentation is on.
         """
         height, width = size
         plan: dict[str, np.ndarray] = {}
@@ -61,19 +68,19 @@ class BatchAugmentation:
         """Return the augmented images.
 
         Args:
-            images: (N, C, H, W) uint8; channels-last memory is kept.
-            plan: from `plan`; an empty one leaves the images as they are.
+            images: (N, C, H, W) uint8; channels-last memory is preserved.
+            plan: from `plan`; an empty one leaves the images unchanged.
         """
         if not plan:
             return images
-        if images.is_cpu:  # numpy reads the memory as it is
+        if images.is_cpu:  # numpy uses the memory without a copy
             rows = images.permute(0, 2, 3, 1).numpy()
             numbers = {name: value.numpy() for name, value in plan.items()}
             return torch.from_numpy(self._apply_numpy(rows, numbers)).permute(0, 3, 1, 2)
         return self._apply_torch(images, plan)
 
     def _apply_numpy(self, images: np.ndarray, plan: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Crop and flip all images as one tall picture: no loop over images, no second thread that would spin."""
+        """Return the augmented images; crops and flips treat them as one tall picture, without a loop over images."""
         _, height, width, channels = images.shape
         if "crop" in plan:
             result = self._crop(images.reshape(-1, width, channels), plan["crop"], height).reshape(images.shape)
@@ -91,10 +98,10 @@ class BatchAugmentation:
         return result
 
     def _crop(self, rows: np.ndarray, offsets: np.ndarray, height: int) -> np.ndarray:
-        """Return the rows of the crops, (N * H, W, C): each output row is a window of one widened input row."""
+        """Return the rows of the crops, (N * H, W, C): each is a window of one padded input row."""
         width, channels = rows.shape[1:]
         wide = cv2.copyMakeBorder(rows, 0, 0, self.pad, self.pad, cv2.BORDER_REFLECT_101)
-        # A window as one value of many bytes is fetched in half the time of one as an array of pixels.
+        # Fetching a window as one value of many bytes takes half the time of fetching an array of pixels.
         window, num_windows = np.dtype((np.void, width * channels)), 2 * self.pad + 1
         windows = np.ndarray((len(rows), num_windows), window, wide, strides=(wide.strides[0], channels))
         chosen = _shifted_rows(height, self.pad)[offsets[:, 0]] + np.arange(0, len(rows), height)[:, None]
@@ -102,7 +109,7 @@ class BatchAugmentation:
         return crops.view(np.uint8).reshape(rows.shape)
 
     def _apply_torch(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
-        """Crop and flip by one gather, computed where the images are."""
+        """Return the augmented images, cropped and flipped by one gather on their device."""
         count, _, height, width = images.shape
         rows = torch.arange(height, device=images.device).expand(count, height)
         natural = torch.arange(width, device=images.device).expand(count, width)
@@ -124,7 +131,7 @@ class BatchAugmentation:
 
 @functools.lru_cache(maxsize=8)
 def _shifted_rows(height: int, pad: int) -> np.ndarray:
-    """Return, for each offset of a crop, the rows of the image that it shows: (2 * pad + 1, height)."""
+    """Return the image rows that a crop shows, for each of its offsets: (2 * pad + 1, height)."""
     padded = np.pad(np.arange(height), pad, mode="reflect")
     return np.lib.stride_tricks.sliding_window_view(padded, height).copy()
 
@@ -140,6 +147,6 @@ def _within_torch(positions: Tensor, centres: Tensor, side: int) -> Tensor:
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    """Return indices folded back into [0, size), the border pixel not doubled (numpy's "reflect")."""
+    """Return indices reflected into [0, size), without repeating the border pixel (numpy's "reflect")."""
     index = index.abs()
     return torch.where(index >= size, 2 * (size - 1) - index, index)

@@ -1,7 +1,7 @@
-"""Decoding images of any common format to RGB or grey arrays, and the one resize of evaluation and prediction.
+"""Decoding images of any common format to RGB or grey arrays, and the resize used by evaluation and prediction.
 
-Bytes are read first and decoded after: `cv2.imread` cannot open a path with Chinese characters on Windows. OpenCV
-decodes first (faster); where it fails, or would show a truncated file without a word, Pillow decides.
+Bytes are read before decoding: `cv2.imread` cannot open a path with Chinese characters on Windows. OpenCV, which is
+faster, decodes first; if it fails, or would silently accept a truncated file, Pillow decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 
 SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif", "PPM": ".ppm"}
-MAX_PIXELS = 100_000_000  # 300 MB as RGB; a larger header is an accident or a decompression bomb
+MAX_PIXELS = 100_000_000  # 300 MB as RGB; a header with more is an accident or a decompression bomb
 MAX_BYTES = 512 * 2**20
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # colour type -> channels without alpha; a palette is colour
@@ -27,12 +27,12 @@ _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an image file says of itself before it is decoded.
+    """The header of an image file.
 
     Attributes:
-        format: "PNG", "JPEG", "BMP", "WEBP", "TIFF" or "PPM" (PGM too).
-        width, height: pixels as stored (an EXIF orientation may swap them).
-        channels: 1 for grey, 3 for colour; alpha not counted.
+        format: "PNG", "JPEG", "BMP", "WEBP", "TIFF" or "PPM" (also for PGM).
+        width, height: in pixels, as stored (an EXIF orientation may swap them).
+        channels: 1 for grey, 3 for colour, not counting alpha.
     """
 
     format: str
@@ -42,21 +42,21 @@ class ImageHeader:
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """Return what the image says of itself, by its content, never by its name.
+    """Return the header of an image, from the content of its file.
 
     Raises:
-        DataError: it is empty, no image, of a format that is not supported, or of 100 megapixels and more.
+        DataError: the file is empty, not an image, of an unsupported format, or of 100 megapixels or more.
     """
     header = _png_header(data) or _pillow_header(data)
     if header.width * header.height >= MAX_PIXELS:
         raise DataError(f"{header.width} x {header.height} pixels are too many (the limit is 100 megapixels)")
     if not header.width or not header.height:
-        raise DataError("an image without pixels")
+        raise DataError("the image has no pixels")
     return header
 
 
 def _png_header(data: bytes) -> ImageHeader | None:
-    """Read the first chunk of a PNG file: 50 times faster than Pillow, which counts for 60,000 files."""
+    """Return the header from the first chunk of a PNG file: 50 times faster than Pillow, which matters for 60,000."""
     if len(data) < 33 or not data.startswith(_PNG_SIGNATURE) or data[12:16] != b"IHDR":
         return None
     width, height, _depth, colour_type = struct.unpack(">IIBB", data[16:26])
@@ -84,7 +84,7 @@ def _opened_by_pillow(data: bytes) -> Any:
             return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         raise DataError("too many pixels (the limit is 100 megapixels)") from None
-    except Exception as error:  # Pillow's plugins raise all kinds on damaged headers (SyntaxError, struct.error, ...)
+    except Exception as error:  # Pillow's plugins raise anything on damaged headers (SyntaxError, struct.error, ...)
         from PIL import UnidentifiedImageError
 
         if isinstance(error, UnidentifiedImageError):
@@ -95,11 +95,15 @@ def _opened_by_pillow(data: bytes) -> Any:
 def decode_image(data: bytes, *, channels: int) -> np.ndarray:
     """Return the image as (H, W, channels) uint8: RGB for 3, grey for 1.
 
-    EXIF orientation is applied; alpha is dropped, as Pillow's `convert("RGB")` does (what lies under transparent
-    pixels shows); 16 bits become 8 by their high byte; CMYK becomes RGB; colour becomes grey by Rec. 601 weights.
+    EXIF orientation is applied; alpha is dropped as by Pillow's `convert("RGB")` (the colour of transparent pixels
+    shows); 16 bits are reduced to 8 by their high byte; CMYK is converted to RGB; colour to grey by Rec. 601 weights.
+
+    Args:
+        data: content of the file.
+        channels: 1 or 3.
 
     Raises:
-        DataError: the bytes are empty, truncated, damaged, no image or too large; the message is the reason alone.
+        DataError: the bytes are empty, truncated, damaged, not an image or too large; the message is only the reason.
     """
     header = read_header(data)
     image = None
@@ -115,7 +119,7 @@ def decode_image(data: bytes, *, channels: int) -> np.ndarray:
 
 
 def _looks_whole(data: bytes, header: ImageHeader) -> bool:
-    """Return whether OpenCV can be trusted with it: it fills the missing end of a truncated JPEG or PNG with grey."""
+    """Return whether the file has its end marker: OpenCV fills the missing end of a truncated JPEG or PNG with grey."""
     if header.format == "JPEG":
         return data.rstrip(b"\0").endswith(b"\xff\xd9")
     if header.format == "PNG":
@@ -136,15 +140,15 @@ def _decode_with_pillow(data: bytes, channels: int) -> np.ndarray:
             pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except DataError:
         raise
-    except Exception as error:  # as above: a damaged file may raise nearly anything
+    except Exception as error:  # as above: a damaged file may raise almost anything
         raise DataError(f"a truncated or damaged image: {error or type(error).__name__}") from None
     return np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], channels))
 
 
 def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    """Return 16-bit grey as 8-bit by the high byte; Pillow's own conversion clips at 255."""
+    """Return the high byte of 16-bit grey pixels as uint8; Pillow's own conversion clips at 255."""
     if pixels.dtype.kind == "f":
-        raise DataError("floating-point pixels have no agreed range")
+        raise DataError("floating-point pixels have no defined range")
     return (np.clip(pixels.astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
 
 
@@ -152,7 +156,7 @@ def read_bytes(path: Path) -> bytes:
     """Return the file's bytes.
 
     Raises:
-        DataError: it cannot be read or is larger than 512 MB.
+        DataError: the file cannot be read or is larger than 512 MB.
     """
     try:
         with path.open("rb") as stream:
@@ -173,17 +177,18 @@ def read_image(path: Path, channels: int) -> np.ndarray:
     try:
         return decode_image(read_bytes(path), channels=channels)
     except DataError as error:
-        raise DataError(f"{path}: {error.message}", hint="mend or remove the file") from None
+        raise DataError(f"{path}: {error.message}", hint="repair or remove the file") from None
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the image with its shorter side scaled to `size` and the centre cut out: (size, size, C).
+    """Return the centre crop of the image with its shorter side scaled to `size`, (size, size, C) uint8.
 
-    Shrinking averages areas (no aliasing); enlarging is bilinear. The square is cut before it is scaled, which gives
-    the same region and touches fewer pixels.
+    Shrinking averages areas (no aliasing); enlarging is bilinear. The square is cropped before it is scaled, which
+    gives the same region and touches fewer pixels.
 
     Args:
         image: (H, W, C) uint8.
+        size: side of the result in pixels.
     """
     height, width, channels = image.shape
     side = min(height, width)

@@ -1,4 +1,4 @@
-"""The folders of the form "images by class": which splits, classes and image files there are. Reads names alone."""
+"""The folders of the form "images by class": lists splits, classes and image files without opening any file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def holds_images(root: Path) -> bool:
 
 
 def find_splits(root: Path) -> dict[str, Path]:
-    """Return split -> folder: the split folders there are, or the folder itself as the training split."""
+    """Return split -> folder: the existing split folders, or the folder itself as the training split."""
     there = {name.casefold(): root / name for name in class_folders(root)}
     found = {split: there[name] for split, names in SPLIT_FOLDERS.items() for name in names[::-1] if name in there}
     has_only_splits = set(there) <= {name for names in SPLIT_FOLDERS.values() for name in names}
@@ -28,13 +28,13 @@ def find_splits(root: Path) -> dict[str, Path]:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the class folders, sorted; hidden ones are left out."""
+    """Return the names of the class folders, sorted, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the names of the image files in a class folder, sorted; none where there is no folder."""
+    """Return the names of the image files in a class folder, sorted; none if there is no folder."""
     try:
         with os.scandir(folder) as entries:
             return sorted(

@@ -1,11 +1,11 @@
 """Reading the form "images by class": `train/<class>/*`, `test/<class>/*`, as torchvision's ImageFolder reads it.
 
-Works on a prepared dataset and on a user's own folder that has no card: with split folders, or with plain class
-folders, which are then the training split. Nothing is written into a folder without a card.
+Works on a prepared dataset and on a user's own folder without a card: with split folders, or with plain class folders,
+which are then the training split. Nothing is written to a folder without a card.
 
-Where a prepared folder and its card differ: fewer or more files in a class are recounted, with a warning on the card
-in memory (people remove bad pictures); a class folder that the card does not know, or a split that is gone, is an
-error, because labels would shift.
+If a prepared folder and its card differ: classes with fewer or more files are recounted, with a warning on the card in
+memory (people remove bad pictures); a class folder that is not on the card, or a missing split, is an error, because
+labels would shift.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dlcli.data.images.folders import SPLIT_FOLDERS, class_folders, find_splits,
 from dlcli.data.images.packed import PackedSplit
 from dlcli.data.images.pixels import PixelStatistics
 
-_SAMPLE = 200  # images that a folder without a card is judged by
+_SAMPLE = 200  # training images sampled from a folder without a card
 _SAMPLE_SIZE_PX = 64
 _MAX_IN_MEMORY = 2 * 2**30
 
@@ -36,10 +36,10 @@ class ImagesForm:
 
     Attributes:
         root: the folder.
-        card: what it holds; made in memory where the folder has none.
-        folders: split -> the folder that holds its class folders.
-        names: split -> for each class, in the card's order, its file names in order.
-        is_prepared: the folder has a card, so a packed copy may be kept in it.
+        card: its card; made in memory if the folder has none.
+        folders: split -> the folder of its class folders.
+        names: split -> for each class, in the card's order, its sorted file names.
+        is_prepared: whether the folder has a card, so that a packed copy may be stored in it.
     """
 
     root: Path
@@ -50,11 +50,11 @@ class ImagesForm:
     _in_memory: dict[str, PackedSplit] = field(default_factory=dict, compare=False, repr=False)
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits there are, of "train", "valid" and "test" in this order."""
+        """Return the existing splits among "train", "valid" and "test", in this order."""
         return tuple(self.folders)
 
     def files(self, split: str) -> list[Path]:
-        """Return the image files of a split, by class index, then by name.
+        """Return the image files of a split, sorted by class index, then by name.
 
         Raises:
             DataError: there is no such split.
@@ -73,11 +73,11 @@ class ImagesForm:
         return packed.labels_of(self.card, split)
 
     def packed(self, split: str) -> PackedSplit | None:
-        """Return the split as arrays, rows as in `files(split)`; None where images are large or differ in size.
+        """Return the split as arrays, rows as in `files(split)`; None if images are large or differ in size.
 
-        A stale or missing packed copy is made again from the image files: in the folder if it is a prepared one that
-        can be written, else in memory. Where a folder without a card holds an unreadable image, the answer is None
-        too: whoever loads file by file can skip it.
+        A stale or missing packed copy is rebuilt from the image files: in the folder if it is prepared and writable,
+        else in memory. If a folder without a card contains an unreadable image, the result is None too, since loading
+        file by file can skip it.
 
         Raises:
             DataError: there is no such split, or an image of a prepared dataset cannot be read.
@@ -93,7 +93,7 @@ class ImagesForm:
                 shape = self._packed_shape(split)
                 packed.write_split(self.root, split, self._decoded(split), shape, self.labels(split))
                 packed.seal(self.root, self.card, {split: folder})
-            except OSError:  # a folder that cannot be written (shared, read-only, full): the copy is only for speed
+            except OSError:  # the folder is not writable (shared, read-only, full): the copy is only for speed
                 return self._packed_in_memory(split)
             return packed.open_split(self.root, self.card, split, folder) or self._packed_in_memory(split)
         try:
@@ -115,7 +115,7 @@ class ImagesForm:
         return self.card.num_items(split), height, width, self.card.details["channels"]
 
     def _decoded(self, split: str) -> Iterator[np.ndarray]:
-        """Yield the decoded images in order, some hundreds at a time."""
+        """Yield the decoded images in order, up to 500 at a time, (n, H, W, C) uint8."""
         shape = self._packed_shape(split)[1:]
         files = self.files(split)
 
@@ -124,11 +124,11 @@ class ImagesForm:
             if image.shape != shape:
                 raise DataError(
                     f"{path}: {image.shape[1]} x {image.shape[0]} pixels, but the card says {shape[1]} x {shape[0]}",
-                    hint="mend or remove the file, or prepare the data again",
+                    hint="repair or remove the file, or prepare the data again",
                 )
             return image
 
-        # One thread: for images this small, threads would wait for each other (4x the time).
+        # One thread: for images this small, threads would contend for the GIL (4x the time).
         for start in range(0, len(files), 500):
             yield np.stack([decode(path) for path in files[start : start + 500]])
 
@@ -144,7 +144,7 @@ def open_images(folder: Path) -> ImagesForm:
     """Return the reader of a prepared dataset, or of a user's own folder of images by class.
 
     Raises:
-        DataError: the folder is missing, holds no images by class, or does not fit its card.
+        DataError: the folder is missing, holds no images by class, or does not match its card.
     """
     if not folder.is_dir():
         raise DataError(
@@ -158,12 +158,12 @@ def _open_prepared(root: Path, card: Card) -> ImagesForm:
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
     require_form(card, root, "images", "images by class")
     if not _has_details(card):
-        raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are impossible", hint=again)
+        raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are invalid", hint=again)
     folders = {split: root / split for split in SPLIT_FOLDERS if split in card.counts}
     names, counts, warnings = {}, {}, []
     for split, folder in folders.items():
         if not folder.is_dir():
-            raise DataError(f"{root}: the card names the split {split!r}, but its folder is gone", hint=again)
+            raise DataError(f"{root}: the card names the split {split!r}, but its folder is missing", hint=again)
         unknown = sorted(set(class_folders(folder)) - set(card.classes))
         if unknown:
             raise DataError(f"{folder / unknown[0]}: the card has no class of this name", hint=again)
@@ -171,7 +171,7 @@ def _open_prepared(root: Path, card: Card) -> ImagesForm:
         counts[split] = {name: len(files) for name, files in zip(card.classes, names[split], strict=True)}
         before, now = card.num_items(split), sum(counts[split].values())
         if any(counts[split][name] != card.counts[split].get(name, 0) for name in card.classes):
-            warnings.append(f"{split}: {now:,} images are there, {before:,} were prepared; the ones there are used")
+            warnings.append(f"{split}: {now:,} images found, {before:,} were prepared; those found are used")
     if not sum(counts.get("train", {}).values()):
         raise DataError(f"{root}: the training split is empty", hint=again)
     recounted = dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
@@ -179,7 +179,7 @@ def _open_prepared(root: Path, card: Card) -> ImagesForm:
 
 
 def _has_details(card: Card) -> bool:
-    """Return whether what the card says of the pixels can be."""
+    """Return whether the card's channels, size, mean and std are valid."""
     channels, size = card.details.get("channels"), card.details.get("image_size")
     if channels not in (1, 3):
         return False
@@ -204,7 +204,7 @@ def _open_own(root: Path) -> ImagesForm:
         raise DataError(
             f"{root}: no images by class",
             details=["looked for: train/<class>/*.png, or <class>/*.png"],
-            hint="put the images of each class into a folder of its own",
+            hint="put the images of each class into a separate folder",
         )
     names: dict[str, tuple[tuple[str, ...], ...]] = {}
     for split, folder in folders.items():
@@ -232,7 +232,7 @@ def _open_own(root: Path) -> ImagesForm:
 def _judge(files: Sequence[Path], everything: Sequence[Path]) -> dict[str, object]:
     """Return channels, size, mean and std of a folder without a card, from a sample of its training images.
 
-    A common size is believed only when every header agrees, and asked for only where images are small enough to pack.
+    A common size is returned only if all headers agree, which is checked only if images are small enough to pack.
     """
     step = max(1, len(files) // _SAMPLE)
     statistics, sizes, headers = PixelStatistics(), set(), []
@@ -241,7 +241,7 @@ def _judge(files: Sequence[Path], everything: Sequence[Path]) -> dict[str, objec
         try:
             headers.append(read_header(read_bytes(path)))
         except DataError:
-            continue  # a bad file is the business of the loader, which counts and names them
+            continue  # the loader counts and names bad files
     channels = 1 if headers and all(header.channels == 1 for header in headers) else 3
     for path in sample:
         try:

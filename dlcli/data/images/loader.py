@@ -1,4 +1,4 @@
-"""Batches of images with a class each: from a packed copy, or from files of any size."""
+"""Batches of labelled images, from a packed copy or from files of any size."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from dlcli.data.order import Order
 def packed_loader(
     images: np.ndarray | Stacked, labels: np.ndarray, order: Order, augmentation: BatchAugmentation | None = None
 ) -> ArrayLoader:
-    """Return batches from a packed copy, with an augmentation plan beside the images.
+    """Return a loader of batches from a packed copy, with an augmentation plan in each batch.
 
-    A batch is {"images": (N, C, H, W) uint8, "labels", "rows": (N,) int64, "plan": the augmentation's numbers}; `rows`
-    are the images' places in the split.
+    A batch is {"images": (N, C, H, W) uint8, "labels", "rows": (N,) int64, "plan": of `BatchAugmentation.plan`};
+    `rows` are the images' indices in the split.
 
     Args:
-        images: (M, H, W, C) uint8: the whole split.
+        images: (M, H, W, C) uint8, the whole split.
         labels: (M,) class indices.
-        order: which of them, in which batches.
-        augmentation: what the plan is drawn for; None for an empty one.
+        order: which images are in which batches.
+        augmentation: augmentation to draw plans for; None for empty plans.
     """
-    # A view as a plain array: indexing numpy.memmap itself makes a new memmap each time.
+    # A view as a plain array: indexing a numpy.memmap creates a new memmap each time.
     pixels = images.view(np.ndarray) if isinstance(images, np.ndarray) else images
     targets = torch.from_numpy(np.ascontiguousarray(labels))
 
@@ -54,7 +54,7 @@ def packed_loader(
 
 
 class LabelledImage(NamedTuple):
-    """An image of the network's size, (H, W, C) uint8, its class index and its place in the split."""
+    """An image of the network's size, (H, W, C) uint8, its class index and its index in the split."""
 
     pixels: np.ndarray
     label: int
@@ -73,15 +73,15 @@ def file_loader(
     on_bad: Callable[[str], None],
     alternates: bool = False,
 ) -> ItemLoader:
-    """Return batches from image files, decoded in worker processes; they hold what those of `packed_loader` do.
+    """Return a loader of batches from image files, decoded in worker processes, with the keys of `packed_loader`.
 
     Args:
         files, labels: the whole split.
-        order: which of them, in which batches.
+        order: which images are in which batches.
         channels: 1 or 3.
-        to_size: (image, seed) -> image of the network's size; the seed is the item's own.
-        workers, max_bad, on_bad: as of `ItemLoader`.
-        alternates: mirror each image in every other epoch, as `Order.is_mirrored` says.
+        to_size: (image, seed) -> image of the network's size; each item has its own seed.
+        workers, max_bad, on_bad: as in `ItemLoader`.
+        alternates: mirror each image in every other epoch, according to `Order.is_mirrored`.
     """
     read = functools.partial(
         _read, files=files, labels=labels, channels=channels, to_size=to_size, turns=order if alternates else None
@@ -94,7 +94,7 @@ def file_loader(
         max_bad=max_bad,
         on_bad=on_bad,
         noun="images",
-        hint="mend or remove them; `dl prepare image-folder` names them all",
+        hint="repair or remove them; `dl prepare image-folder` lists them all",
     )
 
 

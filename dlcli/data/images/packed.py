@@ -1,8 +1,8 @@
 """The packed copy of a split of small images: one memory-mapped array, derived from the image files.
 
 `packed/<split>.images.npy` is (N, H, W, C) uint8, `packed/<split>.labels.npy` (N,) int64, rows in the order of the
-reader's file list (class index, then file name). `packed/packed.json` says what the copy was made from: the card's
-classes, counts and size, and when each class folder last changed. A copy that does not fit these is stale.
+reader's file list (class index, then file name). `packed/packed.json` records what the copy was made from: the card's
+classes, counts and size, and the modification time of each class folder. A copy that does not match these is stale.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dlcli.data.npy import load_npy
 FOLDER = "packed"
 INDEX = "packed.json"
 SCHEMA = 1
-MAX_SIZE_PX = 64  # larger images are decoded while training: they are cropped from different places each time
+MAX_SIZE_PX = 64  # larger images are decoded during training, since each epoch crops them differently
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PackedSplit:
     """The images of a split as arrays.
 
     Attributes:
-        images: (N, H, W, C) uint8, RGB or grey; a memory map where it lies on the disk.
+        images: (N, H, W, C) uint8, RGB or grey; a memory map if it is on disk.
         labels: (N,) int64.
     """
 
@@ -41,17 +41,17 @@ class PackedSplit:
 
 
 def images_file(root: Path, split: str) -> Path:
-    """Return where a split's pixels lie."""
+    """Return the path of a split's pixels."""
     return root / FOLDER / f"{split}.images.npy"
 
 
 def labels_file(root: Path, split: str) -> Path:
-    """Return where a split's labels lie."""
+    """Return the path of a split's labels."""
     return root / FOLDER / f"{split}.labels.npy"
 
 
 def is_packable(card: Card) -> bool:
-    """Return whether all images share one size of at most 64 x 64 pixels."""
+    """Return whether all images share one size of at most 64 x 64 pixels, according to the card."""
     size = card.details.get("image_size")
     return size is not None and max(size) <= MAX_SIZE_PX
 
@@ -59,10 +59,13 @@ def is_packable(card: Card) -> bool:
 def write_split(
     root: Path, split: str, chunks: Iterable[np.ndarray], shape: tuple[int, int, int, int], labels: np.ndarray
 ) -> None:
-    """Write a split's arrays; a reader that has the old ones mapped keeps them.
+    """Write a split's arrays; a reader that has mapped the old ones is not affected.
 
     Args:
-        chunks: consecutive rows, together of `shape` (N, H, W, C), uint8.
+        root: the prepared folder.
+        split: name of the split.
+        chunks: consecutive rows, (n, H, W, C) uint8 each.
+        shape: (N, H, W, C) of all chunks together.
         labels: (N,) class indices.
     """
     (root / FOLDER).mkdir(exist_ok=True)
@@ -90,10 +93,12 @@ def _write_all(descriptor: int, chunk: np.ndarray) -> None:
 
 
 def seal(root: Path, card: Card, folders: Mapping[str, Path]) -> None:
-    """Record what the packed copies of these splits were made from; call it when the image files stand.
+    """Record what the packed copies of these splits were made from; call it once the image files are complete.
 
     Args:
-        folders: split -> the folder that holds its class folders.
+        root: the prepared folder.
+        card: its card.
+        folders: split -> the folder of its class folders.
     """
     entries = _read_index(root)
     for split, folder in folders.items():
@@ -102,7 +107,7 @@ def seal(root: Path, card: Card, folders: Mapping[str, Path]) -> None:
 
 
 def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit | None:
-    """Return the packed copy of a split, or None where it is missing, stale or damaged."""
+    """Return the packed copy of a split, or None if it is missing, stale or damaged."""
     try:
         if _read_index(root).get(split) != _origin(card, split, folder):
             return None
@@ -120,7 +125,7 @@ def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit 
 
 
 class Stacked:
-    """Several packed splits as one: rows are fetched by index, and nothing is copied before."""
+    """Several packed splits as one: rows are fetched by index, without copying the splits."""
 
     def __init__(self, parts: Sequence[np.ndarray]) -> None:
         self._parts = parts
@@ -128,7 +133,7 @@ class Stacked:
         self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows, (N, ...), in their order."""
+        """Return the rows at these indices, (K,), in the given order, (K, ...)."""
         result = np.empty((len(rows), *self.shape[1:]), dtype=self._parts[0].dtype)
         for part, start in zip(self._parts, self._starts, strict=False):
             is_here = (rows >= start) & (rows < start + len(part))
@@ -137,7 +142,7 @@ class Stacked:
 
 
 def labels_of(card: Card, split: str) -> np.ndarray:
-    """Return the labels that the card's counts mean, (N,) int64: files are ordered by class."""
+    """Return the labels that follow from the card's counts, (N,) int64, since files are ordered by class."""
     counts = [card.counts[split].get(name, 0) for name in card.classes]
     return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
 

@@ -1,4 +1,4 @@
-"""Facts about pixels: channel mean and standard deviation, and images that occur in two splits."""
+"""Statistics of pixels: mean and standard deviation per channel, and images that occur in two splits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from isal import isal_zlib
 
 
 class PixelStatistics:
-    """Accumulates the mean and standard deviation of each channel over all pixels (not a mean of per-image ones)."""
+    """Accumulates mean and standard deviation per channel over all pixels (not averages of per-image values)."""
 
     def __init__(self) -> None:
         self._count = 0
         self._sums: np.ndarray | None = None  # (2, C): of values, of squares
 
     def add(self, images: np.ndarray) -> None:
-        """Take in images: (..., W, C) uint8."""
+        """Add (..., W, C) uint8 images."""
         width, channels = images.shape[-2:]
         mean, std = cv2.meanStdDev(np.asarray(images).reshape(-1, width, channels))
         count = images.size // channels
@@ -27,7 +27,7 @@ class PixelStatistics:
         self._count += count
 
     def result(self) -> tuple[list[float], list[float]]:
-        """Return mean and standard deviation of each channel, in [0, 1]; 0 and 1 where nothing was added."""
+        """Return mean and standard deviation per channel, in [0, 1]; 0 and 1 if no images were added."""
         if self._sums is None:
             return [0.0], [1.0]
         mean, mean_square = self._sums / self._count
@@ -36,7 +36,7 @@ class PixelStatistics:
 
 
 def row_checksums(images: np.ndarray) -> np.ndarray:
-    """Return the CRC-32 of each image, (N,) uint32. images: (N, H, W, C) uint8, contiguous."""
+    """Return the CRC-32 of each image, (N,) uint32, of (N, H, W, C) uint8 images."""
     if not len(images):
         return np.empty(0, np.uint32)
     size = images[0].size
@@ -51,7 +51,7 @@ def leak_warnings(images: Mapping[str, np.ndarray], checksums: Mapping[str, np.n
 
     Args:
         images: split -> (N, H, W, C) uint8; only images with equal checksums are read.
-        checksums: split -> (N,) uint32, of `row_checksums`.
+        checksums: split -> (N,) uint32 from `row_checksums`.
     """
     warnings: list[str] = []
     for first, second in itertools.combinations(images, 2):
@@ -65,7 +65,7 @@ def leak_warnings(images: Mapping[str, np.ndarray], checksums: Mapping[str, np.n
 
 
 def leak_warning(first: str, second: str, count: int) -> Sequence[str]:
-    """Return the warning that so many images of the second split are in the first too; none for 0."""
+    """Return the warning that `count` images of the second split are also in the first; none for 0."""
     if not count:
         return ()
     images = "1 image is" if count == 1 else f"{count:,} images are"

@@ -1,9 +1,9 @@
 """Writing many small PNG files fast.
 
 Every row gets the SUB filter (each byte minus the same channel's byte one pixel to the left), then isal's level 1
-deflate: a third of zlib's time at nearly its size on photographs (benchmarks/prepare_cifar10.py). Files are created
-relative to a directory descriptor where the system has that, which saves the walk along the path, and by as many
-processes as there are cores.
+deflate: a third of zlib's time at nearly its size on photographs (benchmarks/prepare_cifar10.py). If the system
+supports it, files are created relative to a directory descriptor, which saves resolving the path; one process per core
+writes them.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _SUB = 1
 _IDAT_CRC = isal_zlib.crc32(b"IDAT")
 
 MAX_PROCESSES = 8
-_CHUNK = 1000  # files a job: 50 ms of work, long against the 0.2 ms of handing it over
+_CHUNK = 1000  # files per job: 50 ms of work, much more than the 0.2 ms of submitting it
 _WORTH_A_PROCESS = 4000  # below this the start of a process (0.15 s) costs more than it saves
 
 
 def encode_pngs(images: np.ndarray) -> Iterator[bytes]:
-    """Yield the PNG file of each image.
+    """Yield the PNG file content of each image.
 
     Args:
         images: (N, H, W, C) uint8, C is 1 (grey) or 3 (RGB).
@@ -63,11 +63,13 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def write_png_files(packed_file: Path, first_row: int, folder: Path, names: Sequence[str]) -> None:
-    """Write rows of a packed array as PNG files into a folder.
+    """Write consecutive rows of a packed array as PNG files.
 
     Args:
         packed_file: an .npy file, (N, H, W, C) uint8.
-        first_row: the row of the first name; the others follow.
+        first_row: the row of the first name.
+        folder: existing folder of the files.
+        names: file names of the rows.
 
     Raises:
         OSError: the disk is full, or a file of that name exists.
@@ -80,7 +82,7 @@ def write_png_files(packed_file: Path, first_row: int, folder: Path, names: Sequ
 
 @contextlib.contextmanager
 def _creator(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
-    """Give a function that creates a file in the folder."""
+    """Yield a function that creates a file in the folder."""
     if os.open not in os.supports_dir_fd:  # Windows
 
         def create_by_path(name: str, data: bytes) -> None:
@@ -95,7 +97,7 @@ def _creator(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=directory)
         try:
             written = os.write(descriptor, data)
-            while written < len(data):  # a disk that fills up takes a part first; the next call then raises
+            while written < len(data):  # on a full disk the first write is partial, and the next one raises
                 written += os.write(descriptor, data[written:])
         finally:
             os.close(descriptor)
@@ -107,25 +109,25 @@ def _creator(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
 
 
 def num_processes() -> int:
-    """Return how many processes write: all cores this process may use, at most 8."""
+    """Return the number of processes for writing: the cores that this process may use, at most 8."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, MAX_PROCESSES)
 
 
 class PngWriters:
-    """Processes that write PNG files while the caller goes on reading; in `finish` the caller helps.
+    """A pool of processes that write PNG files while the caller continues reading; in `finish` the caller helps.
 
-    With one core, or too few images to be worth a process, everything is done in `finish`.
+    With one core, or too few images to make a process pay off, all files are written in `finish`.
     """
 
     def __init__(self, num_images: int) -> None:
         more = num_processes() - 1 if num_images >= _WORTH_A_PROCESS else 0
         self._pool: ProcessPoolExecutor | None = None
         if more:
-            # "spawn": the caller has threads (the source's SHA-256), and a fork would copy their locks.
+            # "spawn": the caller has threads (the SHA-256 of the source), and a fork would copy their locks.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(more, context, initializer=_start_worker)
-            for _ in range(more):  # so that they start (0.15 s of imports) before the first images are there
+            for _ in range(more):  # so that they start (0.15 s of imports) before the first images arrive
                 self._pool.submit(os.getpid)
         self._jobs: list[tuple[Path, int, Path, Sequence[str]]] = []
         self._futures: list[Future[None]] = []
@@ -140,7 +142,7 @@ class PngWriters:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def add(self, packed_file: Path, first_row: int, folder: Path, names: Sequence[str]) -> None:
-        """Have consecutive rows of a packed array written as files of those names."""
+        """Submit consecutive rows of a packed array; see `write_png_files`."""
         for start in range(0, len(names), _CHUNK):
             job = (packed_file, first_row + start, folder, names[start : start + _CHUNK])
             self._jobs.append(job)
@@ -149,7 +151,7 @@ class PngWriters:
                     self._futures.append(self._pool.submit(write_png_files, *job))
 
     def finish(self) -> None:
-        """Return when every file is written.
+        """Wait until every file is written.
 
         Raises:
             OSError: a file could not be written, here or in a worker.
@@ -161,7 +163,7 @@ class PngWriters:
             return
         with _said_plainly():
             for job, future in zip(reversed(self._jobs), reversed(self._futures), strict=True):
-                if future.cancel():  # no worker has begun it: it is ours
+                if future.cancel():  # no worker has started it, so write it here
                     write_png_files(*job)
             for future in self._futures:
                 if not future.cancelled():
@@ -185,7 +187,7 @@ def _start_worker() -> None:
 
 
 def _leave_with_parent() -> None:
-    """End this worker when its parent is killed: it would wait for work for ever."""
+    """Exit when the parent is killed, since this worker would otherwise wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""How an image of any size becomes a network's input, torch-free."""
+"""Preprocessing of an image of any size to a network's input; imports no torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dlcli.data.images.decoding import resize_image
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an image becomes the network's input.
+    """Preprocessing of an image.
 
     Attributes:
         channels: 1 or 3.
-        height, width: of the input; an image of another size is resized by its shorter side and cropped at the centre.
+        height, width: of the input, in pixels; other images are resized by their shorter side and centre-cropped.
         mean, std: per channel in [0, 1]; applied inside the network.
     """
 
@@ -29,7 +29,7 @@ class Preprocess:
     std: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON value that a run keeps."""
+        """Return the JSON value that is stored in a run."""
         return {
             "channels": self.channels,
             "size": [self.height, self.width],
@@ -41,7 +41,7 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Return what a run kept.
+        """Return the preprocessing stored as JSON in a run.
 
         Raises:
             RunError: a field is missing or out of range.
@@ -57,11 +57,11 @@ class Preprocess:
         is_each = len(result.mean) == len(result.std) == result.channels
         are_numbers = all(map(math.isfinite, (*result.mean, *result.std))) and min(result.std, default=0) > 0
         if result.channels not in (1, 3) or not (sides_fit and is_each and are_numbers):
-            raise RunError("the preprocessing that came with the model is damaged: impossible values")
+            raise RunError("the preprocessing that came with the model is damaged: invalid values")
         return result
 
     def fit(self, image: np.ndarray) -> np.ndarray:
-        """Return the (H, W, C) image at the network's size."""
+        """Return the (H, W, C) uint8 image at the network's size, (height, width, C)."""
         if image.shape[:2] == (self.height, self.width):
             return image
         side = max(self.height, self.width)

@@ -1,4 +1,4 @@
-"""Writing the form "images by class" from pixels in memory: PNG files, packed copy and card in one pass."""
+"""Writing the form "images by class" from pixels in memory: PNG files, packed copies and card in one pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlcli.data.images.pixels import PixelStatistics, leak_warnings, row_checksu
 from dlcli.data.images.png import PngWriters
 from dlcli.data.importing.names import unique_png_names
 
-_ROWS = 2000  # gathered at a time: a few MB, which stay in the cache until they are written
+_ROWS = 2000  # per chunk: a few MB, which stay in the cache until they are written
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class PixelSplit:
 
     Attributes:
         name: "train" or "test".
-        parts: the images in one or more arrays, each (n, H, W, C) uint8, RGB or grey, together N. Several are not
-            joined: touching another 150 MB costs 0.2 s and more.
+        parts: the images in one or more arrays, each (n, H, W, C) uint8, RGB or grey, N in total. They are not
+            concatenated: touching another 150 MB costs at least 0.2 s.
         labels: (N,) class indices.
-        file_names: N names, not trusted.
+        file_names: N names, which may be unsafe.
     """
 
     name: str
@@ -37,7 +37,7 @@ class PixelSplit:
 
 @dataclass
 class _Written:
-    """What is known of a split once its packed copy stands."""
+    """The properties of a split whose packed copy is written."""
 
     counts: dict[str, int]
     checksums: np.ndarray
@@ -51,10 +51,11 @@ def write_pixels(
 
     Args:
         folder: an empty folder.
+        name: name of the dataset.
         classes: names that are safe as folder names.
-        splits: taken one after the other: the PNG files of one are written while the next is read. "train" last
-            keeps the cores busy for the longest.
-        num_images: of all splits, roughly: whether more processes are worth their start.
+        splits: read one after the other, while the PNG files of the previous one are written; "train" should come last
+            to keep the cores busy for longest.
+        num_images: approximate total, which decides whether more processes pay off.
     """
     written: dict[str, _Written] = {}
     statistics = PixelStatistics()
@@ -111,7 +112,7 @@ def _write_split(
 
 
 def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Return the rows of arrays that lie one after the other."""
+    """Return these rows of the concatenated arrays, without concatenating them."""
     if len(parts) == 1:
         return np.asarray(parts[0][rows])
     chunk = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)

@@ -1,1 +1,1 @@
-"""What importers share: preparing into a folder, downloads, archives, pickles, names."""
+"""Shared parts of importers: preparing into a folder, downloads, archives, pickles, names."""

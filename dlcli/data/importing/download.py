@@ -1,4 +1,4 @@
-"""Fetching an official archive: resumable, bounded, and believed only with its published checksum."""
+"""Downloads of official archives: resumable, limited in size, and verified by their published checksum."""
 
 from __future__ import annotations
 
@@ -20,39 +20,42 @@ _REPORT_EVERY = 32 * 2**20
 
 
 def download_file(url: str, target: Path, *, md5: str, page: str, report: Report, max_bytes: int = 512 * 2**20) -> Path:
-    """Return `target`, fetched from `url` unless it is there already and has the checksum.
+    """Return `target`, downloaded from `url` unless it already exists with the right checksum.
 
-    The bytes go to `<target>.part`; a later call goes on where an earlier one stopped. The file takes its name when
-    its checksum is right.
+    The bytes go to `<target>.part`; a later call resumes where an earlier one stopped. The file is renamed to `target`
+    once its checksum is verified.
 
     Args:
+        url: http or https.
+        target: the file to write.
         md5: the published checksum, hexadecimal.
-        page: where a person can fetch the file by hand, for messages.
-        max_bytes: more than this is refused.
+        page: web page from which a person can download the file, for messages.
+        report: prints progress.
+        max_bytes: limit of the size.
 
     Raises:
-        DataError: no network, an error of the server, too many bytes, or another checksum.
+        DataError: there is no network, the server reports an error, the file is too large, or its checksum differs.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise DataError(f"{url}: only http and https are fetched")
+        raise DataError(f"{url}: only http and https are supported")
     if target.is_file() and _md5(target) == md5:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    by_hand = f"fetch {target.name} by hand from {page} and name its place as SOURCE"
+    by_hand = f"download {target.name} by hand from {page} and pass its path as SOURCE"
     try:
         _fetch(url, part, max_bytes, by_hand, report)
     except urllib.error.HTTPError as error:
-        raise DataError(f"{url}: the server answers {error.code} {error.reason}", hint=by_hand) from None
+        raise DataError(f"{url}: the server responds {error.code} {error.reason}", hint=by_hand) from None
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error
-        kept = f"; {part.stat().st_size / 1e6:.1f} MB are kept, the next try goes on there" if part.is_file() else ""
+        kept = f"; the next try resumes after {part.stat().st_size / 1e6:.1f} MB" if part.is_file() else ""
         raise DataError(
-            f"{url}: cannot be fetched: {reason}{kept}", hint=f"with a network try again, or {by_hand}"
+            f"{url}: cannot be downloaded: {reason}{kept}", hint=f"try again with a network, or {by_hand}"
         ) from None
     if _md5(part) != md5:
         part.unlink()
-        raise DataError(f"{url}: has another checksum than the published one (md5 {md5}); it was removed", hint=by_hand)
+        raise DataError(f"{url}: its checksum is not the published one (md5 {md5}); it was removed", hint=by_hand)
     part.replace(target)
     return target
 
@@ -66,23 +69,23 @@ def _fetch(url: str, part: Path, max_bytes: int, by_hand: str, report: Report) -
     try:
         response = _opener().open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing lies behind what we have: it is whole, or not of this file
+        if error.code == 416 and have:  # no bytes beyond what we have: it is complete, or of another file
             return
         raise
     with response:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         is_continued = response.status == 206 and match is not None and int(match[1]) == have
         if not is_continued:
-            have = 0  # the server knows no ranges and sends everything again
+            have = 0  # the server does not support ranges and sends everything again
         length = response.headers.get("Content-Length")
         expected = have + int(length) if length and length.isdigit() else None
         if expected is not None and expected > max_bytes:
-            raise DataError(f"{url}: {expected:,} bytes are more than the {max_bytes:,} allowed", hint=by_hand)
-        report(f"fetching {url}" + (f" from byte {have:,}" if have else ""))
+            raise DataError(f"{url}: {expected:,} bytes exceed the limit of {max_bytes:,}", hint=by_hand)
+        report(f"downloading {url}" + (f" from byte {have:,}" if have else ""))
         received = _copy(response, part, have, max_bytes, expected, report)
     if received > max_bytes:
         part.unlink()
-        raise DataError(f"{url}: more than the {max_bytes:,} bytes allowed", hint=by_hand)
+        raise DataError(f"{url}: exceeds the limit of {max_bytes:,} bytes", hint=by_hand)
     if expected is not None and received < expected:
         raise ConnectionError(f"the connection ended after {received:,} of {expected:,} bytes")
 
@@ -90,7 +93,7 @@ def _fetch(url: str, part: Path, max_bytes: int, by_hand: str, report: Report) -
 def _copy(
     response: http.client.HTTPResponse, part: Path, have: int, max_bytes: int, expected: int | None, report: Report
 ) -> int:
-    """Append the answer to the partial file; return how long that is now."""
+    """Append the response to the partial file; return its new size in bytes."""
     next_report = have + _REPORT_EVERY
     with part.open("ab" if have else "wb") as stream:
         while have <= max_bytes and (block := response.read1(_BLOCK)):
@@ -103,7 +106,7 @@ def _copy(
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener that knows http and https alone: the standard one follows a redirection to ftp."""
+    """Return an opener for http and https only: the default one follows redirects to ftp."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -119,7 +122,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)  # what the pages publish; it guards against damage, not malice
+    digest = hashlib.md5(usedforsecurity=False)  # the published kind; it guards against damage, not malice
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)

@@ -1,4 +1,4 @@
-"""Reading gzipped files, by isal: half of zlib's time."""
+"""Reading gzipped files with isal, in half of zlib's time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ _DAMAGE = (EOFError, zlib.error, _ISAL_ERROR)
 
 @contextmanager
 def open_decompressed(path: Path, hint: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading from its start, gzipped or not. The reader bounds how much it takes.
+    """Open a file for reading, gzipped or not; the caller limits how many bytes it reads.
+
+    Args:
+        path: the file.
+        hint: the hint of the error if the file is damaged.
 
     Raises:
-        DataError: the gzip stream is truncated or damaged; shown with the hint.
+        DataError: the gzip stream is truncated or damaged.
         OSError: the file cannot be read.
     """
     try:
@@ -38,6 +42,6 @@ def open_decompressed(path: Path, hint: str) -> Iterator[IO[bytes]]:
     except _DAMAGE as error:
         raise DataError(f"{path}: truncated or damaged: {error}", hint=hint) from None
     except OSError as error:
-        if error.errno is not None:  # of the disk, not of the stream (gzip.BadGzipFile)
+        if error.errno is not None:  # from the disk, not from the stream (gzip.BadGzipFile)
             raise
         raise DataError(f"{path}: damaged: {error}", hint=hint) from None

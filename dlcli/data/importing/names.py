@@ -1,4 +1,4 @@
-"""Names that come out of a file and become names of files: they must stay inside their folder, on every system."""
+"""Safe file names from names found in a file: they stay inside their folder, on every operating system."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff\u200e\u200f\u2
 # Windows opens devices by these names, whatever the extension.
 # Source: learn.microsoft.com, "Naming Files, Paths, and Namespaces".
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-_MAX_BYTES = 200  # of 255 that file systems allow; leaves room for a suffix
+_MAX_BYTES = 200  # file systems allow 255; the rest leaves room for a suffix
 
 
 def safe_stem(name: str, fallback: str) -> str:
-    """Return a file's name without folder and without `.png`, safe as a file name everywhere.
+    """Return a name without folder and `.png`, safe as a file name on every system.
 
     Args:
-        name: whatever stands in the file; only what follows the last slash or backslash counts.
-        fallback: what to use where nothing is left.
+        name: any string; only the part after the last slash or backslash counts.
+        fallback: returned if nothing is left of the name.
     """
     stem = re.split(r"[/\\]", name)[-1]
     if stem[-4:].lower() == ".png":
@@ -34,9 +34,9 @@ def safe_stem(name: str, fallback: str) -> str:
 
 
 def unique_png_names(names: Sequence[str], labels: Iterable[int]) -> list[str]:
-    """Return a `.png` name for each image, safe, and unique among those of its label.
+    """Return a safe `.png` file name for each image, unique within its label.
 
-    Two names that differ only in case count as equal (macOS and Windows); the second gets `_2`, the third `_3`.
+    Names that differ only in case count as equal (macOS and Windows); the second gets `_2`, the third `_3`.
     """
     taken: set[tuple[int, str]] = set()
     result = []
@@ -52,15 +52,19 @@ def unique_png_names(names: Sequence[str], labels: Iterable[int]) -> list[str]:
 
 
 def check_class_names(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return the class names, each of which is safe as a folder's name.
+    """Return the class names after checking that each is a safe folder name.
+
+    Args:
+        names: the class names.
+        where: where they come from, for messages.
 
     Raises:
-        DataError: a name is empty, would leave the folder, or differs from another one only in case.
+        DataError: a name is empty or unsafe, or equals another one except for case.
     """
     seen: set[str] = set()
     for name in names:
         if not name or safe_stem(name, "") != name:
-            raise DataError(f"{where}: the class name {name!r} cannot be a folder's name")
+            raise DataError(f"{where}: the class name {name!r} cannot be a folder name")
         if name.casefold() in seen:
             raise DataError(f"{where}: the class name {name!r} occurs twice")
         seen.add(name.casefold())

@@ -1,8 +1,8 @@
-"""Reading the pickles of published datasets without running what a pickle may ask for.
+"""Reading the pickles of published datasets without executing code from them.
 
-A pickle can call any importable function. Here every name it refers to is looked up in a table of inert stand-ins
-that only collect an array's pieces (shape, number type, bytes); numpy itself is called by us, after the pieces were
-checked. A name outside the table is refused before anything is built.
+A pickle can call any importable function. Here every name that it references is looked up in a table of inert
+stand-ins, which only collect the parts of an array (shape, number type, bytes); numpy is called by this module, after
+the parts are validated. A name outside the table is refused before anything is built.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dlcli.core.errors import DataError
 
 _NUMBER_TYPE = re.compile(r"[biuf][1248]")
 _BYTE_ORDERS = ("|", "<", ">", "=")
-# What a damaged stream makes the unpickler raise; it promises no closed list ("other exceptions may also be raised").
+# What the unpickler raises on a damaged stream; its documentation gives no closed list ("other exceptions may also be
+# raised").
 _DAMAGE = (
     pickle.UnpicklingError,
     EOFError,
@@ -34,18 +35,18 @@ _DAMAGE = (
 
 
 class _Piece:
-    """A stand-in. Every one has `__setstate__`, or BUILD could set attributes on it."""
+    """A stand-in; it defines `__setstate__`, since otherwise BUILD could set attributes on it."""
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError(f"{type(self).__name__.strip('_').lower()} takes no state")
 
 
 class _Ndarray(_Piece):
-    """Stands for the class `numpy.ndarray`, which pickles only name."""
+    """Replaces the class `numpy.ndarray`, which pickles reference but never call."""
 
 
 class _Dtype(_Piece):
-    """Stands for `numpy.dtype("u1", align, copy)`; its state carries the byte order."""
+    """Replaces `numpy.dtype("u1", align, copy)`; its state carries the byte order."""
 
     def __init__(self, code: Any, *_align_and_copy: Any) -> None:
         self.code = _text(code)
@@ -64,7 +65,7 @@ class _Dtype(_Piece):
 
 
 class _Array(_Piece):
-    """Stands for `numpy.core.multiarray._reconstruct(...)`; its state carries everything."""
+    """Replaces `numpy.core.multiarray._reconstruct(...)`; its state carries everything."""
 
     def __init__(self, *_class_shape_and_code: Any) -> None:
         self.state: tuple[Any, ...] = ()
@@ -86,7 +87,7 @@ class _Array(_Piece):
 
 
 class _FromBuffer(_Piece):
-    """Stands for `numpy._core.numeric._frombuffer(raw, dtype, shape, order)` of pickle protocol 5."""
+    """Replaces `numpy._core.numeric._frombuffer(raw, dtype, shape, order)` of pickle protocol 5."""
 
     def __new__(cls, raw: Any, dtype: Any, shape: Any, order: Any) -> Any:
         array = _Array()
@@ -95,7 +96,7 @@ class _FromBuffer(_Piece):
 
 
 class _Encode(_Piece):
-    """Stands for `_codecs.encode(text, "latin1")`: how Python 3 writes bytes in protocol 2."""
+    """Replaces `_codecs.encode(text, "latin1")`, as which Python 3 writes bytes in protocol 2."""
 
     def __new__(cls, text: Any, codec: Any) -> Any:
         if _text(codec) not in ("latin1", "latin-1"):
@@ -104,7 +105,7 @@ class _Encode(_Piece):
 
 
 class _EmptyBytes(_Piece):
-    """Stands for `bytes()`: how Python 3 writes no bytes in protocol 2."""
+    """Replaces `bytes()`, as which Python 3 writes empty bytes in protocol 2."""
 
     def __new__(cls) -> Any:
         return b""
@@ -126,7 +127,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if not isinstance(value, str):
-        raise pickle.UnpicklingError(f"{value!r} where a text belongs")
+        raise pickle.UnpicklingError(f"expected a string, found {value!r}")
     return value
 
 
@@ -139,23 +140,24 @@ class _Unpickler(pickle.Unpickler):
         stand_in = _STAND_INS.get((module, name))
         if stand_in is None:
             raise DataError(
-                f"{self.where}: refused: the pickle asks for {module}.{name}",
-                hint="a dataset's batch holds only arrays, lists and texts; take the file from its official page",
+                f"{self.where}: refused: the pickle references {module}.{name}",
+                hint="a dataset's batch holds only arrays, lists and strings; download it from its official page",
             )
         return stand_in
 
 
 def load_numpy_dict(stream: IO[bytes], where: str) -> dict[bytes, Any]:
-    """Return the dictionary that a pickle holds, with bytes as keys and read-only arrays.
+    """Return the dictionary in a pickle, with bytes as keys and read-only arrays.
 
-    Reads what Python 2 wrote (the published CIFAR batches) and every protocol of today's numpy.
+    Reads pickles of Python 2 (the published CIFAR batches) and all protocols of current numpy.
 
     Args:
-        stream: a buffered binary stream; the caller bounds its size.
-        where: the file's name, for messages.
+        stream: a buffered binary stream; the caller limits its size.
+        where: name of the file, for messages.
 
     Raises:
-        DataError: the pickle asks for anything but arrays of plain numbers, is truncated, or holds no dictionary.
+        DataError: the pickle references anything other than arrays of plain numbers, is truncated, or holds no
+            dictionary.
     """
     try:
         value = _Unpickler(stream, where).load()
@@ -166,8 +168,8 @@ def load_numpy_dict(stream: IO[bytes], where: str) -> dict[bytes, Any]:
             for key, item in value.items()
         }
     except _DAMAGE as error:
-        reason = "it ends too early" if isinstance(error, EOFError) or "truncated" in str(error) else str(error)
+        reason = "it is truncated" if isinstance(error, EOFError) or "truncated" in str(error) else str(error)
         raise DataError(
             f"{where}: not a pickled batch: {reason or type(error).__name__}",
-            hint="the file is damaged or of another kind: take it from the archive again",
+            hint="the file is damaged or of another kind: extract it from the archive again",
         ) from None

@@ -1,4 +1,4 @@
-"""Preparing: an original format becomes a prepared form, all or nothing."""
+"""Preparing: converting an original format to a prepared form, all or nothing."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from dlcli.core.files import file_sha256, hidden_beside, staging_folder, write_j
 from dlcli.data.card import CARD_NAME, Card, read_card
 
 Report = Callable[[str], None]
-"""Says one line to the user (on stderr)."""
+"""Prints one line for the user (on stderr)."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEFTOVER_AGE_S = 24 * 3600
-_NOT_OF_THE_FORM = ("download",)  # options that say how the source is had, not what is made of it
+_NOT_OF_THE_FORM = ("download",)  # options that affect how the source is obtained, not the form
 
 
 class Importer(Protocol):
-    """Reads one original format. Constructed as `Importer(options)` with its options dataclass.
+    """Converts one original format; constructed as `Importer(options)` with its options dataclass.
 
-    An importer of a dataset with an official archive also has `download(folder, report) -> Path`: it fetches the
-    archive into `folder` and returns what `locate` takes as `source`.
+    An importer of a dataset with an official archive also has `download(folder, report) -> Path`, which downloads the
+    archive to `folder` and returns the `source` to pass to `locate`.
     """
 
     options: Any
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the original files under `source`, or a folder that counts with everything in it.
+        """Return the original files under `source`, or a folder whose whole content counts.
 
         Raises:
-            DataError: files are missing; says what was looked for, what was found, and which page has them.
+            DataError: files are missing; the message lists what was looked for and found, and the page that has them.
         """
         ...
 
@@ -50,36 +50,44 @@ class Importer(Protocol):
         """Write the prepared form into the empty `folder` and return its card (without command and version).
 
         Raises:
-            DataError: a file is not what its format promises.
+            DataError: a file does not follow its format.
         """
         ...
 
     def space_needed(self, files: list[Path]) -> int:
-        """Return about how many bytes the prepared form takes on a disk, for the message when it is full."""
+        """Return roughly how many bytes the prepared form takes on disk, for the message when the disk is full."""
         ...
 
 
 def prepare_dataset(
     importer: Importer, source: Path | None, destination: Path, *, command: str, force: bool, report: Report
 ) -> tuple[Card, bool]:
-    """Return the card of the prepared dataset, and whether it had to be made.
+    """Return the card of the prepared dataset, and whether it had to be written.
 
-    The form is written into a hidden folder beside `destination` and renamed at the end, so a killed run leaves
-    nothing half-made. Where `destination` already holds the same (same source files, same options), nothing is done;
-    a prepared dataset that differs is replaced, any other folder that holds something is left alone.
+    The form is written to a hidden folder next to `destination` and renamed at the end, so a killed run leaves nothing
+    incomplete. If `destination` already holds the same form (same source files, same options), nothing is done; a
+    different prepared dataset is replaced; any other non-empty folder is refused.
+
+    Args:
+        importer: converts the original format.
+        source: the original file or folder; None if the importer needs none.
+        destination: folder of the prepared form.
+        command: the command line, for the card.
+        force: write the form even if it is up to date.
+        report: prints progress.
 
     Raises:
         DataError: the source is missing or invalid, the disk is full, or `destination` holds something that is not a
             prepared dataset.
     """
     files = importer.locate(source)
-    target = destination.resolve()  # where `data/NAME` is a link to another disk, that disk's folder is replaced
+    target = destination.resolve()  # if `data/NAME` links to another disk, the folder on that disk is replaced
     for path in [*files, *([source] if source else [])]:
         _refuse_overlap(path, destination)
     _recover_and_clean(target)
     existing = _existing_card(target, destination)
     with ThreadPoolExecutor(1) as thread:
-        # hashlib lets other threads run, so the source's SHA-256 costs no time while images are written.
+        # hashlib releases the GIL, so the SHA-256 of the source costs no time while images are written.
         sources = thread.submit(_sources, files)
         if existing is not None and not force and _is_same(existing, importer, sources.result()):
             return existing, False
@@ -92,7 +100,7 @@ def prepare_dataset(
 
 
 def options_of(importer: Any) -> dict[str, Any]:
-    """Return the importer's options as plain values, for the card; `--download` is left out."""
+    """Return the importer's options as plain values for the card, without `--download`."""
     return {name: value for name, value in to_dict(importer.options).items() if name not in _NOT_OF_THE_FORM}
 
 
@@ -119,7 +127,7 @@ def _file_fingerprint(path: Path) -> dict[str, Any]:
 
 
 def _folder_fingerprint(folder: Path) -> dict[str, Any]:
-    """Fingerprint a folder by its listing (names, sizes, times), as `make` does: reading 100,000 photos is slow."""
+    """Return a folder's fingerprint from its listing (names, sizes, times), since hashing 100,000 photos is slow."""
     digest = hashlib.sha256()
     num_bytes = 0
     for path in sorted(folder.rglob("*")):
@@ -135,35 +143,35 @@ def _refuse_overlap(source: Path, destination: Path) -> None:
     inner, outer = source.resolve(), destination.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise DataError(
-            f"{destination}: the prepared dataset and its source {source} lie in each other",
-            hint="give another folder with --out: nothing is written beside the source",
+            f"{destination}: the prepared dataset and its source {source} overlap",
+            hint="choose another folder with --out: nothing is written inside the source",
         )
 
 
 def _existing_card(target: Path, shown: Path) -> Card | None:
-    """Return the card of what stands at the destination; None where there is nothing or an empty folder.
+    """Return the card of the prepared dataset at the destination; None if there is nothing or an empty folder.
 
     Raises:
-        DataError: something else stands there.
+        DataError: the destination holds anything else.
     """
     if not target.exists():
         return None
     if not target.is_dir():
-        raise DataError(f"{shown}: a file stands where the dataset should go", hint="give another folder with --out")
+        raise DataError(f"{shown}: is a file, not a folder", hint="choose another folder with --out")
     try:
         card = read_card(target)
     except DataError as error:
-        raise DataError(error.message, hint=f"remove {shown} by hand if it may go, then prepare again") from None
+        raise DataError(error.message, hint=f"remove {shown} by hand if it is not needed, and prepare again") from None
     if card is None and any(target.iterdir()):
         raise DataError(
             f"{shown}: holds files, but no prepared dataset (no {CARD_NAME})",
-            hint="give another folder with --out: only prepared datasets are replaced",
+            hint="choose another folder with --out: only prepared datasets are replaced",
         )
     return card
 
 
 def _recover_and_clean(target: Path) -> None:
-    """Remove what killed runs left beside the destination; put back an old dataset that was only moved aside."""
+    """Remove the leftovers of killed runs next to the destination; restore an old dataset that was only moved aside."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(partial|old)")
     if not target.parent.is_dir():
         return
@@ -193,10 +201,10 @@ def _is_leftover(path: Path, pid: int) -> bool:
 
 @contextmanager
 def _staging(target: Path, shown: Path, space_needed: Callable[[], int]) -> Iterator[Path]:
-    """Make a folder for the new dataset beside its destination.
+    """Yield a temporary folder for the new dataset, next to its destination.
 
     Raises:
-        DataError: in place of the operating system's errors, with what a full disk needs.
+        DataError: instead of OSError; if the disk is full, with the space that is needed.
     """
     try:
         with staging_folder(target) as staging, _full_disk_explained(target, shown, space_needed):
@@ -218,13 +226,15 @@ def _full_disk_explained(target: Path, shown: Path, space_needed: Callable[[], i
         raise DataError(
             f"{shown}: the disk is full",
             details=[f"about {space_needed() / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB were left at the end"],
-            hint="free some space, or give a folder on another disk with --out",
+            hint="free some space, or choose a folder on another disk with --out",
         ) from None
 
 
 def _take_place(staging: Path, target: Path) -> None:
-    """Put the new folder where the old one is; the old one is removed after (ext4: creating files after a large
-    removal is several times slower)."""
+    """Replace the old folder by the new one, and remove the old one afterwards.
+
+    On ext4, creating files after a large removal is several times slower.
+    """
     old = hidden_beside(target, "old")
     if not target.exists():
         staging.rename(target)

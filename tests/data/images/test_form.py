@@ -76,7 +76,7 @@ def test_a_removed_image_is_recounted_and_repacked(prepared):
     form = open_images(prepared)
     assert form.card.num_items("train") == 8 == len(form.packed("train").images)
     np.testing.assert_array_equal(form.packed("train").images, pixels_of(form.files("train")))
-    assert form.card.warnings == ("train: 8 images are there, 9 were prepared; the ones there are used",)
+    assert form.card.warnings == ("train: 8 images found, 9 were prepared; those found are used",)
     assert isinstance(open_images(prepared).packed("train").images, np.memmap)
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_class_folder_is_an_error(prepared):
 
 def test_a_split_that_is_gone_is_an_error(prepared):
     shutil.rmtree(prepared / "test")
-    with pytest.raises(DataError, match="'test', but its folder is gone"):
+    with pytest.raises(DataError, match="'test', but its folder is missing"):
         open_images(prepared)
 
 

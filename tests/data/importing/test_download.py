@@ -87,7 +87,7 @@ def test_a_part_that_is_whole_is_taken(server, tmp_path):
 
 
 def test_a_broken_connection_keeps_what_came_and_goes_on(server, tmp_path):
-    with pytest.raises(DataError, match="kept"):
+    with pytest.raises(DataError, match="resumes after"):
         fetch(server.url + "/cut", tmp_path / "file")
     assert (tmp_path / "file.part").read_bytes() == CONTENT[:1000]
     fetch(server.url + "/ranges", tmp_path / "file")
@@ -103,7 +103,7 @@ def test_another_checksum_is_refused_and_removed(server, tmp_path):
 
 @pytest.mark.parametrize("path", ["/ranges", "/whole"])
 def test_too_many_bytes_are_refused(server, tmp_path, path):
-    with pytest.raises(DataError, match="more than"):
+    with pytest.raises(DataError, match="exceed"):
         fetch(server.url + path, tmp_path / "file", max_bytes=1000)
     assert not (tmp_path / "file").exists()
 
@@ -118,7 +118,7 @@ def test_a_server_that_does_not_give_it_names_the_page(server, tmp_path, path, r
 def test_without_a_network_the_page_is_named(server, tmp_path):
     port = server.server_port
     server.server_close()
-    with pytest.raises(DataError, match="cannot be fetched") as caught:
+    with pytest.raises(DataError, match="cannot be downloaded") as caught:
         fetch(f"http://127.0.0.1:{port}/x", tmp_path / "file")
     assert "the-page" in caught.value.hint
 

@@ -90,7 +90,7 @@ class Calls:
 def test_a_call_is_refused_by_name_and_not_made(tmp_path, function, arguments, name):
     marker = tmp_path / "marker"
     filled = [text.format(marker=marker) if isinstance(text, str) else text for text in arguments]
-    with pytest.raises(DataError, match=f"refused: the pickle asks for .*{name}"):
+    with pytest.raises(DataError, match=f"refused: the pickle references .*{name}"):
         load(pickle.dumps({b"data": Calls(function, *filled)}))
     assert not marker.exists()
 
@@ -98,7 +98,7 @@ def test_a_call_is_refused_by_name_and_not_made(tmp_path, function, arguments, n
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "ends too early"),
+        (b"", "is truncated"),
         (b"not a pickle", "not a pickled batch"),
         (pickle.dumps([1, 2]), "holds a list"),
         (pickle.dumps({b"a": np.array(["text"])}), "not of plain numbers"),

@@ -1,1 +1,1 @@
-"""What in prepared texts would make a figure too good: leaks and duplicates."""
+"""The audit of prepared texts for what would inflate metrics: leaks and duplicates."""

@@ -1,4 +1,4 @@
-"""Texts that stand in two splits of a prepared dataset, found by hashes of their letters. Torch-free."""
+"""Texts that occur in two splits of a prepared dataset, found by hashes of their letters. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from dlcli.data.text.form import TextForm
 
 BLOCK_TOKENS = 4_000_000
-"""Tokens whose hashes are computed at a time."""
+"""Tokens hashed at a time."""
 MOST_VERIFIED = 20_000
-"""Texts of a split that are read to see whether they are really the same."""
+"""Maximum texts per split that are read to verify that they are duplicates."""
 HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
 """An odd number with well-mixed bits (2^64 / golden ratio; Knuth, The Art of Computer Programming 3, 6.4)."""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The texts of one split that stand in another, but for whitespace and punctuation.
+    """The texts of one split that also occur in another, ignoring whitespace and punctuation.
 
     Attributes:
-        pairs: (row, row of the other split), by row.
-        is_complete: all were compared; else there may be more.
+        split, other: names of the two splits.
+        pairs: (row, row of the other split), sorted by row.
+        is_complete: whether all candidates were compared; if not, there may be more.
     """
 
     split: str
@@ -37,10 +38,10 @@ class Copies:
 
 
 def find_copies(form: TextForm) -> list[Copies]:
-    """Return the texts that stand in two splits, for each pair of splits that has some.
+    """Return the texts that occur in two splits, for each pair of splits that shares any.
 
-    Tokens are joined to a hash of the text's letters and digits, which does not depend on where they were cut; what has
-    the same hash is read and compared. Tokens outside the vocabulary are passed over in the hash.
+    The tokens' hashes are combined to one of the text's letters and digits, which does not depend on token boundaries;
+    texts with equal hashes are read and compared. The hash ignores tokens outside the vocabulary.
     """
     tokens = form.vocabulary().tokens
     splits = [name for name in ("train", "valid", "test") if name in form.splits()]
@@ -76,14 +77,19 @@ def _compare(
 
 
 def letters_of(text: str, stripped: frozenset[str] = frozenset()) -> str:
-    """Return a text's letters and digits of all scripts; units of the kinds in `stripped` are left out."""
+    """Return the letters and digits of a text, in all scripts, without units of the kinds in `stripped`."""
     return "".join(character for character in without(text, stripped) if character.isalnum())
 
 
 def text_hashes(form: TextForm, split: str, vocabulary: Sequence[str]) -> np.ndarray:
-    """Return a hash of the letters and digits of each text, (N,) uint64; 0 where a text has none.
+    """Return a hash of the letters and digits of each text, (N,) uint64; 0 for a text without any.
 
-    A polynomial of the characters modulo 2^64, put together from those of the tokens: h(ab) = h(a) + h(b) B^len(a).
+    The hash is a polynomial of the characters modulo 2^64, combined from the tokens': h(ab) = h(a) + h(b) B^len(a).
+
+    Args:
+        form: the prepared texts.
+        split: name of the split, of N texts.
+        vocabulary: the tokens by id.
     """
     token_hashes, token_lengths = _token_hashes(vocabulary)
     offsets, ids = np.asarray(form.offsets(split)), form.ids(split)
@@ -110,7 +116,7 @@ def _powers(count: int) -> np.ndarray:
 
 
 def _token_hashes(vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hash and the number of letters and digits of each token; both 0 for the two specials."""
+    """Return hash and number of letters and digits of each token, (V,); both are 0 for the two special tokens."""
     tokens = ["", "", *vocabulary[2:]]
     codes = np.frombuffer("".join(tokens).encode("utf-32-le", "surrogatepass"), "<u4")
     ends = np.cumsum([len(token) for token in tokens])
@@ -128,7 +134,7 @@ def _token_hashes(vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixed(codes: np.ndarray) -> np.ndarray:
-    """Return the code points with their bits spread over 64 (the finaliser of splitmix64, Steele et al. 2014)."""
+    """Return the code points mixed to 64 bits (the finaliser of splitmix64, Steele et al. 2014)."""
     bits = (codes.astype(np.uint64) + np.uint64(1)) * HASH_BASE
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

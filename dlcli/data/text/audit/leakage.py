@@ -1,6 +1,6 @@
-"""How far a small model comes that sees only one kind of token, and when that is a leak.
+"""How well a small model does that sees only one kind of token, and when that counts as a leak.
 
-Everything works on flat arrays of token ids, without a loop over texts. Torch-free.
+All functions work on flat arrays of token ids, without a loop over texts. Imports no torch.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from dlcli.data.text.form import TextForm
 
 MOST_TOKENS = 8_000_000
-"""Tokens of a split that are looked at (64 MB an array): every n-th text where it holds more."""
+"""Tokens per split that are examined (64 MB per array); of larger splits, every n-th text."""
 
 LEAK, NOTE = "leak", "note"
 
 LEAK_SHARE = 0.8
-"""A leak reaches at least this part of what all tokens gain over the majority class: the rest is little beside it."""
+"""A leak reaches at least this fraction of the gain of all tokens over the majority class."""
 LEAK_ERRORS = 0.5
-"""And it removes at least this part of the majority's errors, by the lower end of the interval: where all tokens tell
-little, a kind of token that tells as little is no leak. The emoticons of weibo_senti_100k remove 0.95."""
+"""A leak also removes at least this fraction of the majority class's errors, by the lower bound of the interval: if all
+tokens predict little, a kind of token that predicts as little is no leak. weibo_senti_100k's emoticons remove 0.95."""
 NOTE_ERRORS = 0.1
-"""What removes this part of the majority's errors is worth a line."""
+"""A kind of token that removes this fraction of the majority class's errors is worth a note."""
 LEAST_COVERAGE = 0.02
-"""What tells the label of only a few texts is worth a line where it stands in at least this part of them."""
+"""A kind of token that predicts the label only of texts that contain it is worth a note from this fraction on."""
 Z_95 = 1.96
 
 
@@ -36,9 +36,9 @@ class Tokens:
     """Texts of a split as flat token ids.
 
     Attributes:
-        ids: (M,) int64 token ids of all texts, one after the other.
-        owners: (M,) int64 which text each id belongs to, in [0, N).
-        labels: (N,) int64.
+        ids: (M,) int64 token ids of all texts, concatenated.
+        owners: (M,) int64 text that each id belongs to, in [0, N).
+        labels: (N,) int64 class of each text.
     """
 
     ids: np.ndarray
@@ -46,12 +46,18 @@ class Tokens:
     labels: np.ndarray
 
     def has(self, token_id: int) -> np.ndarray:
-        """Return which texts hold a token, (N,) bool."""
+        """Return which texts contain a token, (N,) bool."""
         return np.bincount(self.owners[self.ids == token_id], minlength=len(self.labels)) > 0
 
 
 def read_tokens(form: TextForm, split: str, *, num_ids: int) -> Tokens:
-    """Return the texts of a split, all of them up to `MOST_TOKENS`; ids from `num_ids` on (the rarest) are left out."""
+    """Return the texts of a split, sampled evenly above `MOST_TOKENS` tokens.
+
+    Args:
+        form: the prepared texts.
+        split: name of the split.
+        num_ids: ids from this on (the rarest tokens) are dropped.
+    """
     offsets = np.asarray(form.offsets(split))
     rows = np.arange(0, len(offsets) - 1, max(1, math.ceil(int(offsets[-1]) / MOST_TOKENS)))
     starts, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
@@ -63,18 +69,18 @@ def read_tokens(form: TextForm, split: str, *, num_ids: int) -> Tokens:
 
 
 def count_by_class(values: np.ndarray, labels: np.ndarray, *, num_classes: int, num_values: int) -> np.ndarray:
-    """Return (num_classes, num_values) counts of pairs.
+    """Return the counts of each value in each class, (num_classes, num_values) int64.
 
     Args:
         values: (M,) integers in [0, num_values).
-        labels: (M,) the class of each.
+        labels: (M,) class of each value, in [0, num_classes).
     """
     counts = np.bincount(labels * num_values + values, minlength=num_classes * num_values)
     return counts.reshape(num_classes, num_values)
 
 
 def texts_by_token(tokens: Tokens, *, num_classes: int, num_ids: int) -> np.ndarray:
-    """Return (num_classes, num_ids): in how many texts of each class a token stands at least once."""
+    """Return the number of texts of each class that contain each token, (num_classes, num_ids) int64."""
     keys = np.sort(tokens.owners * num_ids + tokens.ids)
     keys = keys[np.diff(keys, prepend=-1) != 0]
     owners, ids = np.divmod(keys, num_ids)
@@ -82,12 +88,12 @@ def texts_by_token(tokens: Tokens, *, num_classes: int, num_ids: int) -> np.ndar
 
 
 class NaiveBayes:
-    """Multinomial naive Bayes over some of the tokens, add-one smoothing; a text with none of them gets the majority.
+    """Multinomial naive Bayes over some of the tokens, with add-one smoothing; without them, it predicts the majority.
 
     Args:
         token_counts: (C, V) occurrences of each token in the texts of each class.
-        class_totals: (C,) training texts of each class.
-        is_seen: (V,) bool, the tokens that the model sees.
+        class_totals: (C,) number of training texts of each class.
+        is_seen: (V,) bool, whether the model sees a token.
 
     Source: McCallum and Nigam 1998, "A Comparison of Event Models for Naive Bayes Text Classification".
     """
@@ -99,7 +105,7 @@ class NaiveBayes:
         self.log_priors = np.where(class_totals > 0, np.log(np.maximum(class_totals, 1)), -np.inf)
 
     def predict(self, tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
-        """Return the class of each text, (N,), and whether the text holds any token that the model sees, (N,) bool."""
+        """Return the predicted class of each text, (N,) int64, and whether it contains a token the model sees."""
         columns = self.columns[tokens.ids]
         is_seen = columns >= 0
         columns, owners = columns[is_seen], tokens.owners[is_seen]
@@ -114,7 +120,7 @@ class NaiveBayes:
 
 
 def wilson_bound(num_right: int, total: int) -> float:
-    """Return the lower end of the 95 % interval of a share, so that 5 right of 5 prove little; 0 of no trials.
+    """Return the lower bound of the 95 % interval of a proportion, so that 5 right of 5 prove little; 0 without trials.
 
     Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
     """
@@ -126,7 +132,15 @@ def wilson_bound(num_right: int, total: int) -> float:
 
 
 def errors_removed(is_right: np.ndarray, majority: float) -> float:
-    """Return which part of the errors of the majority class a model surely removes; at most 1, below 0 if it adds."""
+    """Return the fraction of the majority class's errors that a model removes, by the lower bound of the 95 % interval.
+
+    Args:
+        is_right: (N,) bool, whether each of the model's predictions is right.
+        majority: accuracy of predicting the majority class, in [0, 1].
+
+    Returns:
+        At most 1; negative if the model adds errors.
+    """
     if majority >= 1:
         return 0.0
     return (wilson_bound(int(is_right.sum()), len(is_right)) - majority) / (1 - majority)
@@ -134,11 +148,11 @@ def errors_removed(is_right: np.ndarray, majority: float) -> float:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What the accuracy of a small model is held against.
+    """The baselines for the accuracy of a small model.
 
     Attributes:
-        split: the split that it was measured on.
-        majority: accuracy of always saying the largest class of the training texts.
+        split: the split on which accuracies are measured.
+        majority: accuracy of always predicting the largest class of the training texts.
         everything: accuracy of naive Bayes over all tokens.
     """
 
@@ -147,7 +161,7 @@ class Yardstick:
     everything: float
 
     def severity(self, is_right: np.ndarray) -> str | None:
-        """Return whether a model with these answers, (N,) bool, shows a leak, is worth a note, or is nothing."""
+        """Return LEAK, NOTE or None for a model whose predictions are right as given, (N,) bool."""
         removed = errors_removed(is_right, self.majority)
         gain = float(is_right.mean()) - self.majority
         if removed >= LEAK_ERRORS and gain >= LEAK_SHARE * (self.everything - self.majority):
@@ -157,14 +171,14 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far a model comes that sees one kind of token only: which ones stand in a text, or how many.
+    """The result of a model that sees only one kind of token: either which ones a text contains, or how many.
 
     Attributes:
-        is_right: (N,) bool, its answers.
-        is_covered: (N,) bool, the texts that hold one of the kind.
-        labels: (N,) the true classes.
-        is_count: it saw how many.
-        examples: what tells most, JSON values.
+        is_right: (N,) bool, whether each prediction is right.
+        is_covered: (N,) bool, whether each text contains tokens of the kind.
+        labels: (N,) true classes.
+        is_count: whether the model saw how many.
+        examples: the most predictive tokens or counts, JSON values.
     """
 
     is_right: np.ndarray
@@ -175,11 +189,11 @@ class Verdict:
 
     @property
     def accuracy(self) -> float:
-        """The part of the texts it is right about."""
+        """Fraction of texts whose prediction is right."""
         return float(self.is_right.mean())
 
     def tells_where_it_stands(self) -> bool:
-        """Say whether it tells the label of the texts that hold the kind, beyond the largest class among these."""
+        """Return whether it predicts the labels of the texts with this kind clearly better than their largest class."""
         covered = self.labels[self.is_covered]
         if not len(covered) or len(covered) < LEAST_COVERAGE * len(self.labels):
             return False

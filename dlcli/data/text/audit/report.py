@@ -1,7 +1,7 @@
-"""The leakage audit of labelled text: does something other than the words tell the label?
+"""The leakage audit of labelled texts: does something other than the words reveal the label?
 
-A kind of token (emoticons, URLs, @names, ...) counts as a leak where a small model that sees nothing else comes near
-one that sees everything. Then a high accuracy says little about what is learned. Torch-free.
+A kind of token (emoticons, URLs, @names, ...) counts as a leak if a small model that sees nothing else comes close to
+one that sees everything. A high accuracy then says little about what was learned. Imports no torch.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 Finding = dict[str, Any]
 
 MOST_IDS = 300_000
-"""The most frequent tokens, which are looked at one by one."""
+"""Number of the most frequent tokens that are examined individually."""
 MOST_CELLS = 2**25
-"""Cells of a table of counts, classes x tokens; with very many classes fewer tokens are looked at."""
+"""Maximum cells of a table of counts, classes x tokens; with very many classes fewer tokens are examined."""
 MOST_READ_TRAIN, MOST_READ_MEASURED = 12_000, 4_000
-"""Texts that are read to count units: an accuracy is then known to 1.5 points, in a third of a second."""
+"""Texts read to count units: an accuracy is then known to 1.5 points, in a third of a second."""
 OWN_LANGUAGE = 0.5
 """A kind that makes up more of the tokens is the text itself: latin letters in English, digits in coded words."""
 COPIES_LEAK = 0.01
-"""From this part of copied texts on, a measured accuracy may be wrong by a point."""
+"""From this fraction of duplicates on, a measured accuracy may be wrong by a point."""
 NUM_LENGTHS = 20
-"""Bins of the text length, equally full."""
+"""Bins of the text length, with equal numbers of texts."""
 MOST_COUNTED = 3
-"""A text has 0, 1, 2, or 3 and more of a kind."""
+"""Counts of a kind are binned as 0, 1, 2, and 3 or more."""
 FEWEST_SORTED = 20
-"""So many labels do not stand sorted by chance."""
+"""Minimum number of labels that are not sorted by chance."""
 NUM_EXAMPLES = 8
 LONGEST_EXAMPLE = 40
 
@@ -56,15 +56,15 @@ OTHER_ADVICE = "a model may learn little else"
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the training texts say about the V most frequent tokens, and the texts that it is measured on.
+    """Statistics of the V most frequent tokens in the training texts, and the texts for measuring accuracies.
 
     Attributes:
         counts: (C, V) occurrences of each token in the texts of each class.
-        texts: (C, V) texts of each class that hold it.
-        totals: (C,) texts of each class.
-        kinds: (V,) the kind of each token, "" for a word.
+        texts: (C, V) number of texts of each class that contain it.
+        totals: (C,) number of texts of each class.
+        kinds: (V,) kind of each token, "" for a word.
         measured: texts of another split.
-        vocabulary, class_names: what ids and labels stand for.
+        vocabulary, class_names: names of the ids and labels.
     """
 
     counts: np.ndarray
@@ -76,29 +76,29 @@ class Evidence:
     class_names: tuple[str, ...]
 
     def right_with(self, ids: np.ndarray) -> np.ndarray:
-        """Return how many training texts each token alone puts right: one class where it stands, one where not."""
+        """Return how many training texts each token alone classifies correctly: one class with it, one without it."""
         texts = self.texts[:, ids]
         return np.asarray(texts.max(axis=0) + (self.totals[:, None] - texts).max(axis=0))
 
     def most_telling(self, ids: np.ndarray) -> np.ndarray:
-        """Return the tokens among `ids` that tell most, the best first."""
+        """Return the most predictive tokens among `ids`, the best first."""
         return ids[np.argsort(-self.right_with(ids), kind="stable")[:NUM_EXAMPLES]]
 
     def examples(self, ids: np.ndarray) -> list[Finding]:
-        """Return the tokens among `ids` that tell most, with the class that each speaks for."""
+        """Return the most predictive tokens among `ids`, with the class that each indicates."""
         best = self.most_telling(ids).tolist()
         return [_example(self.vocabulary[index], self.texts[:, index], self.class_names) for index in best]
 
 
 def audit_texts(form: TextForm) -> dict[str, Any]:
-    """Return what in a prepared text dataset tells the label beside its words, and which texts stand in two splits.
+    """Return what besides the words reveals the label in a prepared text dataset, and which texts are in two splits.
 
-    Small models see one kind of token each; they are fitted on train and measured on valid (test where there is none).
+    Small models see one kind of token each; they are fitted on train and measured on valid (test if there is none).
 
     Returns:
-        `findings`, the leaks first: each `what`, `severity` ("leak" or "note"), `text` (a sentence with the figures),
-        `accuracy`, `majority`, `coverage` (the part of the texts it is found in), in [0, 1] or None, and `examples`.
-        `warnings`: the sentences of the leaks. JSON values, a few kilobytes; the same for the same data.
+        `findings`, leaks first: each has `what`, `severity` ("leak" or "note"), `text` (a sentence with the figures),
+        `accuracy`, `majority` and `coverage` (fraction of texts in which it occurs), in [0, 1] or None, and `examples`.
+        `warnings`: the sentences of the leaks. JSON values, a few kilobytes, deterministic.
     """
     findings: list[Finding] = []
     measured = next((split for split in ("valid", "test") if _num_texts(form, split)), None)
@@ -115,7 +115,7 @@ def _num_texts(form: TextForm, split: str) -> int:
 
 
 def _telling(form: TextForm, split: str) -> Iterator[Finding]:
-    """Yield what tells the label, kind by kind, and the token that tells most."""
+    """Yield a finding for each kind of token that reveals the label, and for the most predictive single token."""
     evidence = _gather(form, split)
     everything, _ = NaiveBayes(evidence.counts, evidence.totals, np.ones(len(evidence.kinds), dtype=bool)).predict(
         evidence.measured
@@ -130,7 +130,7 @@ def _telling(form: TextForm, split: str) -> Iterator[Finding]:
     leaking = []
     for kind in SHOWN:
         verdicts = [verdict for verdict in (_token_verdict(evidence, kind), by_count.get(kind)) if verdict is not None]
-        # Of equal ones the first: which tokens stand there is plainer than how many.
+        # On a tie the first: which tokens occur is easier to understand than how many.
         found = (
             _kind_finding(kind, max(verdicts, key=lambda verdict: verdict.accuracy), yardstick) if verdicts else None
         )
@@ -159,7 +159,7 @@ def _gather(form: TextForm, split: str) -> Evidence:
 
 
 def _token_verdict(evidence: Evidence, kind: str) -> Verdict | None:
-    """Return how far it carries to see which tokens of a kind stand in a text; None where there are none."""
+    """Return the verdict on seeing which tokens of a kind occur in a text; None if there are none."""
     is_seen = evidence.kinds == kind
     num_seen = evidence.counts[:, is_seen].sum()
     if not num_seen or num_seen > OWN_LANGUAGE * evidence.counts.sum():
@@ -170,7 +170,7 @@ def _token_verdict(evidence: Evidence, kind: str) -> Verdict | None:
 
 
 def _count_verdicts(form: TextForm, split: str) -> dict[str, Verdict]:
-    """Return how far it carries to know how many of a kind a text has, for each kind that some text has."""
+    """Return the verdict on knowing how many tokens of a kind a text has, for each kind that occurs."""
     known, known_labels = read_counts(form, "train", MOST_READ_TRAIN)
     asked, labels = read_counts(form, split, MOST_READ_MEASURED)
     return {
@@ -205,9 +205,9 @@ def _kind_finding(kind: str, verdict: Verdict, yardstick: Yardstick) -> Finding 
     shown = SHOWN[kind]
     severity = yardstick.severity(verdict.is_right)
     share, texts = _percent(float(verdict.is_covered.mean())), f"the {yardstick.split} texts"
-    subject = f"how many {shown} a text has tells" if verdict.is_count else f"the {shown} alone tell"
+    subject = f"the number of {shown} alone reveals" if verdict.is_count else f"the {shown} alone reveal"
     if kind == LENGTH:
-        subject = "the length of a text alone tells"
+        subject = "the length of a text alone reveals"
     if severity is not None:
         has = "" if kind == LENGTH else f"; {share} of them have some"
         text = f"{subject} the label of {_percent(verdict.accuracy)} of {texts} ({_figures(yardstick)}){has}"
@@ -224,7 +224,7 @@ def _kind_finding(kind: str, verdict: Verdict, yardstick: Yardstick) -> Finding 
 
 
 def _single_token(evidence: Evidence, yardstick: Yardstick, leaking: list[str]) -> Finding | None:
-    """Return what the one token tells that tells most; tokens of a kind that leaks as a whole have been told of."""
+    """Return the finding on the most predictive single token, outside the kinds that are already reported as leaks."""
     is_candidate = ~np.isin(evidence.kinds, leaking)
     is_candidate[:2] = False
     if not is_candidate.any():
@@ -239,7 +239,7 @@ def _single_token(evidence: Evidence, yardstick: Yardstick, leaking: list[str]) 
         return None
     accuracy, coverage = float(is_right.mean()), float(has_token.mean())
     text = (
-        f"the token {_shortened(evidence.vocabulary[best])!r} alone tells the label of {_percent(accuracy)} of the"
+        f"the token {_shortened(evidence.vocabulary[best])!r} alone reveals the label of {_percent(accuracy)} of the"
         f" {yardstick.split} texts ({_figures(yardstick)}); {_percent(coverage)} of them have it"
     )
     if severity == LEAK:
@@ -255,7 +255,7 @@ def _copies_finding(form: TextForm, copies: Copies) -> Finding:
     share = len(copies.pairs) / len(labels)
     text = (
         f"{'' if copies.is_complete else 'at least '}{len(copies.pairs):,} of {len(labels):,} {copies.split} texts"
-        f" ({_percent(share)}) stand in {copies.other} too, but for whitespace and punctuation"
+        f" ({_percent(share)}) are in {copies.other} too, apart from whitespace and punctuation"
     )
     text += f", {num_other_label:,} of them with another label" if num_other_label else ""
     rows, other_rows = zip(*copies.pairs[:3], strict=True)
@@ -269,15 +269,15 @@ def _copies_finding(form: TextForm, copies: Copies) -> Finding:
 
 
 def _order(form: TextForm) -> Iterator[Finding]:
-    """Yield a note where rows stand sorted by label, in the source (if its importer said so) or in a split."""
+    """Yield a note if rows are sorted by label, in the source (if its importer reported it) or in a split."""
     if form.card.details.get("sorted_by_label") is True:
-        text = "the rows of the source stand sorted by label: shuffle it before you cut it into parts"
+        text = "the rows of the source are sorted by label: shuffle it before you split it"
         yield _finding("label order", NOTE, text, (None, None, None), [])
     for split in form.splits():
         labels = np.asarray(form.labels(split))
         num_runs = int((np.diff(labels) != 0).sum()) + 1
         if len(labels) >= FEWEST_SORTED and 1 < num_runs == len(np.unique(labels)):
-            yield _finding("label order", NOTE, f"the {split} texts stand sorted by label", (None, None, None), [])
+            yield _finding("label order", NOTE, f"the {split} texts are sorted by label", (None, None, None), [])
 
 
 def _finding(
@@ -289,7 +289,7 @@ def _finding(
 
 
 def _example(name: str, counts: np.ndarray, class_names: tuple[str, ...]) -> Finding:
-    """Return the class that most of the texts have that hold a token, or so many of a kind."""
+    """Return the most frequent class of the texts with a token (or with a count of a kind), as JSON values."""
     total, best = int(counts.sum()), int(counts.argmax())
     share = round(float(counts[best]) / max(total, 1), 4)
     return {"token": _shortened(name), "class": class_names[best], "share": share, "texts": total}
@@ -300,7 +300,7 @@ def _figures(yardstick: Yardstick) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share in per cent; only what is exactly 0 or 1 reads so."""
+    """Return a fraction in per cent; only exactly 0 and 1 are shown as 0 % and 100 %."""
     return f"{share * 100:.0f} %" if share in (0, 1) else f"{min(max(share * 100, 0.1), 99.9):.1f} %"
 
 

@@ -1,6 +1,6 @@
-"""The kinds of token that an audit looks at: emoticons, URLs, @names, hashtags, marks, digits, latin letters, emoji.
+"""The kinds of token that the audit examines: emoticons, URLs, @names, hashtags, marks, digits, latin letters, emoji.
 
-Torch-free.
+Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATTERNS = {
     LATIN: re.compile("[A-Za-z]+"),
     EMOJI: re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]"),
 }
-"""What is looked for in the text between the units that are one token each."""
+"""Patterns searched in the text between units that are one token each."""
 
 SHOWN = {
     "emoticon": "emoticons",
@@ -37,7 +37,7 @@ SHOWN = {
     EMOJI: "emoji",
     LENGTH: "text length",
 }
-"""Every kind by the name that users read; the length of a text counts as one."""
+"""Kind -> its name for users; the length of a text counts as a kind."""
 
 
 def kind_of_token(token: str) -> str:
@@ -61,9 +61,9 @@ def without(text: str, stripped: frozenset[str]) -> str:
 
 
 def count_units(text: str, stripped: frozenset[str] = frozenset()) -> dict[str, int]:
-    """Return how many units of each kind a text has, those in `stripped` left out.
+    """Return kind -> number of its units in a text, excluding the kinds in `stripped`.
 
-    A kind that the text lacks may be missing; the value under "length" is a number of characters.
+    A kind that does not occur may be missing; "length" is the number of characters.
     """
     counts = {LENGTH: 0}
     for piece, kind in split_units(text):
@@ -79,10 +79,10 @@ def count_units(text: str, stripped: frozenset[str] = frozenset()) -> dict[str, 
 
 
 def read_counts(form: TextForm, split: str, most: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return kind -> (N,) how many of it each text has, and the labels, (N,), of up to `most` texts of a split.
+    """Return kind -> (N,) number of its tokens in each text, and the labels, (N,), of at most `most` texts of a split.
 
-    The texts are spread evenly over the split. They are read because packed ids do not show most URLs and @names,
-    which stand in one text each and so are out of the vocabulary. Kinds that the tokenizer strips are left out.
+    The texts are spread evenly over the split. They are read because packed ids do not contain most URLs and @names,
+    which occur in one text each and are therefore not in the vocabulary. Kinds that the tokenizer strips are excluded.
     """
     labels = np.asarray(form.labels(split))
     rows = np.unique(np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(np.int64))

@@ -1,1 +1,1 @@
-"""Text to tokens: jieba's own tokens fast, characters, or what stands between spaces."""
+"""Tokenizers: jieba's exact tokens at a higher speed, characters, or whitespace-separated words."""

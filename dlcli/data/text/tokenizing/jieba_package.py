@@ -1,6 +1,6 @@
-"""jieba, imported quietly.
+"""jieba, imported without its warnings.
 
-Torch-free and numpy-free.
+Imports neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from types import ModuleType
 
 @cache
 def load_jieba() -> ModuleType:
-    """Return the package (0.03 s); its dictionary is loaded by its first cut only.
+    """Return the package (0.03 s); its dictionary is loaded only by its first cut.
 
-    jieba imports `pkg_resources` where there is one, which warns whoever imports it, and old sources of its own warn
-    of their escape sequences when they are compiled.
+    jieba imports `pkg_resources` if available, which issues a deprecation warning, and jieba's older sources warn about
+    invalid escape sequences when they are compiled.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

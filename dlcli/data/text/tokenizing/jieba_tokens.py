@@ -1,20 +1,20 @@
-"""The tokens of jieba (accurate mode, HMM on, default dictionary), exactly, at more than ten times its speed.
+"""The exact tokens of jieba (accurate mode, HMM on, default dictionary), at more than ten times its speed.
 
-rjieba (jieba-rs, MIT) finds the best route through the dictionary; what jieba makes of the characters that the route
-leaves single is done here. Why the tokens are jieba's own, for jieba 0.42.1 and rjieba 0.2.2:
+rjieba (jieba-rs, MIT) finds the best route through the dictionary; this module then joins the characters that the route
+leaves single, as jieba does. Why the tokens equal jieba's, for jieba 0.42.1 and rjieba 0.2.2:
 
-- Route: both hold the same 349,045 words and frequencies and make the same sums of `log` in the same order. jieba
-  counts one word ("B超") twice in its total; `_rust` adds what is missing.
-- Blocks: jieba-rs takes rare ideographs into its blocks, jieba takes U+4E00..U+9FD5 only. They are hidden from it.
-- Unknown words: jieba-rs rounds the model's scores to six digits, which decides ties otherwise (the runs of one
-  repeated character), so its HMM stays off and `viterbi` repeats finalseg's sums.
-- Latin runs: jieba-rs keeps "t.cn", "2018.4.21", "J_zen" whole; with the HMM off it gives their parts, and finalseg's
-  pattern is applied to them.
-- A run of single characters that is a word itself stays single in jieba. No such word has a latin character.
+- Route: both have the same 349,045 words and frequencies and add the same logarithms in the same order. jieba counts
+  one word ("B超") twice in its total; `_rust` adds the difference.
+- Blocks: jieba-rs includes rare ideographs in its blocks, jieba only U+4E00..U+9FD5. They are hidden from jieba-rs.
+- Unknown words: jieba-rs rounds the model's scores to six digits, which breaks ties differently (runs of one repeated
+  character), so its HMM is off and `viterbi` repeats finalseg's additions.
+- Latin runs: jieba-rs leaves "t.cn", "2018.4.21", "J_zen" whole; with the HMM off it returns their parts, to which
+  finalseg's pattern is applied.
+- A run of single characters that forms a word remains single in jieba. No such word has a latin character.
 
-Where rjieba cannot be imported, jieba itself cuts. jieba's dictionary is not loaded otherwise.
+If rjieba cannot be imported, jieba is used. Otherwise jieba's dictionary is never loaded.
 
-Torch-free and numpy-free at import.
+Imports neither torch nor, at import time, numpy.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 Cut = Callable[[str], list[str]]
 
 _HIDDEN = re.compile("[\u3400-\u4dbf\u9fd6-\u9fff\ud800-\udfff\uf900-\ufaff\U00020000-\U0003ffff]")
-"""What rjieba takes into its blocks and jieba does not, and what cannot be handed over: each is one token."""
+"""Characters that only rjieba includes in its blocks, and those that cannot be passed to it: each is one token."""
 _STAND_IN = "\0"
 
 _LATIN = re.compile(r"[a-zA-Z0-9+#&._%-]")
-"""The characters that jieba puts into one block with Chinese ones."""
+"""The characters that jieba puts into the same block as Chinese ones."""
 _LATIN_WORD = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
-"""finalseg's `re_skip`: what is one token in a latin run; what lies between is one as well."""
+"""finalseg's `re_skip`: each match in a latin run is one token, and so is each part between matches."""
 _HAN = re.compile("([\u4e00-\u9fd5]+)")
 
 _NUM_ASCII = 128
 _MARK, _ALNUM, _DIGIT, _DOT, _PERCENT = (1 << bit for bit in range(5))
 
 _CHUNK = 100_000
-"""Characters cut in one go: enough to spread numpy's costs over, small enough for the processor's cache."""
+"""Characters per chunk: enough to amortise numpy's overhead, few enough for the processor's cache."""
 _LONGEST_RUN = 12
-"""Longer runs of single characters are cut one by one: a step over few runs costs 30 us, over one character 1 us."""
+"""Longer runs of single characters are cut individually: a step over few runs takes 30 us, over one character 1 us."""
 _SPELLED_BY_THREE = ("上不去", "说不说", "还都不", "那不就", "都还不")
-"""Of the 349,045 words, 8,096 are less likely than their characters one by one: these, and words of two characters."""
+"""Of the 349,045 words, 8,096 are less likely than their separate characters: these, and words of two characters."""
 
 
 class _Rust(NamedTuple):
-    """What is used of rjieba."""
+    """The two functions that are used from rjieba."""
 
-    route: Cut  # the best route through the dictionary; latin letters and digits that follow each other are joined
+    route: Cut  # the best route through the dictionary; adjacent latin letters and digits are joined
     has_word: Callable[[str], bool]
 
 
@@ -68,17 +68,17 @@ def _rust() -> _Rust | None:
     except ImportError:
         return None
     if not rjieba.has_word(_STAND_IN):
-        # jieba's total is larger by 3, a word's share in every sum; NUL is in no block, so no route can hold it.
+        # jieba's total, part of every word's score, is larger by 3; NUL is in no block, so no route contains it.
         rjieba.add_word(_STAND_IN, 3, None)
     return _Rust(lambda text: rjieba.cut(text, False), lru_cache(maxsize=2**16)(rjieba.has_word))
 
 
 @cache
 def reference() -> Cut:
-    """Return jieba's own `lcut`, its dictionary loaded (0.7 s).
+    """Return jieba's own `lcut`, with its dictionary loaded (0.7 s).
 
-    The dictionary is read from jieba's package: the cache file that jieba keeps in the temporary folder is neither
-    written nor believed, and its log stays silent.
+    The dictionary is read from the jieba package: the cache file that jieba uses in the temporary folder is neither
+    written nor trusted, and nothing is logged.
     """
     tokenizer = load_jieba().Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
@@ -89,12 +89,12 @@ def reference() -> Cut:
 
 @cache
 def jieba_version() -> str:
-    """Return the version of the jieba whose tokens these are."""
+    """Return the version of jieba that the tokens match."""
     return str(load_jieba().__version__)
 
 
 def cut(text: str) -> list[str]:
-    """Return the tokens of `jieba.lcut(text)`; joined they are the text."""
+    """Return the tokens of `jieba.lcut(text)`; joined, they equal the text."""
     rust = _rust()
     if rust is None:
         return reference()(text)
@@ -128,7 +128,7 @@ def _block_characters() -> frozenset[str]:
 
 
 def _cut_single(rust: _Rust, steps: list[str]) -> list[str]:
-    """Return what jieba makes of characters that the route left single, in one block and next to each other."""
+    """Return jieba's tokens for adjacent characters of one block that the route left single."""
     run = "".join(steps)
     if run in _SPELLED_BY_THREE or (len(run) == 2 and rust.has_word(run)):
         return steps
@@ -143,7 +143,7 @@ def _latin_words(run: str) -> tuple[str, ...]:
 
 
 def cut_many(texts: Sequence[str]) -> list[list[str]]:
-    """Return the tokens of `jieba.lcut` for each text; several times as fast as `cut` when the texts are many."""
+    """Return the tokens of `jieba.lcut` for each text; for many texts several times as fast as `cut`."""
     rust = _rust()
     if rust is None:
         return [reference()(text) for text in texts]
@@ -162,10 +162,10 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> list[list[str]]:
-    """Return the tokens of each text; what `cut` does step by step is done on arrays of all their steps."""
+    """Return the tokens of each text, by the steps of `cut` vectorised over all texts."""
     import numpy as np
 
-    text = _STAND_IN.join(texts)  # which is one token, in no block, so that every text is cut for itself
+    text = _STAND_IN.join(texts)  # one token, in no block, so that each text is cut separately
     steps = _route(rust, text)
     lengths = np.fromiter(map(len, steps), dtype=np.int64, count=len(steps))
     ends = lengths.cumsum()
@@ -178,7 +178,7 @@ def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> list[list[str]]:
     changes = zip(places, reversed(words), strict=True)
     num_changes = np.diff(np.searchsorted(firsts, text_stops), prepend=0)
     cut_texts = []
-    # Backwards, so that a change does not move the places of the next ones.
+    # Backwards, so that a change does not shift the indices of those still to come.
     for first, stop, count in zip(
         *(values[::-1].tolist() for values in (text_firsts, text_stops, num_changes)), strict=True
     ):
@@ -193,18 +193,21 @@ def _cut_chunk(rust: _Rust, texts: Sequence[str]) -> list[list[str]]:
 def _changes(
     rust: _Rust, text: str, steps: list[str], starts: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[Sequence[str]]]:
-    """Return which steps of a route, [first, stop), become which words, rising: what was left single is joined.
+    """Return which steps of a route are replaced by which words, because they were left single.
 
     Args:
-        text: what was cut.
-        steps: its route.
-        starts, ends: (N,) where each step begins and ends in the text.
+        text: the text that was cut.
+        steps: its route, N steps.
+        starts, ends: (N,) offsets of each step in the text.
+
+    Returns:
+        (C,) first and (C,) stop index of each range of steps, increasing, and the words that replace it.
     """
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     kinds = _latin_kinds()[np.minimum(codes, _NUM_ASCII)]
-    # Letters and digits that follow each other are single characters to jieba; the words ("C++", "AT&T") are not.
+    # To jieba, adjacent letters and digits are single characters; words ("C++", "AT&T") are not.
     num_alnum = np.concatenate([[0], (kinds & _ALNUM > 0).cumsum()])
     is_one = ends - starts == 1
     is_latin = (kinds[starts] > 0) & (is_one | (num_alnum[ends] - num_alnum[starts] == ends - starts))
@@ -234,7 +237,7 @@ def _changes(
 
 
 def _is_alone(is_single: np.ndarray, firsts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """Return which ranges of steps have nothing single beside them."""
+    """Return which ranges of steps have no single step next to them."""
     import numpy as np
 
     beside = np.concatenate([[False], is_single, [False]])
@@ -247,7 +250,7 @@ def _bounds(firsts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _is_spelled_by_three(codes: np.ndarray, firsts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """Return which runs of Chinese characters are a word of `_SPELLED_BY_THREE`."""
+    """Return which runs of Chinese characters are in `_SPELLED_BY_THREE`."""
     import numpy as np
 
     is_spelled: np.ndarray = stops - firsts == 3
@@ -260,7 +263,7 @@ def _is_spelled_by_three(codes: np.ndarray, firsts: np.ndarray, stops: np.ndarra
 
 
 def _joinable(kinds: np.ndarray, is_latin: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the runs of latin steps begin and end that hold "1.5", "5%" or two marks side by side."""
+    """Return start and end of the runs of latin steps that contain "1.5", "5%" or two adjacent marks."""
     import numpy as np
 
     alnum, digit, dot, percent = (kinds & kind > 0 for kind in (_ALNUM, _DIGIT, _DOT, _PERCENT))
@@ -270,12 +273,12 @@ def _joinable(kinds: np.ndarray, is_latin: np.ndarray, ends: np.ndarray) -> tupl
     firsts, stops = _runs(is_latin)
     joints = np.searchsorted(ends, np.flatnonzero(is_joint), side="right")
     runs = np.unique(np.searchsorted(firsts, joints, side="right") - 1)
-    runs = runs[runs >= 0]  # a word such as "C++" may stand before all runs, or between two
+    runs = runs[runs >= 0]  # a word such as "C++" may come before all runs, or between two
     return firsts[runs], stops[runs]
 
 
 def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where runs of at least two true values begin and end."""
+    """Return start and end of each run of at least two true values."""
     import numpy as np
 
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
@@ -286,7 +289,7 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _latin_kinds() -> np.ndarray:
-    """Return the kinds of each ASCII code; 0 for what jieba puts into no block with Chinese, and for the last entry."""
+    """Return the kinds of each ASCII code; 0 if jieba never puts it in a block with Chinese, and in the last entry."""
     import numpy as np
 
     kinds = np.zeros(_NUM_ASCII + 1, dtype=np.uint8)

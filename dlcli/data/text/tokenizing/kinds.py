@@ -1,6 +1,6 @@
 """The units of a post that are one token each: emoticons, URLs, @names and hashtags.
 
-Torch-free and numpy-free. All patterns read a text in linear time: what may repeat is bounded, or cannot fail.
+Imports neither torch nor numpy. All patterns match in linear time: every repetition is bounded or cannot fail.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 
 _NOT_TEXT = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
-"""Control characters and lone surrogates, which no unit holds."""
+"""Control characters and lone surrogates, which no unit contains."""
 
 _URL = r"""://(?:[\w.~:/?#@!$&*+,;=%-]*[\w/#&=%~+@$-])"""
-"""Ends before the punctuation that closes a sentence; the ASCII flag keeps the Chinese that follows out of it."""
+"""Ends before sentence-final punctuation; the ASCII flag excludes Chinese that follows."""
 
 _EMOTICON = rf"\[[^\[\]\s{_NOT_TEXT}]{{1,12}}\]"
-# An address like name@site.org is no mention. Nicknames on weibo have at most 30 letters, digits, "_" and "-".
+# An address such as name@site.org is not a mention. Weibo nicknames have at most 30 letters, digits, "_" and "-".
 _MENTION = r"@(?!(?<=[A-Za-z0-9]@)[A-Za-z0-9-]{1,63}\.[A-Za-z])[\w-]{1,30}"
-# The open form (#word) starts no word of its own in "C#和" or "&#39;".
+# The open form (#word) does not match in "C#和" or "&#39;".
 _HASHTAG = rf"#(?:[^#\s{_NOT_TEXT}](?:[^#\n\r{_NOT_TEXT}]{{0,62}}[^#\s{_NOT_TEXT}])?#|(?<![A-Za-z0-9_&]#)\w{{1,30}})"
 _LINK = "|".join(
     [rf"{first}(?i:ttps?)(?a:{_URL})" for first in "hH"]
@@ -33,25 +33,25 @@ KINDS: Mapping[str, re.Pattern[str]] = {
 """Kind -> its pattern."""
 
 UNIT = re.compile(f"({_EMOTICON}|{_LINK}|{_MENTION}|{_HASHTAG})")
-"""Any unit. Each alternative opens with a literal character, so that `re` skips what cannot start one (3x)."""
+"""Any unit. Each alternative starts with a literal character, so that `re` skips other characters quickly (3x)."""
 
 _FIRST = {"[": "emoticon", "@": "mention", "#": "hashtag", "h": "url", "H": "url", "w": "url", "W": "url"}
-"""The first character of a unit tells its kind."""
+"""First character of a unit -> its kind."""
 
 
 def kind_of(token: str) -> str | None:
-    """Return the kind of a token that is one unit, or None where it is a word."""
+    """Return the kind of a token that is one unit, or None if it is a word."""
     kind = _FIRST.get(token[:1])
     return kind if kind is not None and UNIT.fullmatch(token) else None
 
 
 def kind_of_unit(unit: str) -> str:
-    """Return the kind of what `UNIT` found."""
+    """Return the kind of a match of `UNIT`."""
     return _FIRST[unit[0]]
 
 
 def split_units(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield the pieces of a text in order, each with its kind; None for what stands between units. Nothing is lost."""
+    """Yield the pieces of a text in order, each with its kind, None between units; joined, they equal the text."""
     for index, piece in enumerate(UNIT.split(text)):
         if piece:
             yield piece, _FIRST[piece[0]] if index % 2 else None

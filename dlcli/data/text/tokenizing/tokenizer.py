@@ -1,6 +1,6 @@
-"""The tokenizers by name, and the JSON specification that travels with a run and its exports.
+"""The tokenizers by name, and the JSON specification that is stored in a run and its exports.
 
-Torch-free and numpy-free at import.
+Imports neither torch nor numpy until a tokenizer is built.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
 TOKENIZERS = ("jieba", "char", "whitespace")
 
 _OWN_VERSION = "1"
-"""Of "char" and "whitespace", and of the kinds: raised when the same text is cut otherwise."""
+"""Version of "char" and "whitespace", and of the kinds: increased when the same text gives other tokens."""
 
 _PLACE = "\0"
-"""Stands for a unit while the text around it is cut; no tokenizer joins it to anything."""
+"""Placeholder of a unit while the text around it is tokenised; no tokenizer joins it to other characters."""
 
 _CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
-"""Dropped like whitespace: control characters, spaces without width, lone surrogates (which no file can hold)."""
+"""Dropped like whitespace: control characters, zero-width spaces, lone surrogates (which no file can store)."""
 _WORD = re.compile(rf"[^\s{_CONTROL}]+")
 _CHARACTER = re.compile(rf"[^\s{_CONTROL}]")
 
 
 class Tokenizer(Protocol):
-    """Cuts texts; made from its specification alone.
+    """Splits texts into tokens; fully determined by its specification.
 
     Attributes:
-        spec: what `build_tokenizer` makes an equal one of, JSON values.
+        spec: JSON values from which `build_tokenizer` makes an equal tokenizer.
     """
 
     spec: dict[str, Any]
@@ -41,7 +41,7 @@ class Tokenizer(Protocol):
         ...
 
     def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return the tokens of each text; for jieba far faster than one by one when the texts are many."""
+        """Return the tokens of each text; for jieba and many texts far faster than one by one."""
         ...
 
 
@@ -50,11 +50,11 @@ def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] 
 
     Args:
         name: one of `TOKENIZERS`.
-        stopwords: tokens that are left out.
-        strip: the kinds of units that are left out ("emoticon", ...).
+        stopwords: tokens to drop.
+        strip: kinds of units to drop ("emoticon", ...).
 
     Raises:
-        UsageError: there is no such tokenizer or kind.
+        UsageError: the tokenizer or a kind is unknown.
     """
     _check(name, TOKENIZERS, "tokenizer")
     stripped = sorted(set(strip))
@@ -65,7 +65,7 @@ def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] 
 
 def _check(name: str, known: Iterable[str], what: str) -> None:
     if name not in known:
-        raise UsageError(f"no {what} {name!r}", hint=did_you_mean(name, known))
+        raise UsageError(f"unknown {what} {name!r}", hint=did_you_mean(name, known))
 
 
 def _version(name: str) -> str:
@@ -79,28 +79,30 @@ def _version(name: str) -> str:
 def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
     """Return the tokenizer that a specification describes.
 
-    A specification of another version is refused, even where most texts would be cut alike: a network that reads
-    other tokens than it has learned answers worse, and nothing would say so.
+    A specification of another version is refused, even if most texts would give the same tokens: a network that reads
+    tokens other than those it was trained on gets worse, and nothing would show it.
 
     Raises:
-        RunError: the specification is damaged, or names an unknown tokenizer or a version that is not here.
+        RunError: the specification is damaged, or names an unknown tokenizer or a version that is not installed.
     """
     if not isinstance(spec, Mapping) or set(spec) != {"name", "version", "stopwords", "strip"}:
-        raise _damaged("it must hold name, version, stopwords and strip")
+        raise _damaged("it must have name, version, stopwords and strip")
     name, version = spec["name"], spec["version"]
     if not isinstance(name, str) or name not in TOKENIZERS:
-        raise RunError(f"no tokenizer {name!r}", hint=f"known: {', '.join(TOKENIZERS)}; a newer version may know it")
+        raise RunError(
+            f"unknown tokenizer {name!r}", hint=f"known: {', '.join(TOKENIZERS)}; a newer version may have it"
+        )
     stopwords = _strings(spec, "stopwords")
     strip = _strings(spec, "strip")
     if unknown := strip - set(KINDS):
-        raise _damaged(f"there is no kind of token {min(unknown)!r}")
+        raise _damaged(f"unknown kind of token {min(unknown)!r}")
     if not isinstance(version, str):
         raise _damaged("version must be a string")
     if version != _version(name):
         package = "jieba" if name == "jieba" else "dlcli"
         fix = f"pip install jieba=={version}" if name == "jieba" else "use the version of dlcli that made it"
         raise RunError(
-            f"the texts were cut by {name} {version[:40]}, and here is {package} {_version(name)}",
+            f"the texts were tokenised by {name} {version[:40]}, but {package} {_version(name)} is installed",
             hint=f"{fix}, or prepare the data and train again",
         )
     return _Units(*_cutters(name), make_spec(name, stopwords=stopwords, strip=strip))
@@ -122,19 +124,19 @@ _CutMany = Callable[[Sequence[str]], list[list[str]]]
 
 
 def _cutters(name: str) -> tuple[_Cut, _CutMany]:
-    """Return what cuts one text and many, `_PLACE` always a token of its own."""
+    """Return the functions that tokenise one text and many; both make `_PLACE` a separate token."""
     if name == "jieba":
         from dlcli.data.text.tokenizing import jieba_tokens
 
         return jieba_tokens.cut, jieba_tokens.cut_many
-    # "char" is what the char-level references read: every code point for itself, letters and digits too
-    # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF floors).
+    # "char" matches char-level references: every code point separately, including letters and digits
+    # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF baselines).
     cut = re.compile(f"{_PLACE}|{(_CHARACTER if name == 'char' else _WORD).pattern}").findall
     return cut, lambda texts: [cut(text) for text in texts]
 
 
 class _Units:
-    """Units are one token each; what stands between them is cut."""
+    """Tokenizer that makes each unit one token and cuts the text between units."""
 
     def __init__(self, cut: _Cut, cut_many: _CutMany, spec: dict[str, Any]) -> None:
         self.spec = spec
@@ -151,7 +153,7 @@ class _Units:
         return list(map(self._filled, self._cut_many([_PLACE.join(pieces[::2]) for pieces in split]), split))
 
     def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
-        """Return the tokens that stay, and the units at their places."""
+        """Return the remaining tokens, with the units in place of their placeholders."""
         left_out = self._left_out
         if len(pieces) == 1:
             return [token for token in cut if token not in left_out]
@@ -168,11 +170,11 @@ class _Units:
 
 
 def _pieces(text: str) -> list[str]:
-    """Return text, unit, text, ..., text; `_PLACE` is not in them."""
+    """Return text, unit, text, ..., text, none of which contains `_PLACE`."""
     return UNIT.split(text.replace(_PLACE, " "))
 
 
 @cache
 def _blank() -> frozenset[str]:
-    """Return the tokens of jieba that hold nothing: it cuts such characters one by one, but for a line's end."""
+    """Return jieba's blank tokens: it cuts such characters one by one, except for "\\r\\n"."""
     return frozenset(["\r\n", *(character for character in map(chr, range(0x10000)) if not _WORD.match(character))])

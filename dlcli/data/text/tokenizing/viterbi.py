@@ -1,11 +1,10 @@
-"""Words of unknown Chinese: the hidden Markov model of jieba's finalseg, to the last bit, faster.
+"""Words outside the dictionary: the hidden Markov model of jieba's finalseg, bit-exact but faster.
 
-States: B, M, E begin, continue and end a word of several characters; S is a word of one. The sums are made in
-finalseg's order and ties fall as its `max` over (score, letter) lets them, so every cut is the same as its own, also
-where two cuts score alike but for rounding (a repeated character). jieba is asked for the probabilities only; its
-dictionary is not loaded.
+States: B, M, E begin, continue and end a word of several characters; S is a word of one. Scores are added in finalseg's
+order and ties are broken as by its `max` over (score, letter), so every cut is the same, even if two cuts have the same
+score except for rounding (a repeated character). Only the probabilities come from jieba; its dictionary is not loaded.
 
-Torch-free and numpy-free at import.
+Imports neither torch nor, at import time, numpy.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 FIRST_HAN, LAST_HAN = 0x4E00, 0x9FD5
-"""What finalseg takes for Chinese."""
+"""The range that finalseg treats as Chinese."""
 
 _STATES = "BMES"
 _B, _M, _E, _S = range(4)
 _EARLIER, _LATER = [_E, _B, _B, _E], [_S, _M, _M, _S]
-"""The two states that may come before each, in the order of their letters."""
+"""The two states that may precede each state, in alphabetical order."""
 _IMPOSSIBLE = -3.14e100  # finalseg's MIN_FLOAT
-_REMEMBERED = 8  # characters; longer runs seldom come again
+_REMEMBERED = 8  # characters; longer runs rarely repeat
 
 _Scores = tuple[float, float, float, float]
 
 
 @cache
 def _steps() -> tuple[_Scores, dict[str, float]]:
-    """Return the scores of the states at the first character, and of the eight steps that there are."""
+    """Return the scores of the states at the first character, and of the eight possible transitions."""
     finalseg = load_jieba().finalseg
     start = tuple(finalseg.start_P[state] for state in _STATES)
     return start, {f"{a}{b}": score for a, row in finalseg.trans_P.items() for b, score in row.items()}
@@ -66,7 +65,7 @@ def _decode(run: str) -> tuple[str, ...]:
         m_of_b, m_of_m = b + bm + emit_m, m + mm + emit_m
         e_of_b, e_of_m = b + be + emit_e, m + me + emit_e
         s_of_e, s_of_s = e + es + emit_s, s + ss + emit_s
-        closed.append((b_of_s >= b_of_e, s_of_s >= s_of_e))  # on a tie the letter that comes later: S before E
+        closed.append((b_of_s >= b_of_e, s_of_s >= s_of_e))  # on a tie the later letter wins: S over E
         opened.append((e_of_m >= e_of_b, m_of_m >= m_of_b))
         b = b_of_s if b_of_s >= b_of_e else b_of_e
         m = m_of_m if m_of_m >= m_of_b else m_of_b
@@ -80,7 +79,7 @@ def _decode(run: str) -> tuple[str, ...]:
         elif start:
             is_inside = opened[start][0]
             start -= 1
-            while is_inside and start:  # a run may begin inside a word: unknown characters score alike in all states
+            while is_inside and start:  # a run may begin inside a word: unknown characters score equally in all states
                 is_inside = opened[start][1]
                 start -= 1
             is_single = closed[start][0]
@@ -106,7 +105,7 @@ def _emission_table() -> np.ndarray:
 
 @cache
 def _step_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the scores of the states at the first character and of the steps into each, (states, 1)."""
+    """Return the scores of the states at the first character, and of the transitions to each state, (states, 1)."""
     import numpy as np
 
     first, steps = _steps()
@@ -119,19 +118,19 @@ def _step_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def word_spans(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the words of several characters begin and end in many runs at once; the others are single.
+    """Return start and end of the words of several characters in many runs at once; all other characters are single.
 
     Args:
         codes: (N,) code points.
-        starts: (R,) where each run begins in `codes`; runs do not overlap.
-        lengths: (R,) at least 1; what they hold is Chinese.
+        starts: (R,) index in `codes` where each run begins; runs do not overlap.
+        lengths: (R,) lengths, at least 1; all characters of a run are Chinese.
 
     Returns:
-        Two arrays (W,) of indices into `codes`, rising; ends are exclusive.
+        Two (W,) arrays of increasing indices into `codes`; ends are exclusive.
     """
     import numpy as np
 
-    order = np.argsort(-lengths, kind="stable")  # so that the runs still alive at a step are the first ones
+    order = np.argsort(-lengths, kind="stable")  # so that the runs that reach a step come first
     starts, lengths = starts[order], lengths[order]
     alive = [int(np.searchsorted(-lengths, -step)) for step in range(int(lengths[0]) + 1 if len(lengths) else 0)]
     table, (scores_at_first, earlier_steps, later_steps) = _emission_table(), _step_tables()
@@ -164,8 +163,8 @@ def _trace(
         count = alive[step]
         current = state[:count]
         states[starts[:count] + step] = current
-        if step:  # runs that are shorter keep their last state until it is their turn
+        if step:  # shorter runs stay in their last state until the trace reaches them
             state[:count] = before[sources[step, current, everyone[:count]].view(np.int8), current]
-    # A run may begin inside a word: unknown characters score alike in all states.
+    # A run may begin inside a word: unknown characters score equally in all states.
     states[starts] = np.array([_B, _B, _S, _S], dtype=np.int8)[states[starts]]
     return np.flatnonzero(states == _B), np.flatnonzero(states == _E) + 1

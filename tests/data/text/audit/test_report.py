@@ -147,7 +147,7 @@ def test_urls_that_occur_once_each_leak_by_their_number() -> None:
     finding = found(Texts(splits(with_url), min_count=2))["URLs"]
     assert finding["severity"] == LEAK
     assert finding["accuracy"] == 1.0
-    assert "how many URLs" in finding["text"]
+    assert "number of URLs" in finding["text"]
     assert finding["examples"][1] == {"token": "1", "class": "good", "share": 1.0, "texts": pytest.approx(750, abs=80)}
 
 
@@ -197,7 +197,7 @@ def test_rare_kind_that_tells_where_it_stands_is_a_note() -> None:
 def test_few_texts_prove_nothing() -> None:
     rows = [(f"{'甲乙'[i % 2]}[{'泪赞'[i % 2]}]", i % 2) for i in range(6)]
     assert audit_texts(Texts({"train": rows, "valid": rows[:4], "test": []}))["warnings"] == [
-        "4 of 4 valid texts (100 %) stand in train too, but for whitespace and punctuation"
+        "4 of 4 valid texts (100 %) are in train too, apart from whitespace and punctuation"
     ]
 
 
