@@ -1,4 +1,4 @@
-"""The command line's root: lazy commands, and the one place where exceptions become exit codes."""
+"""The root command: lazily imported subcommands, and the one place that turns exceptions into exit codes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode, UsageError, did_you_mean
 
 COMMANDS = {
-    # name: (summary, "module:function" that is given the rest of the line and returns the command)
-    "prepare": ("convert an original dataset to the form that training reads", "dlcli.cli.prepare:build"),
+    # name: (summary, "module:function" that takes the rest of the line and returns the command)
+    "prepare": ("convert an original dataset to a form for training", "dlcli.cli.prepare:build"),
     "train": ("train a network on prepared data", "dlcli.cli.train:build"),
     "rerun": ("train a run again, and check that the result is the same", "dlcli.cli.rerun:build"),
     "eval": ("evaluate a run on its test data", "dlcli.cli.evaluate:build"),
@@ -30,25 +30,29 @@ COMMANDS = {
     "doctor": ("check the machine, a dataset or a run", "dlcli.cli.doctor:build"),
 }
 
-# The base of Typer's own usage errors; Typer vendors click, and exports only the leaves.
+# The base class of Typer's usage errors; Typer vendors click and exports only the subclasses.
 UsageFault = typer.BadParameter.__mro__[2]
 
 
 class LazyGroup(TyperGroup):
-    """Knows every command's name and summary, and imports a command only when it is called."""
+    """A group that knows each command's name and summary, and imports a command only when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order in which they are used."""
+        """Return the names in the usual order of use."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command as it is when nothing follows its name."""
+        """Return the command as if nothing followed its name; None if it is unknown."""
         del ctx
         return _load(cmd_name, []) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command for this line: its options depend on its target."""
+        """Return the command for this line, since its options depend on its target.
+
+        Raises:
+            UsageError: there is no such command.
+        """
         del ctx
         name, rest = args[0], args[1:]
         if name not in COMMANDS:
@@ -56,7 +60,7 @@ class LazyGroup(TyperGroup):
         return name, _load(name, rest), rest
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands from the table, importing none."""
+        """Write the list of commands without importing any."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (summary, _) in COMMANDS.items()])
@@ -80,7 +84,7 @@ def _show_version(wanted: bool) -> None:
 def _root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="show the version"),
 ) -> None:
-    """From raw data to a trained, measured, exported and drawn model."""
+    """Deep learning from raw data to a trained, evaluated, exported and visualized model."""
     del version
 
 
@@ -99,11 +103,11 @@ def build_app() -> Any:
 
 
 class Terminated(BaseException):
-    """SIGTERM outside a training; the training loop has its own handler (`engine/observers/signals.py`)."""
+    """SIGTERM outside training; the training loop has its own handler (`engine/observers/signals.py`)."""
 
 
 def unwind(number: int, frame: object) -> None:
-    """Handle a signal by an exception, as Ctrl-C does, so that half-written files are removed."""
+    """Raise `Terminated` on a signal, as Ctrl-C raises KeyboardInterrupt, so that half-written files are removed."""
     del number, frame
     raise Terminated
 
@@ -125,7 +129,7 @@ def run(args: Sequence[str]) -> int:
     except Terminated:
         console.error(["error: terminated"])
         return ExitCode.TERMINATED
-    except (BrokenPipeError, SystemExit):  # the reader has closed the pipe: `dl runs | head -1`; Typer exits by itself
+    except (BrokenPipeError, SystemExit):  # the reader closed the pipe, as in `dl runs | head -1`; Typer exits itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except DlError as error:
@@ -142,8 +146,8 @@ def run(args: Sequence[str]) -> int:
             return _system_fault(error, console)
         console.error(
             [
-                f"error: a fault in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
-                "  fix: the same command with --debug shows where; please report it",
+                f"error: internal error in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                "  fix: run the command again with --debug for the traceback, and please report it",
             ]
         )
         return ExitCode.FAULT

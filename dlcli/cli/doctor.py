@@ -1,4 +1,4 @@
-"""`dl doctor [DATA|RUN]`: the machine, a dataset, or a run, checked."""
+"""`dl doctor [DATA|RUN]`: checks of the machine, a dataset or a run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _has_bf16() -> bool:
 
 
 def _pair() -> Iterator[Finding]:
-    """Check that torch and torchvision are builds of one another: a wrong pair fails at the first operator."""
+    """Check that torch and torchvision are matching builds; others fail at the first operator."""
     try:
         import torchvision
     except Exception as error:
@@ -80,13 +80,13 @@ def _subject(text: str) -> Iterator[Finding]:
 
 
 def _data_folder(text: str) -> Path | None:
-    """Return the dataset that the user means, or None where it is a run."""
+    """Return the folder of the dataset that a word refers to, or None if it is a run."""
     path = Path(text) if Path(text).is_dir() else Path("data") / text
     return path if path.is_dir() and not (path / "run.json").exists() else None
 
 
 def _dataset(path: Path) -> Iterator[Finding]:
-    """Yield what a prepared folder's form finds in it; of a form that finds nothing, or is unknown, the card alone."""
+    """Yield the findings of a prepared folder's form, or of its card if the form has no checks or is unknown."""
     from dlcli.data.card import read_card
     from dlcli.data.forms import form_of
 
@@ -107,7 +107,7 @@ def _folds(parent: RunDir) -> Iterator[Finding]:
     from dlcli.engine.runs.cross_validation import fold_runs
 
     for run in fold_runs(parent):
-        status = str(run.info().get("status")) if run.info_file.exists() else "not begun"
+        status = str(run.info().get("status")) if run.info_file.exists() else "not started"
         yield Finding(f"fold {run.path.name}", OK if status == "finished" else WARNING, status)
 
 
@@ -133,4 +133,4 @@ def _run(run: RunDir) -> Iterator[Finding]:
     except DlError as error:
         yield Finding("network", FAULT, error.message)
     else:
-        yield Finding("network", OK, f"{info.get('model')} takes the weights")
+        yield Finding("network", OK, f"{info.get('model')} loads the weights")

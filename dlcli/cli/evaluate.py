@@ -1,4 +1,4 @@
-"""`dl eval RUN`: figures on data that training has not seen."""
+"""`dl eval RUN`: metrics on data not used in training."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from dlcli.core.table import Table
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """What is measured, and what must be met."""
+    """Options of `dl eval`."""
 
     split: str = option("test", "split to evaluate on", choices=("test", "valid", "train"))
     data: str | None = option(None, "prepared data (default: the run's)", metavar="DIR")
     fail_under: tuple[str, ...] = option((), "exit 7 if a metric is worse than this (repeatable)", metavar="METRIC=X")
-    plots: bool = option(True, "save plots in the run, or not")
+    plots: bool = option(True, "save plots in the run")
     baseline: bool = option(False, "also evaluate simple models on the same data")
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the task that the line asks."""
+    """Return the command, with the inference options of the task that the line refers to."""
     inference = inference_of_line(rest)
 
     def run(values: Values) -> None:
@@ -87,9 +87,9 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 def _evaluate_folds(
     run: RunDir, data: Path, options: EvalOptions, compute: Compute, console: Console
 ) -> Mapping[str, Any]:
-    """Sum up a cross-validation: means over its folds, each measured on its own test part."""
+    """Print and return the means over the folds of a cross-validation, each evaluated on its own test part."""
     if options.split != "test":
-        raise UsageError(f"--split {options.split}: a cross-validation is summed up over its test parts")
+        raise UsageError(f"--split {options.split}: a cross-validation is evaluated on its test parts only")
     from dlcli.core.train_config import TrainConfig
     from dlcli.engine.runs.cross_validation import summarise
 
@@ -104,7 +104,7 @@ def _evaluate_folds(
 
 
 def _means_table(report: Mapping[str, Any]) -> Table:
-    """Return the means over folds, beside those of simple models."""
+    """Return the table of means over folds, with those of the baselines beside them."""
     baselines, errors = report.get("baselines", {}), report.get("baseline_errors", {})
     rows = [
         [
@@ -134,7 +134,7 @@ def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list
 
 
 def _metrics_table(report: Mapping[str, Any]) -> Table:
-    """Return the figures, beside those of simple models."""
+    """Return the table of metrics, with those of the baselines beside them."""
     baselines: Mapping[str, Mapping[str, Any]] = report.get("baselines", {})
     rows = [
         [name, value, *(base.get(name, "") for base in baselines.values())] for name, value in report["metrics"].items()
@@ -143,7 +143,7 @@ def _metrics_table(report: Mapping[str, Any]) -> Table:
 
 
 def _print(console: Console, tables: Sequence[Table]) -> None:
-    """Print the tables that have rows, an empty line between two."""
+    """Print the non-empty tables, separated by empty lines."""
     for number, table in enumerate(table for table in tables if table.rows):
         if number:
             console.answer("")
@@ -157,7 +157,7 @@ def _bound(text: str) -> tuple[str, float]:
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise UsageError(f"--fail-under {text!r}: not METRIC=NUMBER", hint="as in --fail-under accuracy=0.9")
+        raise UsageError(f"--fail-under {text!r}: not METRIC=NUMBER", hint="for example --fail-under accuracy=0.9")
     return name.strip(), bound
 
 

@@ -1,4 +1,4 @@
-"""`dl runs`, `dl datasets`, `dl tasks`: the lists."""
+"""`dl runs`, `dl datasets` and `dl tasks`: lists of what there is."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _runs(values: Values) -> None:
         console.answer_json("runs", {"runs": [{"path": str(run.path), **info} for run, info in runs]})
         return
     if not runs:
-        console.say("no runs in ./runs yet: `dl train digits` makes one")
+        console.say("no runs in ./runs yet: `dl train digits` creates one")
         return
     console.table(
         ["run", "task", "model", "status", "epochs", "metric", "value", "seconds", "started"],

@@ -1,4 +1,4 @@
-"""`dl models [NAME]`: the networks, and the inside of one."""
+"""`dl models [NAME]`: the list of networks, or the layers of one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dlcli.core.networks import find_owner, networks_of, zoo_names, zoo_of, zoos
 from dlcli.core.registry import TaskSpec, all_tasks, load_object
 
 SIZES = ("image_size", "channels", "num_classes")
-"""The options that say in which size a task makes a network."""
+"""The options that set the size at which a task builds a network."""
 
 
 @dataclass(frozen=True)
 class ModelsOptions:
-    """At which size a network is looked at."""
+    """Options of `dl models`."""
 
     image_size: int | None = option(None, "image side in pixels (default: the network's)", minimum=1, maximum=4096)
     channels: int | None = option(None, "input channels", minimum=1, maximum=4)
@@ -53,14 +53,14 @@ def _models(values: Values) -> None:
     console.table(["model", "task", "what it is", "source"], table)
     if not options.all:
         for _, zoo in zoos():
-            console.say(f"and any of the {zoo.summary} by its name: `dl models --all`")
+            console.say(f"and any of the {zoo.summary} by name: `dl models --all`")
 
 
 def _show(name: str, options: ModelsOptions, values: Values) -> None:
-    """Answer with the layers of one network, as its task makes it.
+    """Print the layers of one network, as built by its task.
 
     Raises:
-        UsageError: there is no such network, or it does not take that size.
+        UsageError: there is no such network, or it cannot have this size.
     """
     console = values.console()
     spec = find_owner(name)
@@ -79,8 +79,8 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         summary = summarise(network_of(task), *inputs)
     except ValueError as error:
         asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())
-        raise UsageError(f"{name} {asked}: {error}", hint="take another size") from None
-    prefix = common_prefix([layer.name for layer in summary.layers])  # of what prepares a network's input
+        raise UsageError(f"{name} {asked}: {error}", hint="choose another size") from None
+    prefix = common_prefix([layer.name for layer in summary.layers])  # of the wrapper that normalises the input
     layers = [replace(layer, name=f"{layer.name}.".removeprefix(prefix).rstrip(".")) for layer in summary.layers]
     side = inputs[0].shape[-1] if inputs[0].ndim == 4 else None
     source = networks_of(spec)[name].source if name in networks_of(spec) else _library(spec)

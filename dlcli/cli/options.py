@@ -1,4 +1,4 @@
-"""Dataclass fields to Typer options: a command is made from dataclasses, so each option is written once."""
+"""Typer commands built from dataclasses: each field is an option, so each option is defined once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dlcli.core.console import Console
 Run = Callable[["Values"], int | None]
 
 MARK = "+"
-"""What stands before an advanced option on the page of `--help-all`."""
+"""The mark of an advanced option on the page of `--help-all`."""
 
 
 @dataclass(frozen=True)
 class Common:
-    """The options that every command has."""
+    """Options of every command."""
 
     json: bool = option(False, "print the answer as one JSON document", section="Output")
     quiet: bool = option(False, "print nothing but the answer", short="q")
@@ -32,7 +32,7 @@ class Common:
 
 @dataclass(frozen=True)
 class Compute:
-    """The options of commands that compute."""
+    """Options of the commands that run a model."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
     threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
@@ -41,7 +41,7 @@ class Compute:
 
 @dataclass(frozen=True)
 class Argument:
-    """A positional argument. `many` takes all that follow."""
+    """A positional argument; with `many` it takes all remaining words."""
 
     name: str
     help: str
@@ -51,26 +51,26 @@ class Argument:
 
 @dataclass(frozen=True)
 class Values:
-    """What the user typed: arguments, and the options that were given, by field name."""
+    """What the user typed: the arguments, and the given options by field name."""
 
     arguments: Mapping[str, Any]
     given: Mapping[str, Any]
 
     def resolve(self, config_class: type, *layers: Layer) -> Any:
-        """Return a configuration: the layers, and over them what was typed.
+        """Return a configuration from the layers, overridden by the typed options.
 
         Raises:
-            UsageError: a value is of the wrong type or out of range.
+            UsageError: a value has the wrong type or is out of range.
         """
         return resolve(config_class, [*layers, self.layer(config_class)])
 
     def layer(self, config_class: type) -> Layer:
-        """Return what was typed of one configuration's options."""
+        """Return the typed options of one configuration."""
         names = {info.name for info in fields_of(config_class)}
         return Layer(None, {name: value for name, value in self.given.items() if name in names})
 
     def console(self) -> Console:
-        """Return the console that the common options ask for; of several processes only the first speaks."""
+        """Return the console with the common options applied; it is mute in all but the first of several processes."""
         common = self.resolve(Common)
         is_mute = "WORLD_SIZE" in os.environ and os.environ.get("RANK", "0") != "0"  # torchrun sets them
         return Console(
@@ -90,17 +90,17 @@ def make_command(
 ) -> Any:
     """Return a Typer command whose options are the fields of `configs` and of `Common`.
 
-    `--help` leaves out the fields that are advanced, and `--help-all` shows every one.
-    Of two fields with one name the first is the option; those meant for other commands are left out.
+    `--help` hides the advanced fields; `--help-all` shows all of them. The first of two fields with one name is the
+    option; fields for other commands are ignored.
 
     Args:
-        name: what the user types.
+        name: the name of the command.
         summary: one line for the help page.
-        run: does the command's work and returns the exit code, None for 0.
+        run: runs the command and returns the exit code, None for 0.
         arguments: the positional arguments, in order.
         configs: dataclasses of options.
-        epilog: the paragraph under the options.
-        defaults: what the help page shows in place of the fields' own defaults.
+        epilog: the paragraph below the options.
+        defaults: defaults shown on the help page instead of the fields' own, by field name.
     """
     fields = options_of(name, (*configs, Common))
 
@@ -114,7 +114,7 @@ def make_command(
     ]
     has_more = any(info.option.is_advanced for info in fields)
     parameters.append(_parameter("help_all", Annotated[bool, _help_all_option(is_shown=has_more)], False))
-    # Typer reads a function's signature; this one is written by the dataclasses.
+    # Typer reads a function's signature; this one is generated from the dataclasses.
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -128,7 +128,7 @@ def make_command(
 
 
 def options_of(command: str, configs: Sequence[type]) -> list[FieldInfo]:
-    """Return the fields of the configurations that are options of a command, each name once."""
+    """Return the fields of the configurations that are options of a command, without duplicate names."""
     found: dict[str, FieldInfo] = {}
     for info in (info for config in configs for info in fields_of(config)):
         if not info.option.commands or command in info.option.commands:
@@ -137,11 +137,11 @@ def options_of(command: str, configs: Sequence[type]) -> list[FieldInfo]:
 
 
 class _Command(TyperCommand):
-    """A command whose help page has sections, and is short until every option is asked for.
+    """A command whose help page has sections, and hides the advanced options unless all are requested.
 
     Attributes:
-        sections: the heading that begins at an option, by the option's field.
-        advanced: the fields that the short page leaves out.
+        sections: the headings, by the field of the first option below each.
+        advanced: the fields that `--help` hides.
         shows_all: whether the page shows them too, each with a mark.
     """
 
@@ -169,12 +169,12 @@ class _Command(TyperCommand):
                 formatter.write_dl(lines)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the epilog, then which options are left out or marked."""
+        """Write the epilog, then a line on the hidden or marked options."""
         super().format_epilog(ctx, formatter)
         if self.advanced:
             count = len(self.advanced)
             more = (
-                f"{MARK} marks what `--help` leaves out."
+                f"{MARK} marks options that `--help` hides."
                 if self.shows_all
                 else f"`--help-all` shows {count} more options."
             )
@@ -255,11 +255,11 @@ def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
 
 
 def pick_target(rest: Sequence[str], known: Callable[[str], bool]) -> str | None:
-    """Return the word of the command line that names the target, before options are known.
+    """Return the word of the command line that names the target, before the options are known; None without a word.
 
-    `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` mean the same. A word that follows an option may be
-    its value, so those that follow none are looked at first: the first that `known` recognises is the target; failing
-    that, the first word that `known` recognises anywhere; failing that, the first word that follows no option.
+    `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` are equivalent. A word after an option may be the
+    option's value, so the other words come first: the target is the first of them that `known` recognises, else the
+    first word anywhere that it recognises, else the first word that does not follow an option.
     """
     words = [word for word in rest if not word.startswith("-")]
     free = [
@@ -271,7 +271,7 @@ def pick_target(rest: Sequence[str], known: Callable[[str], bool]) -> str | None
 
 
 def flag_value(rest: Sequence[str], flag: str) -> str | None:
-    """Return what a line gives for a flag, as `--flag VALUE` or `--flag=VALUE`, before options are known."""
+    """Return the value of a flag, from `--flag VALUE` or `--flag=VALUE`, before the options are known; None without."""
     for index, word in enumerate(rest):
         if word == flag and index + 1 < len(rest):
             return rest[index + 1]

@@ -1,4 +1,4 @@
-"""Which pictures `dl visualize` knows: the general ones, and those of each task."""
+"""The pictures of `dl visualize`: the general ones, and those of each task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlcli.visualize.pictures import PICTURES, Picture
 
 @dataclass(frozen=True)
 class Owned:
-    """A picture, and the task that it belongs to; None for a general one."""
+    """A picture, and the name of the task that it belongs to; None for a general picture."""
 
     picture: Picture
     owner: str | None
@@ -24,7 +24,7 @@ def pictures_of(spec: TaskSpec) -> Mapping[str, Picture]:
 
 
 def all_pictures(specs: Iterable[TaskSpec] = TASKS.values()) -> dict[str, Owned]:
-    """Return the general pictures by name, and after them those of the tasks; the first that has a name keeps it."""
+    """Return the general pictures by name, then those of the tasks; of two with the same name, the first wins."""
     found = {name: Owned(picture, None) for name, picture in PICTURES.items()}
     for spec in specs:
         for name, picture in pictures_of(spec).items():
@@ -33,7 +33,7 @@ def all_pictures(specs: Iterable[TaskSpec] = TASKS.values()) -> dict[str, Owned]
 
 
 def find_picture(name: str, spec: TaskSpec | None) -> Owned | None:
-    """Return the picture of that name for a task: its own, else a general one, else another task's; None for none."""
+    """Return the picture with this name: the task's own, else a general one, else another task's, else None."""
     if spec is not None and name in pictures_of(spec):
         return Owned(pictures_of(spec)[name], spec.name)
     return all_pictures().get(name) or all_pictures(all_tasks().values()).get(name)

@@ -1,4 +1,4 @@
-"""`dl predict RUN|FILE INPUT...`: answers for new inputs."""
+"""`dl predict RUN|FILE INPUT...`: predictions for new inputs."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
 
 MAX_SHOWN = 100
-"""Characters of an input that a table shows; a record has all of it."""
+"""Characters of an input shown in a table; a record has the full text."""
 
-INPUT_HINT = "name files, folders or globs that hold what the model reads"
+INPUT_HINT = "name files, folders or globs of inputs that the model reads"
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """How answers are given."""
+    """Options of `dl predict`."""
 
-    jsonl: bool = option(False, "one JSON record a line, written as it is known")
-    csv: bool = option(False, "comma-separated, with a header")
-    batch_size: int = option(64, "inputs that are computed at once", minimum=1)
-    save_dir: str | None = option(None, "also write the answers as pictures, into this folder", metavar="DIR")
+    jsonl: bool = option(False, "print one JSON record per line, each as soon as it is ready")
+    csv: bool = option(False, "print comma-separated values with a header")
+    batch_size: int = option(64, "inputs per batch", minimum=1)
+    save_dir: str | None = option(None, "also save the answers as pictures in this folder", metavar="DIR")
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the task that the line asks."""
+    """Return the command, with the inference options of the task that the line refers to."""
     inference = inference_of_line(rest)
 
     def run(values: Values) -> None:
@@ -69,7 +69,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(PredictOptions), values.resolve(Compute)
     if sum((options.jsonl, options.csv, console.is_json)) > 1:
-        raise UsageError("--json, --jsonl and --csv exclude each other")
+        raise UsageError("--json, --jsonl and --csv are mutually exclusive")
     model, inputs = values.arguments["run"], values.arguments["input"] or []
     typed = resolve_inference(values, inference, task_of(model))
     opened = open_model(model, device=compute.device, threads=compute.threads, inference=typed)
@@ -91,19 +91,19 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
         raise DataError(what, details=writer.first_error, hint=INPUT_HINT)
     if num_bad:
         raise PartialError(
-            f"{num_bad} of {num_bad + num_good} inputs failed; the others are answered", details=writer.first_error
+            f"{num_bad} of {num_bad + num_good} inputs failed; the others were answered", details=writer.first_error
         )
 
 
 def _line_reader(opened: Opened) -> Callable[[Sequence[str]], Iterable[Source]]:
-    """Return what makes sources of lines of standard input: those of the arguments, where the codec says no other."""
+    """Return the function that turns lines of standard input into sources; by default that of the arguments."""
     from dlcli.data.codec import ReadsLines
 
     return opened.codec.read_lines if isinstance(opened.codec, ReadsLines) else opened.codec.expand
 
 
 class Writer:
-    """Writes records in the form that the options name: lines as they come, tables and documents at the end."""
+    """Writes records in the chosen format: JSON Lines and CSV immediately, tables and JSON documents at the end."""
 
     def __init__(self, console: Console, options: PredictOptions, opened: Opened) -> None:
         self._console = console
@@ -115,7 +115,7 @@ class Writer:
         self.first_error: list[str] = []
 
     def write(self, record: Record) -> None:
-        """Take in one record."""
+        """Write one record, or store it for the end."""
         if "error" in record and not self.first_error:
             self.first_error = [str(record["error"])[:300]]
         if self._options.jsonl:
@@ -146,9 +146,9 @@ class Writer:
 
 
 def lines_of(record: Record, listed: str | None) -> Iterator[Record]:
-    """Yield a record's lines in a table: one for each entry of its list, or one where it has no list or an empty one.
+    """Yield the lines of a record in a table: one per entry of its list, or one if it has no list or an empty one.
 
-    On an entry's line its values stand in for those of the record with the same names.
+    The values of an entry override those of the record with the same names.
     """
     entries = record.get(listed) if listed is not None else None
     for entry in entries or [{}]:
@@ -156,12 +156,12 @@ def lines_of(record: Record, listed: str | None) -> Iterator[Record]:
 
 
 def _cell(value: object) -> object:
-    """Return a value as a cell of a CSV: a list or a mapping as JSON."""
+    """Return a value as a cell of a CSV, with a list or a mapping as JSON."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def _table_rows(record: Record, fields: Sequence[str], listed: str | None) -> Iterator[list[object]]:
-    """Yield a record's rows in the table for people; what an entry repeats of the row above it is left empty."""
+    """Yield the rows of a record in the printed table; cells that would repeat the row above are empty."""
     name = shorten(str(record["input"]), MAX_SHOWN)
     if "error" in record:
         yield [name, f"error: {record['error']}", *[""] * (len(fields) - 1)]
@@ -181,12 +181,12 @@ def _shown(value: object) -> object:
 
 
 def _plain(text: str) -> str:
-    """Return the text with odd bytes of file names as escapes, so that any stream can take it."""
+    """Return the text with undecodable bytes of file names escaped, so that any stream can encode it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Drawing:
-    """Saves the pictures that are answers, or inputs with their answers; equal names get a number, so none is lost."""
+    """Saves answers as pictures; equal names are numbered, so that no file is overwritten."""
 
     def __init__(self, folder: Path, opened: Opened) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ class Drawing:
         self._used: set[str] = set()
 
     def save(self, source: Source, answer: Answer) -> None:
-        """Write the answer's own picture, else draw the answer on its input."""
+        """Save the answer's own picture, or else its input with the answer drawn on it."""
         from dlcli.data.inputs import stem_of
         from dlcli.visualize.canvas import write_png
 

@@ -1,4 +1,4 @@
-"""`dl prepare DATASET SOURCE`: convert an original format to a prepared form."""
+"""`dl prepare DATASET SOURCE`: convert an original dataset to a prepared form."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class PrepareOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the dataset that the line names."""
+    """Return the command, with the options of the dataset that the line names."""
     name = pick_target(rest, DATASETS.__contains__)
     spec = get_dataset(name) if name else None
     arguments = [
         Argument("dataset", "name of the dataset", is_required=False),
         Argument("source", "original data: a folder, file or archive", is_required=False),
     ]
-    summary = "Convert an original dataset to the form that training reads."
+    summary = "Convert an original dataset to a form for training."
     if spec is None:
         epilog = (
             f"Datasets: {', '.join(DATASETS)}; `dl datasets` also lists those of plugins. `dl prepare DATASET "
@@ -58,7 +58,7 @@ def _no_target(values: Values) -> None:
 def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
     from dlcli.data.importing.preparing import prepare_dataset
 
-    if values.arguments["dataset"] != spec.name:  # an option's value looks like the dataset
+    if values.arguments["dataset"] != spec.name:  # an option's value was mistaken for the dataset
         raise UsageError(f"dl prepare {values.arguments['dataset']}: name the dataset before its options")
     console = values.console()
     options = values.resolve(options_class)
@@ -84,10 +84,10 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
 
 
 def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:
-    """Return the path of the original: what the user named, or what --download fetched.
+    """Return the path of the original data: the user's, or the one that --download fetched.
 
     Raises:
-        UsageError: there is no source and --download is off.
+        UsageError: there is no source, and no --download.
     """
     if source is not None:
         return Path(source)

@@ -14,7 +14,7 @@ from dlcli.core.errors import ParityError
 from dlcli.core.run_dir import resolve_run
 
 MOST_SHOWN = 8
-"""Differences that are written out; from the first one on everything tends to differ."""
+"""Differences to print; after the first one, everything tends to differ."""
 
 
 @dataclass(frozen=True)
@@ -81,5 +81,5 @@ def _rerun(values: Values) -> None:
 
 def _hint(changed: list[str], *, is_deterministic: bool) -> str:
     if changed:
-        return f"what it ran on has changed: {changed[0]}"
+        return f"the environment has changed: {changed[0]}"
     return "please report it" if is_deterministic else "train both with --deterministic"

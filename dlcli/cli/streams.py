@@ -1,4 +1,4 @@
-"""Standard input as a stream of lines that are answered as they come."""
+"""Standard input as a stream of lines, each processed as it arrives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Item = TypeVar("Item")
 
 CHUNK = 1 << 16
 MAX_LINE = 1 << 24
-"""Bytes of one line, at most: an endless line without a newline must not fill the memory."""
+"""Maximum bytes of one line, so that input without line breaks cannot fill the memory."""
 
 
 def batches_of_lines(size: int) -> Iterator[list[str]]:
-    """Yield lines of standard input, up to `size` at once, and fewer as soon as no more are waiting.
+    """Yield lines of standard input, at most `size` at a time, and fewer once no more are waiting.
 
-    So a person who types is answered line by line, and a long pipe is answered in full batches. Bytes that are no
-    UTF-8 are kept as surrogates, as Python keeps odd file names.
+    So someone typing gets an answer per line, and a long pipe is processed in full batches. Bytes that are not UTF-8
+    become surrogates, as in Python's file names.
     """
     descriptor = sys.stdin.fileno()
     pending, waiting = b"", []
@@ -42,13 +42,13 @@ def batches_of_lines(size: int) -> Iterator[list[str]]:
 
 
 def _has_more(descriptor: int) -> bool:
-    if os.name == "nt":  # select knows only sockets there
+    if os.name == "nt":  # select supports only sockets there
         return False
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
 def batches_of(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items in lists of `size`, the last one shorter."""
+    """Yield the items in lists of `size`; the last may be shorter."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
@@ -65,13 +65,13 @@ def source_batches(
     expand: Callable[[Sequence[str]], Iterator[Source]],
     read_lines: Callable[[Sequence[str]], Iterable[Source]],
 ) -> Iterator[list[Source]]:
-    """Yield the sources that the arguments mean, up to `size` at once; `-` is standard input.
+    """Yield the sources of the arguments, at most `size` at a time; `-` is standard input.
 
     Args:
-        inputs: the arguments; without any the sources are what `expand` makes of nothing.
-        size: sources at once, at most.
-        expand: makes sources of arguments.
-        read_lines: makes sources of some more lines of standard input.
+        inputs: the arguments; if there are none, `expand` is called with an empty list.
+        size: maximum number of sources at a time.
+        expand: turns arguments into sources.
+        read_lines: turns the next lines of standard input into sources.
     """
     if "-" not in inputs:
         yield from batches_of(expand(inputs), size)

@@ -1,4 +1,4 @@
-"""What the user's TARGET means: a task, a dataset, or a folder of prepared data."""
+"""The user's TARGET: a task, a dataset, or a folder of prepared data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from dlcli.core.registry import (
 )
 
 DATA = Path("data")
-"""Where prepared datasets are kept, relative to the folder that the user stands in."""
+"""The folder of prepared datasets, relative to the current folder."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A task with the data to do it on."""
+    """A task, and the name and folder of its data."""
 
     spec: TaskSpec
     dataset: str
@@ -34,18 +34,18 @@ class Target:
 
 
 def is_known(word: str) -> bool:
-    """Return whether a word surely is a target, without looking at plugins."""
+    """Return whether a word is certainly a target; plugins are not searched."""
     return word in TASKS or word in DATASETS or (DATA / word / "dataset.json").is_file()
 
 
 def resolve_target(text: str, data: str | None) -> Target:
-    """Return what a TARGET means; `data` is the folder that the user named, if any.
+    """Return the target that a word refers to; `data` is the folder that the user named, if any.
 
     Raises:
         UsageError: there is no such task or dataset.
         DataError: a prepared folder has a damaged card or a form that no task reads.
     """
-    task = TASKS.get(text) or (None if text in DATASETS else find_task(text))  # plugins cost 30 ms to look at
+    task = TASKS.get(text) or (None if text in DATASETS else find_task(text))  # looking for plugins takes 30 ms
     if task is not None:
         if data is not None:
             return Target(task, _name_of(Path(data)), Path(data))
@@ -69,7 +69,7 @@ def _name_of(folder: Path) -> str:
 
 
 def _task_of_card(folder: Path) -> TaskSpec | None:
-    """Return the task that data was prepared for, where its form serves several; else None."""
+    """Return the task that the data was prepared for, if its form serves several tasks; else None."""
     from dlcli.data.card import read_card
 
     card = read_card(folder)
@@ -78,10 +78,10 @@ def _task_of_card(folder: Path) -> TaskSpec | None:
 
 
 def _task_of_folder(folder: Path) -> TaskSpec:
-    """Return the task that a folder is trained for: its card's, else its form's first choice, else one that reads it.
+    """Return the task for a folder: its card's, else its form's default, else the first that reads the form.
 
     Raises:
-        DataError: the card is damaged, or no task reads this.
+        DataError: the card is damaged, or no task reads its form.
     """
     task = _task_of_card(folder)
     if task is not None:
@@ -101,10 +101,10 @@ def _task_of_folder(folder: Path) -> TaskSpec:
 
 
 def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
-    """See that the target's data is there; embedded data is prepared on the way.
+    """Check that the target's data exists, and prepare a dataset that needs no source.
 
     Raises:
-        DataError: it is not there.
+        DataError: it does not exist.
     """
     require_data(target)
     if target.data.is_dir():
@@ -118,10 +118,10 @@ def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
 
 
 def require_data(target: Target) -> None:
-    """Check that the target's data is there, or can be made from what is embedded; quick, and free of torch.
+    """Check that the target's data exists, or can be prepared without a source. Fast and torch-free.
 
     Raises:
-        DataError: it is not there.
+        DataError: it does not exist.
     """
     dataset = find_dataset(target.dataset)
     is_embedded = dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name
@@ -130,5 +130,5 @@ def require_data(target: Target) -> None:
     name = dataset.name if dataset is not None else "DATASET"
     raise DataError(
         f"{target.data}: no prepared data there",
-        hint=f"`dl prepare {name} SOURCE` makes it, or name a prepared folder with --data",
+        hint=f"run `dl prepare {name} SOURCE`, or name a prepared folder with --data",
     )

@@ -1,4 +1,4 @@
-"""`dl train TARGET`: train a network on prepared data, into a run directory."""
+"""`dl train TARGET`: train a network on prepared data and write a run directory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest
 
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
-"""What the one line about the chosen options names, beside the network and the recipe's own."""
+"""Options named in the line about the chosen options, in addition to the network and those of the recipe."""
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Where a run's data, options and name come from."""
+    """Options of `dl train` on the source of a run's data, options and name."""
 
     data: str | None = option(None, "prepared data (default: data/DATASET)", metavar="DIR")
     config: str | None = option(None, "TOML file of options; flags override it", metavar="FILE")
@@ -39,7 +39,7 @@ class TrainOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the task that the line means."""
+    """Return the command, with the options of the task that the line refers to."""
     target = _target_of_line(rest)
     spec = target.spec if target else None
     recipe = load_object(target.spec.recipe)(target.dataset, {}) if target else {}
@@ -48,7 +48,7 @@ def build(rest: list[str]) -> Any:
     def run(values: Values) -> None:
         _train(spec, values)
 
-    # Plugins cost 30 ms to look at, so the page leaves them to the lists.
+    # Looking for plugins takes 30 ms, so the help page omits them; the lists show them.
     epilog = (
         f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder; `dl tasks` and `dl datasets` also list "
         "those of plugins. `dl train TARGET -h` shows a task's own options."
@@ -65,9 +65,9 @@ def build(rest: list[str]) -> Any:
 
 
 def _target_of_line(rest: list[str]) -> Target | None:
-    """Return what the line trains, as far as can be told before its options are known.
+    """Return the target of the line, before its options are known; the command has the options of its task.
 
-    Its task's options are the ones that the line may use. A line in error has none, and is answered when it runs.
+    None for a line with an error, which is reported when the command runs.
     """
     word = pick_target(rest, is_known)
     try:
@@ -102,11 +102,11 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
 
 
 def _launch(count: int) -> None:
-    """Become torchrun with this very command line: `count` processes on this machine, started again when one dies."""
+    """Replace this process by torchrun with the same command line: `count` processes here, restarted if one dies."""
     words = sys.argv[1:]
     place = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--devices")
     del words[place : place + (1 if "=" in words[place] else 2)]
-    # torchrun would say that it sets this to 1; the processes share the cores (`open_device`).
+    # Otherwise torchrun sets this to 1 with a message; the processes share the cores (`open_device`).
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--max-restarts=3"]
     os.execv(sys.executable, [sys.executable, *launcher, "-m", "dlcli", *words])
@@ -125,10 +125,10 @@ def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Tar
 
 
 def _target_of_run(run: RunDir, data: str | None) -> Target:
-    """Return what a run was trained for.
+    """Return the target of an existing run.
 
     Raises:
-        RunError: the run does not say it, or its task is not there any more.
+        RunError: the run does not name its task or data, or the task no longer exists.
     """
     try:
         spec = get_task(run.entry("task"))
@@ -140,11 +140,11 @@ def _target_of_run(run: RunDir, data: str | None) -> Target:
 def _request(
     target: Target, values: Values, options: TrainOptions, origin: RunDir | None, console: Console
 ) -> TrainRequest:
-    """Return the request, its options resolved: flag > config file > the run of --from > recipe > default.
+    """Return the request with its options resolved: flag > config file > the run of --from > recipe > default.
 
     Raises:
         UsageError: an option is wrong.
-        DataError: the data is not there; said before torch is imported, which takes seconds.
+        DataError: the data is missing; checked before torch is imported, which takes seconds.
     """
     if {"budget", "epochs"} <= set(values.given):
         raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
@@ -167,7 +167,7 @@ def _request(
 
 
 def _stored(options: TrainOptions, origin: RunDir | None) -> list[Layer]:
-    """Return the options that stand in files: those of the run of --from, and over them the --config file's."""
+    """Return the options stored in files: those of the --from run, overridden by those of the --config file."""
     layers = []
     if origin is not None:
         layers.append(Layer(str(origin.config_file), origin.config()))
@@ -194,8 +194,8 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
     ignored = [name for name in values.given if name not in ("resume", "data", "json", "quiet", "verbose", "debug")]
     if ignored:
         raise UsageError(
-            f"--{ignored[0].replace('_', '-')}: a resumed run keeps its options",
-            hint=f"`dl train --from {run.name}` starts a new run, which may have other options",
+            f"--{ignored[0].replace('_', '-')}: the options of a resumed run cannot be changed",
+            hint=f"`dl train --from {run.name}` starts a new run with its options and others",
         )
     from dlcli.engine.runs.cross_validation import resume_cross_validation
     from dlcli.engine.runs.training import resume_training
@@ -205,7 +205,7 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
 
 
 def _finish(run: RunDir, console: Console) -> None:
-    if console.is_mute:  # one of several processes, perhaps on a machine that does not see the run
+    if console.is_mute:  # one of several processes, possibly on a machine without access to the run
         return
     info = run.info()
     best = info.get("best") or {}
@@ -217,7 +217,7 @@ def _finish(run: RunDir, console: Console) -> None:
         console.say(
             f"best epoch {best['epoch']}: {goal} {best[goal]:.4f} on the validation part, {info['seconds']:.1f} s"
         )
-    elif "loss" in best:  # nothing judges the epochs: the newest counts
+    elif "loss" in best:  # no metric compares the epochs, so the last one counts
         console.say(f"last epoch {best['epoch']}: training loss {best['loss']:.4f}, {info['seconds']:.1f} s")
     console.say(f"next: dl eval {run.name}")
     if console.is_json:

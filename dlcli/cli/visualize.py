@@ -1,4 +1,4 @@
-"""`dl visualize PICTURE RUN|DATA [INPUT...]`: PNG files of what a run or a dataset holds."""
+"""`dl visualize PICTURE RUN|DATA [INPUT...]`: pictures of a run or a dataset, as PNG files."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """Where pictures go."""
+    """Options of `dl visualize` for every picture."""
 
     out: str | None = option(None, "the PNG file, or a folder for several (default: the run's plots/)", metavar="PATH")
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the picture that the line names."""
+    """Return the command, with the options of the picture that the line names."""
     built_in = all_pictures()
     name = pick_target(rest, built_in.__contains__)
     arguments = [
         Argument("picture", " | ".join(built_in), is_required=False),
         Argument("subject", "a run (as for `dl eval`), or for `grid` and `lengths` prepared data", is_required=False),
-        Argument("input", "images or texts, where the picture is of them", False, True),
+        Argument("input", "images or texts, for pictures of inputs", False, True),
     ]
     if name is None:
         epilog = "; ".join(f"{key}: {found.picture.summary}" for key, found in built_in.items())
@@ -64,9 +64,9 @@ def build(rest: list[str]) -> Any:
 
 
 def _task_of_line(rest: Sequence[str], name: str) -> TaskSpec | None:
-    """Return the task of the run or data that a line draws, whose own pictures come first; None where it has none.
+    """Return the task of the run or data that a line draws; its own pictures take precedence.
 
-    A line in error has none, and is answered when it runs.
+    None for a line without a run or data, or with an error, which is reported when the command runs.
     """
     place = rest.index(name)
     others = [*rest[:place], *rest[place + 1 :]][:FEW_WORDS]
@@ -83,7 +83,7 @@ def _task_of(word: str) -> TaskSpec | None:
 
 
 def _is_data(text: str) -> bool:
-    """Return whether the user's word names a prepared folder, or a dataset that lies in the usual place."""
+    """Return whether the user's word names a prepared folder, or a dataset in the usual place."""
     return any((place / "dataset.json").exists() for place in (DATA / text, Path(text)))
 
 
@@ -93,11 +93,11 @@ def _no_picture(values: Values) -> None:
 
 
 def _check_task(name: str, found: Owned, subject: _Opened) -> None:
-    """Check that the subject is of the task that the picture belongs to.
+    """Check that the subject is for the task that the picture belongs to.
 
     Raises:
         UsageError: the run is of another task.
-        DataError: the data is.
+        DataError: the data is for another task.
     """
     if found.owner is None:
         return
@@ -107,12 +107,12 @@ def _check_task(name: str, found: Owned, subject: _Opened) -> None:
     known = ", ".join([*pictures_of(spec), *PICTURES])
     fault = UsageError if subject.is_run else DataError
     raise fault(
-        f"{name} is a picture of {found.owner}, and {subject.name} is of {spec.name}", hint=f"take one of {known}"
+        f"{name} is a picture of {found.owner}, but {subject.name} is of {spec.name}", hint=f"choose one of {known}"
     )
 
 
 def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type]) -> None:
-    if values.arguments["picture"] != name:  # an option's value was taken for the picture
+    if values.arguments["picture"] != name:  # an option's value was mistaken for the picture
         raise UsageError(f"dl visualize {values.arguments['picture']}: name the picture before its options")
     picture = found.picture
     console = values.console()
@@ -150,7 +150,7 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
 
 
 def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path]:
-    """Return the files to write: `out` itself for one picture, else names in `out` or in the run's plots."""
+    """Return the files to write: `out` itself for one picture, else files in `out` or in the run's plots."""
     if out is not None and len(stems) == 1 and not Path(out).is_dir():
         return [Path(out)]
     if out is not None and Path(out).suffix.lower() == ".png":
@@ -160,7 +160,7 @@ def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path
 
 
 class _Opened:
-    """See `dlcli.visualize.subject.Subject`; everything is opened when first asked for."""
+    """See `dlcli.visualize.subject.Subject`; everything is opened on first use."""
 
     def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool, inference: Any) -> None:
         self._text = text
@@ -168,11 +168,11 @@ class _Opened:
         self._prefers_run = prefers_run
         self._inference = inference
         self.shown: list[str] = []
-        """The texts that stand in pictures beside the class names."""
+        """Texts in the pictures, besides the class names."""
 
     @property
     def is_run(self) -> bool:
-        """Whether the picture is of a run, and not of data."""
+        """Whether the picture is of a run rather than of data."""
         return self._run is not None
 
     @property
@@ -189,7 +189,7 @@ class _Opened:
 
     @cached_property
     def _run(self) -> RunDir | None:
-        # A dataset's name also means its newest run; the picture says which of the two it is of.
+        # A dataset's name also refers to its newest run; which of the two is meant depends on the picture.
         is_wanted = self._prefers_run or not _is_data(self._text)
         return resolve_run(self._text) if is_wanted and self._run_error is None else None
 
@@ -209,14 +209,14 @@ class _Opened:
         return codec
 
     def spec(self) -> TaskSpec:
-        """Return the task of the run, or that the data is for."""
+        """Return the task of the run, or the task for the data."""
         if self._run is None and not self._prefers_run:
             return resolve_target(self._text, None).spec
         return get_task(self.run().entry("task"))
 
     def run(self) -> RunDir:
         if self._run is None:
-            raise self._run_error or UsageError(f"{self._text} is prepared data; this picture is of a run")
+            raise self._run_error or UsageError(f"{self._text} is prepared data; this picture needs a run")
         return self._run
 
     def network(self) -> nn.Module:
@@ -234,7 +234,7 @@ class _Opened:
         self.shown += texts
 
     def names(self) -> Sequence[str]:
-        """Return the class names that may stand in the picture, as far as they are known without loading a network."""
+        """Return the class names that the picture may show, as far as they are known without loading a network."""
         if self._run is not None:
             names = self._run.read_json("labels.json") if (self._run.path / "labels.json").exists() else []
             return [str(name) for name in names]
@@ -254,7 +254,7 @@ class _Opened:
         from dlcli.data.inputs import stem_of
 
         if not self._inputs:
-            raise UsageError("this picture is of an input: name one", hint="`dl visualize PICTURE RUN INPUT...`")
+            raise UsageError("this picture needs an input: name one", hint="`dl visualize PICTURE RUN INPUT...`")
         items = []
         for source in self._codec.expand(self._inputs):
             encoded = self._codec.encode(source)
@@ -270,11 +270,11 @@ class _Opened:
             return data_of_run(self._run.info(), None)
         target = resolve_target(self._text, None)
         if not target.data.is_dir():
-            raise DataError(f"{target.data}: no prepared data there", hint=f"`dl prepare {self._text} SOURCE` makes it")
+            raise DataError(f"{target.data}: no prepared data there", hint=f"run `dl prepare {self._text} SOURCE`")
         return target.data
 
     def plots(self) -> Path:
-        """Return where pictures go by default: the run's plots, for data the folder that the user stands in."""
+        """Return the default folder of the pictures: the run's plots, or for data the current folder."""
         return self._run.folder("plots") if self._run is not None else Path()
 
     def training_samples(self) -> np.ndarray:
@@ -293,7 +293,7 @@ class _Opened:
         samples = draw_samples(task, open_device("cpu"))
         picture = samples.picture if samples is not None else None
         if picture is None and task.card is not None:
-            raise UsageError("this picture is of images, and the training data holds none")
+            raise UsageError("this picture needs images, but the training data has none")
         if picture is None:
-            raise DataError(f"{self.name}: no training data is at hand", hint="prepare it where the run was trained")
+            raise DataError(f"{self.name}: the training data is missing", hint="prepare it where the run was trained")
         return picture

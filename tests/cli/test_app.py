@@ -42,7 +42,7 @@ def test_an_unexpected_exception_is_our_fault_in_two_lines(bench: Any, dl: Any) 
     answer = dl("tasks")
     first, second = answer.err.splitlines()
     assert answer.code == ExitCode.FAULT
-    assert re.match(r"error: a fault in dl: ZeroDivisionError: by zero x+$", first)
+    assert re.match(r"error: internal error in dl: ZeroDivisionError: by zero x+$", first)
     assert len(first) < 260
     assert "--debug" in second
 

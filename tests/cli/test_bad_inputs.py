@@ -593,7 +593,7 @@ PREDICT = {
         "model.onnx",
         lambda b: (_onnx_without_metadata(b), _cut(Path("model.onnx"), 0.9)),
     ),
-    "two forms at once": Row(f"predict {RUN} x.png --json --jsonl", USAGE, "exclude each other", lambda b: b.run()),
+    "two forms at once": Row(f"predict {RUN} x.png --json --jsonl", USAGE, "mutually exclusive", lambda b: b.run()),
     "top-k of nothing": Row(f"predict {RUN} x.png --top-k 0", USAGE, "--top-k", lambda b: b.run()),
     "pictures into a file": Row(
         f"predict {RUN} cat.png --save-dir f", DATA, "f: ", lambda b: (_run_and_picture(b), b.write("f", "x"))

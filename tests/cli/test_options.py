@@ -119,7 +119,7 @@ def test_help_all_shows_the_advanced_options_each_with_a_mark(capsys: pytest.Cap
     lines = [" ".join(line.split()) for line in _page(capsys, "--help-all").splitlines()]
     assert {"--common N turned often [1]", "+ --rare X turned rarely [0.5]", "+ --rarer turned never"} <= set(lines)
     assert lines.index("Never:") < lines.index("+ --rarer turned never")
-    assert lines[-1] == "+ marks what `--help` leaves out."
+    assert lines[-1] == "+ marks options that `--help` hides."
 
 
 def test_an_advanced_option_is_accepted_like_any_other() -> None:

@@ -85,5 +85,5 @@ def test_a_picture_of_another_task_says_which_it_belongs_to(
     monkeypatch.chdir(every_task)
     answer = dl("visualize", name, task, "q.csv")
     assert answer.code == ExitCode.USAGE
-    assert f"{name} is a picture of {owner}, and " in answer.err
+    assert f"{name} is a picture of {owner}, but " in answer.err
     assert f" is of {task}\n" in answer.err
