@@ -52,7 +52,7 @@ def encode_pngs(images: np.ndarray) -> Iterator[bytes]:
     filtered[:, :, 0] = _SUB
     filtered[:, :, 1 : 1 + channels] = rows[:, :, :channels]
     np.subtract(rows[:, :, channels:], rows[:, :, :-channels], out=filtered[:, :, 1 + channels :])
-    for image in filtered.reshape(count, -1):
+    for image in filtered.reshape(count, height * (1 + width * channels)):
         data = isal_zlib.compress(image, 1)
         crc = isal_zlib.crc32(data, _IDAT_CRC)
         yield b"".join((start, len(data).to_bytes(4, "big"), b"IDAT", data, crc.to_bytes(4, "big"), end))
