@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dlcli.core.config import Layer, fields_of, option, read_toml, resolve, split_values, to_dict, write_toml
 from dlcli.core.errors import UsageError
@@ -114,3 +117,79 @@ def test_the_fields_of_a_derived_class_stand_where_the_base_has_them_and_then_it
     assert (by_name["rate"].default, by_name["rate"].option.help) == (0.25, "slower")
     assert [info.name for info in derived if info.option.is_advanced] == ["last"]
     assert resolve(Longer, [Layer(None, {"last": "new"})]).last == "new"
+
+
+def test_an_optional_value_may_be_none_and_is_then_not_written():
+    config = resolve(Example, [Layer("file", {"name": "x"}), Layer(None, {"name": None})])
+    assert config.name is None
+    assert "name" not in to_dict(config)
+
+
+def test_a_path_is_a_text_and_each_item_of_a_list_is_checked():
+    assert resolve(Example, [Layer(None, {"name": Path("a") / "b"})]).name == str(Path("a") / "b")
+    assert resolve(Example, [Layer(None, {"bounds": ["a", Path("b")]})]).bounds == ("a", "b")
+    with pytest.raises(UsageError, match="--bounds must be of type str, not 3"):
+        resolve(Example, [Layer(None, {"bounds": ["a", 3]})])
+
+
+def test_a_later_value_is_checked_even_where_it_does_not_win():
+    with pytest.raises(UsageError, match=r"x\.toml: count"):
+        resolve(Example, [Layer("x.toml", {"count": 99}), Layer(None, {"count": 5})])
+
+
+@pytest.mark.parametrize("value", [1, 9])
+def test_bounds_are_allowed_themselves(value):
+    assert resolve(Example, [Layer(None, {"count": value})]).count == value
+
+
+def test_an_unknown_name_on_the_command_line_says_so():
+    with pytest.raises(UsageError, match=r"^command line: no option 'colur'"):
+        resolve(Example, [Layer(None, {"colur": "red"})])
+
+
+def test_options_may_be_written_with_dashes_in_a_file():
+    [layer] = split_values({"is-on": True}, Example, origin="x.toml")
+    assert (layer.origin, layer.values) == ("x.toml", {"is_on": True})
+    with pytest.raises(UsageError, match=r"x\.toml: no option 'is-of'") as caught:
+        split_values({"is-of": True}, Example, origin="x.toml")
+    assert "'is_on'" in caught.value.hint
+
+
+def test_several_configurations_make_one_flat_table():
+    assert to_dict(Example(bounds=("a",)), Other(depth=2)) == {
+        "count": 3,
+        "rate": 0.5,
+        "colour": "red",
+        "is_on": False,
+        "bounds": ["a"],
+        "depth": 2,
+    }
+
+
+def test_a_file_of_options_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"没有\.toml") as caught:
+        read_toml(tmp_path / "没有.toml")
+    assert "TOML" in caught.value.hint
+    with pytest.raises(UsageError, match=tmp_path.name):
+        read_toml(tmp_path)
+
+
+CHARACTERS = "aZ0 猫\"'\\\n\r\t#=[]\x00\x7f\u2028\U0001f600"
+
+
+@settings(max_examples=15)
+@given(
+    st.builds(
+        Example,
+        count=st.integers(1, 9),
+        rate=st.floats(allow_nan=False, allow_infinity=False),
+        colour=st.sampled_from(["red", "blue"]),
+        is_on=st.booleans(),
+        name=st.none() | st.text(CHARACTERS, max_size=9),
+        bounds=st.lists(st.text(CHARACTERS, max_size=5), max_size=3).map(tuple),
+    )
+)
+def test_any_configuration_comes_back_from_its_file(tmp_path_factory, config):
+    path = tmp_path_factory.getbasetemp() / "round.toml"
+    path.write_bytes(write_toml(to_dict(config), "made by a test").encode())
+    assert resolve(Example, [Layer("c", read_toml(path))]) == config

@@ -102,3 +102,55 @@ def test_where_no_folder_can_be_made_nothing_changes(tmp_path):
     with pytest.raises(NotADirectoryError), staging_folder(tmp_path / "file" / "toy"):
         raise AssertionError("the block must not run")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_json_is_written_for_people_and_read_back(tmp_path):
+    path = tmp_path / "新" / "a.json"
+    write_json(path, {"名字": ["猫", 1.5, None]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"名字": ["猫", 1.5, None]}
+    assert "猫" in path.read_text(encoding="utf-8")
+    assert path.read_bytes().endswith(b"}\n")
+
+
+def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.json", "1\n")]
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with atomic_file(path) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_where_a_folder_stands_the_file_is_not_written(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="a"):
+        write_text(tmp_path / "a", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_hidden_names_of_a_path_are_its_neighbours_and_differ_by_kind(tmp_path):
+    path = tmp_path / "数据.tar.gz"
+    hidden = {kind: hidden_beside(path, kind) for kind in ("partial", "old")}
+    assert {other.parent for other in hidden.values()} == {tmp_path}
+    assert hidden["partial"].name == f".数据.tar.gz.{os.getpid()}.partial"
+    assert len({path, *hidden.values()}) == 3
+
+
+def test_a_file_that_is_not_there_has_no_digest(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        file_sha256(tmp_path / "no.bin")
+
+
+@pytest.mark.parametrize("value", [True, 0, "nan", "", None, [], {}])
+def test_finite_values_stay_as_they_are(value):
+    assert finite(value) == value
+    assert type(finite(value)) is type(value)

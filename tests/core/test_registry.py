@@ -73,3 +73,46 @@ def test_broken_plugins_are_told_and_harm_nothing(monkeypatch):
     assert "boom" in plugins.broken[0].reason
     assert plugins.broken[3].reason == "written for api 2, this dl has 1: upgrade dl"
     assert plugins.broken[4].reason == "written for api 0, this dl has 1: upgrade the plugin"
+
+
+def test_a_plugin_cannot_take_the_name_of_another(monkeypatch):
+    mine = dataclasses.replace(DATASETS["digits"], name="mine")
+    entries = [FakeEntry("first", mine), FakeEntry("second", dataclasses.replace(mine, summary="other"))]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries)
+    plugins = registry._load_plugins("dlcli.datasets", registry.DatasetSpec, DATASETS)
+    assert plugins.specs == {"mine": mine}
+    assert [(plugin.group, plugin.name) for plugin in plugins.broken] == [("dlcli.datasets", "second")]
+    assert "'mine'" in plugins.broken[0].reason
+
+
+@pytest.mark.parametrize("kind", ["task", "dataset"])
+def test_what_is_found_is_what_is_listed(kind):
+    listed, find, get = {
+        "task": (registry.all_tasks(), registry.find_task, registry.get_task),
+        "dataset": (registry.all_datasets(), registry.find_dataset, registry.get_dataset),
+    }[kind]
+    assert all(find(name) is get(name) is spec for name, spec in listed.items())
+    assert find("no-such-name") is None
+    with pytest.raises(UsageError, match="'no-such-name'"):
+        get("no-such-name")
+
+
+def test_a_list_of_what_there_is_may_be_changed_by_whoever_has_it():
+    registry.all_tasks().clear()
+    registry.all_datasets().clear()
+    assert {*registry.all_tasks()} >= {*TASKS}
+    assert {*registry.all_datasets()} >= {*DATASETS}
+
+
+@pytest.mark.parametrize("reference", ["dlcli.core.errors", "dlcli.core.errors:", "dlcli.core:errors.DataError"])
+def test_a_reference_without_an_object_is_a_clear_error(reference):
+    with pytest.raises(RunError) as caught:
+        load_object(reference)
+    assert reference in caught.value.message
+
+
+def test_a_module_that_lacks_a_package_is_no_missing_module(tmp_path, monkeypatch):
+    (tmp_path / "half_a_plugin.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        load_object("half_a_plugin:Task")

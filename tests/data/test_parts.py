@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.core.train_config import TrainConfig, is_cross_validation
+from dlcli.core.train_config import TrainConfig
 from dlcli.data.parts import ALL, assign_folds, at_hand, num_folds, part, part_of_fold, read_splits, stratified_part
 
 LABELS = np.array([0] * 50 + [1] * 31 + [2] * 7)
@@ -187,26 +187,3 @@ def test_damaged_splits_are_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(DataError, match="--splits"):
         read_splits(path, 4)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"fold": 1},
-        {"group": "a"},
-        {"repeats": 2},
-        {"folds": "3", "splits": "x"},
-        {"folds": "loo", "repeats": 2},
-        {"splits": "x", "repeats": 2},
-        {"splits": "x", "group": "a"},
-    ],
-)
-def test_options_that_contradict_each_other_are_refused(options):
-    with pytest.raises(UsageError):
-        is_cross_validation(TrainConfig(**options))
-
-
-def test_only_all_folds_are_a_cross_validation():
-    assert is_cross_validation(TrainConfig(folds="3"))
-    assert not is_cross_validation(TrainConfig(folds="3", fold=2))
-    assert not is_cross_validation(TrainConfig())
