@@ -8,12 +8,21 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from dlcli.core.errors import DataError
-from dlcli.data.images.decoding import decode_image, read_header, read_image, resize_image
+from dlcli.data.images.decoding import (
+    ImageHeader,
+    decode_image,
+    read_bytes,
+    read_header,
+    read_image,
+    resize_image,
+)
 
 
 def encoded(image, kind, **options):
@@ -86,11 +95,13 @@ def test_exif_orientation_is_applied(orientation):
     assert close(decode_image(data, channels=3), np.asarray(ImageOps.exif_transpose(upright)), 4)
 
 
-def bomb():
+def png_of(width, height, colour_type=2):
+    """Return a PNG file whose header promises that size, without pixels."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
@@ -100,7 +111,7 @@ def bomb():
         (b"", "empty"),
         (b"hello, this is a text", "not an image"),
         (encoded(photo(), "GIF"), "GIF is not supported"),
-        (bomb(), "too many"),
+        (png_of(10_000, 10_000), "too many"),
         (encoded(photo(), "PNG")[:40], "damaged"),
     ],
 )
@@ -170,3 +181,104 @@ def test_mirrored_image_gives_mirrored_resize():
 def test_shrinking_does_not_alias():
     checkers = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)[..., np.newaxis]
     assert close(resize_image(checkers, 16), np.full((16, 16, 1), 127), 1)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"])
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1)])
+def test_a_header_says_format_size_and_channels_without_decoding(kind, mode, channels):
+    data = encoded(photo(mode), kind)
+    expected = ImageHeader(kind, 40, 30, 3 if kind == "WEBP" else channels)  # WebP knows no grey
+    assert read_header(data) == expected
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (3, 3), (4, 1), (6, 3)])
+def test_a_png_needs_its_first_chunk_alone_to_be_known(colour_type, channels):
+    assert read_header(png_of(7, 5, colour_type)[:33]) == ImageHeader("PNG", 7, 5, channels)
+
+
+@pytest.mark.parametrize(("width", "height"), [(9_999, 10_000), (1, 99_999_999), (99_999_999, 1)])
+def test_just_under_100_megapixels_is_not_too_many(width, height):
+    assert read_header(png_of(width, height)) == ImageHeader("PNG", width, height, 3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (1, 100_000_000), (2**31 - 1, 2**31 - 1)])
+def test_100_megapixels_are_too_many(width, height):
+    with pytest.raises(DataError, match=f"{width} x {height}"):
+        read_header(png_of(width, height))
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_refused(width, height):
+    with pytest.raises(DataError, match="without pixels"):
+        read_header(png_of(width, height))
+
+
+def test_the_content_decides_and_never_the_name(tmp_path):
+    path = tmp_path / "照片.png"
+    path.write_bytes(encoded(photo(), "BMP"))
+    np.testing.assert_array_equal(read_image(path, 3), np.asarray(photo()))
+
+
+def test_a_phones_jpeg_with_a_second_picture_is_a_jpeg():
+    data = encoded(photo(), "MPO", save_all=True, append_images=[photo("L").convert("RGB")])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    assert read_header(data).format == "JPEG"
+    assert close(decode_image(data, channels=3), decode_image(encoded(photo(), "JPEG"), channels=3), 2)
+
+
+def test_floating_point_pixels_have_no_agreed_range():
+    data = encoded(Image.fromarray(np.random.default_rng(0).random((4, 4)).astype(np.float32)), "TIFF")
+    with pytest.raises(DataError, match="floating-point"):
+        decode_image(data, channels=1)
+
+
+def test_grey_as_colour_repeats_its_channel_and_colour_as_grey_weighs_by_rec_601():
+    grey = decode_image(encoded(photo("L"), "PNG"), channels=3)
+    assert (grey[:, :, :1] == grey).all()
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    found = decode_image(encoded(Image.fromarray(colours), "PNG"), channels=1)
+    assert close(found[0, :, 0], np.array([0.299, 0.587, 0.114]) * 255, 1)
+
+
+def test_a_file_beyond_the_limit_is_not_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("dlcli.data.images.decoding.MAX_BYTES", 10)
+    (tmp_path / "a.png").write_bytes(b"x" * 10)
+    assert read_bytes(tmp_path / "a.png") == b"x" * 10
+    (tmp_path / "a.png").write_bytes(b"x" * 11)
+    with pytest.raises(DataError, match="larger"):
+        read_bytes(tmp_path / "a.png")
+
+
+def test_a_folder_is_no_image_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        read_bytes(tmp_path)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_shrinking_by_a_whole_factor_is_the_mean_of_each_block(factor):
+    image = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    side = 12 // factor
+    means = image.reshape(side, factor, side, factor, 3).mean((1, 3))
+    assert np.abs(resize_image(image, side) - means).max() <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("size", [9, 16, 31])
+def test_enlarging_is_torchs_bilinear(size):
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    expected = F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)[0].permute(1, 2, 0).numpy()
+    assert np.abs(resize_image(image, size) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (7, 12), (12, 7)])
+def test_an_image_whose_shorter_side_fits_keeps_its_pixels(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 1), dtype=np.uint8)
+    resized = resize_image(image, 7)
+    top, left = (shape[0] - 7) // 2, (shape[1] - 7) // 2
+    np.testing.assert_array_equal(resized, image[top : top + 7, left : left + 7])
+    assert resized.flags["C_CONTIGUOUS"]
+
+
+def test_turning_the_image_turns_its_resize():
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    assert close(resize_image(np.rot90(image), 7), np.rot90(resize_image(image, 7)), 1)

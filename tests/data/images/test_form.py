@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.card import Card
+from dlcli.core.files import write_json
+from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.images.form import open_images
 from dlcli.data.images.writer import PixelSplit, write_pixels
 from dlcli.data.importing.preparing import prepare_dataset
@@ -142,9 +144,7 @@ def test_a_missing_folder_names_the_command(tmp_path):
 
 
 def test_another_form_is_refused(tmp_path):
-    from dlcli.core.files import write_json
-
-    write_json(tmp_path / "dataset.json", Card("text", "weibo", ("a",), {}).to_json())
+    write_json(tmp_path / CARD_NAME, Card("text", "weibo", ("a",), {}).to_json())
     with pytest.raises(DataError, match="the form 'text'"):
         open_images(tmp_path)
 
@@ -202,3 +202,76 @@ def test_a_folder_without_class_folders_is_an_error(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="no images by class"):
         open_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"channels": 2},
+        {"channels": None},
+        {"image_size": [6]},
+        {"image_size": [6, 0]},
+        {"image_size": [6.0, 5.0]},
+        {"image_size": "6x5"},
+        {"mean": [0.5]},
+        {"std": None},
+        {"std": ["a", "b", "c"]},
+    ],
+    ids=str,
+)
+def test_a_card_with_impossible_pixels_is_refused_with_the_command(prepared, details):
+    card = read_card(prepared)
+    write_json(prepared / CARD_NAME, dataclasses.replace(card, details={**card.details, **details}).to_json())
+    with pytest.raises(DataError, match=r"dataset\.json") as caught:
+        open_images(prepared)
+    assert "dl prepare toy" in caught.value.hint
+
+
+def test_a_training_split_that_was_emptied_is_an_error(prepared):
+    for path in open_images(prepared).files("train"):
+        path.unlink()
+    with pytest.raises(DataError, match="training split is empty"):
+        open_images(prepared)
+
+
+def test_a_test_split_that_was_emptied_is_there_and_not_packed(prepared):
+    for path in open_images(prepared).files("test"):
+        path.unlink()
+    emptied = open_images(prepared)
+    assert emptied.files("test") == [] and emptied.labels("test").shape == (0,)
+    assert emptied.packed("test") is None
+
+
+def test_an_added_image_is_used_and_said(prepared):
+    shutil.copy(open_images(prepared).files("train")[0], prepared / "train" / "dog" / "新.png")
+    grown = open_images(prepared)
+    assert grown.card.counts["train"]["dog"] == 5
+    assert "10 images are there, 9 were prepared" in grown.card.warnings[-1]
+    np.testing.assert_array_equal(grown.packed("train").images, pixels_of(grown.files("train")))
+
+
+@pytest.mark.parametrize(("is_colour", "channels"), [(False, 1), (True, 3)])
+def test_own_images_are_grey_where_all_are(tmp_path, is_colour, channels):
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.full((6, 5), 51, np.uint8))
+    if is_colour:
+        cv2.imwrite(str(tmp_path / "dog" / "b.png"), np.full((6, 5, 3), 51, np.uint8))
+    details = open_images(tmp_path).card.details
+    assert details == {"channels": channels, "image_size": [6, 5], "mean": [0.2] * channels, "std": [0.0] * channels}
+
+
+def test_large_images_of_ones_own_are_not_packed(tmp_path):
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((65, 65, 3), np.uint8))
+    large = open_images(tmp_path)
+    assert large.card.details["image_size"] is None and large.packed("train") is None
+
+
+def test_a_class_of_ones_own_that_only_the_test_folder_has_is_an_error(own, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(own, tmp_path / "split" / split)
+    (tmp_path / "split" / "test" / "cat").rename(tmp_path / "split" / "test" / "鸟")
+    with pytest.raises(DataError, match="鸟"):
+        open_images(tmp_path / "split")

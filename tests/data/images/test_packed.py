@@ -103,3 +103,53 @@ def test_stacked_parts_answer_as_one_array():
     rows = random.permutation(20)[:9]
     assert stacked.shape == whole.shape
     assert np.array_equal(stacked[rows], whole[rows])
+
+
+def test_labels_follow_the_order_of_the_classes_and_not_that_of_the_counts():
+    card = dataclasses.replace(CARD, classes=("c", "a", "b"), counts={"train": {"b": 1, "c": 2}, "test": {}})
+    assert packed.labels_of(card, "train").tolist() == [0, 0, 2]
+    assert packed.labels_of(card, "test").shape == (0,)
+    assert packed.labels_of(card, "test").dtype == np.int64
+
+
+def test_the_file_is_what_numpy_writes(root):
+    np.testing.assert_array_equal(np.load(packed.images_file(root, "train")), IMAGES)
+    np.testing.assert_array_equal(np.load(packed.labels_file(root, "train")), [0, 0, 1, 1, 1])
+
+
+def test_fewer_rows_than_were_promised_are_not_used(root):
+    packed.write_split(root, "train", [IMAGES[:4]], IMAGES.shape, packed.labels_of(CARD, "train"))
+    assert opened(root) is None
+
+
+def test_labels_that_do_not_fit_the_counts_are_not_used(root):
+    packed.write_split(root, "train", [IMAGES], IMAGES.shape, np.array([0, 1, 1, 1, 1]))
+    assert opened(root) is None
+
+
+def test_a_class_folder_that_is_gone_makes_it_stale(root):
+    (root / "train" / "b").rmdir()
+    assert opened(root) is None
+
+
+def test_a_split_is_sealed_without_touching_the_others(root):
+    card = dataclasses.replace(CARD, counts={**CARD.counts, "test": {"a": 5, "b": 0}})
+    (root / "test" / "a").mkdir(parents=True)
+    packed.write_split(root, "test", [IMAGES], IMAGES.shape, packed.labels_of(card, "test"))
+    assert packed.open_split(root, card, "test", root / "test") is None
+    packed.seal(root, card, {"test": root / "test"})
+    np.testing.assert_array_equal(packed.open_split(root, card, "test", root / "test").images, IMAGES)
+    np.testing.assert_array_equal(opened(root).images, IMAGES)
+
+
+def test_chunks_need_not_be_contiguous(root):
+    packed.write_split(root, "train", [IMAGES[::-1]], IMAGES.shape, packed.labels_of(CARD, "train"))
+    np.testing.assert_array_equal(opened(root).images, IMAGES[::-1])
+
+
+@pytest.mark.parametrize("rows", [[], [19], [0, 0, 19, 7, 6], list(range(20))])
+def test_stacked_rows_come_in_the_order_that_is_asked_for(rows):
+    whole = np.random.default_rng(0).integers(0, 255, (20, 3), dtype=np.uint8)
+    stacked = packed.Stacked([whole[:7], whole[7:7], whole[7:]])
+    np.testing.assert_array_equal(stacked[np.array(rows, np.int64)], whole[rows])
+    assert stacked[np.array(rows, np.int64)].dtype == np.uint8

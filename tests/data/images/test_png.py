@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 
 import cv2
 import numpy as np
@@ -91,3 +92,83 @@ def test_a_killed_worker_is_said_plainly(monkeypatch):
         writers._jobs.append(())
         writers._futures[0].exception()
         writers.finish()
+
+
+def chunks_of(data):
+    """Return the (kind, content) of each chunk of a PNG file, its checksum verified."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    found, at = [], 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        body = data[at + 4 : at + 8 + length]
+        assert zlib.crc32(body) == int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
+        found.append((body[:4], body[4:]))
+        at += 12 + length
+    return found
+
+
+@pytest.mark.parametrize(("channels", "colour_type"), [(1, 0), (3, 2)])
+def test_a_file_is_three_sound_chunks_of_sub_filtered_rows(channels, colour_type):
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 5, channels), dtype=np.uint8)
+    [data] = encode_pngs(image)
+    (header, facts), (body, packed), (end, rest) = chunks_of(data)
+    assert (header, body, end, rest) == (b"IHDR", b"IDAT", b"IEND", b"")
+    assert facts == bytes([0, 0, 0, 5, 0, 0, 0, 3, 8, colour_type, 0, 0, 0])
+    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(3, 1 + 5 * channels)
+    assert (rows[:, 0] == 1).all()
+    restored = rows[:, 1:].reshape(3, 5, channels).cumsum(1, dtype=np.uint8)  # each byte adds to the pixel at its left
+    np.testing.assert_array_equal(restored, image[0])
+
+
+def test_no_images_make_no_files():
+    assert list(encode_pngs(np.empty((0, 4, 5, 3), np.uint8))) == []
+
+
+def test_images_are_encoded_one_by_one_whatever_their_neighbours():
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), dtype=np.uint8)
+    assert list(encode_pngs(images)) == [data for image in images for data in encode_pngs(image[None])]
+
+
+@pytest.mark.parametrize("cores", [1, 3, 8, 64])
+def test_as_many_processes_write_as_there_are_cores_but_at_most_eight(monkeypatch, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    assert png.num_processes() == min(cores, 8)
+
+
+def test_few_images_are_written_by_the_caller_in_the_end(rows, monkeypatch):
+    images, packed_file, folder = rows
+    monkeypatch.setattr(png, "num_processes", lambda: 8)
+    monkeypatch.setattr(png, "_CHUNK", 3)
+    with PngWriters(len(images)) as writers:
+        writers.add(packed_file, 0, folder, [f"{row}.png" for row in range(5)])
+        writers.add(packed_file, 5, folder, ["猫.png", "dog.png"])
+        assert list(folder.iterdir()) == []
+        writers.finish()
+    for name, row in (("0.png", 0), ("4.png", 4), ("猫.png", 5), ("dog.png", 6)):
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / name)), images[row])
+
+
+def test_more_names_than_rows_are_a_fault(rows):
+    _, packed_file, folder = rows
+    with pytest.raises(ValueError, match="zip"):
+        write_png_files(packed_file, 5, folder, ["a.png", "b.png", "c.png"])
+
+
+def test_a_full_disk_is_reported(rows, monkeypatch):
+    _, packed_file, folder = rows
+
+    def full(descriptor, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        write_png_files(packed_file, 0, folder, ["a.png"])
+
+
+def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(rows, monkeypatch):
+    images, packed_file, folder = rows
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    write_png_files(packed_file, 1, folder, ["a.png"])
+    monkeypatch.undo()
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "a.png")), images[1])
