@@ -1,16 +1,12 @@
-"""Grids of samples and of mistakes."""
+"""Grids of samples by class."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
 
-from dlcli.visualize import mistakes as mistakes_module
-from dlcli.visualize.canvas import enlarge, tile
+from dlcli.visualize.canvas import enlarge
 from dlcli.visualize.grids import draw_samples
-from dlcli.visualize.mistakes import draw_mistakes
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -58,23 +54,3 @@ def test_many_classes_stay_near_a_square() -> None:
 def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(ValueError, match="no images"):
         draw_samples({"a": []})
-    with pytest.raises(ValueError, match="1 images for 2 mistakes"):
-        draw_mistakes([noise(4, 4)], [{}, {}], ["a"])
-
-
-def test_mistake_s_caption_names_truth_prediction_and_probability(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[list[str]] = []
-
-    def record(images: Any, *, captions: list[str], **options: Any) -> np.ndarray:
-        seen.append(captions)
-        return tile(images, captions=captions, **options)
-
-    monkeypatch.setattr(mistakes_module, "tile", record)
-    found = [
-        {"index": 7, "label": 0, "predicted": 1, "confidence": 0.973, "loss": 3.6},
-        {"index": 2, "label": 1, "predicted": 0, "confidence": 0.99996, "loss": 9.0},
-    ]
-    images = noise(2, 32, 32, 3)
-    picture = draw_mistakes(images, found, ["cat", "big\ndog"])
-    assert seen == [["cat\n→ 97% big dog", "big dog\n→ 99.9% cat"]]
-    assert all(contains(picture, enlarge(image, 5)) for image in images)
