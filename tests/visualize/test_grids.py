@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlcli.visualize.canvas import enlarge
-from dlcli.visualize.grids import draw_samples
+from dlcli.visualize.canvas import enlarge, tile
+from dlcli.visualize.grids import NAMED_CELL_PX, draw_samples
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -54,3 +54,35 @@ def test_many_classes_stay_near_a_square() -> None:
 def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(ValueError, match="no images"):
         draw_samples({"a": []})
+
+
+def test_one_image_a_class_has_its_name_under_it_and_a_class_without_is_left_out() -> None:
+    images = noise(2, 32, 32, 3)
+    picture = draw_samples({"猫": [images[0]], "none": [], "dog": [images[1]]})
+    expected = tile(list(images), captions=["猫", "dog"], gap=6, min_cell_px=NAMED_CELL_PX)
+    assert np.array_equal(picture, expected)
+
+
+@pytest.mark.parametrize("per_class", [1, 2])
+def test_a_title_is_added_above_and_changes_no_pixel_below(per_class: int) -> None:
+    samples = {"a": list(noise(per_class, 40, 40, 3)), "b": list(noise(per_class, 40, 40, 3, seed=1))}
+    plain, titled = draw_samples(samples), draw_samples(samples, title="数据, train")
+    left = (titled.shape[1] - plain.shape[1]) // 2
+    assert titled.shape[0] > plain.shape[0]
+    assert np.array_equal(titled[-plain.shape[0] :, left : left + plain.shape[1]], plain)
+
+
+def test_names_stand_at_the_left_of_their_rows() -> None:
+    blank = np.full((64, 64), 255, np.uint8)
+    names = {"": [blank] * 2, "dog": [blank] * 2, " ": [blank] * 2}
+    picture = draw_samples(names)
+    has_ink = (picture < 128).any(axis=(1, 2))
+    rows = np.flatnonzero(has_ink)
+    assert 1 + 66 <= rows.min() < rows.max() < 1 + 2 * 66
+    assert (picture[:, -132:] == 255).all()
+
+
+def test_grey_and_coloured_samples_of_any_sizes_stand_together() -> None:
+    samples = {"a": [noise(20, 30), noise(50, 40, 1)], "b": [noise(64, 32, 3), noise(8, 8, 3)]}
+    picture = draw_samples(samples)
+    assert (picture.dtype, picture.shape[2]) == (np.uint8, 3)

@@ -27,3 +27,21 @@ def test_a_loss_that_exploded_does_not_press_the_rest_flat():
     wild[-1] = 1e9
     exploded = draw_lr_range(RATES, wild, wild, chosen=0.01)
     assert (calm != exploded).mean() < 0.02
+
+
+def test_axes_and_legend_say_what_is_drawn(figures):
+    draw_lr_range(RATES, LOSSES + 0.1, LOSSES, chosen=0.01, lost=3.0)
+    draw_lr_range(RATES, LOSSES + 0.1, LOSSES, chosen=0.01)
+    (axes,), (without,) = (figure.axes for figure in figures)
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_title(loc="left")) == ("log", "learning rate", "loss")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["each step", "smoothed", "chosen: 0.01", "lost: 3"]
+    assert [text.get_text() for text in without.get_legend().get_texts()] == labels[:3]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), LOSSES + 0.1)
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), LOSSES)
+
+
+def test_the_whole_fall_of_the_loss_is_in_the_picture(figures):
+    draw_lr_range(RATES, LOSSES, LOSSES, chosen=0.01)
+    low, high = figures[0].axes[0].get_ylim()
+    assert low < LOSSES.min() < LOSSES[0] < high
