@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
-from dlcli.visualize.cam import draw_cam, grad_cam, last_map, overlay
+from dlcli.visualize.cam import STRONGEST, draw_cam, grad_cam, last_map, overlay
+from dlcli.visualize.canvas import as_rgb, enlarge
 
 
 class TwoMaps(nn.Module):
@@ -110,3 +113,84 @@ def test_original_stands_beside_the_heat_unchanged() -> None:
     assert np.array_equal(picture[:320, :320], image)
     with pytest.raises(ValueError, match="heat of"):
         draw_cam(image, np.zeros((10, 10)))
+
+
+def test_heat_of_a_linear_head_over_the_mean_equals_the_class_activation_map() -> None:
+    # Zhou et al. 2016 (arXiv:1512.04150): of a mean over the map and a linear layer, alpha_k is w_k / (H W).
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4))
+    image = torch.randn(1, 3, 9, 11)
+    for index in range(4):
+        heat, _ = grad_cam(model, image, layer="0", class_index=index)
+        with torch.no_grad():
+            expected = torch.einsum("k,khw->hw", model[3].weight[index], model[0](image)[0]).relu()
+            expected = F.interpolate(expected[None, None], size=(9, 11), mode="bilinear", align_corners=False)[0, 0]
+        np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-5)
+
+
+def test_heat_does_not_depend_on_the_scale_of_the_logits() -> None:
+    model = TwoMaps()
+    before, _ = grad_cam(model, IMAGE, layer="conv", class_index=0)
+    with torch.no_grad():
+        model.head.weight.mul_(1e4)
+    np.testing.assert_allclose(grad_cam(model, IMAGE, layer="conv", class_index=0)[0], before)
+
+
+def test_one_image_is_explained_at_a_time() -> None:
+    with pytest.raises(ValueError, match="2"):
+        grad_cam(TwoMaps(), torch.zeros(2, 1, 2, 2))
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_a_class_that_there_is_not_is_refused_with_the_numbers_that_there_are(index: int) -> None:
+    with pytest.raises(UsageError, match=f"class {index} of 2") as caught:
+        grad_cam(TwoMaps(), IMAGE, class_index=index)
+    assert "0 to 1" in str(caught.value.hint)
+
+
+class Unused(nn.Module):
+    """A layer with a map that the logits do not depend on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused, self.head = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.unused(images)
+        answer: Tensor = self.head(self.used(images).flatten(1))
+        return answer
+
+
+def test_a_layer_that_the_class_does_not_depend_on_is_refused() -> None:
+    with pytest.raises(UsageError, match="'unused'") as caught:
+        grad_cam(Unused(), IMAGE, layer="unused")
+    assert "--layer list" in str(caught.value.hint)
+
+
+def test_overlay_is_the_stated_mixture_of_grey_and_heat() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 256, 3), dtype=np.uint8)
+    heat = np.linspace(0, 1, 256)[None]
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    levels = np.arange(256, dtype=np.uint8)[None]
+    inferno = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[0, :, ::-1]
+    share = STRONGEST * heat[0, :, None]
+    expected = grey[0, :, None] * (1 - share) + inferno * share
+    np.testing.assert_allclose(overlay(image, heat)[0], expected, atol=1.01)
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor"), [((32, 32, 3), 10), ((28, 28), 11), ((200, 100, 1), 2), ((700, 500, 3), 1)]
+)
+def test_a_small_image_is_enlarged_by_a_whole_factor(shape: tuple[int, ...], factor: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    picture = draw_cam(image, np.zeros(shape[:2]))
+    height, width = (side * factor for side in shape[:2])
+    left = (picture.shape[1] - 2 * width - 8) // 2
+    assert np.array_equal(picture[:height, left : left + width], enlarge(as_rgb(image), factor))
+
+
+def test_a_title_stands_above_the_pictures() -> None:
+    image, heat = np.zeros((8, 8), np.uint8), np.zeros((8, 8))
+    plain, titled = draw_cam(image, heat), draw_cam(image, heat, title="猫 1: cat")
+    assert len(titled) > len(plain)
+    assert np.array_equal(titled[-len(plain) :], plain)

@@ -8,8 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.visualize import features
 from dlcli.visualize.canvas import Grid
-from dlcli.visualize.features import CONSTANT, NOT_FINITE, Layer, draw_features, feature_maps, list_layers
+from dlcli.visualize.features import (
+    CONSTANT,
+    NOT_FINITE,
+    Layer,
+    draw_features,
+    feature_maps,
+    layer_module,
+    list_layers,
+    run_order,
+)
 
 
 class Small(nn.Module):
@@ -131,3 +141,75 @@ def test_max_channels_keeps_the_first_ones() -> None:
     whole = draw_features(maps[:4], title="t")[-646:]
     both = [picture[:, (picture.shape[1] - 646) // 2 :][:, :646] for picture in (bounded, whole)]
     assert np.array_equal(*both)
+
+
+class Twice(nn.Module):
+    """A convolution that runs on the image and again on its own answer, at half the size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1, bias=False)
+        self.pool = nn.AvgPool2d(2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        answer: Tensor = self.conv(self.pool(self.conv(images)))
+        return answer
+
+
+def test_a_layer_that_runs_twice_stands_twice_in_the_order_and_once_in_the_list() -> None:
+    model, image = Twice(), torch.ones(1, 1, 4, 6)
+    assert [(layer.name, layer.shape) for layer in run_order(model, image)] == [
+        ("conv", (1, 4, 6)),
+        ("pool", (1, 2, 3)),
+        ("conv", (1, 2, 3)),
+    ]
+    assert [(layer.name, layer.shape) for layer in list_layers(model, image)] == [
+        ("conv", (1, 2, 3)),
+        ("pool", (1, 2, 3)),
+    ]
+    weight = float(model.conv.weight.detach())
+    np.testing.assert_allclose(feature_maps(model, image, "conv"), np.full((1, 2, 3), weight**2), rtol=1e-6)
+
+
+def test_layers_are_in_the_order_in_which_they_finish(model: Small, image: Tensor) -> None:
+    assert [layer.name for layer in run_order(model, image)] == ["stem.0", "stem.1", "stem.2", "stem", "down"]
+
+
+def test_a_layer_is_found_by_its_name(model: Small, image: Tensor) -> None:
+    assert layer_module(model, image, "stem.1") is model.stem[1]
+
+
+def test_one_image_is_looked_at_at_a_time(model: Small) -> None:
+    with pytest.raises(ValueError, match="3"):
+        feature_maps(model, torch.zeros(3, 3, 8, 8), "down")
+
+
+def test_maps_of_another_number_format_come_as_float32(model: Small, image: Tensor) -> None:
+    maps = feature_maps(model.bfloat16(), image.bfloat16(), "down")
+    assert (maps.dtype, maps.shape) == (np.float32, (6, 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.arange(32.0).reshape(2, 4, 4), "2 channels of 4 x 4"),
+        (np.ones((3, 2, 5)), "3 constant"),
+        (np.full((1, 2, 2), np.nan), "1 channels of 2 x 2"),
+    ],
+)
+def test_the_caption_counts_channels_and_constant_ones(
+    values: np.ndarray, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(features, "add_title", lambda picture, texts: (lines.extend(texts), picture)[1])
+    draw_features(values)
+    draw_features(np.concatenate([values] * 2), max_channels=len(values), title="层")
+    assert says in lines[1]
+    assert ("constant" in lines[1]) == (says == "3 constant")
+    assert (lines[2], f"the first {len(values)} of {2 * len(values)}" in lines[3]) == ("层", True)
+
+
+def test_a_channel_turned_upside_down_swaps_dark_and_bright() -> None:
+    channel = np.array([[0.0, 1.0], [1.0, 0.0]])
+    up, down = (draw_features(values[None])[-640:] for values in (channel, 5 - channel))
+    assert np.array_equal(up[:, ::-1], down)

@@ -80,9 +80,3 @@ def test_names_stand_at_the_left_of_their_rows() -> None:
     rows = np.flatnonzero(has_ink)
     assert 1 + 66 <= rows.min() < rows.max() < 1 + 2 * 66
     assert (picture[:, -132:] == 255).all()
-
-
-def test_grey_and_coloured_samples_of_any_sizes_stand_together() -> None:
-    samples = {"a": [noise(20, 30), noise(50, 40, 1)], "b": [noise(64, 32, 3), noise(8, 8, 3)]}
-    picture = draw_samples(samples)
-    assert (picture.dtype, picture.shape[2]) == (np.uint8, 3)

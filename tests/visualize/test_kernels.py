@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 from dlcli.core.errors import UsageError
+from dlcli.visualize import kernels
 from dlcli.visualize.canvas import tile
 from dlcli.visualize.kernels import MOST_INPUTS, MOST_OUTPUTS, conv_kernels, draw_kernels
 
@@ -73,3 +74,53 @@ def test_kernels_beyond_the_bounds_change_nothing_but_the_caption() -> None:
     bounded, whole = draw_kernels(more), draw_kernels(weights)
     assert bounded.shape == whole.shape
     assert np.array_equal(bounded[100:], whole[100:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((2, 3, 5, 7), "2 kernels of 5 x 7 over red, green, blue"),
+        ((9, 1, 3, 1), "9 kernels of 3 x 1 over one input each"),
+        ((70, 1, 3, 3), "the first 64 of 70 kernels"),
+        ((65, 33, 1, 1), "the first 64 of 65 outputs, columns: the first 32 of 33 inputs"),
+        ((4, 2, 1, 1), "rows: 4 outputs, columns: 2 inputs"),
+    ],
+)
+def test_the_caption_counts_what_is_drawn(shape: tuple[int, ...], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(kernels, "add_title", lambda picture, texts: (lines.extend(texts), picture)[1])
+    draw_kernels(np.ones(shape))
+    assert lines[0] == "Kernels"
+    assert says in lines[1]
+
+
+def test_every_pair_of_output_and_input_has_its_tile_in_its_row_and_column() -> None:
+    weights = np.zeros((3, 2, 1, 1))
+    weights[1, 1] = 1.0
+    weights[2, 0] = -1.0
+    picture = draw_kernels(weights)
+    places = {}
+    for name, colour in (("positive", (103, 0, 31)), ("negative", (5, 48, 97))):
+        rows, columns = np.nonzero((picture[:-26] == colour).all(axis=2))  # without the legend
+        assert np.ptp(rows) == np.ptp(columns) == 23  # one tile of 24 pixels
+        places[name] = (rows.min(), columns.min())
+    (first_row, first_column), (second_row, second_column) = places["positive"], places["negative"]
+    assert (second_row - first_row, first_column - second_column) == (26, 26)
+
+
+def test_another_unit_of_the_weights_changes_no_colour() -> None:
+    weights = np.random.default_rng(0).normal(size=(4, 1, 3, 3))
+    grid = tile(np.zeros((4, 3, 3), np.uint8), gap=4)  # the tiles alone stand in the middle, over a legend of 26 px
+
+    def tiles(picture: np.ndarray) -> np.ndarray:
+        left = (picture.shape[1] - grid.shape[1]) // 2
+        return picture[-26 - len(grid) : -26, left : left + grid.shape[1]]
+
+    first, second = (tiles(draw_kernels(weights * factor)) for factor in (1, 1000))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, tiles(draw_kernels(-weights)))
+
+
+def test_kernels_of_zeros_alone_are_white() -> None:
+    picture = draw_kernels(np.zeros((1, 1, 3, 3)))
+    assert (picture == (247, 246, 246)).all(axis=2).sum() >= 64 * 64
