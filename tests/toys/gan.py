@@ -9,7 +9,6 @@ would change the training, and the pool draws from torch's generator.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlcli.core.config import option
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import Card, read_card
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.engine.task import Batch, Samples, Update
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
+from toys.dots import NOISE, SIDE_PX, GanConfig, as_picture, open_dots
 
-SIDE_PX, NOISE, NUM_SHOWN = 6, 4, 8
+__all__ = ["GanConfig", "PoolGan", "ValidatedGan", "make_critic", "make_generator"]
 
-
-@dataclass(frozen=True)
-class GanConfig:
-    """The task's own options."""
-
-    model: str = option("gan", "the networks", choices=("gan",))
+NUM_SHOWN = 8
 
 
 class ImagePool:
@@ -94,34 +89,44 @@ class PoolGan:
 
     Args:
         train: the loop's options.
-        num_items: pictures, all of them for training.
+        data: the prepared pictures; without a folder of that name some are made up.
+        num_items: of made-up pictures, all of them for training and for the test.
         pool_size: earlier pictures that are kept for the critic.
     """
 
     inputs, outputs = ("noise",), ("made",)
     goal = None
-    card = None
 
-    def __init__(self, train: TrainConfig, *, num_items: int = 40, pool_size: int = 24) -> None:
+    def __init__(
+        self, train: TrainConfig, data: Path | None = None, *, num_items: int = 40, pool_size: int = 24
+    ) -> None:
         torch.manual_seed(train.seed)
         self._train = train
+        self.card: Card | None = read_card(data) if data is not None else None
         generator = torch.Generator().manual_seed(1)
-        self._pictures = torch.rand(num_items, SIDE_PX**2, generator=generator) * 0.5 + 0.3
-        self._noise = torch.randn(num_items, NOISE, generator=generator)
+        made_up = torch.rand(num_items, SIDE_PX**2, generator=generator) * 0.5 + 0.3
+        self._pictures = {"train": made_up, "test": made_up}
+        if data is not None and data.is_dir():
+            splits = open_dots(data).items()
+            self._pictures = {
+                split: torch.from_numpy(array.reshape(len(array), -1)) / 127.5 - 1 for split, array in splits
+            }
+        most = max(map(len, self._pictures.values()))
+        self._noise = torch.randn(most, NOISE, generator=generator)
         self.pool = ImagePool(pool_size)
         self.model = nn.ModuleDict({"generator": make_generator(), "critic": make_critic()})
 
     @classmethod
     def from_data(cls, config: Any, train: TrainConfig, data: Path) -> PoolGan:
-        """Return the task; its data is made, not read."""
-        del config, data
-        return cls(train)
+        """Return the task with new networks."""
+        del config
+        return cls(train, data)
 
     @classmethod
     def from_assets(cls, config: Any, train: TrainConfig, assets: Mapping[str, Any], data: Path | None) -> PoolGan:
         """Return the task as a run describes it."""
-        del config, assets, data
-        return cls(train)
+        del config, assets
+        return cls(train, data)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> PoolGan:
@@ -148,10 +153,11 @@ class PoolGan:
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
         """Return batches of `pictures` (N, pixels) in [-1, 1] and `noise` (N, NOISE); of a validation part none."""
-        chosen = np.arange(0 if split == "valid" else len(self._pictures))
+        pictures = self._pictures["test" if split == "test" else "train"]
+        chosen = np.arange(0 if split == "valid" else len(pictures))
         seed = self._train.seed if training else None
         order = Order(chosen, self._train.batch_size, seed=seed, shard=shard)
-        return ArrayLoader(order, lambda rows, drawn: {"pictures": self._pictures[rows], "noise": self._noise[rows]})
+        return ArrayLoader(order, lambda rows, drawn: {"pictures": pictures[rows], "noise": self._noise[rows]})
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return an optimizer for each of the two networks."""
@@ -178,9 +184,7 @@ class PoolGan:
     def samples(self) -> Samples:
         """Return pictures from the same noise each time, side by side, and a line about them."""
         made = self.network(self._noise[:NUM_SHOWN]).detach().float()
-        grey = ((made + 1) * 127.5).round().byte().reshape(NUM_SHOWN, SIDE_PX, SIDE_PX).numpy()
-        row = np.concatenate(list(grey), axis=1)
-        return Samples(np.repeat(row[:, :, None], 3, axis=2), (f"mean {float(made.mean()):.6f}",))
+        return Samples(as_picture(made.cpu().numpy()), (f"mean {float(made.mean()):.6f}",))
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield no table."""

@@ -1,0 +1,58 @@
+"""How answers are compared: exactly, aligned, or by the share of values that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+Compare = Callable[[Any, Any], None]
+Item = Callable[[Mapping[str, Tensor], int], dict[str, Tensor]]
+
+
+def row_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
+    """Return one item of outputs of which each row is whole."""
+    return {name: value[index] for name, value in outputs.items()}
+
+
+def assert_equal(first: Any, second: Any) -> None:
+    """Compare batches: tensors, arrays, lists and mappings of them, exactly."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_equal(first[name], second[name])
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_equal(one, other)
+    elif isinstance(first, Tensor):
+        torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)  # a gap in a table is a NaN
+    else:
+        assert np.array_equal(first, second)
+
+
+def assert_close(first: Any, second: Any) -> None:
+    """Compare records: names and texts exactly, numbers within 1e-4."""
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_close(first[name], second[name])
+    elif isinstance(first, list):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_close(one, other)
+    elif isinstance(first, float):
+        assert first == pytest.approx(second, abs=1e-4)
+    else:
+        assert first == second
+
+
+def assert_alike(first: np.ndarray, second: np.ndarray, share: float) -> None:
+    """Compare pictures (H, W, 3) uint8, of whose values at most a share may differ."""
+    assert first.shape == second.shape
+    assert np.count_nonzero(first != second) <= share * first.size

@@ -1,0 +1,258 @@
+"""For each task small original data in its real format, and what suits it.
+
+A new task adds its entry to `ORIGINALS`.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from contract.comparing import Compare, Item, assert_close, row_of
+
+CLASSES = ("airplane", "cat", "dog")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """How a task's data comes to be, and the shape of its answers.
+
+    Attributes:
+        dataset: what `dl prepare` and `dl train` are given.
+        make: writes the original files into a new folder; None where the dataset is embedded.
+        prepare: what `dl prepare` gets beside the source.
+        train: options of a training of a few small epochs.
+        interrupt_at: the training step in which a signal arrives: in the middle of an epoch.
+        count: the number of items in a batch.
+        weight: the count of the updates of a batch, where their losses are no means over its items (tokens).
+        goal: the metric that picks the best epoch; None for a task that cannot judge.
+        has_loss: whether a loss is among the metrics, and better lower.
+        inputs: (folder, prepared data) -> what `dl predict` gets, relative to the folder; None for a task that draws
+            from nothing.
+        options: inference options, other than their defaults.
+        num_records: records that an input gives, a folder several; without inputs those of the whole line.
+        compare: fails where the records of two forms of the model are not alike.
+        share: the share of the values of a picture that may differ between two forms of the model.
+        item: (outputs, index) -> the answer to one item of a batch, without what fills it up.
+        pictures: name -> options after the run; `INPUT` stands for the first input.
+        has_samples: whether training writes samples.
+        is_slow: takes more than some seconds.
+    """
+
+    dataset: str
+    train: tuple[str, ...]
+    interrupt_at: int
+    count: Callable[[Mapping[str, Any]], int]
+    goal: str | None
+    make: Callable[[Path], None] | None = None
+    prepare: tuple[str, ...] = ()
+    weight: Callable[[Mapping[str, Any]], int] | None = None
+    has_loss: bool = True
+    inputs: Callable[[Path, str], list[str]] | None = None
+    options: tuple[str, ...] = ()
+    num_records: int = 1
+    compare: Compare = assert_close
+    share: float = 0.0
+    item: Item = row_of
+    pictures: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"curves": ()})
+    has_samples: bool = False
+    is_slow: bool = False
+
+
+def pattern(label: int, size: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+    """Return an (H, W, 3) image whose colour and stripes tell its class, under noise."""
+    height, width = size
+    image = random.integers(0, 60, (height, width, 3)).astype(np.int64)
+    image[:, :, label] += 120
+    image[:: label + 2] += 60
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def make_cifar10(folder: Path) -> None:
+    """Write the six batches and batches.meta, 15 images each."""
+    folder.mkdir()
+    for seed, name in enumerate([*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]):
+        random = np.random.default_rng(seed)
+        labels = [row % len(CLASSES) for row in range(15)]
+        images = np.stack([pattern(label, (32, 32), random) for label in labels])
+        batch = {
+            "batch_label": name,
+            "labels": labels,
+            "data": images.transpose(0, 3, 1, 2).reshape(15, -1),
+            "filenames": [f"{CLASSES[label]}_{seed}_{row:03d}.png" for row, label in enumerate(labels)],
+        }
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+    meta = {"label_names": list(CLASSES), "num_cases_per_batch": 15, "num_vis": 3072}
+    (folder / "batches.meta").write_bytes(pickle.dumps(meta, protocol=2))
+
+
+def make_class_folders(folder: Path) -> None:
+    """Write photos of unequal sizes, too large to be packed, in one folder a class, with a test part."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 4)):
+        for label, name in enumerate(CLASSES):
+            place = folder / split / name
+            place.mkdir(parents=True)
+            for number in range(count):
+                image = pattern(label, (70 + 3 * number, 90), random)
+                (place / f"{name} {number}.jpg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
+
+
+def test_images(folder: Path, data: str) -> list[str]:
+    """Return two images of each class of the test part."""
+    root = folder / data / "test"
+    return [str(path.relative_to(folder)) for place in sorted(root.iterdir()) for path in sorted(place.iterdir())[:2]]
+
+
+IMAGE_PICTURES: Mapping[str, tuple[str, ...]] = {
+    "features": ("INPUT", "--max-channels", "4"),
+    "kernels": (),
+    "cam": ("INPUT",),
+    "grid": ("--per-class", "2"),
+    "curves": (),
+    "confusion": (),
+}
+
+
+def make_housing(folder: Path) -> None:
+    """Write 90 rows in the format of housing.data: 14 columns set apart by blanks, an empty line at the end."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    values = random.uniform(0.5, 9.5, (90, 14))
+    values[:, 3] = random.integers(0, 2, 90)
+    values[:, 13] = 20 + 2 * values[:, 5] - values[:, 12] + random.normal(0, 0.3, 90)
+    lines = [" " + "  ".join(f"{value:.4f}" for value in row) for row in values]
+    (folder / "housing.data").write_text("\n".join([*lines, "", ""]), encoding="ascii")
+
+
+def make_table(folder: Path) -> None:
+    """Write a CSV with numbers, categories, gaps and a class, its split in a column."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    lines = ["高度,城市,价格,split,结果"]
+    for row in range(90):
+        height, city = random.uniform(1, 9), ("北京", "上海", "广州")[row % 3]
+        price = "" if row % 11 == 0 else f"{random.uniform(0, 5):.2f}"
+        label = "贵" if height + 3 * (city == "上海") > 6 else "便宜"
+        lines.append(f"{height:.3f},{city},{price},{'test' if row % 5 == 0 else 'train'},{label}")
+    (folder / "房价.csv").write_text("\n".join(lines) + "\n", encoding="gb18030")
+
+
+def rows_of_table(folder: Path, data: str) -> list[str]:
+    """Return some rows of the prepared table, by their lines."""
+    return [f"{data}/table.csv:{line}" for line in (2, 3, 5, 8, 13, 21)]
+
+
+GOOD = ("真开心", "太好了", "喜欢", "不错", "漂亮", "好吃")
+BAD = ("真难过", "太差了", "讨厌", "糟糕", "难看", "难吃")
+ANY = ("今天", "我们", "天气", "电影", "这家店", "的", "觉得", "北京", "http://t.cn/abc", "@小明 ", "[哈哈]", "2018.4")
+
+
+def make_weibo(folder: Path) -> None:
+    """Write posts in the format of weibo_senti_100k.csv, sorted by label, some longer than others."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    rows = ["label,review"]
+    for number in range(120):
+        words = [*random.choice(ANY, random.integers(1, 30)), (BAD, GOOD)[number < 60][number % 6], f"{number}"]
+        rows.append(f"{int(number < 60)},{''.join(random.permutation(words))}")
+    (folder / "weibo_senti_100k.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def some_texts(folder: Path, data: str) -> list[str]:
+    """Return texts of one word and of many."""
+    return ["今天真开心", "难吃", "我们觉得这家店的电影太差了 [哈哈]", "好" * 60]
+
+
+ORIGINALS: Mapping[str, Sequence[Original]] = {
+    "sentiment": (
+        Original(
+            dataset="weibo",
+            make=make_weibo,
+            train=("--model", "lstm-attention", "--epochs", "3", "--batch-size", "16", "--embedding-dim", "16"),
+            interrupt_at=8,  # six steps an epoch
+            inputs=some_texts,
+            options=("--top-k", "2"),
+            count=lambda batch: len(batch["labels"]),
+            goal="accuracy",
+            pictures={
+                "attention": ("INPUT",),
+                "embeddings": ("--words", "20"),
+                "lengths": (),
+                "curves": (),
+                "confusion": (),
+            },
+        ),
+    ),
+    "classification": (
+        Original(
+            dataset="cifar10",
+            make=make_cifar10,
+            train=("--model", "cnn", "--epochs", "3", "--batch-size", "16", "--optimizer", "adamw", "--lr", "0.01"),
+            interrupt_at=6,  # four steps an epoch
+            inputs=test_images,
+            options=("--top-k", "2"),
+            count=lambda batch: len(batch["labels"]),
+            goal="accuracy",
+            pictures=IMAGE_PICTURES,
+            has_samples=True,
+        ),
+        Original(
+            dataset="image-folder",
+            make=make_class_folders,
+            train=("--model", "lenet", "--image-size", "32", "--epochs", "2", "--batch-size", "8", "--lr", "0.01"),
+            interrupt_at=6,
+            inputs=test_images,
+            options=("--top-k", "2"),
+            count=lambda batch: len(batch["labels"]),
+            goal="accuracy",
+            pictures=IMAGE_PICTURES,
+            has_samples=True,
+            is_slow=True,
+        ),
+    ),
+    "regression": (
+        Original(
+            dataset="housing",
+            make=make_housing,
+            train=("--epochs", "3", "--batch-size", "16", "--lr", "0.01", "--ensemble", "2"),
+            interrupt_at=6,  # four steps an epoch
+            inputs=rows_of_table,
+            count=lambda batch: len(batch["targets"]),
+            goal="rmse",
+        ),
+    ),
+    "table-classification": (
+        Original(
+            dataset="table",
+            make=make_table,
+            prepare=("--target", "结果"),
+            train=("--epochs", "3", "--batch-size", "16", "--lr", "0.01"),
+            interrupt_at=6,
+            inputs=rows_of_table,
+            options=("--top-k", "2"),
+            count=lambda batch: len(batch["labels"]),
+            goal="accuracy",
+            pictures={"curves": (), "confusion": ()},
+        ),
+    ),
+    "toy-gan": (
+        Original(
+            dataset="toy-dots",
+            train=("--epochs", "3", "--batch-size", "8"),
+            interrupt_at=8,  # five steps an epoch
+            num_records=3,
+            options=("--count", "2", "--seed", "5"),
+            count=lambda batch: len(batch["pictures"]),
+            goal=None,
+            has_loss=False,
+            share=0.01,
+            has_samples=True,
+        ),
+    ),
+}

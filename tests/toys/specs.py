@@ -1,0 +1,36 @@
+"""Whole tasks for the contract tests, as entry points name them: tasks that are unlike every built-in one."""
+
+from __future__ import annotations
+
+from dlcli.core.registry import DatasetSpec, FormSpec, TaskSpec
+
+GAN_FORM = FormSpec(
+    name="toy-dots",
+    summary="grey pictures: train.npy, test.npy",
+    open="toys.dots:open_dots",
+    samples="toys.dots:draw_dots",
+    task="toy-gan",
+)
+
+GAN = TaskSpec(
+    name="toy-gan",
+    summary="draw pictures from noise",
+    form="toy-dots",
+    default_dataset="toy-dots",
+    config="toys.dots:GanConfig",
+    recipe="toys.dots:recipe",
+    task="toys.gan:PoolGan",
+    codec="toys.dots:NoiseCodec",
+    networks="toys.dots:NETWORKS",
+    inference="toys.dots:GanInference",
+)
+
+DOTS = DatasetSpec(
+    name="toy-dots",
+    summary="grey pictures of one size (embedded)",
+    form="toy-dots",
+    task="toy-gan",
+    importer="toys.dots:DotsImporter",
+    options="toys.dots:DotsOptions",
+    needs_source=False,
+)
