@@ -1,4 +1,4 @@
-"""What makes a checkpoint or an exported file self-contained: names, options, assets. Torch-free."""
+"""The description that makes a checkpoint or an exported file self-contained: names, options, assets. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dlcli.core.train_config import TrainConfig
 
 @dataclass(frozen=True)
 class Description:
-    """What a model is, without its weights: enough to build it, to answer with it and to open its data again.
+    """A model without its weights: enough to build it, to predict with it and to open its data again.
 
     Attributes:
         task: the task's name.
-        config: every option as resolved, flat.
-        assets: the JSON values that travel: labels, preprocessing, vocabulary.
-        model, dataset: names, for the lists.
+        config: every resolved option, flat.
+        assets: the JSON values stored with a run: labels, preprocessing, vocabulary.
+        model, dataset: their names.
         run: the run's name.
     """
 
@@ -48,14 +48,14 @@ class Description:
 DESCRIPTION_TYPES: Mapping[str, type] = {
     field.name: dict if field.name in ("config", "assets") else str for field in fields(Description)
 }
-"""Key -> type of its JSON value."""
+"""Key -> the type of its JSON value."""
 
 
 def read_description(values: Any, where: str) -> Description:
-    """Return the description from JSON values out of a file; keys that are not part of it are passed over.
+    """Return the description from the JSON values in a file; unknown keys are ignored.
 
     Raises:
-        RunError: a key is missing or has a value of the wrong type.
+        RunError: a key is missing or its value has the wrong type.
     """
     if not isinstance(values, Mapping):
         raise RunError(f"{where}: its description is damaged: not a mapping")
@@ -67,7 +67,7 @@ def read_description(values: Any, where: str) -> Description:
 
 
 def stored_configs(spec: TaskSpec, values: Mapping[str, Any], origin: str) -> tuple[Any, TrainConfig]:
-    """Return the task's and the loop's configuration from options as a run keeps them.
+    """Return the task's and the loop's configuration from the options stored in a run.
 
     Raises:
         UsageError: an option is unknown or out of range.

@@ -1,4 +1,4 @@
-"""Running a task over a split, and over single inputs."""
+"""Evaluate a task on a split, and run its model on single inputs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dlcli.engine.task import Batch, Loader, Metric, Outputs, Samples, Task, Val
 
 
 def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
-    """Return the task's metric over a whole split, the shares of all processes; the model stays in evaluation mode.
+    """Return the task's metric over a whole split, merged over all processes; leaves the model in evaluation mode.
 
-    Here tensors end: batches and outputs become numpy once, and a metric need not know what computed them.
+    Batches and outputs are converted to numpy here, so that a metric does not depend on what computed them.
     """
     return _measure(task, task.infer, loader, device, world)
 
 
 def validate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
-    """Return the task's metric over the validation part, as `evaluate`, by the answers that it validates with."""
+    """Return the task's metric over the validation split, like `evaluate`, from `Validates.validate` if it has one."""
     return _measure(task, task.validate if isinstance(task, Validates) else task.infer, loader, device, world)
 
 
 def draw_samples(task: Task, device: Device) -> Samples | None:
-    """Return the task's samples, computed as validation is; the generators that training draws from are put back."""
+    """Return the task's samples, computed in evaluation mode; the random generators are restored."""
     task.model.eval()
     with torch.inference_mode(), device.keeping_random(), device.computing():
         return task.samples()
@@ -45,7 +45,7 @@ def _measure(task: Task, answer: Callable[[Batch], Outputs], loader: Loader, dev
 
 
 class RunPredictor:
-    """A task's model as a function from arrays to arrays, as an exported file is one."""
+    """A task's model as a function from arrays to arrays, with the interface of an exported file."""
 
     def __init__(self, task: Task, device: Device) -> None:
         self._task = task
@@ -53,7 +53,7 @@ class RunPredictor:
         task.model.eval()
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs by name for inputs by name, batch first."""
+        """Return the outputs by name for the inputs by name, all batch first."""
         batch = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
         with torch.inference_mode(), self._device.computing():
             outputs: dict[str, np.ndarray] = to_numpy(self._task.infer(self._device.move(batch)))

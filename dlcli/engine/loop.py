@@ -1,4 +1,4 @@
-"""The one training loop: epochs, micro-batches, backward, clip, step, events. It knows time, and no task."""
+"""The training loop for all tasks: epochs, micro-batches, backward, clipping, optimizer steps, events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dlcli.engine.state import Sums, TrainState
 from dlcli.engine.task import Goal, Loader, Task, network_of
 
 CHECK_EVERY = 50
-"""Steps between two looks at the loss on an accelerator, where each look waits for the device; on a CPU every step."""
+"""Steps between checks of the loss on an accelerator, where each check synchronises; on a CPU it is every step."""
 
 
 def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device, world: World = LONE) -> TrainState:
@@ -46,10 +46,10 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
 def train(
     state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, callbacks: Sequence[Callback]
 ) -> str | None:
-    """Train to the end of the last epoch; return None, or the reason of a callback that stopped it.
+    """Train until the end of the last epoch; return None, or the reason given by a callback that stopped the training.
 
     Raises:
-        DivergedError: a loss, or after a broken gradient a weight, is not finite.
+        DivergedError: a loss is not finite, or a weight after a non-finite gradient.
         DeviceError: the device ran out of memory.
         UsageError: the task steps an optimizer twice in a batch, and `--accumulate` is more than 1.
     """
@@ -109,7 +109,7 @@ def _run_epoch(
 
 
 def _tell_step(state: TrainState, callbacks: Sequence[Callback]) -> StopTraining | None:
-    """Tell the observers of a step; return the wish of one to end the training with the epoch as it stands."""
+    """Call the callbacks after a step; return a `StopTraining` that finishes the epoch first, or None."""
     try:
         for callback in callbacks:
             callback.on_step_end(state)
@@ -121,13 +121,13 @@ def _tell_step(state: TrainState, callbacks: Sequence[Callback]) -> StopTraining
 
 
 def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainConfig, *, steps_now: bool) -> None:
-    """Add one micro-batch's gradients; step the optimizers where `steps_now`.
+    """Accumulate one micro-batch's gradients, and step the optimizers if `steps_now`.
 
-    Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and what
-    comes of them divided at the end, so the step equals that of one large batch.
+    Micro-batches, and the shares of several processes, may differ in size: each loss is weighted by its count and the
+    accumulated gradients are divided by the total count, so the step equals that of one large batch.
 
     Raises:
-        UsageError: batches are accumulated, and an optimizer has two updates in one, or none in the last.
+        UsageError: gradients are accumulated, and an optimizer has two updates in one batch, or none in the last.
     """
     device = state.device
     is_part = config.accumulate > 1 or not state.world.is_alone
@@ -150,7 +150,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             if not steps_now:
                 state.phase("forward")
                 continue
-            weight = weights.pop(update.optimizer)  # a second step in this batch begins with none of the first's
+            weight = weights.pop(update.optimizer)  # a second step in this batch starts from zero
             if is_part:
                 divide_gradients(parameters, state.world.mean(weight))
             if config.clip_norm is not None:
@@ -160,33 +160,33 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             optimizer.zero_grad(set_to_none=True)
             state.phase("forward")
     if steps_now and weights:
-        reason = "its gradients of the batches before would leak into the next step"
-        _refuse_accumulation(config, f"{next(iter(weights))!r} has no update in the batch that steps", reason)
+        reason = "its gradients from the earlier batches would leak into the next step"
+        _refuse_accumulation(config, f"{next(iter(weights))!r} has no update in the last of the batches", reason)
 
 
 def _refuse_accumulation(config: TrainConfig, fault: str, reason: str) -> None:
-    hint = "--accumulate 1, with a larger --batch-size"
+    hint = "use --accumulate 1 with a larger --batch-size"
     raise UsageError(f"--accumulate {config.accumulate}: the optimizer {fault}", details=[reason], hint=hint)
 
 
 def _check_losses(state: TrainState) -> None:
-    """Look at the losses so far. A gradient that is not finite shows in the next one, through the weights."""
+    """Check that the losses so far are finite. A non-finite gradient shows up in the next loss, through the weights."""
     broken = [name for name, total in state.sums.losses.items() if not math.isfinite(float(total))]
     _stop_where(state, f"the loss {broken[0]!r}" if broken else None)
 
 
 def _stop_where(state: TrainState, broken: str | None) -> None:
-    """Stop all processes where one of them has found that something is not finite."""
+    """Stop all processes if one of them has found a non-finite value."""
     if state.world.any(broken is not None):
         raise DivergedError(
-            f"{broken or 'a figure of another process'} is not finite at step {state.step} "
+            f"{broken or 'a value in another process'} is not finite at step {state.step} "
             f"(epoch {state.epoch + 1}, learning rate {state.learning_rate:.3g})",
-            hint="take a smaller --lr, a --warmup, or --clip-norm 1; the last finite checkpoint is kept",
+            hint="use a smaller --lr, a --warmup, or --clip-norm 1; the last finite checkpoint is kept",
         )
 
 
 def has_finite_weights(model: nn.Module) -> bool:
-    """Return whether no parameter holds a NaN or an infinity."""
+    """Return whether all parameters are finite."""
     weights = [parameter.detach() for parameter in model.parameters() if parameter.numel()]
     if not weights:
         return True
@@ -194,7 +194,7 @@ def has_finite_weights(model: nn.Module) -> bool:
 
 
 def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items: float) -> None:
-    """Validate, write the epoch's record, and move on to the next epoch."""
+    """Validate, create the epoch's record, and advance to the next epoch."""
     _check_losses(state)
     _stop_where(state, None if has_finite_weights(state.task.model) else "a weight")
     first, *others = state.world.gather(state.sums)
@@ -202,7 +202,7 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
     record: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, "loss": sum(means.values())}
     if len(means) > 1:
         record |= {f"loss_{name}": value for name, value in means.items()}
-    # Running statistics are each process's own while it trains; what is measured and saved is the writer's.
+    # Each process has its own running statistics in training; those of the writer are validated and saved.
     for model in (state.task.model, state.averaged):
         if model is not None:
             state.world.share_tensors(model.buffers())
@@ -220,7 +220,7 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
 
 
 def _judge(state: TrainState, record: Mapping[str, Any], goal: Goal | None) -> None:
-    """Note whether the finished epoch is the best so far: by the goal, and without one the newest always is."""
+    """Record whether the finished epoch is the best so far by the goal; without a goal, the newest is the best."""
     value = record.get(goal.metric) if goal is not None else None
     state.is_best = goal is None or (value is not None and goal.is_better(float(value), state.best))
     if state.is_best:

@@ -1,4 +1,4 @@
-"""What is to be trained, and how its options are put together. Free of torch."""
+"""The request for a training, and how its options are resolved. Torch-free."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainRequest:
         name: the run's name; None for the next free number.
         auto: the names of the loop's options to tune.
         folder: where the run's folder is created; None for `runs`.
-        recipe: what the recipe chose of the options, for messages.
+        recipe: the options chosen by the recipe, for messages.
     """
 
     spec: TaskSpec
@@ -52,19 +52,19 @@ def resolve_request(
     name: str | None = None,
     takes_recipe: bool = True,
 ) -> TrainRequest:
-    """Return the request whose options are those of the layers, later ones first, over the recipe and the defaults.
+    """Return the request with resolved options: later layers override earlier ones, the recipe and the defaults.
 
     Args:
         spec: the task.
         dataset: the dataset's name, for the recipe.
         data: the prepared data.
-        layers: options of the task and of the loop together, each with where they come from.
+        layers: options of the task and of the loop together, each layer with its origin.
         command: the command line, for the run.
-        name: the run's name, or None for the next free number.
-        takes_recipe: False where a layer is a run's whole configuration, which has a recipe in it already.
+        name: the run's name; None for the next free number.
+        takes_recipe: False if a layer is a run's complete configuration, which already includes a recipe.
 
     Raises:
-        UsageError: an option is unknown, or of the wrong type or out of range.
+        UsageError: an option is unknown, has the wrong type or is out of range.
     """
     config_class = load_object(spec.config)
     pairs = [split_values(layer.values, config_class, TrainConfig, origin=layer.origin) for layer in layers]

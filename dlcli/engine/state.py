@@ -1,4 +1,4 @@
-"""Where a training stands: what observers read and checkpoints keep."""
+"""The state of a training, which callbacks read and checkpoints store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dlcli.engine.task import Samples, Task, Update
 
 @dataclass
 class Sums:
-    """Losses of the epoch so far, as tensors, so that adding to them waits for nothing."""
+    """Losses of the epoch so far, as tensors on the device, so that adding to them needs no synchronisation."""
 
     losses: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Sums:
             self.counts[name] = self.counts.get(name, 0) + update.count
 
     def merge(self, others: Iterable[Sums]) -> Sums:
-        """Return these sums and those of other processes in one."""
+        """Return the total of these sums and those of other processes."""
         merged = Sums(dict(self.losses), dict(self.counts))
         for other in others:
             for name, total in other.losses.items():
@@ -42,7 +42,7 @@ class Sums:
         return merged
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each loss over its items; this waits for the device."""
+        """Return the mean of each loss over its items; this synchronises the device."""
         return {name: float(total) / self.counts[name] for name, total in self.losses.items()}
 
 
@@ -52,27 +52,27 @@ def _ignore(phase: str) -> None:
 
 @dataclass
 class TrainState:
-    """Where a training stands; callbacks read it, checkpoints keep it.
+    """The state of a training; callbacks read it, checkpoints store it.
 
     Attributes:
         task, device, optimizers, schedule: what is trained, where, and how.
-        differentiate: takes the gradients, of several processes together.
-        base_rates: each group's learning rate as built; the schedule is a factor on it.
-        num_epochs, steps_per_epoch: the whole way.
-        epoch: the epoch under way, from 0; after its end, the next one.
-        batch: micro-batches of this epoch that are done.
-        step: optimizer rounds since the start of training.
+        differentiate: computes the gradients, averaged over all processes.
+        base_rates: the initial learning rate of each group of each optimizer; the schedule multiplies it.
+        num_epochs, steps_per_epoch: the length of the whole training.
+        epoch: the current epoch, from 0; once it has ended, the next one.
+        batch: finished micro-batches in this epoch.
+        step: finished optimizer steps since the start of training.
         sums: losses of this epoch so far.
-        record: figures of the last finished epoch.
-        samples: what is new in its samples, where an observer draws them.
-        world: the processes that train together.
-        best: the goal's best value so far; None where nothing judges the epochs (no goal, or nothing is validated).
-        best_epoch: the best epoch, from 1: the goal's, or without one the newest.
-        is_best: whether the last finished epoch was the best.
-        failure: what broke the training, for the observers' last moment.
-        averaged: the moving average of the weights, where one is kept: what is validated.
-        seconds: how long this training has taken, where a time limit counts it.
-        phase: told what begins now: data, forward, backward, optimizer, rest or validation.
+        record: the metrics of the last finished epoch.
+        samples: the new samples of that epoch, if a callback draws them.
+        world: the processes of this training.
+        best: the goal's best value so far; None if epochs are not compared (no goal, or no validation).
+        best_epoch: the best epoch, from 1: by the goal, or the newest if epochs are not compared.
+        is_best: whether the last finished epoch is the best so far.
+        failure: the exception that ended the training, for `on_train_end`.
+        averaged: the moving average of the weights, if enabled; it is what is validated.
+        seconds: the duration of this training so far, if there is a time limit.
+        phase: called with the name of the phase that starts: data, forward, backward, optimizer, rest or validation.
     """
 
     task: Task

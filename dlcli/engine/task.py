@@ -1,4 +1,4 @@
-"""What a task must be for the loop to train it: the maths, and nothing to inherit."""
+"""The protocols of a task that the loop can train: only the maths, with nothing to inherit."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.export.plan import ExportPlan
 
 Batch = Mapping[str, Any]
-"""Tensors by name; ragged ones, as boxes and pictures of several sizes, are lists of tensors.
+"""Tensors by name; ragged values, such as boxes or images of different sizes, are lists of tensors.
 
-The names in `Task.inputs` are what the model takes; the others are targets.
+The names in `Task.inputs` are the model's inputs; the others are targets.
 """
 
 Outputs = Mapping[str, Any]
-"""What the model answers, by the names in `Task.outputs`: always tensors, batch first.
+"""The model's outputs, by the names in `Task.outputs`: always tensors, batch first.
 
-Answers of unequal number are filled up: a detector gives `boxes` (N, K, 4), `scores` (N, K), `labels` (N, K) and
-`counts` (N,), of which the first `counts[i]` of item i count. The codec and the metric cut them.
+A variable number of outputs is padded: a detector returns `boxes` (N, K, 4), `scores` (N, K), `labels` (N, K) and
+`counts` (N,), where the first `counts[i]` of item i are valid. The codec and the metric remove the padding.
 """
 
 
 @dataclass(frozen=True)
 class Update:
-    """Minimise these losses with that optimizer.
+    """Losses for one optimizer to minimise.
 
     Attributes:
-        optimizer: which of the task's optimizers steps.
+        optimizer: the name of the task's optimizer that steps.
         losses: name -> scalar tensor, the mean over `count` items; the loop minimises their sum.
-        count: images, tokens or boxes: the weight in sums over batches.
+        count: the number of items (images, tokens or boxes), the weight in sums over batches.
     """
 
     optimizer: str
@@ -50,13 +50,13 @@ class Update:
 
 @dataclass(frozen=True)
 class Goal:
-    """The metric that picks the best checkpoint."""
+    """The metric that selects the best checkpoint."""
 
     metric: str
     larger_is_better: bool
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Return whether `value` beats `best`; NaN beats nothing."""
+        """Return whether `value` is better than `best`; NaN never is."""
         if value != value:
             return False
         if best is None:
@@ -65,14 +65,15 @@ class Goal:
 
 
 class Loader(Protocol):
-    """Batches of one split, in an order that is a function of (seed, epoch) alone.
+    """Batches of one split, in an order that depends only on (seed, epoch).
 
-    So any batch can be reached without drawing the ones before it, and a resumed run sees what the first would have.
+    So any batch can be reached without iterating over the ones before it, and a resumed run sees the same batches as an
+    uninterrupted one.
     """
 
     @property
     def num_items(self) -> int:
-        """The number of items an epoch shows."""
+        """The number of items in an epoch."""
         ...
 
     def __len__(self) -> int:
@@ -80,45 +81,45 @@ class Loader(Protocol):
         ...
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch from the batch numbered `start` on."""
+        """Yield the batches of an epoch, starting with the batch numbered `start`."""
         ...
 
 
 class Metric(Protocol):
-    """Sums up a split; figures are over all samples, never a mean of batch means.
+    """Accumulates over a split; its values are over all samples, never a mean of batch means.
 
-    It takes numpy and imports no torch, so that it also measures an exported file. Two kinds of figures side by side
-    are a metric that hands on to two.
+    It takes numpy arrays and does not import torch, so that it can evaluate an exported file too. To combine two kinds
+    of metrics, write a metric that delegates to both.
     """
 
     def update(self, batch: Mapping[str, Any], outputs: Arrays) -> None:
-        """Take in a batch and the model's answers, as `Batch` and `Outputs` with arrays in place of the tensors."""
+        """Add a batch and the model's outputs, as `Batch` and `Outputs` with arrays in place of tensors."""
         ...
 
     def merge(self, other: Any) -> None:
-        """Take in what another process's metric of the same kind has seen."""
+        """Add what another process's metric of the same class has accumulated."""
         ...
 
     def compute(self) -> dict[str, float]:
-        """Return the figures by name; `loss` is among them where the task has one that tells something."""
+        """Return the values by name, including `loss` if the task has a meaningful one."""
         ...
 
     def report(self) -> dict[str, Any]:
         """Return what `dl eval` reports, as JSON values.
 
-        `metrics` and `lower_is_better` (the names of those that are better when lower) are always there. What else
-        there is, only the task's own tables and pictures read.
+        `metrics` and `lower_is_better` (the names of metrics that are better when lower) are required. Anything else is
+        read only by the task's own tables and pictures.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What training sees or makes, for people to look at.
+    """Training inputs or generated outputs, for people to look at.
 
     Attributes:
-        picture: (H, W, 3) uint8 RGB; None where there is none.
-        lines: texts, a line each.
+        picture: (H, W, 3) uint8 RGB, or None.
+        lines: texts of one line each.
     """
 
     picture: np.ndarray | None = None
@@ -126,7 +127,7 @@ class Samples:
 
 
 class Task(Protocol):
-    """The maths of one task; what only some tasks can do stands in the protocols after it."""
+    """The maths of one task; optional capabilities are in the protocols below."""
 
     model: nn.Module
     inputs: tuple[str, ...]
@@ -134,22 +135,22 @@ class Task(Protocol):
 
     @property
     def goal(self) -> Goal | None:
-        """The metric that picks the best epoch; None where no figure can, and the newest epoch is the best."""
+        """The metric that selects the best epoch; None if no metric can, so that the newest epoch is the best."""
         ...
 
     @property
     def card(self) -> Card | None:
-        """The card of the data at hand, None where there is none."""
+        """The card of the task's data; None without data."""
         ...
 
     def assets(self) -> dict[str, Any]:
-        """Return the JSON values that travel with a run and its exports: labels, vocabulary, preprocessing."""
+        """Return the JSON values stored with a run and its exports: labels, vocabulary, preprocessing."""
         ...
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
-        """Return the batches of train, valid, test (or another split of the data): each item once, in one order.
+        """Return the batches of train, valid, test (or another split of the data): each item once, in a fixed order.
 
-        For `training` they are shuffled and augmented. Of each batch only the `shard` of one process is taken.
+        For `training` they are shuffled and augmented. Each batch contains only the `shard` of one process.
 
         Raises:
             DataError: there is no such split, or no data at all.
@@ -161,11 +162,11 @@ class Task(Protocol):
         ...
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield what to minimise; the next update is asked for after the one before has stepped."""
+        """Yield the updates of a batch; the next one is requested only after the optimizer has stepped."""
         ...
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return the model's answers; evaluation, prediction and the export check all call this one."""
+        """Return the model's outputs; evaluation, prediction and the export check all use this."""
         ...
 
     def metric(self) -> Metric:
@@ -173,19 +174,19 @@ class Task(Protocol):
         ...
 
     def samples(self) -> Samples | None:
-        """Return what training sees or makes, None where there is nothing to look at.
+        """Return training inputs or generated outputs to look at, or None.
 
-        `dlcli.engine.evaluate.draw_samples` calls this: the model is in evaluation mode, and no gradient is kept. What
-        is drawn at random should be the same each time (noise from a seed), so that epochs can be compared.
+        `dlcli.engine.evaluate.draw_samples` calls this with the model in evaluation mode and without gradients. Random
+        values should be the same each time (noise from a seed), so that epochs can be compared.
         """
         ...
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield the tables of an evaluation; their entries stand in the report under their names."""
+        """Yield the tables of an evaluation; their entries are added to the report under their names."""
         ...
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the pictures of an evaluation: a file name and (H, W, 3) uint8 RGB."""
+        """Yield the pictures of an evaluation, each a file name and (H, W, 3) uint8 RGB."""
         ...
 
     def export_plan(self) -> ExportPlan:
@@ -195,50 +196,50 @@ class Task(Protocol):
 
 @runtime_checkable
 class HasNetwork(Protocol):
-    """A task of whose model only a part answers: critics and the like are needed for training alone."""
+    """A task that uses only a part of its model for inference: critics and the like are needed only in training."""
 
     @property
     def network(self) -> nn.Module:
-        """The part of `model` that `infer` uses: what is averaged, kept in `best.pt`, counted and drawn."""
+        """The part of `model` that `infer` uses: it is averaged, saved in `best.pt`, counted and drawn."""
         ...
 
 
 def network_of(task: Task) -> nn.Module:
-    """Return the part of the task's model that answers; most often that is the whole."""
+    """Return the part of the task's model used for inference, by default all of it."""
     return task.network if isinstance(task, HasNetwork) else task.model
 
 
 @runtime_checkable
 class KeepsState(Protocol):
-    """A task that remembers something from step to step beside its model: a pool of earlier answers, a count."""
+    """A task with state across steps besides its model, such as a pool of earlier outputs or a counter."""
 
     def state(self) -> dict[str, Any]:
-        """Return what an exact continuation needs, by name: tensors, plain values, and lists and dicts of them.
+        """Return what an exact resume needs, by name: tensors, plain values, and lists and dicts of them.
 
-        Of several processes each has its own.
+        Each process has its own state.
         """
         ...
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state` returned; its tensors may lie on another device (the CPU) than they did."""
+        """Restore what `state` returned; its tensors may be on another device than before (the CPU)."""
         ...
 
 
 @runtime_checkable
 class Validates(Protocol):
-    """A task whose epochs are measured by another answer than the one it gives: a cheaper one, or one with a loss."""
+    """A task whose validation uses other outputs than its inference: cheaper ones, or ones with a loss."""
 
     def validate(self, batch: Batch) -> Outputs:
-        """Return the answers that validation measures, in place of those of `infer`; `metric` understands both.
+        """Return the outputs for validation, in place of those of `infer`; `metric` must accept both.
 
-        Only the training loop asks for them; `dl eval` measures what `dl predict` answers.
+        Only the training loop uses them; `dl eval` measures the outputs of `dl predict`.
         """
         ...
 
 
 @runtime_checkable
 class TakesInference(Protocol):
-    """A task whose network answers by inference options: how to search, how much to spend on an answer."""
+    """A task whose inference has options, such as a search strategy or a compute budget."""
 
     def set_inference(self, options: Any) -> None:
         """Take up the options, in the dataclass that `TaskSpec.inference` names; without a call they are its defaults.
@@ -250,18 +251,18 @@ class TakesInference(Protocol):
 
 @runtime_checkable
 class HasBaselines(Protocol):
-    """A task that can say what simple models reach on its data."""
+    """A task with simple baseline models for its data."""
 
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
-        """Return name -> figures of models fitted on the training part and measured on the split."""
+        """Return name -> metrics of models fitted on the training split and evaluated on `split`."""
         ...
 
 
 def check_sizes(name: str, size: Mapping[str, int], known: Collection[str] = ()) -> None:
-    """Check that a network is asked for in kinds of sizes that its task knows.
+    """Check that the sizes requested for a network are ones that its task supports.
 
     Raises:
-        UsageError: it is not.
+        UsageError: one of them is not.
     """
     unknown = next((option for option in size if option not in known), None)
     if unknown is not None:
@@ -269,7 +270,7 @@ def check_sizes(name: str, size: Mapping[str, int], known: Collection[str] = ())
 
 
 class TaskFactory(Protocol):
-    """The class that a `TaskSpec` names."""
+    """The class that `TaskSpec.task` refers to."""
 
     @classmethod
     def from_data(cls, config: Any, train: TrainConfig, data: Path) -> Task:
@@ -283,7 +284,7 @@ class TaskFactory(Protocol):
 
     @classmethod
     def from_assets(cls, config: Any, train: TrainConfig, assets: Mapping[str, Any], data: Path | None) -> Task:
-        """Return the task as a run describes it, its weights not yet loaded; `data` is for evaluation.
+        """Return the task described by a run, its weights not yet loaded; `data` is for evaluation.
 
         Raises:
             RunError: the assets are damaged.
@@ -293,13 +294,13 @@ class TaskFactory(Protocol):
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> Task:
-        """Return the task with a network of fresh weights, for `dl models` and for export.
+        """Return the task with a newly initialised network, for `dl models` and for export.
 
-        `size` is what the user asks for of `image_size`, `channels` and `num_classes`; the network's own for the rest.
-        `check_sizes` refuses those that the task does not know.
+        `size` is the user's choice of `image_size`, `channels` and `num_classes`; the network has defaults for the
+        rest. `check_sizes` rejects those that the task does not support.
 
         Raises:
-            UsageError: there is no such network, or it has no size of that kind.
-            ValueError: it cannot be built in that size.
+            UsageError: there is no such network, or it does not support one of the sizes.
+            ValueError: it cannot be built at that size.
         """
         ...

@@ -66,7 +66,7 @@ def test_other_weights_and_other_data_are_differences(bench: Any, dl: Any) -> No
     _edit(run / "data.json", '"counts": {', '"counts": {"more": {},')
     answer = dl("rerun", run.name, "--check")
     assert answer.code == 6
-    assert "first: the data's card: other counts" in answer.err
+    assert "first: data card: different counts" in answer.err
     assert "final weights: sha256" in answer.err
 
 
@@ -81,7 +81,7 @@ def test_without_check_nothing_is_compared(bench: Any, dl: Any) -> None:
     ("file", "old", "new", "told"),
     [
         ("run.json", '"status": "finished"', '"status": "interrupted"', "is interrupted"),
-        ("config.toml", "epochs = 1", 'epochs = 1\nmax_time = "5m"', "a clock set its end"),
+        ("config.toml", "epochs = 1", 'epochs = 1\nmax_time = "5m"', "the clock ended it"),
     ],
 )
 def test_what_has_no_end_of_its_own_is_not_compared(

@@ -282,7 +282,7 @@ def test_a_run_of_it_is_finished_resumed_listed_and_measured(request_for, monkey
 
 
 def test_what_needs_a_goal_is_refused_before_there_is_a_run(request_for):
-    with pytest.raises(UsageError, match="--patience 2: this task has no figure"):
+    with pytest.raises(UsageError, match="--patience 2: this task has no metric"):
         start_training(request_for("refused", patience=2), Console(is_quiet=True))
     assert not Path("runs").exists()
 

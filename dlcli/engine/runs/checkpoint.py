@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and JSON only, so that they load with `weights_only=True`; written all or nothing."""
+"""Checkpoints: only tensors and JSON, so that they load with `weights_only=True`; written atomically."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from dlcli.engine.task import KeepsState, Task, network_of
 CHECKPOINT_SCHEMA = 1
 
 MODEL, NETWORK = "model", "network"
-"""Whose weights a checkpoint holds: the whole model's, or those of the part that answers."""
+"""What a checkpoint's weights belong to: the whole model, or the part used for inference."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come; see the attributes of the same names of `TrainState`."""
+    """The progress of a training; see the attributes of the same names in `TrainState`."""
 
     epoch: int
     batch: int
@@ -44,21 +44,21 @@ class Progress:
 
     @classmethod
     def of(cls, state: TrainState) -> Progress:
-        """Return how far this training has come."""
+        """Return the progress of a training."""
         return cls(state.epoch, state.batch, state.step, state.best, state.best_epoch, state.seconds)
 
     @classmethod
     def from_values(cls, values: Any) -> Progress:
-        """Return what `dataclasses.asdict` has made of one.
+        """Return the progress from the output of `dataclasses.asdict`, validated.
 
         Raises:
-            ValueError: a name is missing or unknown, or a value is of the wrong type or out of its range.
+            ValueError: a name is missing or unknown, or a value has the wrong type or is out of range.
         """
         names = {field.name for field in fields(cls)}
         if not isinstance(values, Mapping) or values.keys() != names:
             found = values.keys() if isinstance(values, Mapping) else ()
             odd = sorted(map(str, names.symmetric_difference(found)))
-            raise ValueError(f"its progress has other names than expected: {', '.join(odd)}")
+            raise ValueError(f"its progress has missing or unknown names: {', '.join(odd)}")
         for name in ("epoch", "batch", "step", "best_epoch"):
             if type(values[name]) is not int or values[name] < 0:
                 raise ValueError(f"its progress has {name} = {values[name]!r}")
@@ -69,23 +69,23 @@ class Progress:
         return cls(**values)
 
     def put_into(self, state: TrainState) -> None:
-        """Put a training back to here."""
+        """Set the state of a training to this progress."""
         state.epoch, state.batch, state.step = self.epoch, self.batch, self.step
         state.best, state.best_epoch, state.seconds = self.best, self.best_epoch, self.seconds
 
 
 def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
-    """Write the part of the model that answers; where `with_training` the whole, and all that a continuation needs.
+    """Write the part of the model used for inference, or, if `with_training`, everything that is needed to resume.
 
     Args:
-        path: the file that is replaced.
-        state: what is saved.
+        path: the file to replace.
+        state: the state to save.
         description: JSON values that make the file self-contained: task, configuration, assets.
-        with_training: also optimizers, schedule, position, sums, the task's own state, and random generators.
+        with_training: save the whole model, optimizers, schedule, progress, sums, the task's state and the random
+            generators.
 
     Raises:
-        OSError: the disk is full; the old file is kept. What is needed is compared with what is free before the first
-            byte is written.
+        OSError: the disk is full; the old file is kept. The free space is checked before the first byte is written.
     """
     content: dict[str, Any] = {
         "schema": CHECKPOINT_SCHEMA,
@@ -95,7 +95,7 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
         "epoch": state.epoch,
     }
     if with_training:
-        content["training"] = _training_state(state)  # every process has its part in this
+        content["training"] = _training_state(state)  # collective: every process must call it
     if not state.world.is_writer:
         return
     content["sha256"] = _digest(content)
@@ -105,7 +105,7 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of every name, plain value and tensor of a checkpoint but the digest itself."""
+    """Return the SHA-256 over every name, plain value and tensor of a checkpoint except the digest itself."""
     digest = hashlib.sha256()
     for name, value in _leaves({key: value for key, value in content.items() if key != "sha256"}):
         digest.update(name.encode())
@@ -119,7 +119,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def weights_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a checkpoint's weights: names, formats, shapes and values."""
+    """Return the SHA-256 of a checkpoint's weights: names, dtypes, shapes and values."""
     return _digest(content["model"])
 
 
@@ -160,30 +160,32 @@ def _training_state(state: TrainState) -> dict[str, Any]:
 
 
 def _task_states(state: TrainState) -> list[dict[str, Any]] | None:
-    """Return what the task of each process keeps, in the order of their ranks; None where it keeps nothing.
+    """Return the task's state from each process in rank order; None if the task keeps no state.
 
     Raises:
-        TypeError: it keeps something that would not be loaded again.
+        TypeError: the state contains something that could not be loaded again.
     """
     if not isinstance(state.task, KeepsState):
         return None
     kept = state.task.state()
     for name, value in _leaves(kept):
         if not isinstance(value, Tensor) and type(value) not in (bool, int, float, str, type(None)):
-            raise TypeError(f"a task keeps tensors and plain values, and {name[1:]!r} is a {type(value).__name__}")
+            kind = type(value).__name__
+            raise TypeError(f"a task's state may contain only tensors and plain values, and {name[1:]!r} is a {kind}")
     return state.world.gather(kept)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's content, its tensors on the CPU.
+    """Return a checkpoint's content, with its tensors on the CPU.
 
     Raises:
-        RunError: the file is missing, damaged, not ours, or holds anything but tensors and plain values.
+        RunError: the file is missing, damaged, not a checkpoint of dl, or contains anything other than tensors and
+            plain values.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise RunError(f"{path}: no such checkpoint", hint="the run saved none; train it again") from None
+        raise RunError(f"{path}: no such checkpoint", hint="the run did not save one: train it again") from None
     except pickle.UnpicklingError as error:
         raise RunError(
             f"{path}: refused: {first_line(error)}", hint="only files of tensors and plain values are loaded"
@@ -193,18 +195,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:
         raise RunError(f"{path}: not a checkpoint of dl", hint="`dl runs` lists the runs")
     if content.get("sha256") != _digest(content):
-        raise RunError(f"{path}: damaged: its content does not have the SHA-256 that it was saved with")
+        raise RunError(f"{path}: damaged: its content does not match its SHA-256")
     return content
 
 
 def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
-    """Return the newest checkpoint of a run that is whole: the last, or the one before it.
+    """Return the path and content of a run's newest intact checkpoint: the last, or the one before it.
 
     Raises:
         RunError: the run has no checkpoint, or both are damaged.
     """
     if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
-        raise RunError(f"{run.path}: stopped before its first checkpoint", hint="start it anew with `dl train --from`")
+        hint = "start a new run with `dl train --from`"
+        raise RunError(f"{run.path}: stopped before its first checkpoint", hint=hint)
     try:
         return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
     except RunError:
@@ -214,10 +217,10 @@ def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
 
 
 def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return the description that a checkpoint carries.
+    """Return the description stored in a checkpoint.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the description is damaged.
     """
     try:
         value = json.loads(content["description"])
@@ -229,7 +232,7 @@ def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any
 
 
 def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> None:
-    """Put a checkpoint's weights into the model.
+    """Load a checkpoint's weights into the model.
 
     Raises:
         RunError: names or shapes differ.
@@ -242,23 +245,24 @@ def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> No
 
 
 def load_answering(task: Task, content: Mapping[str, Any], path: Path) -> None:
-    """Put a checkpoint's weights into the part of the task's model that they are of.
+    """Load a checkpoint's weights into the part of the task's model that they belong to.
 
     Raises:
         RunError: names or shapes differ.
     """
-    part = content.get("part", MODEL)  # older files hold whole models, and do not say so
+    part = content.get("part", MODEL)  # older files contain whole models and do not say so
     load_weights(network_of(task) if part == NETWORK else task.model, content, path)
 
 
 def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) -> None:
-    """Put a training back to where the checkpoint was taken.
+    """Restore a training to the state saved in a checkpoint.
 
     Raises:
-        RunError: the checkpoint holds weights only, or does not fit.
+        RunError: the checkpoint contains only weights, or does not fit.
     """
     if "training" not in content:
-        raise RunError(f"{path}: holds weights only", hint="resume from last.pt, or start anew with `dl train --from`")
+        hint = "resume from last.pt, or start a new run with `dl train --from`"
+        raise RunError(f"{path}: contains only weights", hint=hint)
     load_weights(state.task.model, content, path)
     training = content["training"]
     try:
@@ -273,7 +277,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         Progress.from_values(training["progress"]).put_into(state)
         losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
         state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
-        if len(training["random"]) == state.world.size:  # with another number of processes their order is another too
+        if len(training["random"]) == state.world.size:  # with another number of processes the order differs anyway
             random = training["random"][state.world.rank]
             torch.set_rng_state(random["cpu"])
             if len(random["cuda"]) == torch.cuda.device_count():
@@ -283,7 +287,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
 
 
 class Checkpoints(Callback):
-    """Keeps the newest state, the one before it, and the best weights."""
+    """Saves the newest state, the one before it, and the best weights."""
 
     def __init__(self, run: RunDir, description: Mapping[str, Any]) -> None:
         self._run = run
@@ -291,14 +295,14 @@ class Checkpoints(Callback):
         self._saved_at = (-1, -1)
 
     def on_epoch_end(self, state: TrainState) -> None:
-        """Save the newest state, and the weights where they are the best so far."""
+        """Save the state, and the weights if they are the best so far."""
         if state.is_best:
             with averaged_weights(network_of(state.task), state.averaged):
                 save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
         self._save_last(state)
 
     def on_train_end(self, state: TrainState) -> None:
-        """Save a training that was stopped within an epoch; what is broken does not take a sound state's place."""
+        """Save the state of a training stopped within an epoch; a broken state never replaces a good one."""
         is_new = self._saved_at != (state.epoch, state.batch)
         if state.failure is None and is_new and has_finite_weights(state.task.model):
             self._save_last(state)

@@ -1,7 +1,7 @@
-"""Cross-validation: ordinary runs, one a fold, under a parent run that sums them up.
+"""Cross-validation: one ordinary run per fold, under a parent run that summarises them.
 
-Folds run one after the other, each in a folder of the parent's `folds/`. What is finished is never done again, so a
-killed cross-validation goes on in the fold, the epoch and the step where it was.
+Folds run one after the other, each in a subfolder of the parent's `folds/`. Finished work is never repeated: an
+interrupted cross-validation resumes in the fold, epoch and step where it stopped.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ from dlcli.engine.runs.training import resume_training, start_training
 
 
 def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Callable[[], None]) -> RunDir:
-    """Train and measure every fold, and return the parent run.
+    """Train and evaluate every fold, and return the parent run.
 
     Raises:
-        DlError: as `start_training`; the parent is kept as soon as a fold has been begun.
+        DlError: as in `start_training`; the parent run is kept once the first fold has started.
     """
     if not world_of_environment().is_alone:
-        raise UsageError("--folds: not in several processes at once", hint="leave out --devices, or give --fold N")
+        raise UsageError("--folds does not support several processes", hint="omit --devices, or use --fold N")
     ensure_data()
     spec, train = request.spec, request.train
     factory = load_object(spec.task)
     task = factory.from_data(request.config, replace(train, fold=1, repeats=1), request.data)
     refuse_unjudged(task.goal, train, request.auto)
     assert task.goal is not None
-    task.loader("test")  # folds that cannot be cut are told before there is a run
+    task.loader("test")  # fail before creating a run if the folds cannot be split
     per_round = num_folds(train, sum(map(task.card.num_items, task.card.splits)))
     info = {
         "status": RUNNING,
@@ -82,7 +82,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
 
 
 def resume_cross_validation(parent: RunDir, data: Path | None, console: Console) -> RunDir:
-    """Go on with a cross-validation where it stopped; return the parent run.
+    """Resume a cross-validation where it stopped, and return the parent run.
 
     Raises:
         UsageError: it is finished.
@@ -90,7 +90,7 @@ def resume_cross_validation(parent: RunDir, data: Path | None, console: Console)
     """
     info = parent.info()
     if info.get("status") == FINISHED:
-        raise UsageError(f"{parent.path} is finished", hint=f"`dl train --from {parent.name}` starts anew")
+        raise UsageError(f"{parent.path} is finished", hint=f"start a new one with `dl train --from {parent.name}`")
     data = data or Path(parent.entry("data"))
     request = request_of(describe_folds(parent), parent.config_file, data, parent.entry("command"))
     parent.update_info(status=RUNNING)
@@ -98,10 +98,10 @@ def resume_cross_validation(parent: RunDir, data: Path | None, console: Console)
 
 
 def fold_runs(parent: RunDir) -> list[RunDir]:
-    """Return the runs of all folds, in their order, whether they have been begun or not.
+    """Return the runs of all folds in order, whether or not they have started.
 
     Raises:
-        RunError: the parent does not say how many there are.
+        RunError: the parent run does not state the number of folds.
     """
     count = parent.info().get("folds")
     if not isinstance(count, int) or not 1 <= count <= 100_000:
@@ -123,7 +123,7 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
     except BaseException as error:
         _close(parent, runs, error)
         if isinstance(error, StoppedError):
-            hint = f"go on with `dl train --resume {parent.name}`"
+            hint = f"resume with `dl train --resume {parent.name}`"
             raise StoppedError(error.message, exit_code=error.exit_code, hint=hint) from None
         raise
     goal = parent.entry("goal")
@@ -151,7 +151,7 @@ def _close(parent: RunDir, runs: Sequence[RunDir], error: BaseException) -> None
 
 
 def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:
-    """Bring a fold to its end, from wherever it is."""
+    """Finish a fold: skip it if finished, else resume or start it."""
     if run.info_file.exists() and run.info().get("status") == FINISHED:
         return
     if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
@@ -163,14 +163,14 @@ def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:
 
 
 def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines: bool = False) -> dict[str, Any]:
-    """Measure what is not measured yet, and return and keep the means over the folds.
+    """Evaluate the folds not evaluated yet, and store and return the means over all folds.
 
-    The standard error is the folds' standard deviation over the root of their number. Folds share training data, so
-    it is too small rather than too large (Bengio & Grandvalet 2004, JMLR 5).
+    The standard error is the standard deviation over the folds divided by the square root of their number. Folds share
+    training data, so it is too small rather than too large (Bengio & Grandvalet 2004, JMLR 5).
 
     Returns:
-        `metrics` (the means), `standard_errors`, `lower_is_better`, `folds`: each run's name, items and metrics; and
-        `baselines`, the means of theirs, where they were asked for.
+        `metrics` (the means), `standard_errors`, `lower_is_better`, `folds` (each run's path, items and metrics), and,
+        if requested, `baselines` and `baseline_errors`.
 
     Raises:
         RunError: a fold is not finished.
@@ -179,9 +179,7 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
     reports = []
     for run in fold_runs(parent):
         if not run.info_file.exists() or run.info().get("status") != FINISHED:
-            raise RunError(
-                f"{run.path}: not finished", hint=f"`dl train --resume {parent.name}` goes on with the folds"
-            )
+            raise RunError(f"{run.path}: not finished", hint=f"resume the folds with `dl train --resume {parent.name}`")
         report = _kept_report(run)
         if report is None or (with_baselines and "baselines" not in report):
             report = measure_run(run, data, "test", device, with_baselines=with_baselines).report
@@ -208,7 +206,7 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
 
 
 def _kept_report(run: RunDir) -> dict[str, Any] | None:
-    """Return what a fold was measured to be, where that is of its present weights."""
+    """Return the stored report of a fold; None if there is none or it is older than the weights."""
     path = run.path / "eval" / "test.json"
     if not path.exists() or path.stat().st_mtime < run.best_checkpoint.stat().st_mtime:
         return None
@@ -223,7 +221,7 @@ def _kept_report(run: RunDir) -> dict[str, Any] | None:
 def _each(
     reports: Sequence[Mapping[str, float | None]], reduce: Callable[[list[float]], float]
 ) -> dict[str, float | None]:
-    """Return name -> what the folds' values come to; None where a fold has none."""
+    """Return name -> the reduction of the folds' values; None if a fold has no value."""
 
     def values() -> Iterator[tuple[str, float | None]]:
         for name in reports[0]:

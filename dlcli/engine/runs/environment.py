@@ -1,4 +1,4 @@
-"""What a result depends on beside data and options: versions, and the revision of the user's own work."""
+"""What a result depends on besides data and options: versions, and the git revision of the working directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlcli import __version__
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+    """Return the versions of the software that a result depends on."""
     return {
         "dlcli": __version__,
         "python": platform.python_version(),
@@ -23,7 +23,7 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Return the revision of the folder that the user stands in, with `+` where it has changes; None outside git."""
+    """Return the git revision of the working directory, with `+` if it has changes; None outside git."""
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)

@@ -1,4 +1,4 @@
-"""Measuring a run on data it has not seen: what `dl eval` and cross-validation share."""
+"""Evaluate a run on held-out data; shared by `dl eval` and cross-validation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from dlcli.engine.task import HasBaselines, Task, network_of
 
 @dataclass(frozen=True)
 class Measured:
-    """A run's task and what it reached.
+    """A run's task and its evaluation.
 
     Attributes:
-        task: with the run's best weights.
-        report: what `Metric.report` gives, JSON values; with `run`, `split`, `data`, `items`, the entries of the
-            tables, and `baselines` where they were requested.
-        tables: for people.
+        task: the task with the run's best weights.
+        report: the JSON values of `Metric.report`, with `run`, `split`, `data`, `items`, the entries of the tables, and
+            `baselines` if requested.
+        tables: the tables to print.
     """
 
     task: Task
@@ -36,10 +36,10 @@ class Measured:
 def measure_run(
     run: RunDir, data: Path, split: str, device: Device, *, inference: Any = None, with_baselines: bool = False
 ) -> Measured:
-    """Measure a run on a split; `keep_report` keeps what comes of it.
+    """Evaluate a run on a split; `keep_report` stores the result.
 
     Raises:
-        UsageError: the task has no baselines and they were asked for.
+        UsageError: baselines are requested and the task has none.
         DataError: there is no such split.
         RunError: the run is damaged.
     """
@@ -49,7 +49,7 @@ def measure_run(
     report = finite(evaluate(task, loader, device).report())
     if with_baselines:
         if not isinstance(task, HasBaselines):
-            raise UsageError("--baseline: this task has no simple model to compare with")
+            raise UsageError("--baseline: this task has no baseline")
         report["baselines"] = finite(task.baseline(split))
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
@@ -58,5 +58,5 @@ def measure_run(
 
 
 def keep_report(run: RunDir, report: Mapping[str, Any]) -> None:
-    """Keep a report in its run, as `eval/SPLIT.json`."""
+    """Store a report in its run as `eval/SPLIT.json`."""
     write_json(run.folder("eval") / f"{report['split']}.json", report)

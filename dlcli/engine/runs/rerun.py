@@ -1,4 +1,4 @@
-"""`dl rerun`: a run trained again from its own description, and whether the two are the same."""
+"""`dl rerun`: train a run again from its stored description, and compare the two."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from dlcli.engine.runs.environment import versions
 from dlcli.engine.runs.restore import describe_run, precision_of, request_of
 
 TIMES = ("seconds", "items_per_s")
-"""Figures of an epoch that depend on what else the machine does."""
+"""Values of an epoch that depend on the load of the machine."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs have in common.
+    """The comparison of a run with its rerun.
 
     Attributes:
-        epochs: how many were compared.
-        differences: one line each, the first epoch's first; none where the runs are the same.
-        weights_sha256: of the rerun's final weights.
+        epochs: the number of epochs in the rerun.
+        differences: one line each, in epoch order; empty if the runs are identical.
+        weights_sha256: SHA-256 of the rerun's final weights.
     """
 
     epochs: int
@@ -41,7 +41,7 @@ class Comparison:
 def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> TrainRequest:
     """Return the request that trains a run again.
 
-    It has the run's options, seed and number format; what a timing chose then is not chosen again.
+    It has the run's options, seed and precision; values that were chosen by a timing are not chosen again.
 
     Raises:
         RunError: the run is damaged.
@@ -52,25 +52,25 @@ def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> Tr
 
 
 def check_comparable(run: RunDir, request: TrainRequest) -> None:
-    """See that a rerun can come to the same end.
+    """Check that a rerun can reproduce the run.
 
     Raises:
-        UsageError: the run has no end yet, or a clock would set it.
+        UsageError: the run is not finished, or was ended by a time limit.
     """
     status = run.info().get("status")
     if status != FINISHED:
         raise UsageError(
-            f"{run.path} is {status}: there is no end to compare",
-            hint=f"`dl train --resume {run.name}` goes on with it",
+            f"{run.path} is {status}: there is no final result to compare",
+            hint=f"resume it with `dl train --resume {run.name}`",
         )
     if request.train.max_time is not None:
         raise UsageError(
-            f"{run.path} was trained with --max-time: a clock set its end", hint="--max-steps ends it at the same step"
+            f"{run.path} was trained with --max-time, so the clock ended it", hint="train with --max-steps instead"
         )
 
 
 def surroundings_changed(run: RunDir, request: TrainRequest) -> list[str]:
-    """Return what differs from when the run was trained, beside data and options: versions, device, processes."""
+    """Return how the environment differs from the run's: versions, device and number of processes, one line each."""
     info = run.info()
     before = info.get("versions")
     before = dict(before) if isinstance(before, Mapping) else {}
@@ -81,10 +81,10 @@ def surroundings_changed(run: RunDir, request: TrainRequest) -> list[str]:
 
 
 def compare_runs(run: RunDir, again: RunDir) -> Comparison:
-    """Return whether two runs have the same data, the same figures in every epoch (all but times) and the same weights.
+    """Compare the data of two runs, the metrics of every epoch (except times) and the final weights.
 
     Raises:
-        RunError: one of them is damaged.
+        RunError: one of the runs is damaged.
     """
     records, other_records = read_metrics(run.metrics_file), read_metrics(again.metrics_file)
     digests = [weights_digest(read_checkpoint(one.last_checkpoint)) for one in (run, again)]
@@ -97,12 +97,12 @@ def compare_runs(run: RunDir, again: RunDir) -> Comparison:
 def _data_differences(run: RunDir, again: RunDir) -> Iterator[str]:
     if not run.card_file.exists() or not again.card_file.exists():
         return
-    # Read as cards: the same data may have been counted under a made-up class then.
+    # Read as cards, since older runs may have counted the same data under a made-up class.
     cards = [Card.from_json(one.read_json(one.card_file.name), str(one.card_file)).to_json() for one in (run, again)]
     before, now = cards
     for name in ("counts", "items", "details", "sources"):
         if before.get(name) != now.get(name):
-            yield f"the data's card: other {name}"
+            yield f"data card: different {name}"
 
 
 def _record_differences(records: list[dict[str, Any]], others: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From a run or a checkpoint back to a task that can evaluate, predict, export and draw."""
+"""Restore a task that can evaluate, predict, export and draw from a run or a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dlcli.engine.task import TakesInference, Task
 
 @contextmanager
 def blaming(origin: Path) -> Iterator[None]:
-    """Turn a wrong option into a fault of the file that it was read from: nobody has typed it.
+    """Turn a UsageError into a RunError that names the file from which the option was read, since no user typed it.
 
     Raises:
         RunError: in place of a UsageError.
@@ -34,10 +34,10 @@ def blaming(origin: Path) -> Iterator[None]:
 def request_of(
     description: Description, origin: Path, data: Path, command: str, name: str | None = None
 ) -> TrainRequest:
-    """Return the request to train with the very options of a run, on `data`; `origin` is the file they are in.
+    """Return the request to train with exactly a run's options on `data`; `origin` is the options' file.
 
     Raises:
-        RunError: an option is unknown or out of range, or the task is not there any more.
+        RunError: an option is unknown or out of range, or the task no longer exists.
     """
     with blaming(origin):
         spec = description.spec
@@ -46,14 +46,14 @@ def request_of(
 
 
 def describe_run(run: RunDir) -> Description:
-    """Return the description that stands in a run's files.
+    """Return the description stored in a run's files.
 
     Raises:
-        RunError: a file of the run is missing or damaged, or it is the parent of several.
+        RunError: a file of the run is missing or damaged, or the run is the parent of a cross-validation.
     """
     if run.holds_folds:
-        hint = f"name one of them, as {run.path}/{FOLDS}/01; `dl eval` sums them up"
-        raise RunError(f"{run.path}: holds the runs of a cross-validation, not one model", hint=hint)
+        hint = f"name one of them, such as {run.path}/{FOLDS}/01; `dl eval` summarises them"
+        raise RunError(f"{run.path}: contains the runs of a cross-validation, not one model", hint=hint)
     description = _described(run)
     names = run.info().get("assets")
     if not isinstance(names, list):
@@ -62,7 +62,7 @@ def describe_run(run: RunDir) -> Description:
 
 
 def describe_folds(parent: RunDir) -> Description:
-    """Return what the runs of a cross-validation have in common, as it stands in their parent's files.
+    """Return the description shared by the runs of a cross-validation, from the files of their parent.
 
     Raises:
         RunError: a file is missing or damaged.
@@ -77,10 +77,10 @@ def _described(run: RunDir) -> Description:
 
 
 def precision_of(run: RunDir) -> str:
-    """Return the number format that a run was trained in.
+    """Return the precision at which a run was trained, "fp32" or "bf16".
 
     Raises:
-        RunError: the run does not say it.
+        RunError: the run does not state it.
     """
     value = run.entry("precision")
     if value not in ("fp32", "bf16"):
@@ -89,12 +89,12 @@ def precision_of(run: RunDir) -> str:
 
 
 def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
-    """Return the run's task with its best weights (the newest where no epoch has finished).
+    """Return the run's task with its best weights (the newest if no epoch has finished), and its description.
 
     Args:
         run: the run.
-        data: the prepared data to measure on.
-        inference: the inference options, in the dataclass that the task's spec names.
+        data: the prepared data to evaluate on.
+        inference: the inference options, an instance of the dataclass that `TaskSpec.inference` refers to.
 
     Raises:
         RunError: the run is damaged or has no checkpoint.
@@ -105,10 +105,10 @@ def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -
 
 
 def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
-    """Return the task that a checkpoint file describes by itself, with its weights; arguments as of `load_task`.
+    """Return the task and description of a self-contained checkpoint file; see `load_task`.
 
     Raises:
-        RunError: the file is no checkpoint of dl, or is damaged.
+        RunError: the file is not a checkpoint of dl, or is damaged.
     """
     content = read_checkpoint(path)
     description = read_description(describe_checkpoint(content, path), str(path))
@@ -123,12 +123,12 @@ def _build(
     data: Path | None,
     inference: Any,
 ) -> tuple[Task, Description]:
-    """Return the task; `origin` is the file that holds the options, `path` the one with the weights."""
+    """Return the task and its description; `origin` is the file with the options, `path` the one with the weights."""
     with blaming(origin):
         config, train = description.configs(str(origin))
         factory = load_object(description.spec.task)
         task: Task = factory.from_assets(config, train, description.assets, data)
-    if inference is not None and isinstance(task, TakesInference):  # else the options are the codec's alone
+    if inference is not None and isinstance(task, TakesInference):  # otherwise only the codec has options
         task.set_inference(inference)
     load_answering(task, content, path)
     task.model.eval()

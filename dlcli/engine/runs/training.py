@@ -1,4 +1,4 @@
-"""A training from its request to its finished run directory."""
+"""Train from a request to a finished run directory."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ from dlcli.engine.tuning.budget import fit_budget
 def start_training(
     request: TrainRequest, console: Console, *, ensure_data: Callable[[], None] = lambda: None
 ) -> RunDir:
-    """Train anew and return the finished run. Whatever fails before the first step leaves no run behind.
+    """Train a new run and return it finished. A failure before the first step leaves no run behind.
 
     Args:
         request: what to train.
-        console: where lines go; of several processes only the writer speaks.
-        ensure_data: called on each machine, once it is done on the writer's, before the data is read.
+        console: where lines are printed; with several processes, only by the writer.
+        ensure_data: called before the data is read, first on the writer's machine and then on each machine.
 
     Raises:
         DlError: data, options or device do not fit; training diverged; a signal stopped it.
@@ -79,7 +79,7 @@ def start_training(
 
 
 def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> None:
-    """Have the data ready on every machine: the writer's first, for others may share its disk."""
+    """Prepare the data on every machine, first on the writer's, since others may share its disk."""
     if world.is_writer:
         ensure_data()
     world.wait()
@@ -89,9 +89,9 @@ def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> No
 
 
 def _run_of_launch(world: World) -> RunDir | None:
-    """Return the run that torchrun's former processes of this launch have left, where it can be gone on with.
+    """Return the run that earlier processes of this torchrun launch left behind, if it can be resumed.
 
-    One that had no checkpoint yet is removed: the processes start anew.
+    A run without a checkpoint is removed, and the training starts from the beginning.
     """
     if not world.restarts:
         return None
@@ -110,7 +110,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     first = next(iter(loader.batches()), None)
     if first is None:
         raise DataError(
-            f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` says why"
+            f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` shows why"
         )
     untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
     device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)
@@ -122,7 +122,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
         request = replace(request, train=tuning.config)
         seed_everything(request.train.seed)
         task, loader, valid = _open_task(request, device, world)
-    seed_everything(request.train.seed + world.rank)  # the same weights, but dropout of their own
+    seed_everything(request.train.seed + world.rank)  # the same weights, but different dropout
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
     run = world.share(_create_run(request, task, device, world) if world.is_writer else None)
@@ -133,7 +133,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
 
 
 def _tune(request: TrainRequest, console: Console, world: World, device: Device) -> Tuning:
-    """Return the options with numbers in place of `auto`; of several processes the writer's findings count."""
+    """Return the options with numbers in place of `auto`; all processes use the writer's result."""
 
     def make(train: TrainConfig) -> Task:
         seed_everything(train.seed)
@@ -146,7 +146,7 @@ def _tune(request: TrainRequest, console: Console, world: World, device: Device)
 
 
 def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
-    """Go on with an interrupted run where its newest checkpoint was taken; return the finished run.
+    """Resume an interrupted run from its newest checkpoint, and return the finished run.
 
     Raises:
         UsageError: the run is finished.
@@ -155,7 +155,8 @@ def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
     info = run.info()
     world = world_of_environment()
     if info.get("status") == FINISHED:
-        raise UsageError(f"{run.path} is finished", hint=f"`dl train --from {run.name}` starts anew with its options")
+        hint = f"start a new run with its options: `dl train --from {run.name}`"
+        raise UsageError(f"{run.path} is finished", hint=hint)
     with blaming(run.config_file):
         _, options = describe_run(run).configs(str(run.config_file))
     device = open_device(options.device, threads=options.threads, local_rank=world.local_rank)
@@ -164,7 +165,7 @@ def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
 
 
 def _go_on(run: RunDir, data: Path | None, console: Console, world: World, device: Device) -> RunDir:
-    saved = world.share(_read_run(run) if world.is_writer else None)  # another machine may not see the run's folder
+    saved = world.share(_read_run(run) if world.is_writer else None)  # other machines may not have the run's folder
     assert saved is not None
     info, description, precision, checkpoint, content = saved
     data = data or Path(str(info.get("data", "")))
@@ -183,7 +184,7 @@ def _go_on(run: RunDir, data: Path | None, console: Console, world: World, devic
 
 
 def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, Path, dict[str, Any]]:
-    """Return a run's `run.json`, description and number format, its newest checkpoint and what that holds."""
+    """Return a run's `run.json`, description and precision, and the path and content of its newest checkpoint."""
     return run.info(), describe_run(run), precision_of(run), *newest_checkpoint(run)
 
 
@@ -275,18 +276,18 @@ def _run_to_end(
 def _stopped(run: RunDir, state: TrainState, received: signal.Signals, reason: str) -> StoppedError:
     code = ExitCode.TERMINATED if received == signal.SIGTERM else ExitCode.INTERRUPTED
     if not run.last_checkpoint.exists():
-        hint = f"start anew with `dl train --from {run.name}`"
+        hint = f"start a new run with `dl train --from {run.name}`"
         return StoppedError(f"{reason} at step {state.step}, before the first checkpoint", exit_code=code, hint=hint)
-    hint = f"go on with `dl train --resume {run.name}`"
+    hint = f"resume with `dl train --resume {run.name}`"
     return StoppedError(f"{reason} at step {state.step}; the checkpoint is saved", exit_code=code, hint=hint)
 
 
 def _callbacks(
     run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal, *, is_writer: bool
 ) -> Sequence[Callback]:
-    """Return the observers in their order: figures are written before the checkpoint that counts them as done.
+    """Return the callbacks in order: metrics are written before the checkpoint that counts them as done.
 
-    Every process keeps checkpoints, since each has its part of the state; only the writer's reach the disk.
+    Every process takes part in checkpoints, since each has a part of the state; only the writer saves to disk.
     """
     checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {})
     callbacks: list[Callback] = [Averaging(), checkpoints]
@@ -313,7 +314,7 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
         "error": (error.splitlines() or ["unknown"])[0] if error is not None else None,
     }
     run.update_info(**changes)
-    if state.task.card is not None:  # unreadable files may have been met on the way
+    if state.task.card is not None:  # it may have been updated with unreadable files
         write_json(run.card_file, state.task.card.to_json())
 
 

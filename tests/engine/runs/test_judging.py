@@ -33,7 +33,7 @@ def test_what_compares_epochs_needs_a_goal_and_a_validation_part(changes, goal, 
 def test_what_compares_figures_needs_a_goal_alone(changes, auto, flag):
     train = dataclasses.replace(BASE, **changes)
     refuse_unjudged(GOAL, train, auto, is_validated=False)
-    with pytest.raises(UsageError, match=f"^{flag}: this task has no figure"):
+    with pytest.raises(UsageError, match=f"^{flag}: this task has no metric"):
         refuse_unjudged(None, train, auto)
 
 

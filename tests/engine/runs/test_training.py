@@ -133,7 +133,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_weights_of_a_whole_one(data, mo
         at_step(patch, step, send(signal.SIGTERM))
         start_training(request_for(data, name="cut"), quiet())
     assert caught.value.exit_code == 143
-    assert caught.value.hint == "go on with `dl train --resume cut`"
+    assert caught.value.hint == "resume with `dl train --resume cut`"
     cut = resolve_run("cut")
     assert cut.info()["status"] == "interrupted"
     resume_training(cut, None, quiet())
@@ -264,7 +264,7 @@ def test_without_a_validation_part_the_last_epoch_is_the_best(data, monkeypatch)
 
 @pytest.mark.parametrize("changes", [{"patience": 3}, {"schedule": "plateau"}])
 def test_what_judges_epochs_is_refused_where_nothing_is_validated(data, changes):
-    with pytest.raises(UsageError, match="nothing is validated") as caught:
+    with pytest.raises(UsageError, match="there is no validation split") as caught:
         start_training(request_for(data, val_fraction=0.0, **changes), quiet())
     assert "--val-fraction" in str(caught.value.hint)
     assert runs() == []
@@ -286,14 +286,14 @@ def test_a_task_without_a_goal_is_trained_to_its_last_epoch(data, monkeypatch):
 def test_what_needs_a_goal_is_refused_without_one(data, monkeypatch, changes, auto):
     monkeypatch.setattr(ClassificationTask, "goal", None)
     request = dataclasses.replace(request_for(data, **changes), auto=frozenset(auto))
-    with pytest.raises(UsageError, match="no figure that tells better from worse"):
+    with pytest.raises(UsageError, match="no metric to compare by"):
         start_training(request, quiet())
     assert runs() == []
 
 
 def test_a_cross_validation_needs_a_goal(data, monkeypatch):
     monkeypatch.setattr(ClassificationTask, "goal", None)
-    with pytest.raises(UsageError, match=r"--folds: this task has no figure"):
+    with pytest.raises(UsageError, match=r"--folds: this task has no metric"):
         cross_validate(request_for(data, folds="3"), quiet(), ensure_data=lambda: None)
     assert runs() == []
 
