@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from dlcli.models.images.resnet import ResNet
+from dlcli.models.images.resnet import BasicBlock, ResNet
 from dlcli.models.summary import summarise
 
 
@@ -46,3 +48,27 @@ def test_block_begins_as_its_shortcut() -> None:
     block = ResNet(num_classes=10).layer1[1]
     features = torch.rand(2, 64, 8, 8)
     assert torch.equal(block(features), features)
+
+
+def norm(features: Tensor, layer: nn.BatchNorm2d) -> Tensor:
+    scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+    return features * scale[:, None, None] + (layer.bias - layer.running_mean * scale)[:, None, None]
+
+
+@pytest.mark.parametrize(("in_channels", "out_channels", "stride"), [(4, 4, 1), (4, 8, 1), (4, 8, 2), (4, 4, 2)])
+def test_a_block_is_two_convolutions_beside_its_shortcut(in_channels: int, out_channels: int, stride: int) -> None:
+    block, features = BasicBlock(in_channels, out_channels, stride), torch.randn(2, in_channels, 6, 7)
+    for module in block.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for value in (module.weight.data, module.bias.data, module.running_mean, module.running_var):
+                value.uniform_(0.5, 1.5)
+    block.eval()
+    inner = norm(F.conv2d(features, block.conv1[0].weight, stride=stride, padding=1), block.conv1[1]).relu()
+    outer = norm(F.conv2d(inner, block.conv2.weight, padding=1), block.norm2)
+    if isinstance(block.shortcut, nn.Identity):
+        expected = (outer + features).relu()
+        assert (in_channels, stride) == (out_channels, 1)
+    else:
+        projected = F.conv2d(features, block.shortcut[0].weight, stride=stride)
+        expected = (outer + norm(projected, block.shortcut[1])).relu()
+    torch.testing.assert_close(block(features), expected, rtol=1e-4, atol=1e-5)

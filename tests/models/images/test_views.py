@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcli.models.images.views import logits_over_views
+from dlcli.models.images.views import OverViews, logits_over_views
 
 
 class Recorder(nn.Module):
@@ -63,3 +63,18 @@ def test_pixels_may_be_whole_numbers() -> None:
     images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     plain, mean = logits_over_views(Recorder(), images, mirror=True)
     assert plain.dtype == mean.dtype == torch.float32
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_the_exported_module_answers_as_the_function(mirror: bool) -> None:
+    model, images = network(), torch.randn(2, 3, 8, 8)
+    for answer, expected in zip(
+        OverViews(model, mirror=mirror)(images), logits_over_views(model, images, mirror=mirror), strict=True
+    ):
+        torch.testing.assert_close(answer, expected)
+
+
+def test_a_network_that_sees_no_place_gives_the_mean_its_own_answer() -> None:
+    images = torch.full((2, 3, 5, 5), 0.7)
+    plain, mean = logits_over_views(Recorder(), images, mirror=True)
+    torch.testing.assert_close(plain, mean)

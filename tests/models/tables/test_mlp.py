@@ -63,3 +63,26 @@ def test_biases_have_one_axis_so_that_they_do_not_decay():
 def test_an_unknown_activation_is_named():
     with pytest.raises(ValueError, match="'swish'"):
         MLP(in_features=1, out_features=1, activation="swish")
+
+
+@pytest.mark.parametrize(("dropout", "count"), [(0.0, 0), (0.3, 2)])
+def test_dropout_follows_every_hidden_layer_and_never_the_last(dropout, count):
+    mlp = MLP(in_features=4, out_features=1, hidden=(6, 5), dropout=dropout)
+    assert sum(isinstance(layer, nn.Dropout) for layer in mlp.layers) == count
+    assert isinstance(mlp.layers[-1], MemberLinear)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (64, 500)])
+def test_layers_begin_as_torchs_own(inputs, outputs):
+    layer = MemberLinear(4, inputs, outputs)
+    bound = 1 / inputs**0.5
+    for values in (layer.weight, layer.bias):
+        assert float(values.detach().abs().max()) <= bound
+        assert float(values.detach().abs().max()) > 0.7 * bound
+    assert float(layer.weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.35)
+
+
+@pytest.mark.parametrize(("members", "count"), [(1, 1), (3, 0), (2, 7)])
+def test_shapes_are_members_rows_and_outputs(members, count):
+    mlp = MLP(in_features=4, out_features=2, members=members)
+    assert mlp(torch.zeros(members, count, 4)).shape == (members, count, 2)

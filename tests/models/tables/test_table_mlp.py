@@ -102,3 +102,50 @@ def test_embeddings_grow_with_their_categories_up_to_a_bound():
     widths = [embedding_width(size) for size in (2, 10, 100, 10_000)]
     assert widths == sorted(widths)
     assert (widths[0], widths[-1]) == (2, 32)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 30, 150, 211, 212, 213, 5000])
+def test_widths_of_embeddings_follow_their_rule(size):
+    assert embedding_width(size) == max(1, min(32, round(1.6 * size**0.56)))
+
+
+def test_a_number_beyond_the_bins_has_passed_all_of_them_or_none():
+    inputs = NumericInputs(SCALES[:1])
+    features = inputs(torch.tensor([[-1e30], [0.0], [1.0], [5.0], [1e30]]))[:, 1:]
+    assert features.tolist() == [[0, 0], [0, 0], [1, 0], [1, 1], [1, 1]]
+
+
+def test_a_larger_number_has_never_passed_less_of_a_bin():
+    inputs = NumericInputs(SCALES[:1])
+    features = inputs(torch.linspace(-3, 8, 50)[:, None])
+    assert (features.diff(dim=0) >= 0).all()
+    assert ((features[:, 1:] >= 0) & (features[:, 1:] <= 1)).all()
+
+
+def test_rows_are_answered_one_by_one():
+    model = TableRegressor(network(members=3), 1.0, 2.0).eval()
+    together, spread = model(NUMBERS, PLACES)
+    for row in range(len(NUMBERS)):
+        alone, own = model(NUMBERS[row : row + 1], PLACES[row : row + 1])
+        torch.testing.assert_close(alone[0], together[row])
+        torch.testing.assert_close(own[0], spread[row])
+
+
+def test_scales_travel_with_the_weights():
+    first, second = network(), network(scales=[NumericScale(0.0, 9.0, 9.0, (1.0, 2.0, 3.0)), SCALES[1]])
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(first(NUMBERS, PLACES), second(NUMBERS, PLACES))
+
+
+def test_probabilities_of_an_ensemble_sum_to_one_though_its_members_disagree():
+    model = TableClassifier(network(members=2, out_features=3))
+    with torch.no_grad():
+        model.network.mlp.layers[-1].weight.mul_(1000)
+    torch.testing.assert_close(model(NUMBERS, PLACES).exp().sum(1), torch.ones(3))
+
+
+def test_embeddings_of_members_are_apart():
+    model = network(members=2)
+    first, second = model.categories(PLACES)
+    assert not torch.allclose(first[0], second[0])
+    assert first.shape == (3, embedding_width(4))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.models.text.vectors import read_vectors
+from dlcli.models.text.vectors import MAX_BAD, MAX_DIM, read_vectors
 
 WORDS = ["<pad>", "<unk>", "好", ". . .", "坏", "无"]
 LINES = "好 1 2 3\n别 4 5 6\n. . . 7 8 9\n坏 -1 0.5 1e-2\n"
@@ -41,3 +41,46 @@ def test_what_holds_no_vectors_is_refused(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(DataError):
         read_vectors(path, WORDS)
+
+
+def test_of_a_word_that_stands_twice_the_first_is_taken(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("好 1 2\n好 3 4\n", encoding="utf-8")
+    assert read_vectors(path, WORDS)[1].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", ""])
+def test_the_end_of_a_line_is_no_number(tmp_path, end):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(f"好 1 2 3{end}".encode())
+    rows, values, size = read_vectors(path, WORDS)
+    assert (rows.tolist(), values.tolist(), size) == ([2], [[1, 2, 3]], 3)
+
+
+def test_a_vocabulary_that_the_file_has_none_of_gets_no_rows(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(LINES, encoding="utf-8")
+    rows, values, size = read_vectors(path, ["<pad>", "<unk>", "else"])
+    assert (rows.shape, rows.dtype, values.shape, values.dtype, size) == ((0,), np.int64, (0, 3), np.float32, 3)
+
+
+@pytest.mark.parametrize(("count", "is_fine"), [(1, False), (2, True), (MAX_DIM, True), (MAX_DIM + 1, False)])
+def test_a_vector_has_two_numbers_to_its_bound(tmp_path, count, is_fine):
+    path = tmp_path / "vectors.txt"
+    path.write_text(f"好{' 1' * count}\n坏{' 2' * count}\n", encoding="utf-8")
+    if is_fine:
+        assert read_vectors(path, WORDS)[1].shape == (2, count)
+    else:
+        with pytest.raises(DataError, match=r"vectors\.txt"):
+            read_vectors(path, WORDS)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.txt"):
+        read_vectors(tmp_path / "none.txt", WORDS)
+
+
+def test_a_hundred_broken_lines_are_borne(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("坏 9 9 9\n" + "好 x 2 3\n" * MAX_BAD + "好 1 2 3\n", encoding="utf-8")
+    assert read_vectors(path, WORDS)[0].tolist() == [4, 2]
