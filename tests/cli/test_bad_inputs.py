@@ -470,7 +470,7 @@ TRAIN = {
     "table with a changed cell": Row(
         "train regression --data data/t",
         DATA,
-        "size is 'tall', no number",
+        "size is 'tall', not a number",
         lambda b: _prepared_csv(b, ("0,10", "tall,10")),
     ),
     "table whose card is damaged": Row(

@@ -1,1 +1,1 @@
-"""Tables: the prepared form and its reader."""
+"""Tables: the prepared form, its reader and its writer."""

@@ -1,4 +1,4 @@
-"""What `dl doctor` finds in a table: its rows and columns, missing values, constant columns, and the target."""
+"""Findings of `dl doctor` on a table: rows and columns, missing values, constant columns, and the target."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dlcli.data.balance import balance_of
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm, open_table
 
 MOST_MISSING = 0.5
-"""A column that lacks more of its values than this says little, and what stands in for them much."""
+"""A column with a larger fraction of missing values deserves a warning: its replacements outweigh its values."""
 
 
 def examine_table(folder: Path) -> Iterator[Finding]:
-    """Yield what the card says and warns of, and what stands out in the rows, the columns and the target.
+    """Yield findings from the card and its warnings, the splits, the columns and the target.
 
     Raises:
-        DataError: the folder holds no table, or does not fit its card.
+        DataError: the folder holds no table, or does not match its card.
     """
     form = open_table(folder)
     card = form.card
@@ -33,7 +33,7 @@ def examine_table(folder: Path) -> Iterator[Finding]:
 
 
 def _columns(form: TableForm) -> Iterator[Finding]:
-    """Yield, for each column that lacks values or holds one value in all training rows, that it does."""
+    """Yield a finding for each column with missing values, or with the same value in all training rows."""
     train = form.split_rows("train")
     numeric, categories = form.rows.numeric, form.rows.categories
     missing = {name: np.isnan(numeric[:, place]) for place, name in enumerate(form.names(NUMERIC))}
@@ -54,7 +54,7 @@ def _columns(form: TableForm) -> Iterator[Finding]:
 
 
 def _target(form: TableForm) -> Finding:
-    """Return the range of the target's numbers, or how many classes it has."""
+    """Return the range of the target, or its classes and their counts."""
     targets = form.rows.targets
     if form.card.classes:
         counts = np.bincount(targets, minlength=len(form.card.classes))

@@ -1,9 +1,8 @@
-"""Reading the form "table": one row an item, in the order of the source, each belonging to train or test.
+"""Reading the form "table": one row per item, in the order of the source, each in train or test.
 
-`table.csv` is what people read: the columns that are used, the target, and `split`. `packed/table.npz` holds the same
-as numbers; it is made again where `table.csv` was changed or the packed copy is gone. Which columns there are, of which
-kind, and which categories, stands on the card. Nothing here is standardised or imputed: that is learnt at training time
-from the rows that train.
+`table.csv` is for people: the columns in use, the target, and `split`. `packed/table.npz` holds the same as numbers; it
+is rebuilt if `table.csv` was changed or the packed copy is missing. The card lists the columns, their kinds and
+categories. Nothing here is standardised or imputed: that is fitted on the training rows at training time.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ SPLIT_COLUMN = "split"
 SPLITS = ("train", "test")
 NUMERIC, CATEGORICAL = "numeric", "categorical"
 REGRESSION, CLASSIFICATION = "regression", "table-classification"
-"""The tasks that a table may be prepared for, by the names they have in the registry."""
+"""The tasks that a table can be prepared for, by their names in the registry."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that predictions are made from.
+    """An input column.
 
     Attributes:
-        name: in the header.
+        name: its name in the header.
         kind: "numeric" or "categorical".
-        values: the categories of the whole table, in order; () for numbers.
+        values: the categories of the whole table, in order; () for numeric columns.
     """
 
     name: str
@@ -50,9 +49,9 @@ class TableRows:
     """A table as numbers; N rows, F numeric and G categorical columns.
 
     Attributes:
-        numeric: (N, F) float64, NaN where missing.
-        categories: (N, G) int64 places in the column's `values`, -1 where missing.
-        targets: (N,) float64 numbers, or int64 places in the card's classes.
+        numeric: (N, F) float64, NaN for missing values.
+        categories: (N, G) int64 indices into the column's `values`, -1 for missing values.
+        targets: (N,) float64 numbers, or int64 indices into the card's classes.
         is_test: (N,) bool.
     """
 
@@ -68,9 +67,9 @@ class TableForm:
 
     Attributes:
         root: the folder.
-        card: what it holds.
-        columns: what predictions are made from, in the order of the source.
-        target: the name of the column that is predicted.
+        card: its card, with the actual counts.
+        columns: the input columns, in the order of the source.
+        target: name of the column to predict.
         task: the task it was prepared for.
         rows: all rows as numbers.
     """
@@ -84,19 +83,19 @@ class TableForm:
 
     @property
     def num_rows(self) -> int:
-        """The number of rows of all splits."""
+        """Number of rows of all splits."""
         return len(self.rows.targets)
 
     def names(self, kind: str) -> list[str]:
-        """Return the names of the columns of a kind, in the order in which `rows` has them."""
+        """Return the names of the columns of a kind, in the order of `rows`."""
         return [column.name for column in self.columns if column.kind == kind]
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits that have rows, of "train" and "test" in this order."""
+        """Return the splits that have rows, among "train" and "test", in this order."""
         return tuple(split for split in SPLITS if len(self.split_rows(split)))
 
     def split_rows(self, split: str) -> np.ndarray:
-        """Return the row numbers of a split, in the order of the source, (n,) int64.
+        """Return the row indices of a split, in the order of the source, (n,) int64.
 
         Raises:
             DataError: a table has no such split.
@@ -110,7 +109,7 @@ def open_table(folder: Path) -> TableForm:
     """Return the reader of a prepared table.
 
     Raises:
-        DataError: the folder is missing, holds another form, or does not fit its card.
+        DataError: the folder is missing, holds another form, or does not match its card.
     """
     if not folder.is_dir():
         raise DataError(
@@ -131,7 +130,7 @@ def open_table(folder: Path) -> TableForm:
     counted = dataclasses.replace(card, counts=count_rows(rows, card.classes), items=count_items(rows, card.classes))
     if counted != card:
         before, now = (sum(map(each.num_items, each.splits)) for each in (card, counted))
-        warning = f"{now:,} rows are there, {before:,} were prepared; the ones there are used"
+        warning = f"{now:,} rows found, {before:,} were prepared; those found are used"
         card = dataclasses.replace(counted, warnings=(*card.warnings, warning))
     if not card.num_items("train"):
         raise DataError(f"{folder}: the training split is empty", hint=again)
@@ -139,10 +138,10 @@ def open_table(folder: Path) -> TableForm:
 
 
 def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
-    """Return columns, target and task as the card has them.
+    """Return columns, target and task from the card.
 
     Raises:
-        KeyError, TypeError, ValueError: something is missing or impossible.
+        KeyError, TypeError, ValueError: something is missing or invalid.
     """
     details = card.details
     columns = tuple(
@@ -156,7 +155,7 @@ def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
     if any(column.kind not in (NUMERIC, CATEGORICAL) for column in columns):
         raise ValueError("a kind is unknown")
     if any(len(set(column.values)) < len(column.values) for column in columns):
-        raise ValueError("a category stands there twice")
+        raise ValueError("a category is duplicated")
     if (
         task not in (REGRESSION, CLASSIFICATION)
         or len(card.classes) == 1
@@ -177,7 +176,7 @@ def count_rows(rows: TableRows, classes: Sequence[str]) -> dict[str, dict[str, i
 
 
 def count_items(rows: TableRows, classes: Sequence[str]) -> dict[str, int]:
-    """Return split -> number of rows, as a card's `items`; {} where the sum over the classes says it."""
+    """Return split -> number of rows, as a card's `items`; {} if it is the sum over the classes."""
     num_test = int(rows.is_test.sum())
     counts = {"train": len(rows.is_test) - num_test, "test": num_test}
     return {} if classes else {split: count for split, count in counts.items() if count}
@@ -193,8 +192,16 @@ def encode_sheet(
 ) -> TableRows:
     """Return the rows of a sheet as numbers.
 
+    Args:
+        sheet: N rows.
+        columns: the input columns.
+        target: name of the column to predict.
+        classes: the class names; () for regression.
+        is_test: (N,) bool.
+        where: the file, for messages.
+
     Raises:
-        DataError: a cell is no number where there must be one, or names a category or class that is not known.
+        DataError: a cell of a numeric column is not a number, or a category or class is unknown.
     """
     numeric = [_numbers(sheet, column.name, where) for column in columns if column.kind == NUMERIC]
     places = [
@@ -217,7 +224,7 @@ def _numbers(sheet: Sheet, name: str, where: str) -> np.ndarray:
     values = [to_number(cell) for cell in sheet.column(name)]
     if None in values:
         index = values.index(None)
-        raise DataError(f"{where}: line {sheet.lines[index]}: {name} is {sheet.column(name)[index]!r}, no number")
+        raise DataError(f"{where}: line {sheet.lines[index]}: {name} is {sheet.column(name)[index]!r}, not a number")
     return np.array(values, np.float64)
 
 
@@ -228,15 +235,15 @@ def _places(sheet: Sheet, name: str, values: Sequence[str], where: str, *, gaps:
         place = -1 if gaps and is_missing(cell) else known.get(cell)
         if place is None:
             raise DataError(
-                f"{where}: line {sheet.lines[index]}: {name} is {cell!r}, which the card does not know",
-                hint="prepare the changed table anew",
+                f"{where}: line {sheet.lines[index]}: {name} is {cell!r}, which is not on the card",
+                hint="prepare the changed table again",
             )
         places[index] = place
     return places
 
 
 def write_packed(folder: Path, rows: TableRows) -> None:
-    """Write the packed copy of the table that lies in the folder."""
+    """Write the packed copy of the table in the folder."""
     with atomic_file(folder / PACKED_NAME) as stream:
         np.savez(
             stream,
@@ -249,25 +256,25 @@ def write_packed(folder: Path, rows: TableRows) -> None:
 
 
 def _fingerprint(folder: Path) -> np.ndarray:
-    """Return the SHA-256 of table.csv, (32,) uint8: a packed copy of another one is stale."""
+    """Return the SHA-256 of table.csv, (32,) uint8; a packed copy with another one is stale."""
     return np.frombuffer(bytes.fromhex(file_sha256(folder / TABLE_NAME)), np.uint8)
 
 
 def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRows | None:
-    """Return the packed copy, or None where it is missing, stale or damaged."""
+    """Return the packed copy, or None if it is missing, stale or damaged."""
     arrays = load_npz(folder / PACKED_NAME)
     if arrays is None or not arrays.keys() >= {"numeric", "categories", "targets", "is_test", "of"}:
         return None
     rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
     try:
         is_fresh = np.array_equal(arrays["of"], _fingerprint(folder))
-    except OSError:  # the table itself is gone: reading it says so
+    except OSError:  # the table itself is missing, which reading it reports
         return None
     return rows if is_fresh and _fits(rows, columns, card) else None
 
 
 def _fits(rows: TableRows, columns: Sequence[Column], card: Card) -> bool:
-    """Return whether the arrays have the shapes, formats and ranges that the card says."""
+    """Return whether the arrays have the shapes, dtypes and ranges that follow from the card."""
     sizes = [len(column.values) for column in columns if column.kind == CATEGORICAL]
     count = rows.targets.size
     shapes = (rows.numeric.shape, rows.categories.shape, rows.targets.shape, rows.is_test.shape)
@@ -284,14 +291,14 @@ def _fits(rows: TableRows, columns: Sequence[Column], card: Card) -> bool:
 
 
 def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card, again: str) -> TableRows:
-    """Return the rows of table.csv, and keep them where the folder can be written."""
+    """Return the rows of table.csv, and store their packed copy if the folder is writable."""
     path = folder / TABLE_NAME
     sheet = read_sheet(path, delimiter="comma", header=True)
     expected = {*(column.name for column in columns), target, SPLIT_COLUMN}
     if set(sheet.names) != expected or sheet.ragged:
         lost = sorted(expected.symmetric_difference(sheet.names))
         what = f"the column {lost[0]!r}" if lost else f"line {sheet.ragged[0][0]}"
-        raise DataError(f"{path}: {what} does not fit the card", hint=again)
+        raise DataError(f"{path}: {what} does not match the card", hint=again)
     splits = sheet.column(SPLIT_COLUMN)
     wrong = [index for index, split in enumerate(splits) if split not in SPLITS]
     if wrong:
@@ -299,6 +306,6 @@ def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card
     rows = encode_sheet(sheet, columns, target, card.classes, np.array(splits) == "test", str(path))
     try:
         write_packed(folder, rows)
-    except OSError:  # a folder that cannot be written: the copy is only for speed
+    except OSError:  # the folder is not writable: the copy is only for speed
         return rows
     return rows

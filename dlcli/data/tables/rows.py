@@ -1,4 +1,4 @@
-"""Reading tables as texts: CSV and its kin, with encoding, delimiter and header detected; torch-free."""
+"""Reading tables as strings: CSV and similar formats, detecting encoding, delimiter and header; imports no torch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dlcli.data.encodings import detect_encoding
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".data"})
 
 DELIMITERS: dict[str, str] = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
-"""In the order in which they are preferred where two cut a file alike."""
+"""Name -> character; if two split a file equally well, the first is preferred."""
 
 SPACES = "spaces"
-"""Columns set apart by any number of blanks, as in many old data sets; taken only when asked for."""
+"""Columns separated by any amount of whitespace, as in many old datasets; used only on request."""
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
-"""What stands for "not known", in lower case: pandas' words, and the question mark of the UCI repository."""
+"""Missing values, in lower case: those of pandas, and the question mark of the UCI repository."""
 
 _SAMPLE_ROWS = 50
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -30,16 +30,16 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as it stands in a file.
+    """The raw content of a table file.
 
     Attributes:
-        names: of the columns; `column_1`, `column_2`, ... where the file has no header.
-        rows: the cells as texts, without the blanks around them; every row has one for each column.
-        lines: where each row begins in the file, from 1.
-        ragged: what was left out because its number of cells is another one: (line, number of cells).
-        encoding: its name, for people; "" where the text came decoded.
+        names: names of the columns; `column_1`, `column_2`, ... if the file has no header.
+        rows: the cells as strings without surrounding whitespace; every row has one per column.
+        lines: line where each row begins in the file, from 1.
+        ragged: rows that were skipped because they have a different number of cells: (line, number of cells).
+        encoding: its name, for messages; "" if the text was already decoded.
         delimiter: a key of `DELIMITERS`, or "spaces".
-        has_header: whether the names stood in the file.
+        has_header: whether the file has a header.
     """
 
     names: tuple[str, ...]
@@ -56,24 +56,24 @@ class Sheet:
         return [row[index] for row in self.rows]
 
     def renamed(self, names: Sequence[str]) -> Sheet:
-        """Return the same sheet with other names of its columns."""
+        """Return the sheet with other column names."""
         return replace(self, names=tuple(names))
 
 
 def is_missing(cell: str) -> bool:
-    """Return whether a cell says that its value is not known."""
+    """Return whether a cell marks a missing value."""
     return cell.casefold() in MISSING
 
 
 def to_number(cell: str) -> float | None:
-    """Return the finite number that a cell holds, NaN where it is missing, None where it is something else."""
+    """Return the finite number in a cell, NaN if the value is missing, None if it is anything else."""
     if is_missing(cell):
         return math.nan
     try:
         value = float(cell)
     except ValueError:
         return None
-    # Python takes 1_000 for a number; no program writes one so into a table.
+    # Python parses 1_000 as a number, but no program writes numbers that way to a table.
     return value if math.isfinite(value) and "_" not in cell else None
 
 
@@ -81,12 +81,12 @@ def read_sheet(path: Path, *, delimiter: str | None = None, header: bool | None 
     """Return the table in a file.
 
     Args:
-        path: CSV or its kin.
-        delimiter: a key of `DELIMITERS` or "spaces"; None to find out.
-        header: whether the first row names the columns; None to find out.
+        path: a CSV file or similar.
+        delimiter: a key of `DELIMITERS` or "spaces"; None detects it.
+        header: whether the first row names the columns; None detects it.
 
     Raises:
-        DataError: the file is missing, is no text, has no rows, or its quotation marks do not close.
+        DataError: the file is missing, is not text, has no rows, or has an unclosed quotation mark.
     """
     encoding = detect_encoding(path)
     text = path.read_bytes().decode(encoding.codec)
@@ -96,9 +96,9 @@ def read_sheet(path: Path, *, delimiter: str | None = None, header: bool | None 
 def parse_sheet(
     text: str, where: str, *, delimiter: str | None = None, header: bool | None = None, encoding: str = ""
 ) -> Sheet:
-    """Return the table in a text; see `read_sheet`."""
+    """Return the table in a string; see `read_sheet`."""
     if "\0" in text:
-        raise DataError(f"{where}: holds NUL bytes: no table", hint="save it as CSV")
+        raise DataError(f"{where}: holds NUL bytes, so it is not a table", hint="save it as CSV")
     delimiter = delimiter or _find_delimiter(text)
     numbered = list(_cut(text, delimiter, where))
     if not numbered:
@@ -108,20 +108,20 @@ def parse_sheet(
     names = _names(numbered[0][1], where) if has_header else tuple(f"column_{k + 1}" for k in range(width))
     body = numbered[1:] if has_header else numbered
     if not body:
-        raise DataError(f"{where}: holds a header and no rows")
+        raise DataError(f"{where}: holds a header but no rows")
     good = [(line, cells) for line, cells in body if len(cells) == width]
     ragged = tuple((line, len(cells)) for line, cells in body if len(cells) != width)
     return Sheet(names, [c for _, c in good], [line for line, _ in good], ragged, encoding, delimiter, has_header)
 
 
 def _cut(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line each row begins in, and its cells; empty rows are passed over."""
+    """Yield the line where each row begins, and its cells, skipping empty rows."""
     if delimiter == SPACES:
         for number, spaced in enumerate(text.splitlines(), 1):
             if spaced.strip():
                 yield number, spaced.split()
         return
-    # 3,14 is a number where semicolons part the columns: spreadsheets write so in half of Europe.
+    # With semicolons as delimiters, 3,14 is a number: spreadsheets in half of Europe write it so.
     has_decimal_comma = delimiter == "semicolon"
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[delimiter], skipinitialspace=True)
     before = 0
@@ -135,12 +135,12 @@ def _cut(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]
                 yield line, cells
     except csv.Error as error:
         raise DataError(
-            f"{where}: line {before + 1}: {error}", hint="a quotation mark may never close; mend the file"
+            f"{where}: line {before + 1}: {error}", hint="a quotation mark may be unclosed; correct the file"
         ) from None
 
 
 def _find_delimiter(text: str) -> str:
-    """Return the delimiter that cuts the first rows into the most columns, all rows into equally many."""
+    """Return the delimiter that splits the first rows into the most columns, nearly all into the same number."""
     head = "".join(text.splitlines(keepends=True)[:_SAMPLE_ROWS])
     best, most = "comma", 1
     for name, character in DELIMITERS.items():
@@ -148,7 +148,7 @@ def _find_delimiter(text: str) -> str:
             rows = [row for row in csv.reader(io.StringIO(head, newline=""), delimiter=character) if any(row)]
         except csv.Error:
             continue
-        widths = [len(row) for row in rows[:-1] or rows]  # the last one may be cut off inside quotation marks
+        widths = [len(row) for row in rows[:-1] or rows]  # the last one may be truncated inside quotation marks
         common = max(set(widths), key=widths.count, default=0)
         if common > most and widths.count(common) >= 0.9 * len(widths):
             best, most = name, common
@@ -156,9 +156,9 @@ def _find_delimiter(text: str) -> str:
 
 
 def _starts_with_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row names columns: it holds no number and nothing twice, and numbers follow below it.
+    """Return whether the first row is a header: it has no numbers and no duplicates, and there are numbers below it.
 
-    Where no column has numbers, a cell that recurs below is a value and no name. A gap may be in a header: pandas
+    If no column has numbers, a cell that recurs below is a value, not a name. A header may have an empty cell: pandas
     leaves the name of its index empty.
     """
     named = {index: cell for index, cell in enumerate(rows[0]) if cell}
@@ -177,7 +177,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _names(cells: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return the columns' names; one without a name is called after its place.
+    """Return the names of the columns; `column_<number>` for empty ones.
 
     Raises:
         DataError: two columns have the same name.
@@ -185,5 +185,5 @@ def _names(cells: Sequence[str], where: str) -> tuple[str, ...]:
     names = [cell or f"column_{index}" for index, cell in enumerate(cells, 1)]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise DataError(f"{where}: two columns are called {name!r}", hint="give each column a name of its own")
+            raise DataError(f"{where}: two columns are named {name!r}", hint="give each column a different name")
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Writing the form "table" from a sheet: which columns are used and of which kind, the split, the files, the card."""
+"""Writing the form "table" from a sheet: selecting columns and their kinds, the split, the files, the card."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ _DATE = re.compile(
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
 )
 _ID_NAME = re.compile(r"(.*_)?(id|index|uuid|guid|key|row|no|nr|编号|序号)|column_1", re.IGNORECASE)
-_DISTINCT_TEXTS = 0.9  # a column of words of which so many are unlike each other is a name or a free text
-_MIN_ROWS_TO_TELL = 20  # in fewer rows, that all values differ says nothing
-_FEW_NUMBERS = 10  # distinct whole numbers: such a target may mean classes
+_DISTINCT_TEXTS = 0.9  # a text column with a larger fraction of distinct values holds names or free text
+_MIN_ROWS_TO_TELL = 20  # with fewer rows, all values may differ by chance
+_FEW_NUMBERS = 10  # a target of at most this many distinct integers may be a class
 _MIN_ROWS = 10
 _MAX_NAMED = 10
 
 
 @dataclass(frozen=True)
 class TableRequest:
-    """What is to be made of a sheet.
+    """How to prepare a sheet.
 
     Attributes:
-        target: the column that is predicted.
-        task: "regression", "table-classification", or None: by the target's values.
-        drop: columns that are left out; name -> why, for the card.
-        categorical: columns whose numbers are names (postal codes).
-        test_fraction, seed: the split, where the sheet has no column `split`.
+        target: the column to predict.
+        task: "regression", "table-classification", or None to decide by the target's values.
+        drop: columns to leave out: name -> reason, for the card.
+        categorical: columns whose numbers are categories (postal codes).
+        test_fraction, seed: the split, if the sheet has no column `split`.
     """
 
     target: str
@@ -66,8 +66,15 @@ class TableRequest:
 def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, where: str) -> Card:
     """Write a sheet as a prepared table and return its card.
 
+    Args:
+        sheet: the source.
+        request: how to prepare it.
+        folder: an existing folder.
+        name: name of the dataset.
+        where: the source, for messages.
+
     Raises:
-        DataError: a column is not there or holds dates, or what is left makes no task.
+        DataError: a column is missing or holds dates, or the target or the remaining columns are unusable.
     """
     _check_names(sheet, request, where)
     notes: list[str] = []
@@ -100,7 +107,7 @@ def _check_names(sheet: Sheet, request: TableRequest, where: str) -> None:
         if name not in sheet.names:
             raise DataError(
                 f"{where}: no column {name!r}",
-                details=[] if sheet.has_header else ["the file has no header: its columns are called by their places"],
+                details=[] if sheet.has_header else ["no header, so columns are named column_1, column_2, ..."],
                 hint=did_you_mean(name, sheet.names),
             )
 
@@ -111,30 +118,28 @@ def _with_targets(sheet: Sheet, target: str, notes: list[str]) -> Sheet:
     num_lost = len(sheet.rows) - len(kept)
     if not num_lost:
         return sheet
-    notes.append(f"{num_lost:,} rows have no {target!r}: left out")
+    notes.append(f"{num_lost:,} rows have no {target!r}: skipped")
     return replace(sheet, rows=[sheet.rows[i] for i in kept], lines=[sheet.lines[i] for i in kept])
 
 
 def _settle_target(sheet: Sheet, request: TableRequest, notes: list[str], where: str) -> tuple[str, tuple[str, ...]]:
-    """Return the task, and for classes their names in order."""
+    """Return the task, and the sorted class names, () for regression."""
     cells = sheet.column(request.target)
     if len(cells) < _MIN_ROWS:
-        raise DataError(
-            f"{where}: {len(cells)} rows with a {request.target!r}; {_MIN_ROWS} are the least to learn from"
-        )
+        raise DataError(f"{where}: {len(cells)} rows with a {request.target!r}; training needs at least {_MIN_ROWS}")
     numbers = [to_number(cell) for cell in cells]
     distinct = sorted(set(cells), key=_by_value)
     odd = next((index for index, number in enumerate(numbers) if number is None), None)
     if odd is not None and _are_dates(cells):
         raise DataError(
             f"{where}: the target {request.target!r} holds dates",
-            hint="turn it into a number (days since the first one) and prepare again",
+            hint="convert it to a number (days since the first one) and prepare again",
         )
     task = request.task or (REGRESSION if odd is None else CLASSIFICATION)
     if task == REGRESSION and odd is not None:
         raise DataError(
-            f"{where}: line {sheet.lines[odd]}: the target {request.target!r} is {cells[odd]!r}, no number",
-            hint="mend the cell, or prepare with --task classification",
+            f"{where}: line {sheet.lines[odd]}: the target {request.target!r} is {cells[odd]!r}, not a number",
+            hint="correct the cell, or prepare with --task classification",
         )
     if len(distinct) < 2:
         raise DataError(f"{where}: the target {request.target!r} is {distinct[0]!r} in every row")
@@ -147,13 +152,13 @@ def _settle_target(sheet: Sheet, request: TableRequest, notes: list[str], where:
     if len(distinct) > len(cells) / 2:
         raise DataError(
             f"{where}: the target {request.target!r} has {len(distinct):,} classes in {len(cells):,} rows",
-            hint="name another column with --target, or mend the cells that are no numbers",
+            hint="choose another column with --target, or correct the cells that are not numbers",
         )
     return task, tuple(distinct)
 
 
 def _by_value(cell: str) -> tuple[float, str]:
-    """Order numbers by their value and before words."""
+    """Return a sort key that orders numbers by value, before words."""
     number = to_number(cell)
     return (number if number is not None and not math.isnan(number) else math.inf, cell)
 
@@ -161,7 +166,7 @@ def _by_value(cell: str) -> tuple[float, str]:
 def _settle_columns(
     sheet: Sheet, request: TableRequest, notes: list[str], where: str
 ) -> tuple[list[Column], dict[str, str]]:
-    """Return the columns that are used, and of the others why not."""
+    """Return the columns to use, and the reason for each of the others."""
     dropped = dict(request.drop or {})
     columns = []
     for name in sheet.names:
@@ -175,8 +180,8 @@ def _settle_columns(
         columns.append(found)
         num_missing = sum(map(is_missing, cells))
         if num_missing:
-            stands_in = "the training median" if found.kind == NUMERIC else "a category of its own"
-            notes.append(f"{name!r}: {num_missing:,} of {len(cells):,} values are missing; {stands_in} stands in")
+            stands_in = "the training median" if found.kind == NUMERIC else "a separate category"
+            notes.append(f"{name!r}: {num_missing:,} of {len(cells):,} values are missing, replaced by {stands_in}")
     notes += [f"{name!r} is left out: {why}" for name, why in dropped.items()]
     if not columns:
         raise DataError(f"{where}: no column is left to predict {request.target!r} from", details=notes[-2:])
@@ -184,7 +189,7 @@ def _settle_columns(
 
 
 def _settle_column(name: str, cells: Sequence[str], *, is_categorical: bool, where: str) -> Column | str:
-    """Return the column, or why it is of no use."""
+    """Return the column, or the reason why it is not usable."""
     known = [cell for cell in cells if not is_missing(cell)]
     distinct = set(known)
     if not known:
@@ -200,17 +205,17 @@ def _settle_column(name: str, cells: Sequence[str], *, is_categorical: bool, whe
     if _are_dates(known):
         raise DataError(
             f"{where}: the column {name!r} holds dates, as {known[0]!r}",
-            hint=f"turn it into numbers (year, month, days since the first one), or leave it out with --drop {name!r}",
+            hint=f"convert it to numbers (year, month, days since the first one), or leave it out with --drop {name!r}",
         )
     if not is_categorical:
         _refuse_mixed(name, cells, where)
         if len(known) >= _MIN_ROWS_TO_TELL and len(distinct) > _DISTINCT_TEXTS * len(known):
-            return f"{len(distinct):,} of its {len(known):,} texts are unlike each other, as names are"
+            return f"{len(distinct):,} of its {len(known):,} texts are distinct, as names are"
     return Column(name, CATEGORICAL, tuple(sorted(distinct, key=_by_value)))
 
 
 def _counts_rows(name: str, values: np.ndarray) -> bool:
-    """Return whether a column gives the rows their numbers: 1, 2, 3, ... or, where its name says so, all different."""
+    """Return whether a column numbers the rows: 1, 2, 3, ... or, if it is named like an id, all different."""
     if np.any(values != np.floor(values)) or len(np.unique(values)) < len(values):
         return False
     return bool(np.all(np.diff(values) == 1)) or _ID_NAME.fullmatch(name) is not None
@@ -221,10 +226,10 @@ def _are_dates(cells: Sequence[str]) -> bool:
 
 
 def _refuse_mixed(name: str, cells: Sequence[str], where: str) -> None:
-    """Refuse a column of numbers with a few other words in it: as categories, its numbers would lose their order.
+    """Refuse a column of numbers with a few other words: as categories, its numbers would lose their order.
 
     Raises:
-        DataError: it is one.
+        DataError: the column is of this kind.
     """
     known = [cell for cell in cells if not is_missing(cell)]
     words = sorted({cell for cell in known if to_number(cell) is None})
@@ -232,31 +237,31 @@ def _refuse_mixed(name: str, cells: Sequence[str], where: str) -> None:
     if num_numbers > 0.5 * len(known) and len({c for c in known if c not in words}) > _FEW_NUMBERS:
         raise DataError(
             f"{where}: the column {name!r} holds numbers and {', '.join(map(repr, words[:3]))}",
-            hint=f"mend the cells, take it as names with --categorical {name!r}, or leave it out with --drop {name!r}",
+            hint=f"correct the cells, treat it as categories with --categorical {name!r}, or use --drop {name!r}",
         )
 
 
 def _settle_split(
     sheet: Sheet, request: TableRequest, classes: Sequence[str], notes: list[str], where: str
 ) -> np.ndarray:
-    """Return which rows are for testing: as the sheet's own column `split` says, else a seeded part."""
+    """Return which rows are for testing, by the sheet's column `split` if it has one, else a seeded part, (N,) bool."""
     if SPLIT_COLUMN in sheet.names and SPLIT_COLUMN not in (request.drop or {}):
         cells = [cell.casefold() for cell in sheet.column(SPLIT_COLUMN)]
         if set(cells) != set(SPLITS):
             raise DataError(
-                f"{where}: the column {SPLIT_COLUMN!r} must say train or test in every row, both at least once",
+                f"{where}: the column {SPLIT_COLUMN!r} must be train or test in every row, each at least once",
                 hint=f"rename it, or leave it out with --drop {SPLIT_COLUMN}",
             )
-        notes.append(f"the rows are split as the column {SPLIT_COLUMN!r} says")
+        notes.append(f"the rows are split by the column {SPLIT_COLUMN!r}")
         is_test = np.array(cells) == "test"
         places = _labels(sheet, request.target, classes)
         lost = sorted(set(places[is_test].tolist()) - set(places[~is_test].tolist())) if classes else []
         if lost:
-            raise DataError(f"{where}: the class {classes[lost[0]]!r} has no row that is train")
+            raise DataError(f"{where}: the class {classes[lost[0]]!r} has no row in train")
         return np.asarray(is_test)
     labels = _labels(sheet, request.target, classes)
     notes += [
-        f"the class {classes[label]!r} has a single row: it is in train alone"
+        f"the class {classes[label]!r} has a single row: it is in train only"
         for label in np.flatnonzero(np.bincount(labels) == 1)[:_MAX_NAMED].tolist()
         if classes
     ]
@@ -264,7 +269,7 @@ def _settle_split(
 
 
 def _labels(sheet: Sheet, target: str, classes: Sequence[str]) -> np.ndarray:
-    """Return (N,) class places; zeros where there are no classes."""
+    """Return (N,) int64 class indices; zeros if there are no classes."""
     places = {name: index for index, name in enumerate(classes)}
     return np.array([places[cell] if classes else 0 for cell in sheet.column(target)], np.int64)
 
@@ -279,9 +284,9 @@ def _write_csv(path: Path, sheet: Sheet, names: Sequence[str], is_test: np.ndarr
 
 
 def _repeats(sheet: Sheet, names: Sequence[str], is_test: np.ndarray) -> list[str]:
-    """Return a note where rows of the test split stand in train too, letter for letter."""
+    """Return a note if rows of the test split are also in train, letter for letter."""
     places = [sheet.names.index(name) for name in names]
     rows = [tuple(row[place] for place in places) for row in sheet.rows]
     known = {row for row, test in zip(rows, is_test, strict=True) if not test}
     count = sum(row in known for row, test in zip(rows, is_test, strict=True) if test)
-    return [f"{count:,} rows of test occur in train too: figures on test are too good for that"] if count else []
+    return [f"{count:,} rows of test are in train too: metrics on test are too optimistic"] if count else []

@@ -1,1 +1,1 @@
-"""Texts: the prepared form, words and vocabularies, batches, the audit."""
+"""Texts: the prepared form, tokenizers and vocabularies, batches, the audit."""

@@ -1,4 +1,4 @@
-"""What `dl doctor` finds in labelled texts: the classes, their sizes, and what tells the label beside the words."""
+"""Findings of `dl doctor` on labelled texts: classes, their sizes, and what besides the words reveals the label."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dlcli.data.text.form import open_texts
 
 
 def examine_texts(folder: Path) -> Iterator[Finding]:
-    """Yield what the card says and warns of, the classes of each split, and the findings of the audit.
+    """Yield findings from the card and its warnings, the classes of each split, and the audit.
 
     Raises:
-        DataError: the folder holds no texts, or does not fit its card.
+        DataError: the folder holds no texts, or does not match its card.
     """
     form = open_texts(folder)
     card = form.card

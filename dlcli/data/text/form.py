@@ -1,9 +1,9 @@
 """Reading the form "labelled text": `train.jsonl`, `valid.jsonl`, `test.jsonl`, a vocabulary, and a packed copy.
 
-A line is {"text": ..., "label": ...}; the packed copy (`text_writer.py`) holds its token numbers. Where the JSONL was
-changed by hand, the copy is made again with the same vocabulary and tokenizer: in the folder if it can be written,
-else in memory; the counts on the card in memory are then those that are there, with a warning. A label that the card
-does not know, or a split that is gone, is an error.
+A line is {"text": ..., "label": ...}; the packed copy (`writer.py`) holds its token ids. If the JSONL was edited by
+hand, the copy is rebuilt with the same vocabulary and tokenizer: in the folder if it is writable, else in memory; the
+card in memory then has the actual counts and a warning. A label that is not on the card, or a missing split, is an
+error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TextForm:
 
     Attributes:
         root: the folder.
-        card: what it holds.
+        card: its card, with the actual counts.
     """
 
     root: Path
@@ -42,11 +42,11 @@ class TextForm:
     _packed: Mapping[str, PackedTexts] = field(repr=False)
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits there are, of "train", "valid" and "test" in this order."""
+        """Return the existing splits among "train", "valid" and "test", in this order."""
         return tuple(self._packed)
 
     def ids(self, split: str) -> np.ndarray:
-        """Return the token numbers of all texts, one after the other, (M,) int32 in [1, vocabulary size).
+        """Return the token ids of all texts, concatenated, (M,) int32 in [1, vocabulary size).
 
         Raises:
             DataError: there is no such split.
@@ -54,7 +54,7 @@ class TextForm:
         return self._of(split).ids
 
     def offsets(self, split: str) -> np.ndarray:
-        """Return where each text begins in `ids` and the last one ends, (N + 1,) int64, strictly increasing.
+        """Return the offset in `ids` of each text, and the end of the last, (N + 1,) int64, strictly increasing.
 
         Raises:
             DataError: there is no such split.
@@ -70,7 +70,7 @@ class TextForm:
         return self._of(split).labels
 
     def texts(self, split: str, rows: Sequence[int]) -> list[str]:
-        """Return the texts of these rows, in their order.
+        """Return the texts of these rows, in the given order.
 
         Raises:
             DataError: there is no such split, or the file has changed since it was opened.
@@ -91,11 +91,11 @@ class TextForm:
         return texts
 
     def vocabulary(self) -> Vocabulary:
-        """Return the tokens by number."""
+        """Return the vocabulary of the token ids."""
         return self._vocabulary
 
     def tokenizer_spec(self) -> dict[str, Any]:
-        """Return what `build_tokenizer` makes the tokenizer of."""
+        """Return the specification of the tokenizer, for `build_tokenizer`."""
         return dict(self.card.details["tokenizer"])
 
     def _of(self, split: str) -> PackedTexts:
@@ -108,7 +108,7 @@ def open_texts(folder: Path) -> TextForm:
     """Return the reader of a prepared dataset of labelled texts.
 
     Raises:
-        DataError: the folder is missing, holds no prepared texts, or does not fit its card.
+        DataError: the folder is missing, holds no prepared texts, or does not match its card.
     """
     if not folder.is_dir():
         raise DataError(
@@ -127,12 +127,12 @@ def form_of(root: Path, card: Card) -> TextForm:
     """Return the reader of a folder with this card.
 
     Raises:
-        DataError: the folder does not fit the card.
+        DataError: the folder does not match the card.
     """
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
     require_form(card, root, "text", "labelled text")
     if not card.classes or len(set(card.classes)) != len(card.classes):
-        raise DataError(f"{root / CARD_NAME}: the classes are impossible", hint=again)
+        raise DataError(f"{root / CARD_NAME}: the classes are empty or not distinct", hint=again)
     spec = card.details.get("tokenizer")
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
         raise DataError(f"{root / CARD_NAME}: names no tokenizer", hint=again)
@@ -142,7 +142,7 @@ def form_of(root: Path, card: Card) -> TextForm:
         if split not in card.counts:
             continue
         if not jsonl_file(root, split).is_file():
-            raise DataError(f"{root}: the card names the split {split!r}, but its file is gone", hint=again)
+            raise DataError(f"{root}: the card names the split {split!r}, but its file is missing", hint=again)
         packed[split] = _open_split(root, split, card.classes, vocabulary, spec)
         if not len(packed[split].labels):
             raise DataError(f"{jsonl_file(root, split)}: holds no texts", hint=again)
@@ -163,21 +163,21 @@ def _read_vocabulary(path: Path, again: str) -> Vocabulary:
 
 
 def _recounted(card: Card, packed: Mapping[str, PackedTexts]) -> Card:
-    """Return the card with the counts of what is there, and a warning where they differ."""
+    """Return the card with the actual counts, and a warning for each split in which they differ."""
     counts, warnings = {}, []
     for split, arrays in packed.items():
         found = np.bincount(arrays.labels, minlength=len(card.classes)).tolist()
         counts[split] = dict(zip(card.classes, found, strict=True))
         if any(count != card.counts[split].get(name, 0) for name, count in counts[split].items()):
             before, now = card.num_items(split), len(arrays.labels)
-            warnings.append(f"{split}: {now:,} texts are there, {before:,} were prepared; the ones there are used")
+            warnings.append(f"{split}: {now:,} texts found, {before:,} were prepared; those found are used")
     return dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
 
 
 def _open_split(
     root: Path, split: str, classes: Sequence[str], vocabulary: Vocabulary, spec: Mapping[str, Any]
 ) -> PackedTexts:
-    """Return the packed copy of a split, made again where it is missing, stale or damaged."""
+    """Return the packed copy of a split, rebuilt if it is missing, stale or damaged."""
     coding = text_writer.coding_digest(vocabulary, spec)
     if text_writer.is_fresh(root, split, coding):
         found = _load(root, split, len(classes), len(vocabulary))
@@ -187,7 +187,7 @@ def _open_split(
     try:
         text_writer.pack(root, split, classes, numbers)
         text_writer.seal(root, [split], coding)
-    except OSError:  # a folder that cannot be written (shared, read-only, full): the copy is only for speed
+    except OSError:  # the folder is not writable (shared, read-only, full): the copy is only for speed
         return text_writer.pack_in_memory(root, split, classes, numbers)
     found = _load(root, split, len(classes), len(vocabulary))
     return found if found is not None else text_writer.pack_in_memory(root, split, classes, numbers)
@@ -204,7 +204,7 @@ def _numbers(vocabulary: Vocabulary, spec: Mapping[str, Any], root: Path) -> tex
 
 
 def _load(root: Path, split: str, num_classes: int, vocab_size: int) -> PackedTexts | None:
-    """Return the packed copy that lies on the disk, or None where it is missing or cannot be what it says."""
+    """Return the packed copy on disk, or None if it is missing or invalid."""
     ids = load_npy(packed_file(root, split, "ids"), is_mapped=True)
     offsets, labels, lines = (load_npy(packed_file(root, split, name)) for name in ("offsets", "labels", "lines"))
     if ids is None or offsets is None or labels is None or lines is None:
@@ -236,7 +236,7 @@ def _is_possible(packed: PackedTexts, num_classes: int, num_bytes: int) -> bool:
 
 
 def _increase(values: np.ndarray, maximum: int) -> bool:
-    """Return whether the values rise strictly within [0, maximum]; within bounds, differences cannot overflow."""
+    """Return whether the values increase strictly within [0, maximum]; within bounds, differences cannot overflow."""
     return bool(values.min() >= 0 and values.max() <= maximum and (np.diff(values) > 0).all())
 
 

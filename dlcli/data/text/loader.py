@@ -1,4 +1,4 @@
-"""Batches of token sequences: texts of like length together, so that little of a batch is padding."""
+"""Batches of token sequences: texts of similar length together, so that batches contain little padding."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 
 POOL = 64
-"""Batches whose texts are sorted together: enough that neighbours are nearly equally long."""
+"""Number of batches whose texts are sorted together: enough that neighbours have nearly equal lengths."""
 
 JITTER = 0.2
-"""Texts are sorted as if each were up to so much longer, so that other ones meet in each epoch of a small data set."""
+"""Lengths are randomly increased by up to this fraction for sorting, so that batches of small data vary by epoch."""
 
 
 class BucketedOrder(Order):
-    """An order whose batches hold items of like length; in training seeded, in evaluation sorted throughout.
+    """An order whose batches contain items of similar length; seeded in training, fully sorted in evaluation.
 
-    Pools of `POOL` batches, drawn at random, are sorted by length and cut into batches; then the batches are shuffled,
-    all but the last, which is the one that may be smaller.
+    Random pools of `POOL` batches are sorted by length and cut into batches; then all batches are shuffled except the
+    last, which may be smaller.
 
     Args:
         indices: the items of the split.
-        lengths: of every item that an index can name.
-        batch_size, seed, shard: as of `Order`.
+        lengths: (M,) length of every item that an index can refer to.
+        batch_size, seed, shard: as in `Order`.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class BucketedOrder(Order):
 def text_loader(
     ids: np.ndarray, offsets: np.ndarray, labels: np.ndarray, order: Order, *, max_length: int, empty: int
 ) -> ArrayLoader:
-    """Return batches from flat token ids; a text longer than `max_length` is cut at its end.
+    """Return a loader of batches from flat token ids; texts longer than `max_length` are truncated.
 
-    A batch is {"tokens": (N, T) int64, 0 after each text's end, "lengths", "labels", "rows": (N,) int64}; `rows` are
-    the texts' places in the split.
+    A batch is {"tokens": (N, T) int64, padded with 0, "lengths", "labels", "rows": (N,) int64}; `rows` are the texts'
+    indices in the split.
 
     Args:
-        ids: (M,) integers: the tokens of all texts, one after the other.
-        offsets: (N + 1,) where each text begins and the last one ends.
-        labels: (N,) class indices.
-        order: which texts, in which batches.
-        max_length: tokens of a text, at most.
-        empty: the token that stands for a text without any.
+        ids: (L,) integers, the tokens of all texts, concatenated.
+        offsets: (M + 1,) offset of each text, and the end of the last.
+        labels: (M,) class indices.
+        order: which texts are in which batches.
+        max_length: maximum number of tokens of a text.
+        empty: the token that replaces an empty text.
     """
     targets = torch.from_numpy(np.ascontiguousarray(labels))
 
@@ -86,7 +86,12 @@ def text_loader(
 def pad(
     ids: np.ndarray, offsets: np.ndarray, rows: np.ndarray, *, max_length: int, empty: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the texts of these rows as (N, T) int64, padded with 0, and their lengths, (N,) int64, all at least 1."""
+    """Return the texts of these rows, (N, T) int64 padded with 0, and their lengths, (N,) int64, all at least 1.
+
+    Args:
+        ids, offsets, max_length, empty: as in `text_loader`.
+        rows: (N,) indices of the texts.
+    """
     starts = offsets[rows]
     counts = np.minimum(offsets[rows + 1] - starts, max_length)
     lengths = np.maximum(counts, 1)

@@ -1,11 +1,11 @@
-"""Rows of labelled text from CSV, TSV and JSONL files: streamed, each broken row told with its line, nothing guessed.
+"""Rows of labelled text from CSV, TSV and JSONL files: streamed, each broken row reported with its line, no guessing.
 
-- CSV as RFC 4180 has it: commas, double quotes, line ends inside quotes. A row that is none (a quote that is never
-  closed) costs that one line: reading goes on at the next.
-- TSV has one row a line and no quoting: quotation marks are text.
-- JSONL has one object a line.
+- CSV follows RFC 4180: commas, double quotes, line breaks inside quotes. A malformed row (a quote that is never closed)
+  loses only that line: reading resumes at the next one.
+- TSV has one row per line and no quoting: quotation marks are text.
+- JSONL has one object per line.
 
-NUL bytes are left out and counted. The first row of CSV and TSV is the header, unless columns are asked for by number.
+NUL bytes are dropped and counted. The first row of CSV and TSV is the header, unless columns are selected by number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dlcli.data.encodings import Encoding, detect_encoding, open_text
 CSV, TSV, JSONL = "csv", "tsv", "jsonl"
 
 MAX_LINE = 4 * 2**20
-"""Characters of a line; a longer one means that the file has no line ends."""
+"""Maximum characters of a line; a longer one means that the file has no line breaks."""
 
 _TEXT_NAMES = """
     text texts review reviews content sentence comment comments body tweet post message
@@ -38,7 +38,7 @@ _KNOWN_NAMES = {"text": frozenset(_TEXT_NAMES.split()), "label": frozenset(_LABE
 
 @dataclass(frozen=True)
 class TextRow:
-    """A row's text and label, as they stand in the file; `line` is where the row begins, counted from 1."""
+    """A row's text and label, unchanged from the file; `line` is the line where the row begins, from 1."""
 
     line: int
     text: str
@@ -47,7 +47,7 @@ class TextRow:
 
 @dataclass(frozen=True)
 class BrokenRow:
-    """A row that cannot be used."""
+    """A row that cannot be used, with its line, from 1, and the reason."""
 
     line: int
     reason: str
@@ -55,10 +55,12 @@ class BrokenRow:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where text and label stand: a name for people, and the place in a row (its key, in JSONL).
+    """The columns of text and label.
 
     Attributes:
-        width: columns of the header; None where rows are objects.
+        text, label: their names, for messages.
+        places: their indices in a row (in JSONL, their keys).
+        width: number of columns; None if rows are objects.
     """
 
     text: str
@@ -68,10 +70,10 @@ class Columns:
 
 
 class Lines:
-    """The lines of an open file without NUL, with their line ends; can go back to where a row began."""
+    """The lines of an open file, without NUL and with their line breaks; can go back to the start of a row."""
 
     def __init__(self, stream: TextIO, where: str) -> None:
-        self.number = 0  # of the last line given
+        self.number = 0  # of the last line returned
         self.num_nul = 0
         self._stream = stream
         self._where = where
@@ -94,7 +96,7 @@ class Lines:
         if len(line) > MAX_LINE:
             raise DataError(
                 f"{self._where}: a line longer than {MAX_LINE:,} characters, near line {self.number + 1:,}",
-                hint="one row a line; is this another format?",
+                hint="there should be one row per line; is this another format?",
             )
         if "\0" in line:
             self.num_nul += line.count("\0")
@@ -102,32 +104,32 @@ class Lines:
         return line
 
     def begin_row(self) -> int:
-        """Return the number of the line that comes next, which `keep_first` counts as the first of a row."""
+        """Return the number of the next line, which begins a row for `keep_first`."""
         self._row.clear()
         return self.number + 1
 
     def keep_first(self) -> None:
-        """Go back to the second line of the row."""
+        """Go back to the second line of the current row."""
         self._again.extend(reversed(self._row[1:]))
         self.number -= len(self._row[1:])
 
 
 class TextRows:
-    """The rows of a file. Iterate once.
+    """The rows of a file; iterate over it once.
 
     Args:
         path: the file.
         kind: CSV, TSV or JSONL.
-        text_column, label_column: names, or numbers from 1 where there is no header; None for the one that is meant
-            by its name, or, of two columns, the other one.
+        text_column, label_column: names, or numbers from 1 if there is no header; None finds the column by its usual
+            names or, if there are two columns, takes the other one.
 
     Attributes:
         path: the file.
-        encoding: the file's.
-        columns: which columns were chosen.
+        encoding: its encoding.
+        columns: the selected columns.
 
     Raises:
-        DataError: the file cannot be read, has no rows, or no columns that are meant; says what there is.
+        DataError: the file cannot be read, has no rows, or its columns cannot be found; the message lists them.
     """
 
     def __init__(
@@ -143,11 +145,11 @@ class TextRows:
 
     @property
     def num_nul(self) -> int:
-        """NUL bytes left out so far."""
+        """Number of NUL bytes dropped so far."""
         return self._num_nul
 
     def _open(self) -> TextIO:
-        newline = "" if self._kind == CSV else None  # the csv module takes care of line ends, which quotes may hold
+        newline = "" if self._kind == CSV else None  # the csv module handles line breaks, which may be inside quotes
         return open_text(self.path, newline=newline, encoding=self.encoding)
 
     def __iter__(self) -> Iterator[TextRow | BrokenRow]:
@@ -168,9 +170,9 @@ class TextRows:
         if isinstance(record, Mapping):
             text, label = record.get(text_place), _label(record.get(label_place))
             if not isinstance(text, str):
-                return BrokenRow(line, f"{text_place!r} is {'missing' if text is None else 'no text'}")
+                return BrokenRow(line, f"{text_place!r} is {'missing' if text is None else 'not a text'}")
             if label is None:
-                return BrokenRow(line, f"{label_place!r} is missing or no label")
+                return BrokenRow(line, f"{label_place!r} is missing or not a label")
             return TextRow(line, text, label)
         if len(record) != self.columns.width:
             return BrokenRow(line, f"{len(record)} columns, not {self.columns.width}")
@@ -200,8 +202,8 @@ class TextRows:
         return Columns(text, label, (names.index(text), names.index(label)), len(names)), True
 
     def _no_rows(self, fault: str) -> DataError:
-        wanted = {CSV: "rows of comma-separated values", TSV: "rows with tabs between", JSONL: "one JSON object a line"}
-        return DataError(f"{self.path}: no rows in it: {fault}", hint=f"text-{self._kind} takes {wanted[self._kind]}")
+        wanted = {CSV: "comma-separated rows", TSV: "tab-separated rows", JSONL: "one JSON object per line"}
+        return DataError(f"{self.path}: holds no rows: {fault}", hint=f"text-{self._kind} takes {wanted[self._kind]}")
 
     def _asked_places(self, numbers: Mapping[str, int | None], width: int) -> tuple[int, int]:
         for role, number in numbers.items():
@@ -213,7 +215,7 @@ class TextRows:
         return places
 
     def _pick(self, names: Sequence[str]) -> tuple[str, str]:
-        """Return the names of the columns of texts and of labels."""
+        """Return the names of the text and the label column."""
         chosen = {}
         for role, known in _KNOWN_NAMES.items():
             asked = self._asked[role]
@@ -232,8 +234,8 @@ class TextRows:
             if role not in chosen:
                 raise DataError(
                     f"{self.path}: which column holds the {role}s?",
-                    details=[f"the columns: {_listed(names)}"],
-                    hint=f"name it with --{role}-column; in a file without a header, give both by number, from 1",
+                    details=[f"columns: {_listed(names)}"],
+                    hint=f"set it with --{role}-column; for a file without a header, set both by number, from 1",
                 )
         if chosen["text"] == chosen["label"]:
             raise DataError(f"{self.path}: text and label cannot both be {chosen['text']!r}")
@@ -251,7 +253,7 @@ def _csv_records(lines: Lines) -> Iterator[tuple[int, list[str] | str]]:
                 line = lines.begin_row()
         except csv.Error as error:
             lines.keep_first()
-            yield line, f"no CSV: {error}"
+            yield line, f"not CSV: {error}"
         else:
             return
 
@@ -273,9 +275,9 @@ def _json_records(lines: Lines) -> Iterator[tuple[int, dict[str, Any] | str]]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield number, f"no JSON: {error}"
+            yield number, f"not JSON: {error}"
             continue
-        yield number, value if isinstance(value, dict) else "no JSON object"
+        yield number, value if isinstance(value, dict) else "not a JSON object"
 
 
 def _label(value: Any) -> str | None:

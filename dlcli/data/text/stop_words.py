@@ -1,4 +1,4 @@
-"""Stop words: reading a list, and saying which of its words the data shows to carry the label."""
+"""Stop words: reading a list, and warning about those that indicate the label."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _NEGATORS = """
 NEGATORS = frozenset(_NEGATORS.split())
 
 LEAST_TEXTS = 30
-"""A word in fewer training texts proves nothing."""
+"""Minimum training texts with a word for a conclusion about it."""
 LEAST_ODDS = 2.0
-"""A word carries the label where its texts are of one class with at least so many times the odds of the others."""
+"""A word indicates the label if the odds ratio of its texts for one class is at least this."""
 LEAST_SCORE = 4.0
-"""And where that is so many standard errors from chance: one in 16,000 of words without meaning."""
+"""It must also be this many standard errors from chance, which one in 16,000 meaningless words is."""
 MOST_NAMED = 10
 
 
 def read_stop_words(path: Path) -> tuple[str, ...]:
-    """Return the words of a list, one a line, each once, sorted.
+    """Return the distinct words of a file with one word per line, sorted.
 
     Raises:
-        DataError: the file cannot be read, holds no words, or is no list of words.
+        DataError: the file cannot be read, holds no words, or is not a list of words.
     """
     words: set[str] = set()
     with open_text(path) as stream:
@@ -40,18 +40,18 @@ def read_stop_words(path: Path) -> tuple[str, ...]:
             word = line.replace("\0", "").strip()
             if len(word) > MAX_CHARACTERS or len(words) >= MAX_WORDS:
                 raise DataError(
-                    f"{path}: no list of stop words: {word[:20]!r}... is too long, or the list is",
-                    hint=f"one word a line, at most {MAX_WORDS:,}",
+                    f"{path}: not a list of stop words: {word[:20]!r}... is too long, or the list is",
+                    hint=f"write one word per line, at most {MAX_WORDS:,}",
                 )
             words.add(word)
     words.discard("")
     if not words:
-        raise DataError(f"{path}: holds no stop words", hint="one word a line")
+        raise DataError(f"{path}: holds no stop words", hint="write one word per line")
     return tuple(sorted(words))
 
 
 class StopWordCounter:
-    """Takes stop words out of token lists, and counts in how many texts of each class they stood."""
+    """Removes stop words from token lists, and counts the texts of each class that contain them."""
 
     def __init__(self, stop_words: Iterable[str], num_classes: int) -> None:
         self._stop_words = frozenset(stop_words)
@@ -59,7 +59,7 @@ class StopWordCounter:
         self._counts: dict[str, list[int]] = {}
 
     def without(self, tokens: Sequence[str], label: int) -> Sequence[str]:
-        """Return the tokens that are no stop words; count those that are, once for this text."""
+        """Return the tokens without stop words; count each stop word found once for this text."""
         found = self._stop_words.intersection(tokens)
         if not found:
             return tokens
@@ -68,24 +68,26 @@ class StopWordCounter:
         return [token for token in tokens if token not in found]
 
     def texts_with(self) -> dict[str, np.ndarray]:
-        """Return word -> (C,) in how many texts of each class it stood."""
+        """Return word -> (C,) int64 number of texts of each class that contained it."""
         return {word: np.array(counts) for word, counts in self._counts.items()}
 
 
 def stop_word_warnings(
     stop_words: Sequence[str], texts_with: Mapping[str, np.ndarray], totals: np.ndarray, classes: Sequence[str]
 ) -> list[str]:
-    """Return warnings of stop words that negate, and of those that carry the label.
+    """Return warnings about stop words that negate, and about those that indicate the label.
 
     Args:
-        texts_with: word -> (C,) in how many training texts of each class it stands.
-        totals: (C,) training texts of each class.
+        stop_words: the whole list.
+        texts_with: word -> (C,) number of training texts of each class that contain it.
+        totals: (C,) number of training texts of each class.
+        classes: C names.
     """
     warnings = []
     negators = [word for word in stop_words if word.lower() in NEGATORS]
     if negators:
         warnings.append(
-            f"the stop words hold {_named(negators)}, which negate: without them, 'not good' reads as 'good'"
+            f"the stop words include {_named(negators)}, which negate: without them, 'not good' reads as 'good'"
         )
     telling = []
     for word, counts in sorted(texts_with.items()):
@@ -97,21 +99,21 @@ def stop_word_warnings(
         telling.sort(key=lambda pair: -pair[0])
         shown = ", ".join(text for _, text in telling[:MOST_NAMED])
         warnings.append(
-            f"{len(telling):,} stop words carry the label and are thrown away: {shown}"
+            f"{len(telling):,} stop words indicate the label and are removed: {shown}"
             f"{', ...' if len(telling) > MOST_NAMED else ''}"
         )
     return warnings
 
 
 def strongest_class(counts: np.ndarray, totals: np.ndarray) -> tuple[int, float, float]:
-    """Return the class that a word speaks for most, its odds ratio, and the log odds ratio over its standard error.
+    """Return the class that a word indicates most, its odds ratio, and the log odds ratio over its standard error.
 
-    Of each class against all others, with half a text added to each cell (Haldane 1956, Anscombe 1956), so that a word
-    of one class only has finite odds.
+    The odds ratio is that of a class against all others, with half a text added to each cell (Haldane 1956, Anscombe
+    1956), so that it is finite for a word of a single class.
 
     Args:
-        counts: (C,) texts of each class that hold the word.
-        totals: (C,) texts of each class.
+        counts: (C,) number of texts of each class that contain the word.
+        totals: (C,) number of texts of each class.
     """
     inside = counts + 0.5
     outside = counts.sum() - counts + 0.5

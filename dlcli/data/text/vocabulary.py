@@ -1,4 +1,4 @@
-"""Tokens and their numbers: the vocabulary of a text model, and how it is found in bounded memory."""
+"""The vocabulary of a text model, and how it is built in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PAD_TOKEN, UNK_TOKEN = "<pad>", "<unk>"
 SPECIALS = (PAD_TOKEN, UNK_TOKEN)
 MAX_TOKENS = 5_000_000
 MOST_COUNTED = 1_000_000
-"""Distinct tokens that a counter holds in memory, about 150 MB."""
+"""Maximum distinct tokens that a counter holds in memory, about 150 MB."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens in the order of their numbers, `<pad>` and `<unk>` first.
+    """Tokens in the order of their ids, `<pad>` and `<unk>` first.
 
-    A text that holds the words "<pad>" or "<unk>" gets the unknown token for them: only padding is padding.
+    The words "<pad>" and "<unk>" in a text are encoded as the unknown token: only padding is padding.
 
     Raises:
-        ValueError: the two specials are not first, or a token stands twice.
+        ValueError: the two special tokens are not first, or a token is duplicated.
     """
 
     tokens: tuple[str, ...]
@@ -41,35 +41,35 @@ class Vocabulary:
             raise ValueError(f"the first two tokens must be {PAD_TOKEN} and {UNK_TOKEN}")
         numbers = {token: number for number, token in enumerate(self.tokens)}
         if len(numbers) != len(self.tokens):
-            raise ValueError("a token stands twice")
+            raise ValueError("a token is duplicated")
         for token in SPECIALS:
             del numbers[token]
         object.__setattr__(self, "_numbers", numbers)
 
     def __len__(self) -> int:
-        """Return the number of tokens, the two specials among them."""
+        """Return the number of tokens, including the two special ones."""
         return len(self.tokens)
 
     def encode(self, tokens: Sequence[str]) -> np.ndarray:
-        """Return the numbers of the tokens, (T,) int64 in [1, len(self)), T >= 1: no token at all is one unknown."""
+        """Return the ids of the tokens, (T,) int64 in [1, len(self)); an empty text is one unknown token."""
         return np.array(self.numbers(tokens), dtype=np.int64)
 
     def numbers(self, tokens: Sequence[str]) -> list[int]:
-        """Return what `encode` does, as a list."""
+        """Return the ids of the tokens, as `encode`, but as a list."""
         get = self._numbers.get
         return [get(token, UNK) for token in tokens] or [UNK]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Return the vocabulary that a JSON list holds.
+        """Return the vocabulary of a JSON list.
 
         Raises:
-            RunError: it is no list of at most 5,000,000 distinct strings with the two specials first.
+            RunError: it is not a list of at most 5,000,000 distinct strings with the two special tokens first.
         """
         if not isinstance(value, list) or not all(isinstance(token, str) for token in value):
-            raise RunError("the vocabulary is damaged: no list of tokens")
+            raise RunError("the vocabulary is damaged: not a list of tokens")
         if len(value) > MAX_TOKENS:
-            raise RunError(f"the vocabulary is damaged: {len(value):,} tokens, at most {MAX_TOKENS:,} can be")
+            raise RunError(f"the vocabulary is damaged: {len(value):,} tokens, the maximum is {MAX_TOKENS:,}")
         try:
             return cls(tuple(value))
         except ValueError as error:
@@ -77,10 +77,10 @@ class Vocabulary:
 
 
 class TokenCounter:
-    """Numbers tokens as they come, and finds the frequent ones at the end, exactly and in bounded memory.
+    """Assigns preliminary ids to tokens, and finds the frequent ones at the end, exactly and in bounded memory.
 
-    Past `most` distinct tokens the table is written to `folder`, sorted, and a fresh one is begun; so a token can have
-    several numbers, which `frequent` puts together.
+    Above `most` distinct tokens the table is written to `folder`, sorted, and a new one is started; so a token can have
+    several ids, which `frequent` merges.
     """
 
     def __init__(self, folder: Path, *, most: int = MOST_COUNTED) -> None:
@@ -92,7 +92,7 @@ class TokenCounter:
         self.num_numbers = 0
 
     def numbers(self, tokens: Sequence[str]) -> list[int]:
-        """Return a number for each token, counted from 0; UNK_TOKEN's for a text without any."""
+        """Return a preliminary id for each token, from 0; that of UNK_TOKEN for an empty text."""
         if len(self._table) > self._most:
             self._put_away()
         before = len(self._table)
@@ -109,12 +109,15 @@ class TokenCounter:
         self._table.clear()
 
     def frequent(self, counts: np.ndarray, *, min_count: int, most: int) -> tuple[Vocabulary, np.ndarray]:
-        """Return the vocabulary, by frequency, then by code point, and the place of each number in it, (P,) int32.
+        """Return the vocabulary, sorted by frequency, then by code point, and its id for each preliminary one.
 
         Args:
-            counts: (P,) how often each number was given.
-            min_count: rarer tokens are left out; their place is UNK.
-            most: tokens in the vocabulary, the two specials among them.
+            counts: (P,) occurrences of each preliminary id.
+            min_count: rarer tokens are dropped; their id is UNK.
+            most: maximum size of the vocabulary, including the two special tokens.
+
+        Returns:
+            The vocabulary, and (P,) int32 ids.
         """
         best = heapq.nsmallest(max(0, most - len(SPECIALS)), self._counted(counts, min_count))
         places = np.full(len(counts), UNK, dtype=np.int32)
@@ -123,12 +126,12 @@ class TokenCounter:
         return Vocabulary((*SPECIALS, *(token for _, token, _ in best))), places
 
     def remove_tables(self) -> None:
-        """Remove what was written."""
+        """Remove the tables that were written."""
         for path in self._tables:
             path.unlink()
 
     def _counted(self, counts: np.ndarray, min_count: int) -> Iterator[tuple[int, str, list[int]]]:
-        """Yield (minus the count, token, its numbers)."""
+        """Yield (minus the count, token, its preliminary ids)."""
         tables = [*map(_read_table, self._tables), iter(sorted(self._table.items()))]
         for token, pairs in itertools.groupby(heapq.merge(*tables), key=lambda pair: pair[0]):
             numbers = [number for _, number in pairs]

@@ -1,8 +1,8 @@
-"""Writing the form "labelled text": JSONL that people read, and its packed copy of token numbers.
+"""Writing the form "labelled text": JSONL for people, and its packed copy of token ids.
 
-`packed/<split>-ids.npy` (M,) int32 holds the numbers of all tokens, one text after the other, and
-`packed/<split>-offsets.npy` (N + 1,) int64 where each text begins; `-labels.npy` (N,) int64; `-lines.npy` (N,) int64,
-at which byte of the JSONL each text's line begins. `packed/packed.json` says what the copy was made from.
+`packed/<split>-ids.npy` (M,) int32 holds the ids of all tokens, concatenated, and `packed/<split>-offsets.npy` (N + 1,)
+int64 the offset of each text; `-labels.npy` (N,) int64; `-lines.npy` (N,) int64 the byte offset of each text's line in
+the JSONL. `packed/packed.json` records what the copy was made from.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ SCHEMA = 1
 VOCABULARY = "vocab.json"
 MAX_LINE_BYTES = 16 * 2**20
 
-_BLOCK = 2**20  # token numbers
+_BLOCK = 2**20  # token ids
 _BLOCK_TEXTS = 4096
 _BLOCK_CHARACTERS = 2**20
 _NAMES = ("ids", "offsets", "labels", "lines")
 
 Numbers = Callable[[Sequence[str], Sequence[int]], Iterable[Sequence[int]]]
-"""Turns texts, of classes with these indices, into the numbers of their tokens, at least one for each text."""
+"""(texts, class indices) -> the token ids of each text, at least one."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class PackedTexts:
     """The packed copy of a split of N texts.
 
     Attributes:
-        ids: (M,) int32, a memory map where it lies on the disk.
-        offsets: (N + 1,) int64.
-        labels: (N,) int64.
-        lines: (N,) int64.
+        ids: (M,) int32 token ids, a memory map if it is on disk.
+        offsets: (N + 1,) int64 offset of each text in `ids`, and the end of the last.
+        labels: (N,) int64 class indices.
+        lines: (N,) int64 byte offset of each text's line in the JSONL.
     """
 
     ids: np.ndarray
@@ -56,17 +56,17 @@ class PackedTexts:
 
 
 def jsonl_file(root: Path, split: str) -> Path:
-    """Return where a split's texts lie."""
+    """Return the path of a split's texts."""
     return root / f"{split}.jsonl"
 
 
 def packed_file(root: Path, split: str, name: str) -> Path:
-    """Return where an array of a split lies; `name` is that of a field of `PackedTexts`."""
+    """Return the path of an array of a split; `name` is a field of `PackedTexts`."""
     return root / FOLDER / f"{split}-{name}.npy"
 
 
 def write_jsonl(path: Path, rows: Iterable[tuple[str, str]]) -> None:
-    """Write texts with their labels, one JSON object a line."""
+    """Write (text, label) pairs, one JSON object per line."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     labels: dict[str, str] = {}
     with path.open("wb") as stream:
@@ -77,10 +77,10 @@ def write_jsonl(path: Path, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def read_jsonl(path: Path, classes: Sequence[str]) -> Iterator[tuple[int, str, int]]:
-    """Yield for each text the byte at which its line begins, the text, and its class index.
+    """Yield the byte offset of each text's line, the text, and its class index.
 
     Raises:
-        DataError: the file is missing, or a line is not a text with a label of these classes; says which.
+        DataError: the file is missing, or a line is not a text with a label of these classes; the message names it.
     """
     places = {name: index for index, name in enumerate(classes)}
     start = 0
@@ -101,7 +101,7 @@ def parse_line(line: bytes, where: str) -> tuple[str, str]:
     """Return the text and label of a line.
 
     Raises:
-        DataError: it holds none.
+        DataError: the line is not a JSON object with both.
     """
     try:
         value = json.loads(line)
@@ -109,16 +109,22 @@ def parse_line(line: bytes, where: str) -> tuple[str, str]:
     except (ValueError, TypeError, KeyError, RecursionError):
         text = label = None
     if not isinstance(text, str) or not isinstance(label, str):
-        raise DataError(f'{where}: not a line of {{"text": "...", "label": "..."}}', hint="mend or remove the line")
+        raise DataError(f'{where}: not a line of {{"text": "...", "label": "..."}}', hint="correct or remove the line")
     return text, label
 
 
 def pack(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> None:
-    """Write the packed copy of a split from its JSONL, streamed; a reader that has the old one mapped keeps it.
+    """Write the packed copy of a split from its JSONL, streamed; a reader that has mapped the old one is not affected.
+
+    Args:
+        root: the prepared folder.
+        split: name of the split.
+        classes: the class names in order.
+        numbers: tokenises and encodes texts.
 
     Raises:
         DataError: the JSONL is damaged.
-        OSError: the folder cannot be written.
+        OSError: the folder is not writable.
     """
     (root / FOLDER).mkdir(exist_ok=True)
     partial = {name: packed_file(root, split, f"{name}.{os.getpid()}.partial") for name in _NAMES}
@@ -136,7 +142,7 @@ def pack(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> No
 
 
 def pack_in_memory(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> PackedTexts:
-    """Return the packed copy of a split where its folder cannot be written.
+    """Return the packed copy of a split without writing it, for folders that are not writable.
 
     Raises:
         DataError: the JSONL is damaged.
@@ -148,7 +154,7 @@ def pack_in_memory(root: Path, split: str, classes: Sequence[str], numbers: Numb
 
 
 class _IdStream:
-    """An `.npy` file of int32 whose length is known when it is closed."""
+    """An `.npy` file of int32 whose length is only known when it is closed."""
 
     def __init__(self, stream: BufferedWriter) -> None:
         self._stream = stream
@@ -157,7 +163,7 @@ class _IdStream:
         self._held = array("i")
 
     def extend(self, numbers: Sequence[int]) -> None:
-        """Append numbers."""
+        """Append token ids."""
         self._held.extend(numbers)
         if len(self._held) >= _BLOCK:
             self._flush()
@@ -168,10 +174,10 @@ class _IdStream:
         del self._held[:]
 
     def close(self) -> None:
-        """Write what is held, and the length."""
+        """Write the buffered ids, and the length."""
         self._flush()
         self._stream.seek(0)
-        assert self._write_header() == self._start  # numpy leaves room in the header for a longer length
+        assert self._write_header() == self._start  # numpy's header leaves room for a longer length
 
     def _write_header(self) -> int:
         np.lib.format.write_array_header_1_0(
@@ -183,7 +189,7 @@ class _IdStream:
 def _collect(
     rows: Iterable[tuple[int, str, int]], numbers: Numbers, ids: _IdStream | array[int]
 ) -> dict[str, array[int]]:
-    """Append the token numbers of all rows to `ids`; return the other arrays."""
+    """Append the token ids of all rows to `ids`; return the other arrays by name."""
     offsets, labels, lines = array("q", [0]), array("q"), array("q")
     end = 0
     for block in _blocks(rows):
@@ -200,7 +206,7 @@ def _collect(
 
 
 def _blocks(rows: Iterable[tuple[int, str, int]]) -> Iterator[list[tuple[int, str, int]]]:
-    """Yield the rows some thousands at a time: a tokenizer is several times as fast on many texts at once."""
+    """Yield blocks of up to 4,096 rows: a tokenizer is several times as fast on many texts at once."""
     block: list[tuple[int, str, int]] = []
     num_characters = 0
     for row in rows:
@@ -214,10 +220,10 @@ def _blocks(rows: Iterable[tuple[int, str, int]]) -> Iterator[list[tuple[int, st
 
 
 def id_blocks(path: Path) -> Iterator[np.ndarray]:
-    """Yield a million numbers at a time of an `.npy` file of int32; a map of it would count as memory in use.
+    """Yield blocks of up to 2**20 ids, (n,) int32, of an `.npy` file; a memory map would count as memory in use.
 
     Raises:
-        ValueError: it is not such a file.
+        ValueError: it is not an `.npy` file of int32.
     """
     with path.open("rb") as stream:
         _skip_header(stream)
@@ -226,7 +232,7 @@ def id_blocks(path: Path) -> Iterator[np.ndarray]:
 
 
 def renumber(path: Path, places: np.ndarray) -> None:
-    """Replace every number of an `.npy` file of int32 by its entry in `places`, (P,) int32."""
+    """Replace every id in an `.npy` file of int32 by its entry in `places`, (P,) int32."""
     with path.open("r+b") as stream:
         _skip_header(stream)
         while True:
@@ -247,13 +253,13 @@ def _skip_header(stream: Any) -> None:
 
 
 def coding_digest(vocabulary: Vocabulary, spec: Mapping[str, Any]) -> str:
-    """Return a digest of what turns a text into numbers, which the packed copies were made with."""
+    """Return a digest of the vocabulary and tokenizer with which packed copies are made."""
     facts = json.dumps([vocabulary.tokens, spec], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def seal(root: Path, splits: Iterable[str], coding: str) -> None:
-    """Record what the packed copies of these splits were made from; call it when the JSONL stands."""
+    """Record what the packed copies of these splits were made from; call it once the JSONL is complete."""
     entries = read_index(root)
     for split in splits:
         path = jsonl_file(root, split)
@@ -268,9 +274,10 @@ def seal(root: Path, splits: Iterable[str], coding: str) -> None:
 
 
 def is_fresh(root: Path, split: str, coding: str) -> bool:
-    """Return whether the packed copy of a split was made from the JSONL, vocabulary and tokenizer there are.
+    """Return whether the packed copy of a split was made from the current JSONL, vocabulary and tokenizer.
 
-    Size and time of change are believed; where only the time differs, as after copying a folder, the content decides.
+    Equal size and modification time are trusted; if only the time differs, as after copying a folder, the content
+    decides.
     """
     entry = read_index(root).get(split)
     if not isinstance(entry, dict) or entry.get("coding") != coding:
@@ -282,7 +289,7 @@ def is_fresh(root: Path, split: str, coding: str) -> bool:
 
 
 def read_index(root: Path) -> dict[str, Any]:
-    """Return split -> what its packed copy was made from; empty where nothing says so."""
+    """Return split -> what its packed copy was made from; empty if there is no valid record."""
     try:
         value = json.loads((root / FOLDER / INDEX).read_text(encoding="utf-8"))
         return dict(value["splits"]) if value["schema"] == SCHEMA else {}

@@ -66,17 +66,17 @@ def test_a_changed_table_counts_and_is_said(folder):
     form = open_table(folder)
     assert form.num_rows == 19
     assert 1.5 in form.rows.numeric
-    assert "19 rows are there, 20 were prepared" in form.card.warnings[-1]
+    assert "19 rows found, 20 were prepared" in form.card.warnings[-1]
     assert sum(form.card.num_items(split) for split in form.splits()) == 19
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("red,1,10", "pink,1,10", "'pink', which the card does not know"),
-        ("red,1,10", "red,tall,10", "size is 'tall', no number"),
+        ("red,1,10", "pink,1,10", "'pink', which is not on the card"),
+        ("red,1,10", "red,tall,10", "size is 'tall', not a number"),
         ("red,1,10", "red,1,", "target 'price' is missing"),
-        ("colour,size", "colour,height", "does not fit the card"),
+        ("colour,size", "colour,height", "does not match the card"),
         (",train", ",trian", "'trian'"),
     ],
 )

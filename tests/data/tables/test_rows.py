@@ -81,7 +81,7 @@ def test_rows_of_another_length_are_named_and_left_out():
     [
         ("", "no rows"),
         ("\n\n", "no rows"),
-        ("a,b\n", "a header and no rows"),
+        ("a,b\n", "a header but no rows"),
         ("a,b\n1,\0\n", "NUL"),
         ('a,b\n1,"' + "x" * 200_000, "line 2"),
     ],

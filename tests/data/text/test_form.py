@@ -86,7 +86,7 @@ def test_a_line_added_by_hand_is_packed_counted_and_said(folder):
         stream.write('\n{"label": "positive", "text": "好 好 好"}\n')
     form = open_texts(folder)
     assert form.card.counts["train"] == {"negative": 2, "positive": 3}
-    assert form.card.warnings == ("train: 5 texts are there, 4 were prepared; the ones there are used",)
+    assert form.card.warnings == ("train: 5 texts found, 4 were prepared; those found are used",)
     assert form.texts("train", [4]) == ["好 好 好"] and form.ids("train")[-3:].tolist() == [2, 2, 2]
 
 
@@ -186,12 +186,12 @@ def test_a_damaged_index_packs_again(folder, index):
     ("changes", "message"),
     [
         ({"form": "images"}, "holds the form 'images'"),
-        ({"classes": ()}, "classes are impossible"),
-        ({"classes": ("a", "a")}, "classes are impossible"),
+        ({"classes": ()}, "classes are empty or not distinct"),
+        ({"classes": ("a", "a")}, "classes are empty or not distinct"),
         ({"details": {}}, "names no tokenizer"),
         ({"details": {"tokenizer": "jieba"}}, "names no tokenizer"),
         ({"counts": {"test": {}}}, "no training split"),
-        ({"counts": {"train": {}, "valid": {}}}, "split 'valid', but its file is gone"),
+        ({"counts": {"train": {}, "valid": {}}}, "split 'valid', but its file is missing"),
         ({"classes": ("positive", "neutral")}, "the card has no class 'negative'"),
     ],
 )

@@ -133,7 +133,7 @@ def test_json_lines_give_texts_and_labels_of_any_simple_type(tmp_path):
     ("kind", "content"), [(CSV, ""), (TSV, "\n\n"), (JSONL, ""), (JSONL, "[1,\n2]\n"), (CSV, '"a')]
 )
 def test_a_file_without_rows_is_refused(tmp_path, kind, content):
-    with pytest.raises(DataError, match="no rows in it"):
+    with pytest.raises(DataError, match="holds no rows"):
         read(tmp_path, content, kind)
 
 

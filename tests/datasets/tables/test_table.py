@@ -59,7 +59,7 @@ def test_numbers_are_classes_where_asked_for_and_in_the_order_of_numbers(prepare
         (column("n", lambda row: row + 1), "it numbers the rows"),
         (column("country", lambda row: "fr"), "it is 'fr' in every row"),
         (column("empty", lambda row: ""), "it is empty"),
-        (column("owner", lambda row: f"person {row}"), "unlike each other"),
+        (column("owner", lambda row: f"person {row}"), "texts are distinct"),
     ],
 )
 def test_columns_of_no_use_are_left_out_and_it_is_said_why(prepare, extra, says):
@@ -70,14 +70,14 @@ def test_columns_of_no_use_are_left_out_and_it_is_said_why(prepare, extra, says)
 
 def test_a_column_with_gaps_is_kept_and_the_gaps_are_counted(prepare):
     form = prepare(PRICE, SIZE, column("rooms", lambda row: "" if row % 4 == 0 else row % 6))
-    assert "'rooms': 10 of 40 values are missing; the training median stands in" in form.card.warnings
+    assert "'rooms': 10 of 40 values are missing, replaced by the training median" in form.card.warnings
     assert np.isnan(form.rows.numeric[:, 1]).sum() == 10
 
 
 def test_rows_without_a_target_are_left_out_and_counted(prepare):
     form = prepare(column("price", lambda row: "NA" if row < 3 else row * 1.5), SIZE)
     assert form.num_rows == 37
-    assert "3 rows have no 'price': left out" in form.card.warnings
+    assert "3 rows have no 'price': skipped" in form.card.warnings
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_numbers_with_a_few_words_among_them_are_refused(prepare):
         ([PRICE, SIZE], {"drop": ("colour",)}, "no column 'colour'"),
         ([PRICE], {}, "no column is left"),
         ([column("price", lambda row: 3), SIZE], {}, "'3' in every row"),
-        ([column("price", lambda row: "x" if row else 3), SIZE], {"task": "regression"}, "no number"),
+        ([column("price", lambda row: "x" if row else 3), SIZE], {"task": "regression"}, "not a number"),
         ([column("price", lambda row: f"word {row}"), SIZE], {}, "40 classes in 40 rows"),
         ([column("price", lambda row: row if row < 4 else ""), SIZE], {}, "4 rows"),
         ([PRICE, SIZE, column("split", lambda row: "dev")], {}, "train or test"),
@@ -132,7 +132,7 @@ def test_equal_seeds_split_alike_and_others_do_not(prepare):
 
 def test_rows_that_stand_in_both_splits_are_counted(prepare):
     form = prepare(column("price", lambda row: row % 2), column("size", lambda row: row % 2))
-    assert any("8 rows of test occur in train too" in warning for warning in form.card.warnings)
+    assert any("8 rows of test are in train too" in warning for warning in form.card.warnings)
 
 
 def test_the_table_can_be_prepared_from_itself(prepare, tmp_path):

@@ -202,7 +202,7 @@ def test_stop_words_that_carry_the_label_are_named_and_others_are_not(tmp_path):
     (tmp_path / "words.txt").write_text("哈哈\n的\n不\n", encoding="utf-8")
     rows = [(label, f"{text} 的" + (" 哈哈" if label == "1" else "")) for label, text in make_rows()]
     card, _ = prepare(write_csv(tmp_path / "a.csv", rows), tmp_path / "out", stopwords=str(tmp_path / "words.txt"))
-    [telling] = [line for line in card.warnings if "carry the label" in line]
+    [telling] = [line for line in card.warnings if "indicate the label" in line]
     assert "'哈哈' (100% of its 48 texts are 1)" in telling and "'的'" not in telling
     assert any("不, which negate" in line for line in card.warnings)
 
