@@ -1,1 +1,1 @@
-"""Prepared forms, packed copies, transforms and loaders."""
+"""Prepared forms, packed copies, augmentation, loaders and codecs."""

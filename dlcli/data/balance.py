@@ -1,4 +1,4 @@
-"""How evenly the classes of a split are filled."""
+"""The balance of the classes of a split."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dlcli.core.findings import OK, WARNING, Finding
 from dlcli.data.card import Card
 
 MOST_UNEVEN = 10
-"""A largest class of more than this many times the smallest is worth a warning: `--class-weights` is for that."""
+"""A larger ratio of the largest to the smallest class is worth a warning, and calls for `--class-weights`."""
 
 
 def balance_of(card: Card, split: str, items: str) -> Finding:
-    """Return how many items a split has, and how many its smallest and largest class; `items` names them."""
+    """Return the size of a split, and of its smallest and largest class; `items` is the noun for the message."""
     counts = card.counts[split].values()
     smallest, largest = min(counts), max(counts)
     state = OK if smallest and largest <= MOST_UNEVEN * smallest else WARNING

@@ -1,4 +1,4 @@
-"""The card of a prepared dataset: `dataset.json`, what it holds and where it came from."""
+"""The card of a prepared dataset, `dataset.json`: its content and its origin."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ CARD_SCHEMA = 1
 
 @dataclass(frozen=True)
 class Card:
-    """What a prepared dataset holds.
+    """The description of a prepared dataset.
 
     Attributes:
         form: the prepared form ("images", "text", ...).
-        name: the dataset's name.
-        classes: the class names in the order of their indices.
-        counts: split -> class name -> number of items; for data without classes {}, and for data with several labels
-            an item (the objects of an image) the number of labels.
-        details: what the form adds; for images: `channels` (1 or 3), `image_size` ([height, width] where all images
-            share one, else None), `mean` and `std` per channel in [0, 1].
+        name: name of the dataset.
+        classes: class names by index.
+        counts: split -> class name -> number of items; {} for data without classes; the number of labels for data with
+            several labels per item (the objects of an image).
+        details: values specific to the form; for images `channels` (1 or 3), `image_size` ([height, width] if all
+            images share one, else None), `mean` and `std` per channel in [0, 1].
         sources: the original files, each {"file", "bytes", "sha256"}.
-        command: the command line that made it.
-        version: the version of the tool that made it.
-        warnings: what was found on the way (duplicates, leakage, unreadable files).
-        items: split -> number of items, where that is not the sum over the classes.
+        command: the command line that prepared it.
+        version: version of the tool that prepared it.
+        warnings: problems found while preparing (duplicates, leakage, unreadable files).
+        items: split -> number of items, if that is not the sum over the classes.
     """
 
     form: str
@@ -48,11 +48,11 @@ class Card:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits there are, in the order of the card."""
+        """Names of the splits, in the order of the card."""
         return tuple(self.items or self.counts)
 
     def num_items(self, split: str) -> int:
-        """Return the number of items of a split; 0 where the dataset has no such split."""
+        """Return the number of items of a split; 0 if there is no such split."""
         return self.items.get(split, 0) if self.items else sum(self.counts.get(split, {}).values())
 
     def to_json(self) -> dict[str, Any]:
@@ -64,9 +64,9 @@ class Card:
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> Self:
-        """Return the card that JSON values describe.
+        """Return the card described by JSON values.
 
-        A card from before there were `items` counts data without classes under a class made up for it.
+        Cards written before `items` existed count data without classes under an invented class.
 
         Raises:
             DataError: a field is missing or of the wrong type.
@@ -104,7 +104,7 @@ def _typed(value: Any, kind: type) -> Any:
 
 
 def read_card(folder: Path) -> Card | None:
-    """Return the card of a prepared folder, or None where there is no card.
+    """Return the card of a prepared folder, or None if there is none.
 
     Raises:
         DataError: the card is damaged.
@@ -124,21 +124,21 @@ def read_card(folder: Path) -> Card | None:
 
 
 def require_form(card: Card, folder: Path, form: str, described: str) -> None:
-    """Check that a prepared folder holds the form that is wanted.
+    """Check that a prepared folder has the expected form.
 
     Args:
-        card: the folder's.
+        card: card of the folder.
         folder: the prepared data.
-        form: the form that is wanted.
+        form: the expected form.
         described: that form in words, for the message.
 
     Raises:
-        DataError: it holds another; the hint names the task that reads this one, since preparing again gives the same.
+        DataError: it has another form; the hint names the task that reads it, since preparing again would not help.
     """
     if card.form == form:
         return
     readers = [spec.name for spec in all_tasks().values() if spec.form == card.form]
-    prepared_for = card.details.get("task")  # a form that serves several tasks says which one its target fits
+    prepared_for = card.details.get("task")  # a form for several tasks records which of them fits its target
     if prepared_for in readers:
         readers = [prepared_for]
     commands = [f"`dl train {name} --data {shlex.quote(str(folder))}`" for name in readers]

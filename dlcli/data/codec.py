@@ -1,7 +1,7 @@
 """The torch-free ends of a task: raw inputs to arrays, outputs to answers.
 
-A run and an exported file share one codec, so they answer alike; it is built from the run's assets (the JSON files
-that travel with every run and export) and from the task's inference options.
+A run and an exported file share one codec, so they give the same answers; it is built from the run's assets (the JSON
+files that are stored in every run and export) and from the task's inference options.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Source:
     """One raw input.
 
     Attributes:
-        name: how its record names it: a path, `houses.csv:12`, the text itself.
-        value: what `encode` reads: a path, the bytes of a file, a text, the cells of a row, a frame, a latent draw.
-        film: the film that it is a frame of; the frames of one film come in order. "" for none.
+        name: its name in the record: a path, `houses.csv:12`, the text itself.
+        value: the input of `encode`: a path, the bytes of a file, a text, the cells of a row, a frame, a latent draw.
+        film: the film of which it is a frame; the frames of a film come in order. "" if it is none.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Encoded:
-    """One raw input, ready for the network, or the reason why it is not.
+    """One raw input, ready for the network, or the reason why it could not be read.
 
     Attributes:
-        source: what was encoded.
-        arrays: the model's inputs by name, one item each, without the batch axis; None where `error` is set.
-        error: why this input could not be read.
-        kept: what its record repeats of the input (the other fields of a JSON line).
-        context: what `decode` needs to know of the input and no record shows (an image's original size).
+        source: the input.
+        arrays: the model's inputs by name, one item each, without the batch axis; None if `error` is set.
+        error: why this input could not be read; None if it could.
+        kept: parts of the input that are copied to its record (the other fields of a JSON line).
+        context: what `decode` needs from the input but does not report (an image's original size).
     """
 
     source: Source
@@ -52,11 +52,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says of one input.
+    """The model's answer to one input.
 
     Attributes:
         record: JSON values by name.
-        picture: (H, W, 3) uint8 RGB where the answer itself is a picture, else None.
+        picture: (H, W, 3) uint8 RGB if the answer itself is a picture, else None.
     """
 
     record: Record
@@ -64,24 +64,24 @@ class Answer:
 
 
 Batches = Iterator[tuple[Sequence[int], Arrays]]
-"""The model's inputs, and the indices of the items that they hold, in the order of the batch axis."""
+"""(indices of the items, in the order of the batch axis; the model's inputs by name) for each batch."""
 
 
 def pad_sequences(items: Sequence[Encoded]) -> Batches:
-    """Yield all items as one batch; arrays of unequal length are filled up with zeros at their end.
+    """Yield all items as one batch; arrays of unequal length are padded with zeros at the end.
 
     Args:
-        items: their arrays may differ in the size of the first axis, (L, ...); the batch has (N, max L, ...).
+        items: their arrays may differ in the length of the first axis, (L, ...); the batch has (N, max L, ...).
     """
     if items:
         yield range(len(items)), {name: _padded([_arrays(item)[name] for item in items]) for name in _arrays(items[0])}
 
 
 def by_shape(items: Sequence[Encoded]) -> Batches:
-    """Yield one batch for each shape of the arrays, in the order in which the shapes first appear.
+    """Yield one batch per shape of the arrays, in the order in which the shapes first appear.
 
     Args:
-        items: their arrays may have any sizes, (...); a batch has (N, ...).
+        items: their arrays may have any shapes, (...); a batch has (N, ...).
     """
     groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
     for index, item in enumerate(items):
@@ -107,59 +107,59 @@ def _padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class Codec(Protocol):
-    """Turns raw inputs into arrays and outputs into answers.
+    """Converts raw inputs to arrays and outputs to answers.
 
     Constructed as `Codec(assets, inference)` with the mapping from asset names to their JSON values, and the dataclass
-    of inference options that `TaskSpec.inference` names (None where the task has none, or for its defaults).
+    of inference options named by `TaskSpec.inference` (None if the task has none, or for its defaults).
 
     Attributes:
         fields: the columns of a table or a CSV, in order: values of the record, or of an entry of `listed`.
-        listed: the record's list of which each entry is a line of the table or CSV ("top", "objects", "nbest"); on
-            that line an entry's values stand in for those of the record with the same names. None for no such list.
+        listed: the record's list whose entries become lines of the table or CSV ("top", "objects", "nbest"); on such a
+            line an entry's values override those of the record with the same names. None for no such list.
     """
 
     fields: tuple[str, ...]
     listed: str | None
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the single inputs that the user's arguments mean (folders and globs opened).
+        """Yield the single inputs that the user's arguments refer to (folders and globs are expanded).
 
-        Without arguments, a codec that draws from nothing yields its draws; the others yield nothing.
+        Without arguments, a codec that generates from random draws yields its draws; the others yield nothing.
         """
         ...
 
     def encode(self, source: Source) -> Encoded:
-        """Read one input; a fault is returned in `error`, never raised."""
+        """Return one encoded input; a fault is returned in `error`, never raised."""
         ...
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Yield the items as batches of the model's inputs, each item in one of them; `pad_sequences` or `by_shape`."""
+        """Yield batches of the model's inputs, each item in exactly one; see `pad_sequences` and `by_shape`."""
         ...
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return one answer for each item of one batch."""
+        """Return the answer to each item of one batch."""
         ...
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the input as an RGB picture, (H, W, 3) uint8, with the answer drawn on it."""
+        """Return the input with the answer drawn on it, an RGB picture, (H, W, 3) uint8."""
         ...
 
 
 @runtime_checkable
 class ReadsLines(Protocol):
-    """A codec to which a line of standard input means something else than the same argument: a text, a CSV's row."""
+    """A codec that interprets a line of standard input differently from an argument: as a text, or a row of a CSV."""
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
-        """Return the sources that some more lines hold."""
+        """Return the sources in the next lines."""
         ...
 
 
 @runtime_checkable
 class NeedsOutputs(Protocol):
-    """A codec whose inference options ask for outputs that not every exported file has.
+    """A codec whose inference options require outputs that not every exported file has.
 
     Attributes:
-        needs: flag without dashes -> the output that it asks for.
+        needs: flag without dashes -> the output that it requires.
     """
 
     needs: Mapping[str, str]

@@ -1,6 +1,6 @@
-"""In which encoding a text file is: by its byte order mark, else strict UTF-8, else GB18030, else an error.
+"""Detecting the encoding of a text file: by its byte order mark, else strict UTF-8, else GB18030, else an error.
 
-Chinese text comes as UTF-8 or as GB18030, which holds all that GBK and GB2312 hold. Nothing is guessed by frequency.
+Chinese text is encoded as UTF-8 or GB18030, a superset of GBK and GB2312. Nothing is guessed by frequency.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dlcli.core.errors import DataError
 
 _BLOCK = 2**20
 _MOST_NUL_SHARE = 0.25
-"""From this part of NUL bytes on, a file is no text in an 8-bit encoding."""
+"""A file with a larger fraction of NUL bytes is not text in an 8-bit encoding."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Encoding:
     """An encoding.
 
     Attributes:
-        name: for people.
-        codec: Python's name.
+        name: its name for messages.
+        codec: its name in Python.
     """
 
     name: str
     codec: str
 
 
-_MARKS = (  # UTF-32's little-endian mark begins with UTF-16's
+_MARKS = (  # the little-endian mark of UTF-32 starts with that of UTF-16, so it comes first
     (codecs.BOM_UTF8, Encoding("UTF-8 with a byte order mark", "utf-8-sig")),
     (codecs.BOM_UTF32_LE, Encoding("UTF-32", "utf-32")),
     (codecs.BOM_UTF32_BE, Encoding("UTF-32", "utf-32")),
@@ -41,10 +41,10 @@ _UNMARKED = (Encoding("UTF-8", "utf-8"), Encoding("GB18030", "gb18030"))
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """Return the encoding in which the whole file can be read; the file is streamed.
+    """Return the encoding in which the whole file can be decoded; the file is streamed.
 
     Raises:
-        DataError: the file cannot be opened, or is in none of these encodings: says at which byte and line.
+        DataError: the file cannot be opened, or has none of these encodings; the message names byte and line.
     """
     try:
         with path.open("rb") as stream:
@@ -54,7 +54,7 @@ def detect_encoding(path: Path) -> Encoding:
     marked = [encoding for mark, encoding in _MARKS if start.startswith(mark)]
     if not marked and start.count(0) > _MOST_NUL_SHARE * len(start):
         raise DataError(
-            f"{path}: {start.count(0) / len(start):.0%} of its first bytes are NUL: no text, or unmarked UTF-16",
+            f"{path}: {start.count(0) / len(start):.0%} of its first bytes are NUL: not text, or unmarked UTF-16",
             hint="save it as UTF-8",
         )
     faults = []
@@ -67,7 +67,7 @@ def detect_encoding(path: Path) -> Encoding:
 
 
 def _first_fault(path: Path, encoding: Encoding) -> str | None:
-    """Return where and why the file is not in this encoding, or None where it is."""
+    """Return where and why the file cannot be decoded in this encoding, or None if it can."""
     decoder = codecs.getincrementaldecoder(encoding.codec)("strict")
     position = num_lines = 0
     with path.open("rb") as stream:
@@ -76,7 +76,7 @@ def _first_fault(path: Path, encoding: Encoding) -> str | None:
             try:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                held_back = len(error.object) - len(block)  # bytes of the block before, an unfinished character
+                held_back = len(error.object) - len(block)  # bytes of an incomplete character from the previous block
                 offset = position - held_back + error.start
                 line = num_lines + block[: max(0, error.start - held_back)].count(b"\n") + 1
                 return f"not {encoding.name}: byte {error.object[error.start]:#04x} at offset {offset:,}, line {line:,}"
@@ -87,10 +87,15 @@ def _first_fault(path: Path, encoding: Encoding) -> str | None:
 
 
 def open_text(path: Path, *, newline: str | None = None, encoding: Encoding | None = None) -> TextIO:
-    """Return the file opened for reading in its encoding; `newline` as of `open`.
+    """Return the file opened for reading in its encoding.
+
+    Args:
+        path: the file.
+        newline: as in `open`.
+        encoding: its encoding; None detects it.
 
     Raises:
-        DataError: as `detect_encoding`, which is asked where no encoding is given.
+        DataError: as in `detect_encoding`.
     """
     encoding = encoding or detect_encoding(path)
     try:

@@ -1,4 +1,4 @@
-"""Which prepared form a folder is in."""
+"""Finding the prepared form of a folder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dlcli.data.card import read_card
 
 
 def form_of(folder: Path) -> FormSpec | None:
-    """Return the form that a folder is in, by its card or else by what lies in it; None for one that is not known.
+    """Return the form of a folder, by its card or else by its content; None if the card names an unknown form.
 
-    A folder without a card that is like no form is the first's of those that need no card: opening it says what is
-    missing.
+    A folder without a card that matches no form is treated as the first form that needs no card, since opening it then
+    reports what is missing.
 
     Raises:
         DataError: the card is damaged.

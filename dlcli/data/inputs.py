@@ -1,4 +1,4 @@
-"""What the user's input arguments mean: files, folders and globs, in the order given."""
+"""Expanding the user's input arguments: files, folders and globs, in the order given."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".
 
 
 MAX_NAME, MAX_STEM = 200, 60
-"""Characters of an input that are looked at, and that are kept, for the name of its picture."""
+"""Maximum characters that are read from an input, and that are used, for the file name of its picture."""
 
 
 def stem_of(source: str) -> str:
-    """Return a name for the picture of an input: of a file its stem, of a text its first words."""
+    """Return a file name for the picture of an input: the stem of a file, the first words of a text."""
     stem = Path(source[:MAX_NAME]).stem if len(source) <= MAX_NAME else source[:MAX_NAME]
     return re.sub(r"[^\w.-]+", "_", stem)[:MAX_STEM].strip("_.") or "input"
 
 
 def expand_files(inputs: Iterable[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> Iterator[str]:
-    """Yield files: one named is taken whatever its suffix, a folder is searched, a glob that no file bears is opened.
+    """Yield the files that the inputs refer to.
 
-    A name that is nothing of these is yielded as it is, for its reader to tell the fault.
+    A named file is yielded regardless of its suffix, a folder is searched recursively, and a pattern is expanded unless
+    a file has exactly that name. Any other input is yielded unchanged, so that its reader reports the error.
     """
     for text in inputs:
         path = Path(text)

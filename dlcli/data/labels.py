@@ -1,4 +1,4 @@
-"""Class names, and answers in their terms; torch-free."""
+"""Class names, and predictions in terms of them; imports no torch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dlcli.data.codec import Record
 
 
 def read_labels(value: Any) -> tuple[str, ...]:
-    """Return the class names that a run kept.
+    """Return the class names stored in a run.
 
     Raises:
-        RunError: it is no list of names.
+        RunError: the value is not a list of names.
     """
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         raise RunError("the labels that came with the model are damaged")
@@ -24,10 +24,15 @@ def read_labels(value: Any) -> tuple[str, ...]:
 
 
 def indices_in_run(classes: Sequence[str], labels: Sequence[str], data: Path) -> np.ndarray:
-    """Return the run's index of each class of the data, (C,) int64; they are matched by name.
+    """Return the run's index of each class of the data, (C,) int64, matched by name.
+
+    Args:
+        classes: C class names of the data.
+        labels: class names of the run.
+        data: the data's folder, for messages.
 
     Raises:
-        DataError: the data has a class that the run does not know.
+        DataError: the data has a class that is unknown to the run.
     """
     unknown = [name for name in classes if name not in labels]
     if unknown:
@@ -40,10 +45,11 @@ def indices_in_run(classes: Sequence[str], labels: Sequence[str], data: Path) ->
 
 
 def balanced_weights(indices: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return (C,) float32 weights, inverse to each class's share of the items, 1 on average over them.
+    """Return class weights inverse to the class frequencies, with a mean of 1 over the items, (C,) float32.
 
     Args:
         indices: (N,) class indices.
+        num_classes: C.
     """
     counts = np.bincount(indices, minlength=num_classes)
     present = counts > 0
@@ -52,7 +58,7 @@ def balanced_weights(indices: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def label_records(labels: Sequence[str], logits: np.ndarray, top_k: int) -> list[Record]:
-    """Return for each row of (N, C) logits the label, its probability, and the `top_k` best of both."""
+    """Return the record of each row of (N, C) logits: label, probability, and the `top_k` most likely classes."""
     probabilities = _softmax(logits.astype(np.float64))
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, top_k)]
     return [

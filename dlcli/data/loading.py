@@ -1,4 +1,4 @@
-"""Loaders: the batches of an order, out of arrays in memory or item by item in worker processes."""
+"""Loaders: the batches of an order, from arrays in memory or item by item in worker processes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dlcli.core.errors import DataError
 from dlcli.data.order import Order
 
 Batch = dict[str, Any]
-"""Tensors by name, lists of tensors where items differ in shape, NamedTuples, or mappings of these."""
+"""Tensors by name, lists of tensors if items differ in shape, NamedTuples, or mappings of these."""
 
 Fetch = Callable[[np.ndarray, Mapping[str, Any]], Batch]
-"""(indices, drawn) -> the batch of these items; `drawn` holds what the loader's `draw` returned, for these items."""
+"""(indices, drawn) -> the batch of these items; `drawn` is the result of the loader's `draw` for these items."""
 
 Draw = Callable[[int, np.ndarray], Mapping[str, Any]]
-"""(epoch, all indices of the epoch in its order) -> arrays or tensors by name, a row for each index."""
+"""(epoch, all indices of the epoch in its order) -> arrays or tensors by name, one row per index."""
 
 
 class ArrayLoader:
-    """Batches from arrays that lie in memory, or mapped: one call each, no workers.
+    """Batches from arrays in memory, or memory-mapped: one call per batch, no workers.
 
     Args:
-        order: which items, in which batches.
-        fetch: makes a batch of indices.
-        draw: what goes beside the items, like the numbers of their augmentation or their partners in another split:
-            drawn once for a whole epoch, which costs less than batch by batch and is the same in every shard.
+        order: which items are in which batches.
+        fetch: makes a batch from indices.
+        draw: makes what accompanies the items, such as their augmentation plan or their partners in another split; it
+            is called once per epoch, which costs less than once per batch and is the same in every shard.
     """
 
     def __init__(self, order: Order, fetch: Fetch, draw: Draw | None = None) -> None:
@@ -62,8 +62,8 @@ class Read(Protocol):
 
         Args:
             index: which item.
-            seed: of this item in this epoch: random augmentation is a function of it.
-            epoch: for what goes by turns.
+            seed: seed of this item in this epoch, of which random augmentation is a function.
+            epoch: number of the epoch, for what alternates between epochs.
 
         Raises:
             DataError: the item cannot be read.
@@ -72,17 +72,17 @@ class Read(Protocol):
 
 
 MAX_SUBSTITUTES = 10
-"""Items tried in place of an unreadable one; when that many are bad in a row, it is no accident."""
+"""Maximum items tried in place of an unreadable one; if this many in a row are bad, it is no accident."""
 
 _Key = tuple[int, int, int]
 """Index, seed and epoch of an item."""
 
 
 class _Items(Dataset):  # type: ignore[type-arg]
-    """Items as lists of none or one, each with the reasons why items could not be read.
+    """Items as lists of zero or one, each with the reasons why items could not be read.
 
-    In training another item of the `substitutes` takes an unreadable one's place, so that batches keep their number
-    and size; in evaluation there are no substitutes and the place stays empty.
+    In training an unreadable item is replaced by one of the `substitutes`, so that the number and size of batches do
+    not change; in evaluation there are no substitutes, and it is dropped.
     """
 
     def __init__(self, read: Read, substitutes: np.ndarray | None) -> None:
@@ -108,14 +108,14 @@ class ItemLoader:
     """Batches of items that are read one by one, in worker processes.
 
     Args:
-        order: which items, in which batches.
-        read: makes one item: of any kind, with its targets.
-        collate: makes a batch of a list of at least one item.
-        workers: processes that read; 0 reads in this one.
-        max_bad: more unreadable items than this end the training.
-        on_bad: called once with the reason for each unreadable item.
-        noun: what the items are, in the plural, for the message about too many unreadable ones.
-        hint: how to mend them.
+        order: which items are in which batches.
+        read: reads one item of any kind, with its targets.
+        collate: makes a batch from a non-empty list of items.
+        workers: number of processes that read; 0 reads in the current one.
+        max_bad: training ends if more items than this are unreadable.
+        on_bad: called once per unreadable item with the reason.
+        noun: plural noun for the items, for the message about too many unreadable ones.
+        hint: how to repair them.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ItemLoader:
         max_bad: int,
         on_bad: Callable[[str], None],
         noun: str = "items",
-        hint: str = "mend or remove them",
+        hint: str = "repair or remove them",
     ) -> None:
         self._order = order
         self._items = _Items(read, order.indices if order.seed is not None else None)
@@ -150,7 +150,7 @@ class ItemLoader:
         return self._order.num_batches
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches from the one numbered `start` on; unreadable items are left out, in training replaced.
+        """Yield the batches of an epoch from number `start` on; unreadable items are replaced in training, or dropped.
 
         Raises:
             DataError: more than `max_bad` items are unreadable.

@@ -1,4 +1,4 @@
-"""Reading numpy's files without trusting them: a derived copy that cannot be read is made again, never an error."""
+"""Reading numpy's files without trusting them: a derived copy that cannot be read is rebuilt, never an error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _UNREADABLE = (
     TokenError,
     zipfile.BadZipFile,
 )
-"""What numpy 2.4 raises for files that hold no arrays; the four before the last come from its reader of headers."""
+"""What numpy 2.4 raises for invalid files; the four before the last come from its header parser."""
 
 
 def load_npy(path: Path, *, is_mapped: bool = False) -> np.ndarray | None:
-    """Return the array of a .npy file, memory-mapped or copied; None where it is missing or damaged.
+    """Return the array of a .npy file, memory-mapped or copied; None if it is missing or damaged.
 
-    It is mapped before it is copied, because a header may claim more than there is in the file.
+    It is mapped before it is copied, because a header may claim more data than the file has.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -39,7 +39,7 @@ def load_npy(path: Path, *, is_mapped: bool = False) -> np.ndarray | None:
 
 
 def load_npz(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a .npz file by name; None where it is missing or damaged."""
+    """Return the arrays of a .npz file by name; None if it is missing or damaged."""
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):  # a single array under this name

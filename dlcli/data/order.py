@@ -1,4 +1,4 @@
-"""The order of items: which are in which batch of an epoch, as a function of (seed, epoch); torch-free."""
+"""The order of items: which are in which batch of an epoch, as a function of (seed, epoch); imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shard:
-    """The share of each batch that one of several processes takes: every `size`-th item, from `rank` on."""
+    """The share of one of several processes in each batch: every `size`-th item, from `rank` on."""
 
     rank: int = 0
     size: int = 1
@@ -24,11 +24,17 @@ WHOLE = Shard()
 class Order:
     """The batches of each epoch, as indices; every item is in one batch of an epoch, and in one shard of the batch.
 
-    An epoch is an order of the items (`epoch`) and where it is cut into batches (`cuts`); a subclass may have another
-    of either, as long as the number of batches is the same in every epoch.
+    An epoch is an order of the items (`epoch`) and its division into batches (`cuts`); a subclass may override either,
+    as long as the number of batches is the same in every epoch.
 
-    Several processes make one large batch of `batch_size` items each. In training, a rest of fewer than two items a
-    process joins the batch before it, because batch normalisation has no variance over a single item.
+    Several processes share one large batch, with `batch_size` items each. In training, a remainder of fewer than two
+    items per process joins the previous batch, because batch normalisation has no variance over a single item.
+
+    Args:
+        indices: (N,) indices of the items.
+        batch_size: items per process.
+        seed: shuffles each epoch; None never shuffles, for evaluation.
+        shard: the share of this process.
     """
 
     def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE) -> None:
@@ -42,19 +48,20 @@ class Order:
         self.num_batches = full + is_batch
 
     def epoch(self, epoch: int) -> np.ndarray:
-        """Return the indices in the epoch's order: shuffled where there is a seed."""
+        """Return the indices in the epoch's order, shuffled if there is a seed, (N,)."""
         if self.seed is None:
             return self.indices
         return np.random.default_rng([self.seed, epoch]).permutation(self.indices)
 
     def random_of(self, epoch: int) -> np.random.Generator:
-        """Return the generator that augments this epoch's items, in their order: the same in every shard."""
+        """Return the random generator for augmenting this epoch's items in order, the same in every shard."""
         return np.random.default_rng([self.seed or 0, epoch, 0xA06])
 
     def is_mirrored(self, epoch: int, indices: np.ndarray) -> np.ndarray:
-        """Return which items an alternating flip mirrors: at random in the first epoch, from then on in turn.
+        """Return which items an alternating flip mirrors, (K,) bool: at random in the first epoch, then in turn.
 
-        A pair of epochs so shows every image both ways, which random flips do to half of them (arXiv:2404.00498, 3.6).
+        Two consecutive epochs thus show every image both ways, where random flips do so for half of them
+        (arXiv:2404.00498, 3.6).
         """
         return np.asarray(self._mirrored_first[indices] ^ bool(epoch % 2))
 
@@ -64,16 +71,16 @@ class Order:
         return np.random.default_rng([self.seed or 0, 0xF11B]).random(count) < 0.5
 
     def cuts(self, epoch: int) -> np.ndarray:
-        """Return where the batches of an epoch begin in its order and the last one ends, (num_batches + 1,) int64."""
-        del epoch  # batches of equal size are cut at the same places in every epoch
+        """Return the bounds of the batches in the epoch's order, (num_batches + 1,) int64 from 0 to N."""
+        del epoch  # batches of equal size have the same bounds in every epoch
         bounds = np.arange(self.num_batches + 1, dtype=np.int64) * self.batch_size
         bounds[-1] = self.num_items
         return bounds
 
     def parts(self, epoch: int, start: int) -> Iterator[slice]:
-        """Yield where this shard's share of each batch from `start` on lies in the epoch's order."""
+        """Yield the slice of the epoch's order with this shard's share, for each batch from `start` on."""
         for first, end in itertools.pairwise(self.cuts(epoch)[start:].tolist()):
-            if first + self.shard.rank < end:  # a batch of an evaluation may be too small for every process
+            if first + self.shard.rank < end:  # in evaluation a batch may be too small for all processes
                 yield slice(first + self.shard.rank, end, self.shard.size)
 
     def batches(self, epoch: int, start: int) -> Iterator[np.ndarray]:
@@ -85,14 +92,14 @@ class Order:
 class SizedOrder(Order):
     """An order whose batches are equal in size (tokens, pixels), not in number of items.
 
-    The number of batches is the same in every epoch, so a schedule over steps stays exact; where they are cut follows
-    from the sizes in the epoch's order.
+    The number of batches is the same in every epoch, so a schedule over steps stays exact; their bounds depend on the
+    sizes in the epoch's order.
 
     Args:
         indices: the items of the split.
-        sizes: (M,) non-negative integers: the size of every item that an index can name.
-        batch_size: the mean size of a process's share of a batch, in the unit of `sizes`.
-        seed, shard: as of `Order`.
+        sizes: (M,) non-negative integers, the size of every item that an index can refer to.
+        batch_size: mean size of a process's share of a batch, in the unit of `sizes`.
+        seed, shard: as in `Order`.
     """
 
     def __init__(
@@ -106,24 +113,25 @@ class SizedOrder(Order):
         self._least = least if self.num_batches > 1 else 0
 
     def cuts(self, epoch: int) -> np.ndarray:
-        """Return where the batches of an epoch begin in its order and the last one ends, (num_batches + 1,) int64."""
+        """Return the bounds of the batches in the epoch's order, (num_batches + 1,) int64 from 0 to N."""
         return cuts_by_size(self._sizes[self.epoch(epoch)], self.num_batches, least=self._least)
 
 
 def cuts_by_size(sizes: np.ndarray, num_batches: int, *, least: int = 1) -> np.ndarray:
     """Return the bounds of batches of about equal size, (num_batches + 1,) int64 from 0 to N.
 
-    Cut i is where the running size reaches i / num_batches of the whole, so a batch differs from the mean by less than
-    the largest item, unless it would have fewer than `least` items.
+    Bound i is where the running size reaches i / num_batches of the total, so a batch differs from the mean by less
+    than the largest item, unless it would have fewer than `least` items.
 
     Args:
         sizes: (N,) non-negative integers, in the order of the epoch; N >= num_batches * least.
-        num_batches: B; 0 only where there are no items.
+        num_batches: 0 only if there are no items.
+        least: minimum number of items per batch.
     """
     assert len(sizes) >= num_batches * least
     running = np.cumsum(np.concatenate([[0], sizes]), dtype=np.int64)
     numbers = np.arange(num_batches + 1, dtype=np.int64)
-    reached = np.searchsorted(running * max(num_batches, 1), numbers * running[-1])  # in integers, so exact
-    reached[-1] = len(sizes)  # items of size 0 at the end too
+    reached = np.searchsorted(running * max(num_batches, 1), numbers * running[-1])  # in integers, hence exact
+    reached[-1] = len(sizes)  # include items of size 0 at the end
     spare = np.clip(reached - numbers * least, 0, len(sizes) - num_batches * least)
     return np.maximum.accumulate(spare) + numbers * least

@@ -1,4 +1,4 @@
-"""Which items of the data train, validate and test: splits, the validation part and folds, from the seed alone."""
+"""Which items are for training, validation and testing: splits, the validation part and folds, given the seed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dlcli.core.train_config import LOO, TrainConfig
 SourceT = TypeVar("SourceT")
 
 ALL = "all"
-"""All splits of a dataset, one after the other: what folds are cut from."""
+"""All splits of a dataset, concatenated: the items that folds divide."""
 
 MAX_LEAVE_ONE_OUT = 2000
-"""Each item costs a training."""
+"""Maximum items for leave-one-out, since each of them costs a training."""
 
 MAX_INDEX_BYTES = 1 << 28
 
@@ -33,21 +33,21 @@ def part(
     root: Path,
     groups_of: Callable[[str], np.ndarray] | None = None,
 ) -> tuple[str, np.ndarray]:
-    """Return the prepared split that a part is read from (`ALL` of them for a fold), and (K,) int64 indices in it.
+    """Return the prepared split from which a part is read (`ALL` for a fold), and (K,) int64 indices in it.
 
-    The validation part is the data's own where it has one, else a stratified part of the training split.
+    The validation part is the data's own validation split if it has one, else a stratified part of the training split.
 
     Args:
         split: train, valid, test, or another split of the data.
-        splits: those there are, in the order in which `ALL` joins them.
-        train: names the fold, if any, the seed and the validation's share.
-        labels_of: split or `ALL` -> (N,) integers, so that every part has each class's share; zeros without classes.
+        splits: the existing splits, in the order in which `ALL` concatenates them.
+        train: gives the fold, if any, the seed and the validation fraction.
+        labels_of: split or `ALL` -> (N,) integers by which parts are stratified; zeros without classes.
         root: the data's folder, for messages.
-        groups_of: name -> (N,) integers over `ALL`; items of one group are in one part. None where nothing groups.
+        groups_of: name -> (N,) integers over `ALL`; items of one group stay in one part. None without groups.
 
     Raises:
         UsageError: there is no such fold.
-        DataError: there is no such split or part, or the data is too small for so many folds.
+        DataError: there is no such split or part, or the data is too small for the number of folds.
     """
     if train.fold is not None:
         labels = labels_of(ALL)
@@ -65,22 +65,23 @@ def at_hand(source: SourceT | None) -> SourceT:
     """Return the source of a task's items.
 
     Raises:
-        DataError: the run stands alone, without data.
+        DataError: the run has no data.
     """
     if source is None:
-        raise DataError("no data is at hand", hint="name it with --data DIR")
+        raise DataError("no data is at hand", hint="pass it with --data DIR")
     return source
 
 
 def stratified_part(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Return which items belong to the part, (N,) bool.
 
-    Each class gives `round(fraction * n)` of its n items, at least one and never its last; a class with a single
-    item gives none. The same labels, fraction and seed give the same part.
+    Each class contributes `round(fraction * n)` of its n items, at least one but never all; a class with a single item
+    contributes none. The same labels, fraction and seed give the same part.
 
     Args:
         labels: (N,) class indices.
-        fraction: of each class, in [0, 1].
+        fraction: fraction of each class, in [0, 1].
+        seed: seed of the selection.
     """
     generator = np.random.default_rng(seed)
     is_part = np.zeros(len(labels), bool)
@@ -94,18 +95,18 @@ def stratified_part(labels: np.ndarray, fraction: float, seed: int) -> np.ndarra
 def part_of_fold(
     split: str, num_items: int, train: TrainConfig, *, labels: np.ndarray | None, groups: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return which of all items, whatever split they were prepared in, are a fold's train, valid or test part.
+    """Return the indices of a fold's train, valid or test part among all items of all prepared splits, (K,) int64.
 
     Args:
-        split: the part that is asked for.
-        num_items: N, all items of the data in the order of their splits.
-        train: names the fold, how many there are (or given index files), the seed and the validation's share.
-        labels: (N,) class indices, so that every part has each class's share; None where there are no classes.
+        split: the requested part.
+        num_items: N, the number of all items, in the order of their splits.
+        train: gives the fold, the number of folds (or index files), the seed and the validation fraction.
+        labels: (N,) class indices by which parts are stratified; None without classes.
         groups: (N,) integers; items of one group are never in two parts.
 
     Raises:
         UsageError: there is no such fold.
-        DataError: there is no such part, or the data is too small for so many folds.
+        DataError: there is no such part, or the data is too small for the number of folds.
     """
     assert train.fold is not None
     if train.group is not None and groups is None:
@@ -138,36 +139,42 @@ def _check_number(fold: int, count: int) -> None:
 def assign_folds(
     num_items: int, train: TrainConfig, *, labels: np.ndarray | None, groups: np.ndarray | None
 ) -> np.ndarray:
-    """Return each item's fold, (N,) int64 from 0.
+    """Return the fold of each item, (N,) int64 from 0.
 
-    With labels the counts of a class differ by at most one between folds. With groups a group is whole, the largest
-    groups are dealt first, each to the fold that has fewest items; classes are then not balanced.
+    With labels, the counts of a class differ by at most one between folds. With groups, each group is in one fold: the
+    largest groups are assigned first, each to the fold with the fewest items; classes are then not balanced.
+
+    Args:
+        num_items: N.
+        train: gives the number of folds and the seed.
+        labels: (N,) class indices; None without classes.
+        groups: (N,) integers; None without groups.
 
     Raises:
         DataError: there are fewer items, or groups, than folds.
     """
     if train.folds == LOO:
         if num_items > MAX_LEAVE_ONE_OUT:
-            raise DataError(f"--folds loo: {num_items:,} items are as many trainings", hint="give --folds 10")
+            raise DataError(f"--folds loo: {num_items:,} items need as many trainings", hint="use --folds 10")
         return np.arange(num_items)
     count = int(train.folds or 0)
     random = np.random.default_rng([train.seed, 0xF01D])
     if groups is not None:
         return _deal_groups(groups, count, random)
     if num_items < count:
-        raise DataError(f"--folds {count}: there are {num_items} items", hint="give fewer folds")
+        raise DataError(f"--folds {count}: there are {num_items} items", hint="use fewer folds")
     order = random.permutation(num_items)
     if labels is not None:
         order = order[np.argsort(labels[order], kind="stable")]
     fold_of = np.empty(num_items, dtype=np.int64)
-    fold_of[order] = np.arange(num_items) % count  # dealt like cards, one class after the other
+    fold_of[order] = np.arange(num_items) % count  # like dealing cards, one class after the other
     return fold_of
 
 
 def _deal_groups(groups: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
     names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < count:
-        raise DataError(f"--folds {count}: there are {len(names)} groups", hint="give fewer folds, or another --group")
+        raise DataError(f"--folds {count}: there are {len(names)} groups", hint="use fewer folds, or another --group")
     shuffled = random.permutation(len(names))
     loads = np.zeros(count, dtype=np.int64)
     fold_of_group = np.empty(len(names), dtype=np.int64)
@@ -178,7 +185,7 @@ def _deal_groups(groups: np.ndarray, count: int, random: np.random.Generator) ->
 
 
 def _part_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Return which items belong to a part of whole groups, of about that share of the items and never all groups."""
+    """Return which items are in a part of whole groups, of about this fraction of the items but never all groups."""
     names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     before = np.cumsum(sizes[order]) - sizes[order]
@@ -187,7 +194,7 @@ def _part_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarra
 
 
 def num_folds(train: TrainConfig, num_items: int) -> int:
-    """Return how many folds there are over so many items.
+    """Return the number of folds of this many items.
 
     Raises:
         DataError: index files are missing or damaged, or there are too many items for leave-one-out.
@@ -200,11 +207,11 @@ def num_folds(train: TrainConfig, num_items: int) -> int:
 
 
 def read_splits(path: Path, num_items: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the (training, test) rows of given splits, each (K,) int64 from 0.
+    """Return the (training, test) rows of the splits in a file or folder, each (K,) int64 from 0.
 
-    Takes a folder with `index_train_<n>.txt` and `index_test_<n>.txt` (the UCI splits of Hernandez-Lobato and Adams
-    2015, arXiv:1502.05336: one number a line, perhaps written as 1.0e+00), one such test file (the rest trains), or a
-    JSON file: a list of {"train": [...], "test": [...]}, of which `train` may be left out.
+    Accepts a folder with `index_train_<n>.txt` and `index_test_<n>.txt` (the UCI splits of Hernandez-Lobato and Adams
+    2015, arXiv:1502.05336: one number per line, possibly written as 1.0e+00), one such test file (all other rows are
+    for training), or a JSON file: a list of {"train": [...], "test": [...]} with optional `train`.
 
     Raises:
         DataError: a file is missing or damaged, a row does not exist or is in both parts.
@@ -217,7 +224,7 @@ def read_splits(path: Path, num_items: int) -> list[tuple[np.ndarray, np.ndarray
         )
         if not tests:
             raise DataError(
-                f"--splits {path}: no index_test_<n>.txt in it", hint="name a folder of index files, or JSON"
+                f"--splits {path}: no index_test_<n>.txt in it", hint="pass a folder of index files, or a JSON file"
             )
         pairs = [(path / f"index_train_{number}.txt", file) for number, file in tests]
         found = [
@@ -266,7 +273,7 @@ def _read_json(path: Path) -> list[tuple[np.ndarray | None, np.ndarray, str]]:
 def _whole_numbers(values: Sequence[float]) -> np.ndarray:
     numbers = np.asarray(values, dtype=np.float64).reshape(-1)
     if not np.all(np.isfinite(numbers)) or np.any(numbers != np.round(numbers)):
-        raise ValueError("a row number is not whole")
+        raise ValueError("a row number is not an integer")
     return numbers.astype(np.int64)
 
 
@@ -277,9 +284,9 @@ def _checked(train: np.ndarray | None, test: np.ndarray, num_items: int, where: 
         if not len(rows):
             raise DataError(f"--splits {where}: a part is empty")
         if rows.min() < 0 or rows.max() >= num_items:
-            raise DataError(f"--splits {where}: row {rows.max()} of {num_items}", hint="rows are counted from 0")
+            raise DataError(f"--splits {where}: row {rows.max()} of {num_items}", hint="rows are numbered from 0")
         if len(np.unique(rows)) < len(rows):
-            raise DataError(f"--splits {where}: a row is named twice")
+            raise DataError(f"--splits {where}: a row is duplicated")
     if len(np.intersect1d(train, test)):
         raise DataError(f"--splits {where}: row {np.intersect1d(train, test)[0]} is in both parts")
     return np.sort(train), np.sort(test)
