@@ -1,1 +1,1 @@
-"""The one training loop and what it needs; knows no task."""
+"""The training loop and what it needs; independent of any task."""

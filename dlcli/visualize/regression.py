@@ -59,7 +59,7 @@ def draw_residuals(targets: np.ndarray, predictions: np.ndarray, name: str) -> n
 
 
 def draw_row(cells: Sequence[tuple[str, str]], answer: str) -> np.ndarray:
-    """Return a picture of one row of a table, a line a column, with the answer above it.
+    """Return a picture of one row of a table, one line per column, with the prediction above it.
 
     Args:
         cells: (column, value) pairs; only the first 40 are drawn.

@@ -124,7 +124,7 @@ def test_an_optimizer_without_an_update_in_the_last_of_accumulated_batches_is_re
         return (update for update in original(batch) if is_even or update.optimizer != "generator")
 
     monkeypatch.setattr(task, "training_step", every_other)
-    with pytest.raises(UsageError, match="--accumulate 2: the optimizer 'generator' has no update in the batch"):
+    with pytest.raises(UsageError, match="--accumulate 2: the optimizer 'generator' has no update in the last"):
         run(task, config)
     batches = itertools.count()
     alone = toy_gan(BASE)
