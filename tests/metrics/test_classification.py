@@ -218,3 +218,99 @@ def test_misuse_is_an_error() -> None:
 def test_importing_brings_neither_torch_nor_scikit_learn() -> None:
     code = "import sys, dlcli.metrics.classification; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_figures_do_not_depend_on_the_order_of_samples_or_classes() -> None:
+    logits, labels = samples(80, 6)
+    order, classes = np.random.default_rng(1).permutation(80), np.random.default_rng(2).permutation(6)
+    plain = metric_of(logits, labels).report(names(6))
+    shuffled = metric_of(logits[order], labels[order]).report(names(6))
+    renamed = metric_of(logits[:, classes], np.argsort(classes)[labels]).report(names(6))
+    for other in (shuffled, renamed):
+        assert other["metrics"] == pytest.approx(plain["metrics"])
+    assert np.array_equal(renamed["confusion"], np.array(plain["confusion"])[classes][:, classes])
+
+
+def test_adding_a_number_to_all_logits_of_a_sample_changes_nothing() -> None:
+    logits, labels = samples(50, 4)
+    shifted = logits + np.random.default_rng(0).integers(-8, 8, (50, 1)).astype(np.float32)
+    assert metric_of(shifted, labels).compute() == pytest.approx(metric_of(logits, labels).compute(), rel=1e-5)
+
+
+def test_the_order_of_logits_alone_decides_all_but_loss_and_calibration() -> None:
+    logits, labels = samples(60, 8)
+    plain, sharper = (metric_of(values, labels).report(names(8))["metrics"] for values in (logits, logits * 9))
+    for name in ("accuracy", "top5", "macro_f1", "balanced_accuracy"):
+        assert plain[name] == sharper[name]
+    assert plain["loss"] != sharper["loss"]
+    assert plain["calibration_error"] != sharper["calibration_error"]
+
+
+@pytest.mark.parametrize("num_classes", [5, 6])
+def test_the_top_five_stand_only_where_there_are_more_classes(num_classes: int) -> None:
+    assert ("top5" in ClassificationMetric(num_classes).compute()) is (num_classes > 5)
+
+
+def test_without_samples_every_figure_is_nan_and_the_report_none() -> None:
+    metric = ClassificationMetric(7)
+    assert all(math.isnan(value) for value in metric.compute().values())
+    report = metric.report(names(7))
+    assert (report["num_samples"], report["num_invalid"], report["calibration"]["error"]) == (0, 0, None)
+    assert set(report["metrics"].values()) == {None}
+    assert report["curves"]["pr"] == report["curves"]["roc"] == [None] * 7
+    assert metric.worst(3) == []
+
+
+def test_a_batch_of_none_is_taken_in() -> None:
+    metric = metric_of(*samples(9, 3))
+    before = metric.compute()
+    metric.update(np.empty((0, 3)), np.empty(0, int))
+    assert metric.compute() == before
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return equation 3 of Guo et al. 2017, bin by bin."""
+    confidence, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    total = 0.0
+    for index in range(NUM_BINS):
+        inside = (confidence > index / NUM_BINS) & (confidence <= (index + 1) / NUM_BINS)
+        if inside.any():
+            total += inside.mean() * abs(is_right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_calibration_error_equals_the_papers_formula(num_classes: int) -> None:
+    logits, labels = samples(300, num_classes)
+    report = metric_of(logits, labels).report(names(num_classes))
+    assert report["calibration"]["error"] == pytest.approx(expected_calibration_error(softmax(logits), labels))
+    for index, row in enumerate(report["calibration"]["bins"]):
+        assert (row["from"], row["to"]) == (index / NUM_BINS, (index + 1) / NUM_BINS)
+        assert (row["accuracy"] is None) == (row["count"] == 0)
+        if row["count"]:
+            assert row["from"] < row["confidence"] <= row["to"]
+
+
+def test_certainty_is_in_the_last_bin() -> None:
+    report = metric_of(np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.array([0, 0])).report(names(2))
+    assert report["calibration"]["bins"][-1] == {
+        "from": 14 / 15, "to": 1.0, "count": 2, "confidence": 1.0, "accuracy": 0.5,
+    }  # fmt: skip
+
+
+def test_many_classes_keep_fewer_points_a_curve() -> None:
+    logits, labels = samples(2000, 160)
+    curves = metric_of(logits, labels).report(names(160))["curves"]
+    assert max(len(curve["fpr"]) for curve in curves["roc"]) <= 50
+
+
+@pytest.mark.parametrize("k", [0, 1, 10_000])
+def test_no_more_mistakes_are_named_than_there_are_or_are_wanted(k: int) -> None:
+    logits, labels = samples(60, 3)
+    count = int((logits.argmax(axis=1) != labels).sum())
+    assert len(metric_of(logits, labels).worst(k)) == min(k, count)
+
+
+def test_equal_mistakes_come_in_the_order_of_arrival() -> None:
+    metric = metric_of(np.tile([[2.0, 0.0]], (5, 1)), np.array([1, 0, 1, 1, 0]))
+    assert [mistake.index for mistake in metric.worst(5)] == [0, 2, 3]

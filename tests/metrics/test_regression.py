@@ -86,3 +86,85 @@ def test_a_report_keeps_pairs_and_not_too_many():
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="predictions"):
         RegressionMetric().update(np.zeros((3, 1)), np.zeros(3))
+
+
+FIGURES = ("loss", "rmse", "mae", "r2", "mape")
+
+
+def test_median_and_largest_error_are_those_of_scikit_learn():
+    metrics = measured().report()["metrics"]
+    assert metrics["median_error"] == pytest.approx(sk.median_absolute_error(TARGETS, PREDICTIONS))
+    assert metrics["max_error"] == pytest.approx(sk.max_error(TARGETS, PREDICTIONS))
+    assert metrics["mean_error"] == pytest.approx((PREDICTIONS - TARGETS).mean())
+
+
+@pytest.mark.parametrize("factor", [1e-3, -1.0, 250.0])
+def test_another_unit_scales_errors_and_leaves_what_has_no_unit(factor):
+    plain = measured(std=9.0).compute()
+    scaled = measured(TARGETS * factor, PREDICTIONS * factor, std=9.0 * abs(factor)).compute()
+    for name in ("loss", "r2", "mape"):
+        assert scaled[name] == pytest.approx(plain[name]), name
+    for name in ("rmse", "mae"):
+        assert scaled[name] == pytest.approx(plain[name] * abs(factor)), name
+
+
+def test_another_zero_leaves_all_but_the_relative_error():
+    plain, moved = measured().compute(), measured(TARGETS + 1000, PREDICTIONS + 1000).compute()
+    for name in ("loss", "rmse", "mae", "r2"):
+        assert moved[name] == pytest.approx(plain[name]), name
+    assert moved["mape"] < plain["mape"]
+
+
+def test_figures_do_not_depend_on_the_order_of_samples():
+    order = np.random.default_rng(3).permutation(300)
+    assert measured(TARGETS[order], PREDICTIONS[order]).compute() == pytest.approx(measured().compute())
+
+
+def test_right_answers_have_no_error_and_the_mean_explains_nothing():
+    perfect = measured(TARGETS, TARGETS).compute()
+    assert perfect == dict(zip(FIGURES, (0, 0, 0, 1, 0), strict=True))
+    constant = measured(TARGETS, np.full(300, TARGETS.mean())).compute()
+    assert constant["r2"] == pytest.approx(0)
+    assert constant["rmse"] == pytest.approx(TARGETS.std())
+
+
+@pytest.mark.parametrize("kind", ["mse", "mae", "smooth-l1", "huber"])
+def test_a_loss_is_symmetric_and_grows_with_the_error(kind):
+    sizes = np.linspace(0, 3, 13)
+    losses = [mean_loss(np.array([size]), kind) for size in sizes]
+    assert losses == [mean_loss(np.array([-size]), kind) for size in sizes]
+    assert losses[0] == 0
+    assert losses == sorted(set(losses))
+
+
+def test_the_parabola_meets_the_line_without_a_step():
+    below, above = (mean_loss(np.array([size]), "huber") for size in (1 - 1e-9, 1 + 1e-9))
+    assert below == pytest.approx(above) == pytest.approx(0.5)
+
+
+def test_a_report_names_the_figures_of_which_less_is_better():
+    report = measured().report()
+    assert set(report["metrics"]) - set(report["lower_is_better"]) == {"r2", "mean_error"}
+    empty = RegressionMetric().report()
+    assert (empty["num_samples"], empty["points"]) == (0, {"targets": [], "predictions": []})
+    assert set(empty["lower_is_better"]) == {"loss", "rmse", "mae", "mape"}
+
+
+@pytest.mark.parametrize(("count", "kept"), [(1, 1), (2, 2), (1999, 1999), (2000, 2000), (2001, 2000)])
+def test_points_are_evenly_taken_from_the_first_to_the_last(count, kept):
+    targets = measured(np.arange(float(count)), np.zeros(count)).report()["points"]["targets"]
+    assert (len(targets), targets[0], targets[-1]) == (kept, 0, count - 1)
+    assert targets == sorted(set(targets))
+    assert count < 2 or max(np.diff(targets)) <= 2
+
+
+@pytest.mark.parametrize(("k", "expected"), [(0, []), (2, [2, 0]), (9, [2, 0, 1])])
+def test_equal_errors_come_in_the_order_of_arrival(k, expected):
+    worst = measured([0.0, 0.0, 0.0], [1.0, -1.0, 5.0]).worst(k)
+    assert [entry["index"] for entry in worst] == expected
+
+
+@pytest.mark.parametrize("shapes", [((3,), (4,)), ((3, 1), (3, 1)), ((), ())])
+def test_one_number_a_sample_is_taken(shapes):
+    with pytest.raises(ValueError, match="targets"):
+        RegressionMetric().update(np.zeros(shapes[0]), np.zeros(shapes[1]))

@@ -7,16 +7,18 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import balanced_weights
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.parts import part_of_fold
 from dlcli.tasks.classification.config import ClassificationConfig
-from dlcli.tasks.classification.source import ImageSource
+from dlcli.tasks.classification.source import ImageSource, centre_crop, random_crop
 
 SPLITS = ("train", "valid", "test")
 COUNTS = {"train": {"a": 12, "b": 7}, "test": {"a": 4, "b": 5}}
@@ -113,3 +115,98 @@ def test_unreadable_files_stand_on_the_card_once(make_images):
         strict = open_source(folder, side=32, max_bad=0)
         [list(strict.loader(split, training=False).batches()) for split in ("train", "valid")]
     assert "dl prepare image-folder" in caught.value.hint
+
+
+PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_the_size_is_that_of_the_network(make_images):
+    assert open_source(make_images(COUNTS), side=6).size == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, BatchAugmentation(4, True, 0, False)),
+        ({"augment": False}, None),
+        ({"crop_pad": 64, "cutout": 99}, BatchAugmentation(7, True, 8, False)),
+        ({"flip": False, "flip_mode": "alternating"}, BatchAugmentation(4, False, 0, False)),
+        ({"flip_mode": "alternating"}, BatchAugmentation(4, True, 0, True)),
+    ],
+)
+def test_packed_images_are_augmented_as_the_options_say_within_their_size(make_images, options, expected):
+    assert open_source(make_images(COUNTS), **options).augmentation == expected
+
+
+def test_files_are_augmented_as_they_are_decoded_and_not_on_the_device(make_images):
+    assert open_source(make_images(COUNTS), side=6).augmentation is None
+
+
+@pytest.mark.parametrize("side", [8, 6])
+def test_without_augmentation_training_sees_the_images_themselves(make_images, side):
+    source = open_source(make_images(COUNTS), side=side, augment=False)
+    seen = source.augmented(3)
+    [rows] = [
+        batch["rows"][:3].tolist() for batch in itertools.islice(source.loader("train", training=True).batches(), 1)
+    ]
+    np.testing.assert_array_equal(seen, np.stack(source.images_at("train", rows)))
+
+
+@pytest.mark.parametrize("side", [8, 6])
+def test_training_sees_augmented_images_of_the_networks_size(make_images, side):
+    source = open_source(make_images(COUNTS), side=side)
+    seen = source.augmented(4)
+    assert (seen.dtype, seen.shape) == (np.uint8, (4, side, side, 3))
+    np.testing.assert_array_equal(seen, source.augmented(4))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (5, 5), (1000, 16)])
+def test_plain_training_images_are_of_the_training_part_alone(make_images, count, expected):
+    source = open_source(make_images(COUNTS))
+    images = source.plain_training_images(count).numpy()
+    assert (images.dtype, images.shape) == (np.uint8, (expected, 3, 8, 8))
+    rows = rows_of(source, "train", training=True)
+    known = {image.transpose(2, 0, 1).tobytes() for image in source.images_at("train", rows)}
+    assert len(rows) == 16
+    assert {image.tobytes() for image in images} <= known
+    assert len({image.tobytes() for image in images}) == expected
+
+
+@pytest.mark.parametrize("counts", [COUNTS, {"train": {"a": 3, "b": 4}}])
+def test_some_images_are_of_the_test_split_or_of_the_first(make_images, counts):
+    source = open_source(make_images(counts))
+    split = "test" if "test" in counts else "train"
+    images = source.some_images(3)
+    last = sum(counts[split].values()) - 1
+    expected = np.stack(source.images_at(split, [0, last // 2, last])) if split == "test" else None
+    assert images.shape == (3, 3, 8, 8)
+    if expected is not None:
+        np.testing.assert_array_equal(images, expected.transpose(0, 3, 1, 2))
+
+
+def test_a_centre_crop_does_not_depend_on_the_seed():
+    image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    first, second = (centre_crop(PREPROCESS, image, seed) for seed in (1, 2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, PREPROCESS.fit(image))
+
+
+def test_a_random_crop_follows_from_its_seed_alone():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    before = torch.get_rng_state()
+    crops = [random_crop(PREPROCESS, False, image, seed) for seed in (*range(8), 0)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all((crop.dtype, crop.shape) == (np.uint8, (8, 8, 3)) for crop in crops)
+    np.testing.assert_array_equal(crops[0], crops[-1])
+    assert len({crop.tobytes() for crop in crops}) == 8
+
+
+def test_about_half_of_the_random_crops_are_mirrored():
+    # Brighter from left to right, so that a crop tells whether it was mirrored.
+    image = np.broadcast_to(np.arange(0, 240, 4, dtype=np.uint8)[None, :, None], (60, 60, 3)).copy()
+
+    def is_mirrored(crop):
+        return crop[:, 0].mean() > crop[:, -1].mean()
+
+    assert not any(is_mirrored(random_crop(PREPROCESS, False, image, seed)) for seed in range(20))
+    assert 10 <= sum(is_mirrored(random_crop(PREPROCESS, True, image, seed)) for seed in range(40)) <= 30

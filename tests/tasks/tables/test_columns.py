@@ -7,10 +7,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.tables.form import open_table
-from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
+from dlcli.tasks.tables.columns import CategoricalColumn, NumericColumn, TableColumns, fit_rows, learn_columns
 
 
 @pytest.fixture
@@ -136,3 +138,96 @@ def test_a_constant_column_and_a_constant_target_divide_by_nothing(make_table):
     form = open_table(make_table(lines=lines))
     columns = learn_columns(form, np.arange(30), 4)
     assert (columns.numeric[0].std, columns.numeric[0].edges, columns.std) == (1.0, (), 1.0)
+
+
+NAMES = st.text(st.sampled_from('ab 城\u3000,"é\n0'), min_size=1, max_size=6)
+NUMBERS = st.floats(-1e30, 1e30)
+
+
+@st.composite
+def any_columns(draw):
+    names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+    cut = draw(st.integers(0, len(names)))
+    numeric = tuple(
+        NumericColumn(
+            name, draw(NUMBERS), draw(NUMBERS), draw(st.floats(1e-6, 1e30)),
+            tuple(sorted(draw(st.lists(NUMBERS, max_size=4, unique=True)))),
+        )
+        for name in names[:cut]
+    )  # fmt: skip
+    categorical = tuple(
+        CategoricalColumn(name, tuple(draw(st.lists(NAMES, max_size=4, unique=True))), draw(st.booleans()))
+        for name in names[cut:]
+    )
+    lowest, highest = sorted((draw(NUMBERS), draw(NUMBERS)))
+    return TableColumns(numeric, categorical, draw(NAMES), draw(NUMBERS), draw(st.floats(1e-6, 1e30)), lowest, highest)
+
+
+@settings(max_examples=40)
+@given(any_columns())
+def test_columns_of_any_names_and_numbers_travel_as_json(columns):
+    assert TableColumns.from_json(json.loads(json.dumps(columns.to_json(), allow_nan=False))) == columns
+
+
+@pytest.mark.parametrize(
+    ("categories", "has_missing", "size", "missing"),
+    [((), False, 1, 0), ((), True, 2, 1), (("a", "b"), False, 3, 0), (("a", "b"), True, 4, 3)],
+)
+def test_places_are_the_unknown_the_categories_and_the_missing(categories, has_missing, size, missing):
+    column = CategoricalColumn("c", categories, has_missing)
+    assert (column.size, column.missing) == (size, missing)
+    columns = TableColumns((), (column,), "y")
+    cells = [*categories, "else", ""]
+    places = [int(columns.encode({"c": cell})[0]["categories"][0]) for cell in cells]
+    assert places == [*range(1, len(categories) + 1), 0, missing]
+
+
+def test_inputs_are_of_the_kinds_that_there_are():
+    number, category = NumericColumn("n", 0.0, 0.0, 1.0, ()), CategoricalColumn("c", ("a",), False)
+    assert TableColumns((number,), (), "y").inputs == ("numeric",)
+    assert TableColumns((), (category,), "y").inputs == ("categories",)
+    both = TableColumns((number,), (category,), "y")
+    assert (both.inputs, both.names) == (("numeric", "categories"), ("n", "c"))
+    arrays, notes = both.encode({"n": " 1.5 ", "c": "a", "else": "?"})
+    assert (arrays["numeric"].dtype, arrays["numeric"].tolist()) == (np.float32, [1.5])
+    assert (arrays["categories"].dtype, arrays["categories"].tolist(), notes) == (np.int64, [1], [])
+
+
+def test_nothing_can_be_learnt_from_no_rows(form):
+    with pytest.raises(DataError, match=str(form.root)) as caught:
+        learn_columns(form, np.empty(0, int), 4)
+    assert "--val-fraction" in str(caught.value.hint)
+
+
+def test_a_number_that_float32_cannot_hold_is_refused_with_its_column(form):
+    rows = form.split_rows("train")
+    form.rows.numeric[rows[0], 0] = 1e39
+    with pytest.raises(DataError, match=r"'size' .*1e\+39"):
+        learn_columns(form, rows, 4)
+
+
+def test_a_column_that_is_missing_throughout_is_a_constant(form):
+    form.rows.numeric[:, 1] = np.nan
+    columns = learn_columns(form, form.split_rows("train"), 4)
+    assert columns.numeric[1] == NumericColumn("age", 0.0, 0.0, 1.0, ())
+
+
+@pytest.mark.parametrize("num_bins", [0, 1, 3, 256])
+def test_there_are_no_more_bins_than_wanted_and_all_of_them_rise(form, num_bins):
+    columns = learn_columns(form, form.split_rows("train"), num_bins)
+    for column in columns.numeric:
+        assert len(column.edges) in (0, *range(2, num_bins + 2))
+        assert list(column.edges) == sorted(set(column.edges))
+        assert bool(column.edges) is (num_bins > 0)
+
+
+def test_only_categories_of_the_rows_that_train_have_a_place(form):
+    cities = form.rows.categories[:, 0]
+    values = next(column.values for column in form.columns if column.name == "city")
+    rows = np.flatnonzero(cities != 0)
+    columns = learn_columns(form, rows, 0)
+    [city] = columns.categorical
+    assert set(city.categories) == set(values) - {values[0]}
+    places = fit_rows(form, columns)["categories"][:, 0]
+    assert set(places[cities == 0].tolist()) == {0}
+    assert [city.categories[place - 1] for place in places[rows]] == [values[place] for place in cities[rows]]

@@ -92,3 +92,43 @@ def test_plain_features_have_no_gap_and_one_column_a_category(source):
     assert features.shape == (len(targets), 2 + 3)
     assert np.isfinite(features).all()
     np.testing.assert_array_equal(features[:, 2:].sum(1), 1)
+
+
+def test_plain_features_are_imputed_and_standardised(source):
+    features, _ = source.features_of("train")
+    numeric = features[:, :2]
+    rows = table_part(source.form, "train", TrainConfig())
+    gaps = np.isnan(source.form.rows.numeric[rows, 1])
+    np.testing.assert_allclose(numeric[:, 0].mean(), 0, atol=1e-5)
+    np.testing.assert_allclose(numeric[:, 0].std(), 1, atol=1e-5)
+    age = source.columns.numeric[1]
+    np.testing.assert_allclose(numeric[gaps, 1], (age.median - age.mean) / age.std, atol=1e-6)
+    assert gaps.any()
+
+
+@pytest.mark.parametrize("count", [1, 7, 60, 200])
+def test_some_rows_come_from_all_over_the_table(source, count):
+    rows = source.some_rows(count)
+    places = np.linspace(0, source.form.num_rows - 1, count).astype(int)
+    np.testing.assert_array_equal(rows["numeric"], source.form.rows.numeric[places].astype(np.float32))
+    assert len(rows["categories"]) == count
+
+
+def test_evaluation_is_in_order_and_training_in_a_seeded_one(source):
+    def rows(epoch, *, training):
+        return [
+            row for batch in source.loader("train", training=training).batches(epoch) for row in batch["rows"].tolist()
+        ]
+
+    plain = rows(0, training=False)
+    assert plain == rows(5, training=False) == table_part(source.form, "train", TrainConfig()).tolist()
+    assert rows(0, training=True) == rows(0, training=True) != rows(1, training=True)
+    assert sorted(rows(1, training=True)) == sorted(plain)
+
+
+def test_class_weights_are_one_on_average_over_the_rows_that_train(make_table):
+    source = TableSource(open_table(make_table("kind")), None, TrainConfig(), labels=("cheap", "dear"))
+    labels = source.targets[table_part(source.form, "train", TrainConfig())]
+    weights, counts = source.class_weights(2), np.bincount(labels)
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights * counts, len(labels) / 2, rtol=1e-6)

@@ -1,0 +1,63 @@
+"""The options of tables and the recipes that set them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from dlcli.core.config import resolve, split_values
+from dlcli.core.registry import load_object
+from dlcli.core.train_config import TrainConfig
+from dlcli.metrics.regression import mean_loss
+from dlcli.models.tables.mlp import ACTIVATIONS as KNOWN_ACTIVATIONS
+from dlcli.tasks.tables.config import ACTIVATIONS, LOSSES, RegressionConfig, TableClassificationConfig, read_widths
+from dlcli.tasks.tables.networks import NETWORKS
+from dlcli.tasks.tables.recipes import classification_recipe, recipe
+
+
+@given(st.lists(st.integers(1, 16384), min_size=1, max_size=32))
+def test_widths_are_read_as_they_are_written(widths):
+    assert read_widths(",".join(map(str, widths))) == tuple(widths)
+
+
+@pytest.mark.parametrize("text", ["0", "16385", "-1", "1,,2", "64;64", "None", "1.5", ",".join(["1"] * 33)])
+def test_what_are_no_widths_is_repeated_in_the_message(text):
+    with pytest.raises(ValueError, match="widths") as caught:
+        read_widths(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_every_activation_of_the_options_is_one_of_the_network():
+    assert set(ACTIVATIONS) == set(KNOWN_ACTIVATIONS)
+
+
+def test_every_loss_of_the_options_is_one_of_its_own():
+    import numpy as np
+
+    errors = np.array([0.2, -0.7, 3.0])
+    values = {kind: mean_loss(errors, kind) for kind in LOSSES}
+    assert values["smooth-l1"] == values["huber"]  # with a bend at one standard deviation they are the same
+    assert len(set(values.values())) == len(LOSSES) - 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "config"), [(recipe, RegressionConfig), (classification_recipe, TableClassificationConfig)]
+)
+@pytest.mark.parametrize("dataset", ["housing", "another"])
+def test_a_recipe_sets_options_that_its_task_has(chosen, config, dataset):
+    own, shared = split_values(chosen(dataset, {}), config, TrainConfig, origin="recipe")
+    resolved = resolve(config, [own])
+    assert all(getattr(resolved, name) == value for name, value in own.values.items())
+    assert resolve(TrainConfig, [shared]).precision == "fp32"
+
+
+def test_recipes_are_copies():
+    recipe("housing", {})["epochs"] = -1
+    recipe("another", {})["epochs"] = -1
+    assert recipe("housing", {})["epochs"] == recipe("another", {})["epochs"] == 100
+
+
+def test_every_network_is_there():
+    assert all(issubclass(load_object(network.build), nn.Module) for network in NETWORKS.values())
