@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.tables.form import PACKED_NAME, open_table
+from dlcli.data.tables.form import PACKED_NAME, Column, encode_sheet, open_table
 from dlcli.data.tables.rows import parse_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
 
@@ -128,3 +128,77 @@ def test_another_form_is_refused(folder):
     (folder / "dataset.json").write_text(json.dumps({**card, "form": "images"}))
     with pytest.raises(DataError, match="holds the form 'images'"):
         open_table(folder)
+
+
+def encode(text, columns, target="y", classes=(), is_test=None):
+    sheet = parse_sheet(text, "x", delimiter="comma", header=True)
+    is_test = np.zeros(len(sheet.rows), bool) if is_test is None else np.array(is_test)
+    return encode_sheet(sheet, columns, target, classes, is_test, "表.csv")
+
+
+COLOUR, SIZE = Column("colour", "categorical", ("blue", "red")), Column("size", "numeric")
+
+
+def test_a_sheet_becomes_numbers_column_by_column():
+    rows = encode("size,y,colour\n1,10,red\n?,20,NA\n-2e1,30,blue\n", [COLOUR, SIZE], is_test=[False, True, False])
+    np.testing.assert_array_equal(rows.numeric, [[1], [np.nan], [-20]])
+    assert rows.categories.tolist() == [[1], [-1], [0]]
+    assert (rows.targets.tolist(), rows.is_test.tolist()) == ([10, 20, 30], [False, True, False])
+    assert (rows.numeric.dtype, rows.categories.dtype, rows.targets.dtype) == (np.float64, np.int64, np.float64)
+
+
+def test_classes_are_numbered_by_their_place_on_the_card():
+    rows = encode("size,y\n1,no\n2,yes\n", [SIZE], classes=("yes", "no"))
+    assert rows.targets.tolist() == [1, 0] and rows.targets.dtype == np.int64
+    assert rows.categories.shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "facts"),
+    [
+        ("size,y,colour\n1,1,red\nbig,2,red\n", (), ["line 3", "size", "'big'"]),
+        ("size,y,colour\n1,1,red\n2,2,pink\n", (), ["line 3", "colour", "'pink'"]),
+        ("size,y,colour\n1,,red\n", (), ["line 2", "'y'"]),
+        ("size,y,colour\n1,inf,red\n", (), ["line 2", "y", "'inf'"]),
+        ("size,y,colour\n1,maybe,red\n", ("yes", "no"), ["line 2", "y", "'maybe'"]),
+        ("size,y,colour\n1,NA,red\n", ("yes", "no"), ["line 2", "'NA'"]),
+    ],
+)
+def test_a_cell_that_does_not_fit_is_named_with_its_line(text, classes, facts):
+    with pytest.raises(DataError) as caught:
+        encode(text, [COLOUR, SIZE], classes=classes)
+    assert all(fact in caught.value.message for fact in ["表.csv", *facts])
+
+
+def test_a_table_has_no_validation_split(folder):
+    form = open_table(folder)
+    with pytest.raises(DataError, match="'valid'") as caught:
+        form.split_rows("valid")
+    assert "train, test" in caught.value.hint
+
+
+def test_names_of_a_kind_stand_in_the_order_of_the_numbers(folder):
+    form = open_table(folder)
+    assert (form.names("numeric"), form.names("categorical")) == (["size"], ["colour"])
+    assert form.num_rows == len(form.rows.targets) == 20
+
+
+def test_a_folder_without_a_table_says_how_to_make_one(tmp_path):
+    for folder in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(DataError) as caught:
+            open_table(folder)
+        assert str(folder) in caught.value.message
+        assert "dl prepare" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(folder, monkeypatch):
+    before = open_table(folder)
+    (folder / PACKED_NAME).unlink()
+
+    def refuse(*_arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dlcli.data.tables.form.write_packed", refuse)
+    again = open_table(folder)
+    np.testing.assert_array_equal(again.rows.numeric, before.rows.numeric)
+    assert not (folder / PACKED_NAME).exists()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError
-from dlcli.data.tables.rows import parse_sheet, read_sheet, to_number
+from dlcli.data.tables.rows import is_missing, parse_sheet, read_sheet, to_number
 
 TEXT = "name,age,city\nann,30,巴黎\nbob,41,北京\n"
 
@@ -111,3 +111,75 @@ def test_whatever_was_written_as_csv_is_read_again(rows):
     csv.writer(stream).writerows([["a", "b", "c"], *rows])
     sheet = parse_sheet(stream.getvalue(), "x", delimiter="comma", header=True)
     assert [list(row) for row in sheet.rows] == rows
+
+
+def test_a_column_is_found_by_its_name_and_may_be_renamed():
+    sheet = parse_sheet("名,b\n x , 1\ny,2\n", "x")
+    assert sheet.column("名") == ["x", "y"]
+    renamed = sheet.renamed(["first", "second"])
+    assert renamed.column("second") == ["1", "2"]
+    assert (renamed.rows, renamed.lines, sheet.names) == (sheet.rows, sheet.lines, ("名", "b"))
+    with pytest.raises(ValueError, match="tuple"):
+        renamed.column("名")
+
+
+@pytest.mark.parametrize("cell", ["", "?", "-", "NA", "n/a", "#N/A", "<NA>", "NaN", "NULL", "None"])
+def test_what_pandas_reads_as_missing_is_missing(cell):
+    assert is_missing(cell)
+    assert is_missing(cell.lower())
+    assert is_missing(cell.upper())
+
+
+@pytest.mark.parametrize("cell", ["0", "no", "--", "nan?", "缺", " "])
+def test_a_word_like_missing_is_a_value(cell):
+    assert not is_missing(cell)
+
+
+@settings(max_examples=40)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_number_is_read_exactly(value):
+    assert to_number(repr(value)) == value
+    assert to_number(f"{value:+.17e}") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "names"),
+    [
+        ("a;b\n1;2,5\n3;4,5\n5;6\n", "semicolon", ("a", "b")),
+        ("a;b,c\n1;2,5\n3;4,5\n", "comma", ("a;b", "c")),  # both cut alike: the comma is preferred
+        ("a\tb\n1\t2\n", "tab", ("a", "b")),
+        ("only\n1\n2\n", "comma", ("only",)),
+        ("a|b|c\n1|2,2|3\n4|5|6\n", "pipe", ("a", "b", "c")),
+    ],
+)
+def test_the_delimiter_that_cuts_all_rows_alike_wins(text, delimiter, names):
+    sheet = parse_sheet(text, "x", header=True)
+    assert (sheet.delimiter, sheet.names) == (delimiter, names)
+
+
+def test_a_decimal_comma_is_text_where_commas_part_columns_in_quotation_marks():
+    assert parse_sheet('a,b\n"3,14",x\n', "x", header=True).column("a") == ["3,14"]
+    assert parse_sheet("a;b\n3,14;1,2,3\n", "x", header=True).column("a") == ["3.14"]
+    assert parse_sheet("a;b\n3,14;1,2,3\n", "x", header=True).column("b") == ["1,2,3"]
+
+
+def test_columns_without_a_name_are_called_by_their_places():
+    assert parse_sheet(",b,\n1,2,3\n", "x", header=True).names == ("column_1", "b", "column_3")
+    assert parse_sheet("1,2\n", "x", header=False).names == ("column_1", "column_2")
+    with pytest.raises(DataError, match="'column_2'"):
+        parse_sheet("column_2,\n1,2\n", "x", header=True)
+
+
+def test_lines_are_those_of_the_file_where_rows_are_empty_or_long():
+    sheet = parse_sheet('a,b\n\n1,"two\nlines"\n,\n3,4\n', "x", header=True)
+    assert list(sheet.lines) == [3, 6]
+    assert sheet.column("b") == ["two\nlines", "4"]
+
+
+def test_a_table_in_a_file_knows_its_encoding_and_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "表.csv"
+    path.write_bytes("名,b\n猫,1\n".encode("gb18030"))
+    sheet = read_sheet(path)
+    assert (sheet.encoding, sheet.column("名")) == ("GB18030", ["猫"])
+    with pytest.raises(DataError, match=r"无\.csv"):
+        read_sheet(tmp_path / "无.csv")
