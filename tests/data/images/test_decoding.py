@@ -209,7 +209,7 @@ def test_100_megapixels_are_too_many(width, height):
 
 @pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
 def test_an_image_without_pixels_is_refused(width, height):
-    with pytest.raises(DataError, match="without pixels"):
+    with pytest.raises(DataError, match="pixels"):
         read_header(png_of(width, height))
 
 
