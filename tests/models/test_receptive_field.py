@@ -74,3 +74,22 @@ def test_the_network_the_image_and_the_generator_stay_as_they_are():
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
     assert torch.equal(torch.get_rng_state(), state)
     assert not IMAGE.any()
+
+
+@pytest.mark.parametrize(("kernel", "side"), [((3, 7), 7), ((7, 3), 7), ((1, 5), 5)])
+def test_of_an_oblong_field_the_longer_side_is_told(kernel, side):
+    layer = nn.Conv2d(3, 3, kernel, padding=tuple(size // 2 for size in kernel))
+    assert measure_receptive_field(layer, IMAGE) == side
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1e-30, 1e30])
+def test_weights_do_not_matter(weight):
+    model = nn.Sequential(conv(3), nn.ReLU(), conv(3), nn.ReLU())
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, weight)
+    assert measure_receptive_field(model, IMAGE) == 5
+
+
+def test_many_layers_lose_no_pixel_at_the_border_of_the_field():
+    model = nn.Sequential(*(conv(3) for _ in range(40)))
+    assert measure_receptive_field(model, torch.zeros(1, 3, 99, 99)) == 81

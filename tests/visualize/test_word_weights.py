@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from dlcli.core.errors import UsageError
 from dlcli.models.text.attention import Attends, LSTMAttention
 from dlcli.models.text.bag import FastText
-from dlcli.visualize.word_weights import word_weights
+from dlcli.visualize.word_weights import embedding_of, word_weights
 
 TOKENS = torch.tensor([[2, 5, 3, 7]])
 LENGTHS = torch.tensor([4])
@@ -49,3 +50,52 @@ def test_the_network_stays_in_its_mode_and_has_no_hooks_after(by_gradient: bool)
     assert all(module.training for module in model.modules())
     assert not any(module._forward_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Weighted(nn.Module):
+    """Logits that are a fixed linear function of each place's word vector, so that gradients are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(9, 2)
+        self.register_buffer("places", torch.tensor([1.0, -2.0, 0.0, 4.0]))
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        del lengths
+        score = (self.embedding(tokens).sum(2) * self.places[: tokens.shape[1]]).sum(1)
+        return torch.stack([score.abs() + 1, score - score], dim=1)
+
+
+def test_a_weight_is_the_length_of_gradient_times_vector_as_a_part_of_all() -> None:
+    model = Weighted()
+    weights, index, probability, _ = word_weights(model, TOKENS, LENGTHS)
+    vectors = model.embedding(TOKENS)[0].detach().double()
+    expected = (vectors * model.places[:, None]).norm(dim=1)
+    np.testing.assert_allclose(weights, expected / expected.sum(), rtol=1e-6)
+    logits = model(TOKENS, LENGTHS)[0]
+    assert index == 0
+    assert probability == pytest.approx(float(logits.softmax(0)[0].detach()))
+
+
+def test_a_word_of_zeros_or_without_influence_has_no_weight() -> None:
+    model = Weighted()
+    with torch.no_grad():
+        model.embedding.weight[TOKENS[0, 1]] = 0
+    weights, *_ = word_weights(model, TOKENS, LENGTHS)
+    assert (weights > 0).tolist() == [True, False, False, True]
+    with torch.no_grad():
+        model.embedding.weight.zero_()
+    assert not word_weights(model, TOKENS, LENGTHS)[0].any()  # and no division by their sum
+
+
+def test_frozen_word_vectors_have_weights_too() -> None:
+    model = Weighted()
+    before = word_weights(model, TOKENS, LENGTHS)[0]
+    np.testing.assert_array_equal(word_weights(model.requires_grad_(False), TOKENS, LENGTHS)[0], before)
+
+
+def test_the_first_embedding_is_the_one_of_the_words() -> None:
+    first, second = nn.Embedding(3, 2), nn.Embedding(3, 2)
+    assert embedding_of(nn.Sequential(nn.Linear(1, 1), nn.Sequential(first), second)) is first
+    with pytest.raises(UsageError, match="word vectors"):
+        embedding_of(nn.Linear(2, 2))
