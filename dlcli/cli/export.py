@@ -29,7 +29,7 @@ class ExportOptions:
 
 
 def build(rest: list[str]) -> Any:
-    """Return the command with the options of the task that the line names."""
+    """Return the command, with the inference options of the task that the line refers to."""
     inference = inference_of_line(rest)
 
     def run(values: Values) -> None:
@@ -104,10 +104,10 @@ def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, M
 
 
 def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
-    """Return the task that has a network of that name.
+    """Return the task that has a network with this name.
 
     Raises:
-        RunError: `no_run`, where no task has one.
+        RunError: `no_run`, if no task has one.
     """
     if Path(name).exists() or "/" in name:
         raise no_run

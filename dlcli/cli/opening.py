@@ -1,4 +1,4 @@
-"""What RUN or FILE means to the commands that ask a trained model."""
+"""Opening a RUN or FILE for the commands that use a trained model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from dlcli.data.codec import Answer, Codec, Source
 
-INFERENCE_HELP = "With a RUN before -h, the options of its task are shown too."
+INFERENCE_HELP = "Put a RUN before -h to see the options of its task too."
 
 FEW_WORDS = 16
-"""More words of options than these do not stand before a run."""
+"""Words of a line among which a run is searched: no line has more words of options before it."""
 
 FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
 
@@ -30,13 +30,13 @@ class Predictor(Protocol):
     """A model as a function from arrays to arrays."""
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs by name for inputs by name, batch first."""
+        """Return the outputs by name for inputs by name, all with the batch as first axis."""
         ...
 
 
 @dataclass(frozen=True)
 class SearchPredictor:
-    """Graphs that answer together. See `Predictor`, and `TaskSpec.search` for the function."""
+    """Several graphs combined by the search function of their task. See `Predictor` and `TaskSpec.search`."""
 
     search: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Any], Mapping[str, np.ndarray]]
     graphs: Mapping[str, Predictor]
@@ -50,7 +50,7 @@ class SearchPredictor:
 
 @dataclass(frozen=True)
 class Opened:
-    """A model that answers, whatever it was read from."""
+    """A model ready to predict, regardless of the kind of file it was read from."""
 
     name: str
     codec: Codec
@@ -58,7 +58,7 @@ class Opened:
 
 
 def task_of(text: str) -> TaskSpec | None:
-    """Return the task of a run, checkpoint, exported file or folder, its model unopened; None where there is none."""
+    """Return the task of a run, checkpoint, exported file or folder without opening its model; None if it has none."""
     path = Path(text)
     try:
         from dlcli.export.model_file import is_graph_folder
@@ -76,10 +76,10 @@ def task_of(text: str) -> TaskSpec | None:
 def inference_of_line(rest: Sequence[str]) -> tuple[type, ...]:
     """Return the inference options of the run or file that a line names, as dataclasses of options.
 
-    Where it names none that can be found, all that built-in tasks have: the line is in error, and is to be answered
-    with the run that is missing and not with an option that is unknown. () for a line without a name.
+    If it cannot be found, return those of all built-in tasks, so that the error reports the missing run and not an
+    unknown option; for a line without a name, return ().
     """
-    # The run stands before the inputs, of which there may be thousands.
+    # The run comes before the inputs, of which there may be thousands.
     word = pick_target(rest[:FEW_WORDS], lambda word: task_of(word) is not None)
     if word is None:
         return ()
@@ -89,12 +89,12 @@ def inference_of_line(rest: Sequence[str]) -> tuple[type, ...]:
 
 
 def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | None) -> Any:
-    """Return what was typed as the task's dataclass of inference options; None where it has none.
+    """Return the typed options as the task's dataclass of inference options; None if it has none.
 
     Args:
         values: what was typed.
-        classes: the dataclasses of which the line could have options.
-        spec: the task; None where it is not known.
+        classes: the dataclasses whose options the line may have.
+        spec: the task; None if it is unknown.
 
     Raises:
         UsageError: an option of another task was typed.
@@ -106,7 +106,7 @@ def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | 
     for info in (info for options_class in classes for info in fields_of(options_class)):
         if info.name in values.given and info.name not in known:
             raise UsageError(
-                f"--{info.flag}: no option of the task {spec.name}", hint="name the run or file before its options"
+                f"--{info.flag}: not an option of the task {spec.name}", hint="name the run or file before its options"
             )
     return values.resolve(own) if own is not None else None
 
@@ -118,7 +118,7 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
-        UsageError: the exported file lacks what an inference option asks for.
+        UsageError: the exported file lacks an output that an inference option needs.
         DeviceError: there is no such device.
     """
     path = Path(text)
@@ -147,7 +147,7 @@ def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
     try:
         spec, assets = get_task(str(exported.metadata["task"])), exported.metadata["assets"]
     except (KeyError, TypeError):
-        raise RunError(f"{path}: says nothing of its task", hint="export it with `dl export`") from None
+        raise RunError(f"{path}: does not name its task", hint="export it with `dl export`") from None
     codec = load_object(spec.codec)(assets, inference)
     needs = codec.needs if isinstance(codec, NeedsOutputs) and not spec.search else {}
     outputs = {name for graph in exported.graphs.values() for name in graph.outputs}
@@ -160,10 +160,10 @@ def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
 
 
 def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], inference: Any) -> Predictor:
-    """Return the graphs of an exported model as one function, by the search of its task.
+    """Return the graphs of an exported model as one predictor, combined by the search function of its task.
 
     Raises:
-        RunError: there are several, and the task has none.
+        RunError: there are several graphs, but the task has no search function.
     """
     if spec.search:
         if inference is None and spec.inference:
@@ -171,7 +171,7 @@ def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], i
         return SearchPredictor(load_object(spec.search), graphs, inference)
     first, *others = graphs.values()
     if others:
-        raise RunError(f"{path}: holds several graphs, of which {spec.name} has no use", hint="upgrade dlcli")
+        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint="upgrade dlcli")
     return first
 
 
@@ -192,9 +192,9 @@ def _open_torch(text: str, path: Path, device_name: str, threads: int | None, in
 
 
 def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, Answer]]:
-    """Yield each source with its answer, in order; the record of what cannot be read has an `error` for an answer.
+    """Yield each source with its answer, in order; the record of an unreadable source has an `error` instead.
 
-    The sources are held in memory at once; the codec says which of them the model sees together.
+    All sources are in memory at once; the codec decides which of them form a batch.
     """
     from dlcli.data.codec import Answer
 
@@ -211,10 +211,10 @@ def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, 
 
 
 def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:
-    """Return the prepared data that a run is measured on: what the user names, else where it was trained.
+    """Return the prepared data to evaluate a run on: the folder that the user named, else the run's own.
 
     Raises:
-        DataError: it is not there.
+        DataError: it does not exist.
     """
     places = [Path(asked)] if asked else [Path(str(info.get("data", ""))), Path("data") / str(info.get("dataset"))]
     for place in places:
@@ -227,10 +227,10 @@ def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:
 
 
 def data_if_there(info: Mapping[str, Any], asked: str | None) -> Path | None:
-    """Return the run's data, or None where the run stands alone (on another machine).
+    """Return the prepared data for a run, or None if it does not exist (as on another machine).
 
     Raises:
-        DataError: the folder that the user named is not there.
+        DataError: the folder that the user named does not exist.
     """
     if asked is not None and not Path(asked).is_dir():
         raise DataError(f"{asked}: no prepared data there")

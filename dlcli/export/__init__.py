@@ -1,1 +1,1 @@
-"""Files that leave the house, proven equal to the run they came from."""
+"""Exporting a run to model files, verified to equal the run, and running them."""

@@ -1,4 +1,4 @@
-"""Detections in a common order, so that two programs may sort equal scores differently."""
+"""Aligning the order of detections, since two programs may sort equal scores differently."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def detections_aligned(
     counts: str = "counts",
     tie: float = TOLERANCE,
 ) -> Callable[[Arrays, Arrays], Arrays]:
-    """Return a function (reference, answer) -> answer with tied detections in the order of the reference's.
+    """Return a function (reference, answer) -> answer with tied detections in the reference's order.
 
-    Detections are sorted by score, so only those move whose scores are equal within `tie`: each of the reference's
-    takes the nearest of them with its label. What has no counterpart stays in the places that are left, and a
-    difference stays one. Only the order changes, never a value; a wrong order of unequal scores is not mended.
+    Detections are sorted by score, so only those with scores equal within `tie` move: each of the reference's is
+    matched with the nearest of them that has the same label. Detections without a match fill the remaining places, so
+    that a difference remains one. Only the order changes, never a value; a wrong order of unequal scores is not fixed.
 
     Args:
-        boxes, scores, labels, counts: the names of the outputs: (N, K, 4), (N, K), (N, K), and (N,), how many of the K
-            are detections. Other outputs of shape (N, K, ...), as masks, move along.
-        tie: how far scores of one order may lie apart.
+        boxes, scores, labels, counts: the names of the outputs: (N, K, 4), (N, K), (N, K), and (N,), the number of
+            detections among the K. Other outputs of shape (N, K, ...), such as masks, are reordered with them.
+        tie: the largest difference of scores that count as equal.
     """
 
     def align(reference: Arrays, answer: Arrays) -> Arrays:
@@ -34,7 +34,7 @@ def detections_aligned(
         if not all(
             name in answer and name in reference and answer[name].shape == reference[name].shape for name in names
         ):
-            return answer  # the comparison will say what is wrong
+            return answer  # the comparison reports what is wrong
         shape = answer[scores].shape
         order = np.tile(np.arange(shape[1]), (shape[0], 1))
         for row, count in enumerate(np.minimum(reference[counts], answer[counts]).clip(0, shape[1]).tolist()):
@@ -54,10 +54,10 @@ def detections_aligned(
 
 
 def _nearest(distances: np.ndarray) -> np.ndarray:
-    """Return for each row the column that it takes, every column once: the nearest, else one that no row takes.
+    """Return a permutation, (K,): for each row the nearest free column, or one of the unmatched columns.
 
     Args:
-        distances: (K, K), infinite where a column cannot stand for a row.
+        distances: (K, K), infinite for pairs that cannot match.
     """
     chosen = np.full(len(distances), -1)
     left = distances.copy()

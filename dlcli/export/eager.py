@@ -1,4 +1,4 @@
-"""A module as a function from arrays to arrays: what an exported graph is, before it is exported."""
+"""A module as a function from arrays to arrays, the same interface as that of an exported graph."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ def as_function(
 ) -> Callable[[Arrays], dict[str, np.ndarray]]:
     """Return the module as a function from inputs by name to outputs by name.
 
-    The caller has put the module into evaluation mode; autocast is as the caller has it; bfloat16 comes back as
-    float32.
+    The caller puts the module into evaluation mode and sets autocast; bfloat16 outputs are returned as float32.
 
     Args:
-        module: takes the inputs positionally, returns one tensor or a tuple of them.
-        inputs, outputs: the names, in that order.
-        device: where the inputs go (default: where the module's first parameter is, else the CPU).
+        module: takes the inputs positionally and returns a tensor or a tuple of tensors.
+        inputs, outputs: the names, in the module's order.
+        device: the device of the inputs (default: that of the module's first parameter, else the CPU).
 
     Raises:
-        ValueError: when called, the module gives another number of outputs than there are names.
+        ValueError: on a call, if the module returns another number of outputs than there are names.
     """
     if device is None:
         first = next(module.parameters(), None)
@@ -38,7 +37,7 @@ def as_function(
             values = module(*tensors)
         values = values if isinstance(values, tuple) else (values,)
         if len(values) != len(outputs):
-            raise ValueError(f"the module gives {len(values)} outputs, the plan names {tuple(outputs)}")
+            raise ValueError(f"the module returns {len(values)} outputs, but the plan names {tuple(outputs)}")
         return {name: _to_numpy(value) for name, value in zip(outputs, values, strict=True)}
 
     return function

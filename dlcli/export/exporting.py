@@ -1,4 +1,4 @@
-"""Exporting: a network becomes a file that is proven equal to it, or nothing."""
+"""Exporting a network to a file that is verified to equal it; a file that differs is never left behind."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from torch import nn
 
 Report = Callable[[str], None]
-"""Says one line to the user (on stderr)."""
+"""Prints one line for the user on stderr."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file that networks are exported to.
+    """A file format for exported networks.
 
     Attributes:
-        suffix: the usual end of the file's name.
+        suffix: the usual suffix of the file's name.
         exporters: exporter name -> "module:function" that takes (module, graph, metadata texts, path) and writes the
             file.
-        notice: a line that the user is told at every export.
+        notice: a line printed for the user at every export.
     """
 
     suffix: str
@@ -53,7 +53,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def default_name(name: str, format: str, num_graphs: int) -> str:
-    """Return what a model's file is called, or the folder of several graphs; an unknown format is met later."""
+    """Return the default name of a model's file, or folder if it has several graphs; the format is validated later."""
     if num_graphs > 1:
         return f"{name}-{format}"
     return f"{name}{FORMATS[format].suffix}" if format in FORMATS else name
@@ -61,7 +61,7 @@ def default_name(name: str, format: str, num_graphs: int) -> str:
 
 @dataclass(frozen=True)
 class _Written:
-    """A proven graph, still in its staging folder."""
+    """A verified graph, still in its staging folder."""
 
     draft: Path
     exporter: str
@@ -70,22 +70,22 @@ class _Written:
 
 
 def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -> ExportResult:
-    """Write the plan's graphs as `path` and return what was written: one graph is a file, several are a folder.
+    """Write the plan's graphs to `path` and return the result: a file for one graph, a folder for several.
 
-    The modules and the random state stay as they were. For each graph the exporters are tried in its order until one
-    writes a file that passes the parity gate. They work in a hidden folder beside `path`; only proven files take the
-    place of older ones, all of them or none.
+    The modules and the random state are not changed. For each graph its exporters are tried in order until one writes a
+    file that passes the parity gate. They write to a hidden folder beside `path`; older files are replaced by verified
+    ones only, all of them or none.
 
     Args:
         plan: the graphs with example, samples and metadata.
         format: a name in `FORMATS`.
-        path: the file or folder; the folder around it is made.
-        report: is told the format's notice, and which exporters failed before one did it.
+        path: the file or folder; its parent folder is created.
+        report: called with the format's notice, and with the exporters that failed before one succeeded.
 
     Raises:
         UsageError: there is no such format.
-        ExportError: no exporter could write a graph, or the disk refused the file.
-        ParityError: every file that could be written answers otherwise than its module.
+        ExportError: no exporter could write a graph, or the file could not be written to disk.
+        ParityError: every file that could be written differs from its module.
     """
     if format not in FORMATS:
         raise UsageError(f"no format {format!r}", hint=did_you_mean(format, FORMATS))
@@ -127,7 +127,7 @@ def _metadata_texts(plan: ExportPlan, graph: Graph, *, is_part: bool) -> dict[st
 
 
 def _write_graph(graph: Graph, format: str, draft: Path, texts: Mapping[str, str], report: Report) -> _Written:
-    """Write a graph as `draft`, alone in its folder, and prove it.
+    """Write a graph to `draft`, the only file in its folder, and verify it.
 
     Raises:
         ExportError, ParityError, OSError: see `export_model`.
@@ -142,7 +142,7 @@ def _write_graph(graph: Graph, format: str, draft: Path, texts: Mapping[str, str
         references = reference_answers(_host_copy(graph.module), graph)
     is_telling = tells_apart(graph, references)
     if not is_telling:
-        report(f"the {called} answers all samples nearly alike (untrained?): that the file does too proves little")
+        report(f"the {called} gives nearly equal outputs for all samples (untrained?), so the check proves little")
     for exporter in order:
         empty(draft.parent)
         try:
@@ -152,18 +152,18 @@ def _write_graph(graph: Graph, format: str, draft: Path, texts: Mapping[str, str
             failures[exporter] = error
             continue
         for failed, reason in failures.items():
-            report(f"the {failed} exporter failed ({_said(reason)}); the {exporter} exporter did it")
+            report(f"the {failed} exporter failed ({_said(reason)}); the {exporter} exporter succeeded")
         return _Written(draft, exporter, checks, is_telling)
     raise _give_up(format, draft, failures)
 
 
 def _host_copy(module: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode, fp32, on the CPU (files are written and proven there), without gradients."""
+    """Return a copy in evaluation mode and fp32 on the CPU, where files are written and verified, without gradients."""
     import torch
 
     try:
         twin = copy.deepcopy(module).cpu().eval().requires_grad_(False)
-    except RuntimeError as error:  # a tensor with a history, kept as an attribute
+    except RuntimeError as error:  # an attribute is a tensor with gradient history
         raise ExportError(f"the model cannot be copied: {first_line(error)}") from error
     is_reduced = any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in twin.parameters())
     return twin.float() if is_reduced else twin
@@ -179,14 +179,14 @@ def _attempt(
     """Write `draft` with one exporter and return its checks.
 
     Raises:
-        ExportError: the exporter cannot write this network, or not so that it runs.
-        ParityError: the file answers otherwise.
-        OSError: the disk refused it.
+        ExportError: the exporter cannot write this network, or its file does not run.
+        ParityError: the file differs from the module.
+        OSError: the file could not be written to disk.
     """
     from dlcli.export.verify import parity_gate
 
     write = load_object(writer)
-    module = _host_copy(graph.module)  # a fresh one: an exporter may leave its traces on it
+    module = _host_copy(graph.module)  # a fresh copy, since an exporter may modify it
     try:
         with _plain_arithmetic():
             write(module, graph, texts, draft)
@@ -195,7 +195,7 @@ def _attempt(
         raise
     except RunError as error:
         raise ExportError(f"its file does not run: {error.message.removeprefix(f'{draft}: ')}") from error
-    except Exception as error:  # exporters raise whatever the layer of torch raises in which they fail
+    except Exception as error:  # exporters pass on exceptions from any layer of torch
         cause = _root_cause(error)
         if isinstance(cause, OSError) and cause.errno is not None:
             raise cause from None
@@ -210,7 +210,7 @@ def _root_cause(error: BaseException) -> BaseException:
 
 @contextlib.contextmanager
 def _plain_arithmetic() -> Iterator[None]:
-    """Switch off autocast and torch's fused attention layers: one would end up in the graph, the other cannot."""
+    """Disable autocast, which would be exported, and torch's fused attention layers, which cannot be exported."""
     import torch
 
     was_enabled = torch.backends.mha.get_fastpath_enabled()
@@ -227,9 +227,9 @@ def _give_up(format: str, path: Path, failures: Mapping[str, DlError]) -> DlErro
     others = " or ".join(f"--format {name}" for name in FORMATS if name != format)
     if any(isinstance(error, ParityError) for error in failures.values()):
         return ParityError(
-            f"{path.name}: the {format} file answers otherwise than the model; nothing was written",
+            f"{path.name}: the {format} file and the model give different outputs; nothing was written",
             details=details,
-            hint=f"a network that decides on values or keeps state cannot be exported as a graph; else try {others}",
+            hint=f"a network with value-dependent branches or state cannot be exported as a graph; else try {others}",
         )
     return ExportError(
         f"{path.name}: no exporter could write the model as {format}", details=details, hint=f"try {others}"

@@ -1,7 +1,7 @@
-"""Opening what was exported: one graph in a file, or several in a folder with `model.json`. Torch-free.
+"""Opening exported models: one graph in a file, or several in a folder with `model.json`. Torch-free.
 
-Nothing that a file says is trusted: names lead to files inside the folder alone, and each has the SHA-256 that stands
-beside its name, so that the graphs of two exports cannot be mixed up.
+The content of a file is not trusted: names may refer to files inside the folder only, and each file must have the
+SHA-256 listed with its name, so that the graphs of two exports cannot be mixed up.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _HINT = "copy the whole folder, or write it again with `dl export RUN`"
 
 @dataclass(frozen=True)
 class ExportedGraphs:
-    """The graphs of one model, each with `run`.
+    """The graphs of one model, each with a `run` method.
 
     Attributes:
-        metadata: task, assets and what else travels.
-        graphs: name -> graph; the only one of a file is called "model".
+        metadata: task, assets and other values stored with the model.
+        graphs: name -> graph; the single graph of a file is called "model".
     """
 
     metadata: Mapping[str, Any]
     graphs: Mapping[str, ExportedModel]
 
     def description(self, where: str) -> Description | None:
-        """Return what a checkpoint of the run says of itself; None for fresh weights and files of an older dl.
+        """Return the run's description, as in its checkpoints; None for random weights and files of an older dl.
 
         Raises:
             RunError: it is damaged.
@@ -53,13 +53,13 @@ def open_graphs(path: Path, *, threads: int | None = None) -> ExportedGraphs:
         threads: CPU threads of each graph (default: all cores).
 
     Raises:
-        RunError: something is missing, damaged, not written by dl, or reaches outside the folder.
+        RunError: a file is missing, damaged, not written by dl, or refers to files outside the folder.
     """
     if is_graph_folder(path):
         return _open_folder(path, threads)
     model = open_model(path, threads=threads)
     if "graph" in model.metadata:
-        raise RunError(f"{path}: one of several graphs that answer together", hint="name the folder that it lies in")
+        raise RunError(f"{path}: one of several graphs of a model", hint="name the folder that contains it")
     return ExportedGraphs(model.metadata, {ONE_GRAPH: model})
 
 
@@ -81,7 +81,7 @@ def read_folder_metadata(folder: Path) -> dict[str, Any]:
     """Return the content of a folder's `model.json`.
 
     Raises:
-        RunError: it cannot be read, is damaged, or of a newer dl.
+        RunError: it cannot be read, is damaged, or was written by a newer dl.
     """
     where = str(folder / MODEL_JSON)
     try:
@@ -96,7 +96,7 @@ def read_folder_metadata(folder: Path) -> dict[str, Any]:
     metadata = check_folder_metadata(parse_json(text, where), where)
     names = [entry.get("name") if _is_entry(entry) else None for entry in metadata["graphs"]]
     if not names or None in names or len(set(names)) != len(names):
-        raise RunError(f"{where} is damaged: its graphs are no list of named files", hint=_HINT)
+        raise RunError(f"{where} is damaged: its graphs are not a list of named files", hint=_HINT)
     return metadata
 
 
@@ -112,10 +112,10 @@ def _proven_file(folder: Path, entry: Mapping[str, str]) -> Path:
     """Return the file of an entry of `model.json`.
 
     Raises:
-        RunError: it lies outside the folder, is missing, or has other bytes than were exported.
+        RunError: it is outside the folder, missing, or not the exported file.
     """
     path = folder / entry["file"]
-    # A link could lead out although the name does not.
+    # The name may be inside the folder, but a link to the outside.
     if not _FILE_NAME.fullmatch(entry["file"]) or path.resolve().parent != folder.resolve():
         raise RunError(
             f"{folder / MODEL_JSON}: names a file outside its folder: {entry['file'][:80]!r}",
@@ -126,7 +126,7 @@ def _proven_file(folder: Path, entry: Mapping[str, str]) -> Path:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}", hint=_HINT) from None
     if digest != entry["sha256"]:
-        raise RunError(f"{path}: is not the file that was exported (its SHA-256 is another)", hint=_HINT)
+        raise RunError(f"{path}: is not the file that was exported (its SHA-256 differs)", hint=_HINT)
     return path
 
 
@@ -136,10 +136,10 @@ def describe_graphs(plan: ExportPlan, format: str, files: Mapping[str, Path]) ->
     Args:
         plan: the graphs and their metadata.
         format: the format of all files.
-        files: graph name -> its file, which may have another file of weights beside it.
+        files: graph name -> its file, which may have a separate file of weights beside it.
 
     Raises:
-        ValueError: the metadata misses what travels with every model.
+        ValueError: the metadata lacks a required value.
     """
     entries = []
     for graph in plan.graphs:

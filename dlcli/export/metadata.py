@@ -1,4 +1,4 @@
-"""The metadata inside an exported file: JSON values, written by us, read as if by a stranger. Torch-free."""
+"""The metadata of an exported file: JSON values, validated as untrusted input when read. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from dlcli.core.errors import RunError
 
 METADATA_SCHEMA = 2
-"""2 since a file carries the whole description of its run, and may be one graph of several; files of 1 are read."""
+"""2: a file has the full description of its run, and may be one graph of several; files of schema 1 can be read."""
 
 PREFIX = "dlcli."
 MAX_METADATA_BYTES = 64 * 2**20
-"""Bound of all values together: a vocabulary of 100,000 words takes 2 MB."""
+"""Limit on the total size: a vocabulary of 100,000 words takes 2 MB."""
 
 _ALWAYS: Mapping[str, type] = {"schema": int, "inputs": list, "outputs": list}
 _WHOLE: Mapping[str, type] = {"schema": int, "task": str, "assets": dict}
@@ -37,7 +37,7 @@ def encode_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return the metadata as key -> JSON text, each key with our prefix.
 
     Raises:
-        ValueError: a value is no JSON (NaN is none) or has the wrong type, one misses, or all are too large together.
+        ValueError: a value is not JSON (such as NaN), has the wrong type or is missing, or the total is too large.
     """
     texts = {
         PREFIX + key: json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -51,10 +51,10 @@ def encode_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def decode_metadata(texts: Mapping[str, str], where: str) -> dict[str, Any]:
-    """Return the metadata from key -> JSON text; keys without our prefix are passed over.
+    """Return the metadata from key -> JSON text; keys without our prefix are ignored.
 
     Raises:
-        RunError: there is none of ours, or `check_metadata` refuses it.
+        RunError: no key has our prefix, or `check_metadata` rejects the metadata.
     """
     ours = {key.removeprefix(PREFIX): text for key, text in texts.items() if key.startswith(PREFIX)}
     if not ours:
@@ -68,14 +68,14 @@ def decode_metadata(texts: Mapping[str, str], where: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """Return the JSON value of a text from an untrusted file; its numbers are finite and its strings can be printed.
+    """Return the JSON value of a text from an untrusted file, with finite numbers and printable strings only.
 
     Raises:
-        RunError: it is no JSON.
+        RunError: the text is not such JSON.
     """
     try:
         value = json.loads(text, parse_constant=_finite, parse_float=_finite)
-        if "\\ud" in text.lower():  # escapes of surrogates, of which half a pair is no character
+        if "\\ud" in text.lower():  # escapes of surrogates; half a pair is not a character
             json.dumps(value, ensure_ascii=False).encode()
         text.encode()
     except (ValueError, RecursionError) as error:
@@ -91,7 +91,7 @@ def _finite(text: str) -> float:
 
 
 def check_size(num_bytes: int, where: str) -> None:
-    """Check that metadata is of a size that ours could have.
+    """Check that the metadata is not larger than the limit.
 
     Raises:
         RunError: it is larger.
@@ -101,9 +101,9 @@ def check_size(num_bytes: int, where: str) -> None:
 
 
 def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
-    """Return the metadata of a file after a look at schema, keys and types.
+    """Return the metadata of a file after validating schema, keys and types.
 
-    Where "graph" names it as one graph of several, task and assets stand in the folder's `model.json` instead.
+    If "graph" names the file as one graph of several, task and assets are in the folder's `model.json` instead.
 
     Raises:
         RunError: a key is missing, a value has the wrong type, or the schema is newer than this program.
@@ -112,28 +112,28 @@ def check_metadata(metadata: Any, where: str) -> dict[str, Any]:
     checked = _check_keys(metadata, _ALWAYS if is_part else {**_WHOLE, **_ALWAYS}, where)
     for key in ("inputs", "outputs"):
         if not checked[key] or not all(isinstance(name, str) for name in checked[key]):
-            raise RunError(f"{where}: its metadata {key!r} is no list of names", hint=_HINT)
+            raise RunError(f"{where}: its metadata {key!r} is not a list of names", hint=_HINT)
     return checked
 
 
 def check_folder_metadata(metadata: Any, where: str) -> dict[str, Any]:
-    """Return what stands in the `model.json` of several graphs, after a look at schema, keys and types.
+    """Return the content of the `model.json` of several graphs after validating schema, keys and types.
 
     Raises:
-        RunError: as of `check_metadata`.
+        RunError: as in `check_metadata`.
     """
     return _check_keys(metadata, {**_WHOLE, "graphs": list}, where)
 
 
 def _check_keys(metadata: Any, required: Mapping[str, type], where: str) -> dict[str, Any]:
     if not isinstance(metadata, dict):
-        raise RunError(f"{where}: its metadata is no mapping", hint=_HINT)
+        raise RunError(f"{where}: its metadata is not a mapping", hint=_HINT)
     for key, kind in {**required, **_OPTIONAL}.items():
         if key not in metadata:
             if key in required:
                 raise RunError(f"{where}: its metadata has no {key!r}", hint=_HINT)
         elif not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
-            raise RunError(f"{where}: its metadata {key!r} is no {kind.__name__}", hint=_HINT)
+            raise RunError(f"{where}: its metadata {key!r} is not of type {kind.__name__}", hint=_HINT)
     if metadata["schema"] > METADATA_SCHEMA:
         raise RunError(f"{where}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
     if metadata["schema"] < 1:
@@ -145,20 +145,20 @@ def check_names(path: Path, metadata: Mapping[str, Any], inputs: tuple[str, ...]
     """Check that the graph has the inputs and outputs that the metadata names.
 
     Raises:
-        RunError: it has others.
+        RunError: they differ.
     """
     if set(metadata["inputs"]) != set(inputs) or tuple(metadata["outputs"]) != outputs:
         raise RunError(
-            f"{path}: its graph has other inputs or outputs than its metadata",
+            f"{path}: the inputs or outputs of its graph differ from its metadata",
             hint="write the file again with `dl export RUN`",
         )
 
 
 def require_inputs(path: Path, arrays: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> None:
-    """Check that the arrays are the inputs, no more and no less.
+    """Check that the arrays are exactly the inputs.
 
     Raises:
-        RunError: they are not.
+        RunError: an input is missing, or an array is not an input.
     """
     if set(arrays) != set(inputs):
         raise RunError(f"{path}: takes the inputs {', '.join(inputs)}, not {', '.join(arrays) or 'nothing'}")

@@ -1,4 +1,4 @@
-"""What a file is, told by its content without running any of it. Torch-free; onnx is imported only if needed."""
+"""Detecting the kind of a model file from its content, without running it. Torch-free; onnx is imported if needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRAPH, _OPSET, _METADATA = 7, 8, 14
 
 
 MODEL_JSON = "model.json"
-"""In a folder of several graphs: their files, and the metadata of all."""
+"""The file in a folder of several graphs that lists their files and holds the metadata of the model."""
 
 
 def is_graph_folder(path: Path) -> bool:
@@ -30,7 +30,7 @@ def is_graph_folder(path: Path) -> bool:
 def kind_of(path: Path) -> str | None:
     """Return "onnx", "torchscript", "checkpoint", or None for any other file, a damaged archive or no file.
 
-    An ONNX file counts as one also when its end is missing; `open_model` refuses it and says so.
+    A truncated ONNX file still counts as one; `open_model` rejects it with that reason.
     """
     try:
         with path.open("rb") as stream:
@@ -43,7 +43,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def is_whole_onnx(path: Path) -> bool:
-    """Return whether an ONNX file ends where its fields end, and holds a graph."""
+    """Return whether an ONNX file ends where its fields end, and contains a graph."""
     with path.open("rb") as stream:
         return _scan_onnx(stream) is True
 
@@ -53,16 +53,16 @@ def _archive_kind(stream: IO[bytes]) -> str | None:
         names = zipfile.ZipFile(stream).namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return None
-    members = {name.partition("/")[2] for name in names}  # all lie in one folder
+    members = {name.partition("/")[2] for name in names}  # all are in one folder
     if "constants.pkl" in members and any(member.startswith("code/") for member in members):
         return TORCHSCRIPT
     return CHECKPOINT if "data.pkl" in members else None
 
 
 def _scan_onnx(stream: IO[bytes]) -> bool | None:
-    """Return True for a whole ONNX file, False for one whose end is missing, None for something else.
+    """Return True for a complete ONNX file, False for a truncated one, None for something else.
 
-    Only the fields of the outermost message are walked; the graph is one of them and is leapt over.
+    Only the fields of the outermost message are scanned; the graph is one of them and is skipped.
     """
     end = stream.seek(0, 2)
     stream.seek(0)
@@ -85,7 +85,7 @@ def _scan_onnx(stream: IO[bytes]) -> bool | None:
 
 
 def metadata_of_onnx(path: Path, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """Yield the keys and texts of an ONNX file's metadata as far as the file goes; those over `max_bytes` are skipped.
+    """Yield the keys and texts of the metadata in an ONNX file, even a truncated one, except those over `max_bytes`.
 
     Raises:
         ValueError: a text is not UTF-8.
@@ -99,7 +99,7 @@ def metadata_of_onnx(path: Path, max_bytes: int) -> Iterator[tuple[str, str]]:
 
 
 def _fields(stream: IO[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield number and size of a message's fields that have a length; the stream stands at the field's content."""
+    """Yield number and size of a message's length-delimited fields, with the stream at the content of each."""
     end = stream.seek(0, 2)
     stream.seek(0)
     while stream.tell() < end:
@@ -112,7 +112,7 @@ def _fields(stream: IO[bytes]) -> Iterator[tuple[int, int]]:
                 return
             yield tag >> 3, value
             stream.seek(behind)
-        elif tag & 7 != 0:  # neither a length nor a number: no field of these messages
+        elif tag & 7 != 0:  # neither length-delimited nor a varint: not a field of these messages
             return
 
 
@@ -129,14 +129,14 @@ def _read_varint(stream: IO[bytes]) -> int | None:
 
 
 def check_external_data(path: Path) -> tuple[Path, ...]:
-    """Return the files beside an ONNX file that hold its weights; most have none.
+    """Return the files beside an ONNX file that contain its weights; usually none.
 
     Raises:
-        RunError: a weight lies outside the file's folder, or its file is missing or too short.
+        RunError: a weight is outside the file's folder, or its file is missing or too short.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        # A weight in another file has an entry with the key "location"; without that word there is none,
-        # and the import of onnx (170 ms) is saved.
+        # A weight in another file has an entry with the key "location"; without that word there are none,
+        # which avoids importing onnx (170 ms).
         if content.find(b"location") < 0:
             return ()
     import onnx
@@ -161,22 +161,22 @@ def _external_file(path: Path, entries: dict[str, str]) -> Path:
         data_file = (folder / location).resolve()
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
         is_inside = data_file.is_relative_to(folder) and data_file != folder and min(offset, length) >= 0
-    except (ValueError, OSError, RuntimeError):  # no number, a null byte, a loop of links
+    except (ValueError, OSError, RuntimeError):  # not a number, a null byte, a loop of links
         is_inside = False
     if not is_inside:
         raise RunError(
-            f"{path}: wants weights from outside its folder: {location[:80]!r}",
+            f"{path}: refers to weights outside its folder: {location[:80]!r}",
             hint="do not run this file unless you know who made it",
         )
     if not data_file.is_file() or data_file.stat().st_size < offset + length:
         raise RunError(
-            f"{path}: its weights in {data_file.name} are missing or cut short", hint="keep the two files side by side"
+            f"{path}: its weights in {data_file.name} are missing or truncated", hint="keep the two files side by side"
         )
     return data_file
 
 
 def walk_messages(message: Any) -> Iterator[Any]:
-    """Yield a protobuf message and all those inside it, but not the insides of tensors (their values are large)."""
+    """Yield a protobuf message and all messages inside it, except those inside tensors, whose values are large."""
     yield message
     if message.DESCRIPTOR.name == "TensorProto":
         return

@@ -1,4 +1,4 @@
-"""ONNX files, by torch's two exporters: the one on torch.export ("dynamo") and the older one on traces ("legacy")."""
+"""ONNX files from torch's two exporters: the newer on torch.export ("dynamo"), the older on traces ("legacy")."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ OPSET = 20
 """The newest that both exporters of torch 2.11 to 2.15 write; ONNX Runtime reads it since 1.17."""
 
 MAX_BYTES_IN_ONE_FILE = 1_900_000_000
-"""Of parameters and buffers. Protobuf ends at 2 GiB; beyond, torch writes a file of 7 KB without an error."""
+"""Limit on parameters and buffers. Protobuf's is 2 GiB; beyond it, torch writes a file of 7 KB without an error."""
 
 
 def write_dynamo(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
-    """Write the module as an ONNX file by way of torch.export, which fails where the graph depends on values."""
+    """Write the module as an ONNX file through torch.export, which fails if the graph depends on values."""
     _export(module, graph, path, {"dynamic_shapes": tuple(dict(graph.dynamic.get(name, {})) for name in graph.inputs)})
     _finish(path, metadata, is_large=_is_large(module))
 
 
 def write_legacy(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
-    """Write the module as an ONNX file by way of a trace."""
+    """Write the module as an ONNX file through a trace."""
     _export(module, graph, path, {"dynamic_axes": {name: dict(axes) for name, axes in graph.dynamic.items()}})
     _finish(path, metadata, is_large=_is_large(module))
 
@@ -55,7 +55,7 @@ def _export(module: nn.Module, graph: Graph, path: Path, axes: dict[str, Any]) -
 
 
 def _finish(path: Path, metadata: Mapping[str, str], *, is_large: bool) -> None:
-    """Take the machine's traces out of the file, put ours in, and check it."""
+    """Replace this machine's information in the file with our metadata, and check the file."""
     model = onnx.load(str(path), load_external_data=False)
     for message in walk_messages(model):
         # The newer exporter writes stack traces with absolute paths into every node.
@@ -72,7 +72,7 @@ def _finish(path: Path, metadata: Mapping[str, str], *, is_large: bool) -> None:
 
 
 def _gather_weights(model: onnx.ModelProto, path: Path) -> None:
-    """Put all weights into one file beside `path`; the older exporter makes one for each."""
+    """Move all weights into one file beside `path`; the older exporter writes one file per weight."""
     scattered = check_external_data(path)
     data_file = path.with_name(path.name + ".data")
     if scattered in ((), (data_file.resolve(),)):

@@ -1,6 +1,6 @@
-"""Which task a model file is of, read from its bytes: free of torch, onnxruntime and numpy, for the help page.
+"""Reading the task of a model file from its bytes, without torch, onnxruntime or numpy, for fast help pages.
 
-Nothing is checked beyond what the name needs: whoever opens the file refuses what is damaged. Nothing of it is run.
+Only what the task's name requires is checked; a damaged file is rejected when it is opened. Nothing in it is run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from dlcli.export.model_file import (
 )
 
 MAX_BYTES = 64 * 2**20
-"""Of the part of a file that is read; a vocabulary of 100,000 words takes 2 MB."""
+"""Limit on the part of a file that is read; a vocabulary of 100,000 words takes 2 MB."""
 
 
 def task_name_of(path: Path) -> str | None:
-    """Return the task of an ONNX or TorchScript file, a folder of several, or a checkpoint; None if it has none."""
+    """Return the task of an ONNX or TorchScript file, a folder of graphs or a checkpoint; None if it names none."""
     readers = {MODEL_JSON: _of_folder, ONNX: _of_onnx, TORCHSCRIPT: _of_torchscript, CHECKPOINT: _of_checkpoint}
     kind = MODEL_JSON if is_graph_folder(path) else kind_of(path)
     if kind is None:
@@ -59,7 +59,7 @@ def _of_torchscript(path: Path) -> Any:
 
 
 def _of_checkpoint(path: Path) -> Any:
-    """Return the task that stands in the description, the JSON text behind that word in the pickle."""
+    """Return the task in the description, the JSON text after that word in the pickle."""
     strings = _strings(_member(path, "data.pkl") or b"")
     for text in strings:
         if text == "description":
@@ -75,7 +75,7 @@ def _strings(pickled: bytes) -> Iterator[str]:
 
 
 def _member(path: Path, name: str) -> bytes | None:
-    """Return a member of an archive in whose one folder all members lie."""
+    """Return a member of an archive whose members are all in one folder; None if it is missing or too large."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.filename.partition("/")[2] == name and info.file_size <= MAX_BYTES:

@@ -1,4 +1,4 @@
-"""What a task hands over to be exported, and what an export hands back. Torch-free; the plan only carries tensors."""
+"""The plan that a task returns for an export, and the result of an export. Torch-free; the plan only holds tensors."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, np.ndarray]
 
 TOLERANCE = 5e-4
-"""Exporters reorder sums: 3e-8 (LSTM) to 4e-5 (GoogLeNet, BatchNorm over 8 images) was seen; errors that a wrong graph
-makes start at 4e-3 (a resize without antialias)."""
+"""Exporters reorder sums: differences of 3e-8 (LSTM) to 4e-5 (GoogLeNet, BatchNorm over 8 images) were measured; those
+of a wrong graph start at 4e-3 (a resize without antialias)."""
 
 PARITY_BATCHES = (1, 3, 7)
 """Batch sizes at which an exported graph is compared with its module."""
 
 ONE_GRAPH = "model"
-"""The name of the graph of a plan that has one."""
+"""The name of the graph of a plan with only one."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A module that becomes one file, with all that is needed to write it and to prove the file right.
+    """A module to be exported as one file, with everything needed to write and verify the file.
 
     Attributes:
-        name: letters, digits and `_`; in a folder of several graphs the file's name without its end.
-        module: takes the inputs positionally in the order of `inputs`, returns one tensor, or a tuple in the order of
+        name: letters, digits and `_`; in a folder of several graphs, the stem of the file's name.
+        module: takes the inputs positionally in the order of `inputs` and returns a tensor, or a tuple in the order of
             `outputs`. It is copied, never changed.
         inputs: the names of the inputs.
         outputs: the names of the outputs.
-        example: input name -> tensor that the exporters run; every dynamic axis is at least 2 long, because
-            torch.export takes sizes 0 and 1 as constants.
-        dynamic: input name -> axis -> the axis' symbol ("batch", "time", "height"). Equal symbols are equal sizes.
-        samples: real inputs (without the example's sizes alone: each dynamic axis has a sample of another size).
-        exporters: the order in which a format's exporters are tried; those of other formats are passed over.
-        tolerance: output name -> the largest allowed difference (`verify.compare`): of floats absolute and relative,
-            by default `TOLERANCE`; of integers and booleans the share of values that may be unequal, by default 0.
-            One number is that of all float outputs.
-        align: a function (reference, answer) -> answer with its detections in the order of the reference's, where an
-            order that two programs need not share (of equal scores) must not count as a difference.
+        example: input name -> tensor on which the exporters run the module; every dynamic axis has at least size 2,
+            because torch.export treats sizes 0 and 1 as constants.
+        dynamic: input name -> axis -> the axis' symbol ("batch", "time", "height"). Equal symbols mean equal sizes.
+        samples: real inputs by name, with at least one size that differs from the example's on each dynamic axis.
+        exporters: the order in which a format's exporters are tried; names of other formats are ignored.
+        tolerance: output name -> the largest allowed difference (`verify.compare`): for floats absolute and relative,
+            by default `TOLERANCE`; for integers and booleans the fraction of unequal values, by default 0. A single
+            number applies to all float outputs.
+        align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
+            order (of equal scores) may differ between two programs without counting as a difference.
 
     Raises:
-        ValueError: the parts contradict each other.
+        ValueError: the attributes contradict each other.
     """
 
     name: str
@@ -98,13 +98,13 @@ class Graph:
                 raise ValueError(f"a sample's {name} is {sample[name].dtype}, the example's {dtype}")
 
     def sizes(self, sample: Arrays) -> dict[str, int]:
-        """Return symbol -> size of a sample's dynamic axes."""
+        """Return the sizes of a sample's dynamic axes by symbol."""
         return {
             symbol: sample[name].shape[axis] for name, axes in self.dynamic.items() for axis, symbol in axes.items()
         }
 
     def tolerance_of(self, output: str, dtype: np.dtype[Any]) -> float:
-        """Return the largest allowed difference of an output with values of that type."""
+        """Return the largest allowed difference of an output with this dtype."""
         default = TOLERANCE if np.issubdtype(dtype, np.floating) else 0.0
         if isinstance(self.tolerance, Mapping):
             return self.tolerance.get(output, default)
@@ -113,14 +113,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """The graphs that answer together, one or several, and what travels with them.
+    """The one or more graphs of a model, and the metadata stored with them.
 
     Attributes:
-        graphs: by order of use. The only one is called "model"; how several answer together says `TaskSpec.search`.
-        metadata: JSON values that travel in the file: "task", "assets", and as they exist "run", "versions",
-            "metrics" and the rest of a `Description`. Schema, inputs and outputs are added.
-        calibration: a function that yields batches of real inputs, as the whole model takes them, from which a
-            quantisation learns the ranges of values; None where no data is at hand.
+        graphs: in order of use. A single graph is called "model"; `TaskSpec.search` combines several.
+        metadata: JSON values stored in the file: "task", "assets", and if available "run", "versions", "metrics" and
+            the rest of a `Description`. Schema, inputs and outputs are added.
+        calibration: a function that yields batches of real inputs of the whole model, from which quantisation learns
+            value ranges; None without data.
 
     Raises:
         ValueError: there is no graph, a name repeats, or the only graph is not called "model".
@@ -150,17 +150,17 @@ def single_graph(
     calibration: Callable[[], Iterator[Arrays]] | None = None,
     **more: Any,
 ) -> ExportPlan:
-    """Return the plan of a network that is one graph.
+    """Return the plan of a network that is a single graph.
 
     Args:
         module, inputs, outputs, samples: see `Graph`.
         dynamic: see `Graph`; by default the first axis of every input is the batch.
-        example: see `Graph`; by default the first two items of the samples, which then differ in batch size alone.
+        example: see `Graph`; by default the first two items of the samples, which then differ in batch size only.
         metadata, calibration: see `ExportPlan`.
         more: exporters, tolerance, align: see `Graph`.
 
     Raises:
-        ValueError: the parts contradict each other.
+        ValueError: the arguments contradict each other.
     """
     if example is None:
         import torch
@@ -174,11 +174,11 @@ def single_graph(
 
 
 def cut_samples(arrays: Arrays, batches: Sequence[int] = PARITY_BATCHES) -> tuple[dict[str, np.ndarray], ...]:
-    """Return the items as samples of these batch sizes, one after the other; where items run out, from the first on.
+    """Return the items split into consecutive samples of these batch sizes, starting over when the items run out.
 
     Args:
-        arrays: input name -> (N, ...) with N at least 1, best `sum(batches)`.
-        batches: how many items each sample holds.
+        arrays: input name -> (N, ...) with N at least 1, ideally `sum(batches)`.
+        batches: the batch size of each sample.
     """
     count = len(next(iter(arrays.values())))
     ends = np.cumsum(batches)
@@ -188,12 +188,12 @@ def cut_samples(arrays: Arrays, batches: Sequence[int] = PARITY_BATCHES) -> tupl
 
 @dataclass(frozen=True)
 class Check:
-    """One sample that the file and the module answered alike.
+    """The comparison of file and module on one sample, within the tolerance.
 
     Attributes:
-        sizes: symbol -> size of the sample's dynamic axes.
-        difference: the largest one over all outputs, see `verify.compare`.
-        graph: the graph's name.
+        sizes: the sizes of the sample's dynamic axes by symbol.
+        difference: the largest difference over all outputs, see `verify.compare`.
+        graph: the name of the graph.
     """
 
     sizes: Mapping[str, int]
@@ -203,17 +203,17 @@ class Check:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """A proven file, or a folder of several graphs.
+    """A verified file, or a folder of several graphs.
 
     Attributes:
         path: the file or the folder.
-        data_path: the file beside it that holds the weights, where they are too large for one file.
+        data_path: the file of weights beside it, if they are too large for one file; else None.
         format: "onnx" or "torchscript".
-        bytes: the size of all files.
-        sha256: of `path`, or of the folder's `model.json`, in which those of the graphs stand.
-        exporters: graph name -> which exporter wrote it.
+        bytes: the total size of all files.
+        sha256: the SHA-256 of `path`, or of the folder's `model.json`, which lists those of the graphs.
+        exporters: graph name -> the exporter that wrote it.
         checks: one for each sample of each graph.
-        is_telling: False where a module answers all samples nearly alike, so that its checks prove little.
+        is_telling: False if a module gives nearly equal outputs for all samples, so that its checks prove little.
     """
 
     path: Path
@@ -227,10 +227,10 @@ class ExportResult:
 
     @property
     def exporter(self) -> str:
-        """The exporter that wrote the graphs; where they differ, all of them."""
+        """The exporter that wrote the graphs, or all of them if they differ."""
         return ", ".join(dict.fromkeys(self.exporters.values()))
 
     @property
     def max_difference(self) -> float:
-        """The largest difference of all checks."""
+        """The largest difference over all checks."""
         return max(check.difference for check in self.checks)

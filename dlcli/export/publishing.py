@@ -1,4 +1,4 @@
-"""Proven files take their place: all of them or none, and never half of one."""
+"""Moving verified files to their destination atomically: all of them or none, and never part of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dlcli.export.model_file import MODEL_JSON, is_graph_folder
 
 @dataclass(frozen=True)
 class Published:
-    """What was put in its place: size of all files, SHA-256 of the main one, and the file of large weights."""
+    """The published files: their total size, the SHA-256 of the main one, and the file of weights, if separate."""
 
     bytes: int
     sha256: str
@@ -27,34 +27,34 @@ class Published:
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a fault of the disk into one of the export.
+    """Convert an OSError inside the block to an ExportError.
 
     Raises:
-        ExportError: in place of an OSError.
+        ExportError: instead of an OSError.
     """
     try:
         yield
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "make room on the disk" if is_full else "choose another place with --out"
+        hint = "free some disk space" if is_full else "choose another place with --out"
         raise ExportError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from None
 
 
 def check_place(path: Path, *, is_folder: bool) -> None:
-    """Check that nothing stands at `path` that must not be replaced by a file, or with `is_folder` by a folder.
+    """Check that `path` may be replaced by a file, or with `is_folder` by a folder.
 
     Raises:
-        OSError: something does.
+        OSError: it is a folder instead of a file or the reverse, or a folder that no export wrote.
     """
     if not is_folder:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
     elif path.is_dir():
-        # Only what an export wrote may be replaced: a folder given by mistake holds somebody's work.
+        # Only an exported folder may be replaced: one named by mistake contains somebody's work.
         if any(path.iterdir()) and not is_graph_folder(path):
-            raise FileExistsError(errno.EEXIST, "it is a folder of something else")
+            raise FileExistsError(errno.EEXIST, "it is a folder with other content")
     elif path.exists():
-        raise NotADirectoryError(errno.ENOTDIR, "several graphs make a folder, and it is a file")
+        raise NotADirectoryError(errno.ENOTDIR, "several graphs need a folder, but it is a file")
 
 
 def empty(folder: Path) -> None:
@@ -64,7 +64,7 @@ def empty(folder: Path) -> None:
 
 
 def publish_file(draft: Path, path: Path) -> Published:
-    """Move a proven file, and the file of its weights if there is one, to its place, the model last."""
+    """Move a verified file, preceded by its file of weights if there is one, to `path`."""
     drafts = sorted(draft.parent.iterdir(), key=lambda file: file.name == draft.name)
     places = []
     for file in drafts:
@@ -76,15 +76,15 @@ def publish_file(draft: Path, path: Path) -> Published:
 
 
 def publish_folder(folder: Path, drafts: Sequence[Path], content: Mapping[str, Any], path: Path) -> Published:
-    """Move proven files to the folder `path`, in place of an older one.
+    """Move verified files to the folder `path`, replacing an older one.
 
     Args:
         folder: the staging folder beside `path`.
-        drafts: the files, each in a folder of its own inside `folder`, with its weights where they are large.
-        content: what their `model.json` says.
-        path: where they go.
+        drafts: the files, each in a separate folder inside `folder`, with its file of weights if there is one.
+        content: the content of their `model.json`.
+        path: the destination.
     """
-    made = folder / "new.folder"  # with a dot, which the name of no graph has
+    made = folder / "new.folder"  # with a dot, since no graph's name has one
     made.mkdir()
     for draft in drafts:
         for file in list(draft.parent.iterdir()):

@@ -1,4 +1,4 @@
-"""Silence around the exporters, which print, log and warn at will (stdout carries the answer of the command)."""
+"""Silencing the exporters, which print, log and warn freely, since stdout is for the answer of the command."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import IO
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Drop all that is written to stdout and stderr inside the block, also by C++ code, and all logs and warnings.
+    """Discard everything written to stdout and stderr inside the block, also by C++ code, and all logs and warnings.
 
-    The whole process is silent meanwhile, its other threads too.
+    This silences the whole process, including its other threads.
     """
     logging_was_disabled_at = logging.root.manager.disable
     with contextlib.ExitStack() as stack:
@@ -44,12 +44,12 @@ def _descriptor_to(sink: IO[str], descriptor: int, stream: IO[str] | None) -> It
         os.dup2(sink.fileno(), descriptor)
         yield
     finally:
-        _flush(stream)  # what was written through a kept reference to the stream belongs to the silence
+        _flush(stream)  # to discard what was written through a stored reference to the stream
         os.dup2(kept, descriptor)
         os.close(kept)
 
 
 def _flush(stream: IO[str] | None) -> None:
     if stream is not None:
-        with contextlib.suppress(OSError, ValueError):  # a closed pipe or stream; the answer's writer will meet it
+        with contextlib.suppress(OSError, ValueError):  # a closed pipe or stream; reported when the answer is printed
             stream.flush()

@@ -16,7 +16,7 @@ __all__ = ["ExportedModel", "kind_of", "open_model"]
 
 
 class ExportedModel(Protocol):
-    """A file that answers as the run does from which it was exported."""
+    """An exported file, opened to be run; it gives the same outputs as its run."""
 
     metadata: dict[str, Any]
     inputs: tuple[str, ...]
@@ -35,11 +35,11 @@ def open_model(path: Path, *, threads: int | None = None) -> ExportedModel:
     """Return the model in an exported file.
 
     Args:
-        path: an ONNX or TorchScript file, told apart by content.
+        path: an ONNX or TorchScript file, distinguished by content.
         threads: CPU threads (default: all cores).
 
     Raises:
-        RunError: the file is missing, damaged, no model, not written by dl, or reaches outside its folder.
+        RunError: the file is missing, damaged, not a model, not written by dl, or refers to files outside its folder.
     """
     kind = kind_of(path)
     try:
@@ -67,10 +67,8 @@ def _no_model(path: Path, kind: str | None) -> RunError:
     if not head:
         return RunError(f"{path}: an empty file", hint="copy or export it again")
     if head.startswith(b"PK"):
-        return RunError(f"{path}: a cut-off archive, or one that holds no model", hint="copy or export it again")
-    return RunError(
-        f"{path}: not a model file", hint="a run, a checkpoint in it, an .onnx or a TorchScript file can answer"
-    )
+        return RunError(f"{path}: a truncated archive, or one without a model", hint="copy or export it again")
+    return RunError(f"{path}: not a model file", hint="name a run, a checkpoint in it, an .onnx or a TorchScript file")
 
 
 class OnnxModel:
@@ -78,16 +76,16 @@ class OnnxModel:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         if not is_whole_onnx(path):
-            raise RunError(f"{path}: a cut-off ONNX file", hint="copy or export it again")
+            raise RunError(f"{path}: a truncated ONNX file", hint="copy or export it again")
         check_external_data(path)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what is wrong comes as an exception; nothing is written to stderr
+        options.log_severity_level = 4  # errors are raised as exceptions; nothing is written to stderr
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
-            # The fallback would try the CPU once more, and print that to stdout.
+            # The fallback would retry on the CPU, and print that to stdout.
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )

@@ -1,6 +1,6 @@
-"""TorchScript files: traced, stripped of source paths, and run again.
+"""TorchScript files: traced, stripped of source paths, and run.
 
-torch has deprecated TorchScript in favour of torch.export, but its files are what existing C++ and mobile code loads.
+torch has deprecated TorchScript in favour of torch.export, but existing C++ and mobile code loads these files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], p
     """Write the module as a TorchScript file with `torch.jit.trace`.
 
     Raises:
-        ParityError: asked twice, the module answers differently.
+        ParityError: two calls of the module give different outputs.
     """
     example = tuple(graph.example[name].cpu() for name in graph.inputs)
     jit: Any = torch.jit
@@ -37,7 +37,7 @@ def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], p
         with torch.no_grad():
             traced = jit.trace(module, example)
     except jit.TracingCheckError:
-        raise ParityError("the module answers otherwise when it is asked twice") from None
+        raise ParityError("two calls of the module give different outputs") from None
     buffer = io.BytesIO()
     jit.save(traced, buffer, _extra_files={METADATA_NAME: _one_document(metadata)})
     path.write_bytes(_without_sources(buffer))
@@ -54,7 +54,7 @@ def _without_sources(archive: io.BytesIO) -> bytes:
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(kept, "w") as target:
         for info in source.infolist():
             if not info.filename.endswith(".debug_pkl"):
-                # A fresh entry: the original's padding would be carried along as an extra field.
+                # A new entry, since a copy would keep the original's padding as an extra field.
                 target.writestr(zipfile.ZipInfo(info.filename), source.read(info), info.compress_type)
     return kept.getvalue()
 
@@ -62,7 +62,7 @@ def _without_sources(archive: io.BytesIO) -> bytes:
 class TorchScriptModel:
     """A TorchScript file on the CPU. See `dlcli.export.runtime.ExportedModel`.
 
-    Unlike an ONNX file it is a program, and torch's own page says to load only those that one trusts.
+    Unlike an ONNX file it is a program, and torch's documentation says to load only trusted ones.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -72,7 +72,7 @@ class TorchScriptModel:
         jit: Any = torch.jit
         try:
             with warnings.catch_warnings(), path.open("rb") as stream:
-                warnings.simplefilter("ignore")  # the deprecation, which `dl export` has said
+                warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
                 self._module: Any = jit.load(io.BytesIO(stream.read()), map_location="cpu")
         except Exception as error:  # whatever the C++ reader meets comes as the nearest Python class, IndexError too
             raise RunError(
@@ -85,7 +85,7 @@ class TorchScriptModel:
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return output name -> array. See `ExportedModel.run`."""
         require_inputs(self._path, arrays, self.inputs)
-        # Memory-mapped arrays are read-only, and a tensor on one would warn: those are copied.
+        # Memory-mapped arrays are read-only and are copied, since torch warns about tensors on them.
         tensors = [torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])) for name in self.inputs]
         try:
             with torch.inference_mode():
@@ -94,17 +94,17 @@ class TorchScriptModel:
             raise RunError(f"{self._path}: does not take these inputs: {_cause(error)}") from None
         answers = answers if isinstance(answers, tuple) else (answers,)
         if len(answers) != len(self.outputs) or not all(isinstance(answer, torch.Tensor) for answer in answers):
-            raise RunError(f"{self._path}: gives other outputs than its metadata names")
+            raise RunError(f"{self._path}: its outputs differ from those named in its metadata")
         return {name: answer.numpy() for name, answer in zip(self.outputs, answers, strict=True)}
 
 
 def _cause(error: RuntimeError) -> str:
-    # TorchScript puts its traceback first and the cause into the last line.
+    # TorchScript's message is a traceback, with the cause on the last line.
     return first_line(RuntimeError(str(error).strip().rpartition("\n")[2]))
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata, read from the archive before torch sees the file."""
+    """Return the metadata, read from the archive before torch opens the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():

@@ -1,4 +1,4 @@
-"""The parity gate: an exported file is run as `dl predict` would run it, and must answer as the module does."""
+"""The parity gate: an exported file is run as by `dl predict`, and must give the same outputs as the module."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from dlcli.export.runtime import open_model
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two answers lie apart.
+    """The difference between two answers.
 
     Attributes:
-        value: the largest scaled difference, see `compare`; infinite where the answers cannot be compared.
-        reason: where that is, in words; empty where the answers are equal.
+        value: the largest scaled difference, see `compare`; infinite if the answers cannot be compared.
+        reason: a description of that difference; "" if the answers are equal.
     """
 
     value: float
@@ -33,17 +33,17 @@ class Difference:
 def compare(
     reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], scales: Mapping[str, float] | None = None
 ) -> Difference:
-    """Return the largest difference of two answers, over all outputs.
+    """Return the largest difference between two answers, over all outputs.
 
-    For floats that is |difference| / (min(1, scale) + |reference|): absolute and relative at once, and an output whose
-    values are all tiny is not passed for that. For integers and booleans it is the share of values that are unequal.
-    Names, shapes and types must be the same; a NaN is equal to a NaN alone, an infinity to the same infinity. Anything
-    else is infinitely far apart.
+    For floats it is |difference| / (min(1, scale) + |reference|), both absolute and relative, so that an output with
+    only tiny values does not pass for being tiny. For integers and booleans it is the fraction of unequal values.
+    Names, shapes and dtypes must be equal; a NaN equals only a NaN, an infinity only the same infinity. Any other
+    difference is infinite.
 
     Args:
-        reference: output name -> what it should be.
-        answer: output name -> what it is.
-        scales: output name -> the largest |reference| that this output takes; 1 where left out.
+        reference: the expected outputs by name, of any shape.
+        answer: the actual outputs by name.
+        scales: the largest |reference| of each output by name; 1 by default.
     """
     found = differences(reference, answer, scales)
     return max(found.values(), key=lambda difference: difference.value)
@@ -52,7 +52,7 @@ def compare(
 def differences(
     reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], scales: Mapping[str, float] | None = None
 ) -> dict[str, Difference]:
-    """Return output name -> how far the two answers lie apart there; arguments as of `compare`."""
+    """Return the difference between two answers for each output by name; for the arguments see `compare`."""
     if list(reference) != list(answer):
         wrong = Difference(math.inf, f"the outputs are {', '.join(answer)}, not {', '.join(reference)}")
         return dict.fromkeys(reference, wrong)
@@ -79,13 +79,13 @@ def _compare_arrays(name: str, reference: np.ndarray, answer: np.ndarray, scale:
         return Difference(0.0)
     if not np.all(np.isfinite(exact) & np.isfinite(given)):
         return Difference(math.inf, f"{name} has a NaN or an infinity on one side only")
-    with np.errstate(divide="ignore"):  # a zero that should be zero and is not, where all are zero: infinitely far
+    with np.errstate(divide="ignore"):  # if the whole reference is zero, a nonzero value is infinitely far away
         largest = float(np.max(np.abs(given - exact) / (min(1.0, scale) + np.abs(exact))))
     return Difference(largest, f"{name} differs by {largest:.2g}")
 
 
 def largest_values(references: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
-    """Return output name -> the largest finite |value| over all samples."""
+    """Return the largest finite |value| of each output by name, over all samples."""
     return {
         name: max(
             float(np.max(np.abs(answer[name]), where=np.isfinite(answer[name]), initial=0)) for answer in references
@@ -95,10 +95,10 @@ def largest_values(references: Sequence[Mapping[str, np.ndarray]]) -> dict[str, 
 
 
 def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) -> bool:
-    """Return whether the module answers the items of a batch differently, floats by ten times the tolerance at least.
+    """Return whether the module's outputs for the items of a batch differ, for floats by over ten times the tolerance.
 
-    A network with fresh weights may not (a ViT's head starts at zero, a GoogLeNet answers alike to 1e-7); then any
-    graph that ends in the same bias passes the gate.
+    Those of a network with random weights may not (a ViT's head starts at zero, a GoogLeNet's outputs are equal to
+    1e-7); then any graph that ends in the same bias passes the gate.
     """
     scales = largest_values(references)
     for answer in references:
@@ -113,10 +113,10 @@ def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) ->
 
 
 def reference_answers(module: nn.Module, graph: Graph) -> list[dict[str, np.ndarray]]:
-    """Return the module's own answer to each sample: evaluation mode, no gradients, fp32 whatever the caller set.
+    """Return the module's outputs for each sample, without gradients and in fp32, regardless of the caller's autocast.
 
     Raises:
-        ValueError: the module gives another number of outputs than the graph names.
+        ValueError: the module returns another number of outputs than the graph names.
     """
     function = as_function(module, graph.inputs, graph.outputs, torch.device("cpu"))
     with torch.autocast("cpu", enabled=False):
@@ -124,16 +124,16 @@ def reference_answers(module: nn.Module, graph: Graph) -> list[dict[str, np.ndar
 
 
 def parity_gate(graph: Graph, references: Sequence[Mapping[str, np.ndarray]], model_file: Path) -> tuple[Check, ...]:
-    """Return one check for each sample, all outputs within the graph's tolerances.
+    """Return one check per sample, with all outputs within the graph's tolerances.
 
     Args:
-        graph: samples, outputs, tolerances, and how detections are put in order.
-        references: the module's answers to the samples.
+        graph: the samples, outputs, tolerances and alignment.
+        references: the module's outputs for the samples.
         model_file: the exported file.
 
     Raises:
-        ParityError: an answer differs; its first detail names the sample, its sizes, the difference, the tolerance.
-        RunError: the file cannot be opened or does not take a sample.
+        ParityError: an output differs; the first detail names the sample, its sizes, the difference and the tolerance.
+        RunError: the file cannot be opened, or does not accept a sample.
     """
     model = open_model(model_file)
     scales = largest_values(references)
@@ -155,5 +155,5 @@ def parity_gate(graph: Graph, references: Sequence[Mapping[str, np.ndarray]], mo
                 at = ", ".join(f"{symbol} {size}" for symbol, size in sizes.items())
                 worst = excess, f"sample {index} ({at}): {difference.reason}; tolerance {tolerance:g}"
     if worst is not None:
-        raise ParityError("the exported file answers otherwise than the model", details=(worst[1],))
+        raise ParityError("the exported file and the model give different outputs", details=(worst[1],))
     return tuple(checks)

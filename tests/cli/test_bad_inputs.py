@@ -613,7 +613,7 @@ REST = {
     "export: disk full": Row(
         f"export {RUN} --format torchscript --out new/model.ts",
         EXPORT,
-        "make room",
+        "free some disk space",
         lambda b: (b.run(), _full_disk(b)),
     ),
     "export: checkpoint cut off": Row(f"export {RUN}", RUN_CODE, "best.pt", _damage(_cut_checkpoints)),

@@ -126,4 +126,4 @@ def test_a_task_without_such_an_option_refuses_it(bench: Any, dl: Any) -> None:
     answer = dl("predict", str(stored), "t.csv", "-k", "3")
     assert (answer.code, "-k" in answer.err) == (ExitCode.USAGE, True)
     answer = dl("export", "mlp", "--tta")
-    assert (answer.code, "--tta: no option of the task regression" in answer.err) == (ExitCode.USAGE, True)
+    assert (answer.code, "--tta: not an option of the task regression" in answer.err) == (ExitCode.USAGE, True)

@@ -244,7 +244,7 @@ def test_missing_or_exchanged_file_is_named(folders: dict[str, Path], copied: Pa
 def test_one_graph_of_several_is_no_model(folders: dict[str, Path]) -> None:
     with pytest.raises(RunError, match="one of several graphs") as caught:
         open_model(str(folders["onnx"] / "step.onnx"), device="cpu", threads=1)
-    assert caught.value.hint == "name the folder that it lies in"
+    assert caught.value.hint == "name the folder that contains it"
 
 
 def test_several_graphs_of_a_task_without_a_search_are_refused(

@@ -81,10 +81,10 @@ def test_weights_outside_the_folder_are_refused(location: str, place: str, tmp_p
 def test_weights_beside_the_file_are_found_and_measured(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(model_with_weights_at("net.onnx.data").SerializeToString())
-    with pytest.raises(RunError, match="missing or cut short"):
+    with pytest.raises(RunError, match="missing or truncated"):
         check_external_data(path)
     (tmp_path / "net.onnx.data").write_bytes(bytes(15))
-    with pytest.raises(RunError, match="missing or cut short"):
+    with pytest.raises(RunError, match="missing or truncated"):
         check_external_data(path)
     (tmp_path / "net.onnx.data").write_bytes(bytes(16))
     assert check_external_data(path) == (tmp_path.resolve() / "net.onnx.data",)

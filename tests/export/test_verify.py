@@ -99,5 +99,5 @@ def test_reference_leaves_the_samples_alone(plans: Mapping[str, Callable[..., Ex
 
 def test_wrong_number_of_outputs_is_a_fault_of_the_plan(plans: Mapping[str, Callable[..., ExportPlan]]) -> None:
     graph = dataclasses.replace(plans["two"]().graphs[0], outputs=("scores",))
-    with pytest.raises(ValueError, match="gives 2 outputs"):
+    with pytest.raises(ValueError, match="returns 2 outputs"):
         reference_answers(graph.module, graph)
