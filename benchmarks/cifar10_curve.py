@@ -2,9 +2,9 @@
 
     python benchmarks/cifar10_curve.py --data data/cifar10 [--minutes 2 5 10 20] [--seeds 0 1 2]
 
-Needs a quiet machine and the prepared data. The clock runs around the whole `dl train`: start-up, the timing that
-chooses width and epochs, training, validation, checkpoints. The test split is not looked at before the end. Runs are
-left in ./runs, one a row.
+Needs an idle machine and the prepared data. The time is that of the whole `dl train`: start-up, the timing that chooses
+width and epochs, training, validation, checkpoints. The test split is not used before the end. Runs are left in ./runs,
+one per row.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ DL = [sys.executable, "-m", "dlcli"]
 
 
 def dl(*words: str) -> str:
-    """Return the answer of a command line; progress stays on the terminal."""
+    """Return what a command prints on stdout; progress stays on the terminal."""
     return subprocess.run([*DL, *words], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def measure(data: str, minutes: float, seed: int) -> dict[str, Any]:
-    """Train for the given time and return what came of it."""
+    """Train within the budget and return the run, its size, the seconds and the accuracies in per cent."""
     started = time.perf_counter()
     run = dl("train", "cifar10", "--data", data, "--budget", f"{round(minutes * 60)}s", "--seed", str(seed))
     seconds = time.perf_counter() - started
@@ -48,7 +48,7 @@ def measure(data: str, minutes: float, seed: int) -> dict[str, Any]:
 
 
 def hardware() -> str:
-    """Return the processor's name and how many of its threads this process may use."""
+    """Return the processor's name and the number of threads available to this process."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -59,7 +59,7 @@ def hardware() -> str:
 
 
 def main() -> None:
-    """Run every budget with every seed, and print a row as soon as it is known."""
+    """Run every budget with every seed and print each row as soon as it is ready."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="data/cifar10")
     parser.add_argument("--minutes", type=float, nargs="+", default=[2, 5, 10, 20])

@@ -2,11 +2,11 @@
 
     python benchmarks/cifar10_speed.py --data data/cifar10 [--runs 25] [--epochs 8] [--width 64] [--no-compile]
 
-The protocol of arXiv:2404.00498: every run trains from new weights to the end of its schedule, the accuracy is that on
-the test split with test-time augmentation, and the figure is the mean over all runs. The clock runs from the first
-layer's whitening to the test accuracy, GPU synchronised at both ends. Not in it: reading the data onto the GPU, and one
-whole run before the others that compiles and warms up; the header says how long that took. The images stay on the GPU
-as uint8; the loop is a tight one of its own, without checkpoints, logs or validation, since `dl train` measures those.
+The protocol of arXiv:2404.00498: every run trains from new weights to the end of its schedule, accuracy is measured on
+the test split with test-time augmentation, and the result is the mean over all runs. The time is from the first layer's
+whitening to the test accuracy, with the GPU synchronised at both ends. It excludes loading the data onto the GPU, and
+one complete run before the others that compiles and warms up; the header gives its time. The images stay on the GPU as
+uint8; the loop is a separate, minimal one without checkpoints, logs or validation, which `dl train` measures.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from dlcli.models.images.views import logits_over_views
 
 BATCH_SIZE, EVAL_BATCH = 2000, 2000
 LEARNING_RATE = 0.24
-"""Both as airbench94_muon.py: a rate for batches of 2,000."""
+"""Both as in airbench94_muon.py: a learning rate for batches of 2,000."""
 
 SMOOTHING, TARGET = 0.2, 0.94
 
 
 class Cifar:
-    """A split on the device: (N, 3, 32, 32) uint8 in channels-last memory, and (N,) labels."""
+    """A split on the device: (N, 3, 32, 32) uint8 images in channels-last memory, and (N,) labels."""
 
     def __init__(self, root: Path, split: str, device: Device) -> None:
         packed = open_images(root).packed(split)
@@ -52,13 +52,13 @@ class Cifar:
 
 
 def plan(epoch: int, mirrored_first: Tensor, rows: Tensor, random: torch.Generator) -> dict[str, Tensor]:
-    """Return an epoch's numbers for `BatchAugmentation.apply`, drawn on the device: no copy waits for the CPU."""
+    """Return an epoch's random numbers for `BatchAugmentation.apply`, drawn on the device so that no copy is needed."""
     crop = torch.randint(0, 5, (len(rows), 2), generator=random, device=rows.device)
     return {"crop": crop, "flip": mirrored_first[rows] ^ bool(epoch % 2)}
 
 
 def train_once(model: Normalised, network: nn.Module, train: Cifar, epochs: int, seed: int) -> None:
-    """Train the model to the end of its schedule; `network` is the model, compiled or as it is."""
+    """Train the model to the end of its schedule; `network` is the model itself or its compiled form."""
     device = train.images.device
     random = torch.Generator(device).manual_seed(seed)
     assert isinstance(model.network, AirNet)
@@ -86,7 +86,7 @@ def train_once(model: Normalised, network: nn.Module, train: Cifar, epochs: int,
 
 @torch.inference_mode()
 def accuracy(model: nn.Module, test: Cifar) -> float:
-    """Return the part of the test split that is right with test-time augmentation."""
+    """Return the accuracy on the test split with test-time augmentation, in [0, 1]."""
     model.eval()
     right = torch.zeros((), device=test.labels.device)
     parts = zip(test.images.split(EVAL_BATCH), test.labels.split(EVAL_BATCH), strict=True)
@@ -121,7 +121,7 @@ def main() -> None:
     seconds, accuracies = [], []
     for number in range(arguments.runs + 1):  # the first compiles and warms up
         torch.manual_seed(number)
-        model.load_state_dict(new_model().state_dict())  # another module would be compiled anew
+        model.load_state_dict(new_model().state_dict())  # a new module would be compiled again
         device.synchronize()
         started = time.perf_counter()
         train_once(model, called, train, arguments.epochs, seed=number)

@@ -1,16 +1,16 @@
-"""RMSE of `dl train housing` under cross-validation: one perceptron, five of them, and scikit-learn on the same folds.
+"""RMSE of `dl train housing` under cross-validation: one perceptron, five averaged, and scikit-learn on the same folds.
 
     python benchmarks/housing.py --data data/housing [--repeats 5] [--members 5] [--uci] [--set NAME=VALUE ...]
 
-10 folds, `--repeats` times, over all 506 rows; column B is dropped where the data was prepared so. The figure is the
-mean over folds of a fold's RMSE, with its standard error over folds. Everything that is learnt (medians, scales, bins,
-weights) is learnt from a fold's training rows; there is no early stopping. "One" is the mean over the members of each
-one's own RMSE; the "mean of" them is what `--ensemble` answers. `--uci` measures the 20 splits of Hernandez-Lobato &
-Adams 2015 (arXiv:1502.05336) in place of folds: their random numbers, drawn again.
+10 folds, `--repeats` times, over all 506 rows; without column B if the data was prepared so. The result is the mean of
+the folds' RMSE, with its standard error. Everything learnt (medians, scales, bins, weights) is learnt from a fold's
+training rows; there is no early stopping. "One" is the mean of the members' individual RMSE; "mean of" is the RMSE of
+their mean, the prediction of `--ensemble`. `--uci` uses the 20 splits of Hernandez-Lobato & Adams 2015
+(arXiv:1502.05336) instead of folds: their random numbers, regenerated.
 
-The recipe was chosen over two partitions of the same rows, scikit-learn's KFold(10, shuffle=True) of the seeds 1000 and
-1001; those of the seeds 0 to 4 here were not looked at before. The rows are the same, so a little of what was chosen
-may suit them in particular.
+The recipe was chosen on two partitions of the same rows, scikit-learn's KFold(10, shuffle=True) with the seeds 1000 and
+1001; those with the seeds 0 to 4 here were not used for it. The rows are the same, so the recipe may be slightly
+overfitted to them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FOLDS, UCI_SPLITS, UCI_TRAIN = 10, 20, 0.9
 
 
 def uci_splits(num_rows: int) -> list[dict[str, list[int]]]:
-    """Return the rows of the UCI splits, as the authors' script draws them: 9 in 10 rows of a permutation train."""
+    """Return the rows of the UCI splits as in the authors' script: 9 in 10 rows of a permutation are for training."""
     random = np.random.RandomState(1)
     count = round(num_rows * UCI_TRAIN)
     orders = [random.choice(num_rows, num_rows, replace=False) for _ in range(UCI_SPLITS)]
@@ -59,7 +59,7 @@ def loops(base: TrainConfig, repeats: int, uci: Path | None) -> Iterator[TrainCo
 
 
 def measure(config: RegressionConfig, loop: TrainConfig, data: Path) -> dict[str, float]:
-    """Train on a fold's training rows and return the RMSE of each model on its test rows."""
+    """Train on a fold's training rows and return the RMSE of each model on its test rows, by name."""
     seed_everything(loop.seed)
     task = RegressionTask.from_data(config, loop, data)
     loader = task.loader("train", training=True)
@@ -80,13 +80,13 @@ def measure(config: RegressionConfig, loop: TrainConfig, data: Path) -> dict[str
 
 
 def main() -> None:
-    """Measure every fold and print the means."""
+    """Evaluate every fold and print the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/housing"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--members", type=int, default=5)
     parser.add_argument("--uci", action="store_true")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="options in place of the recipe's")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="options that override the recipe's")
     arguments = parser.parse_args()
     from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""Images a second out of the input pipeline: batch 128, crop + flip + normalise, 32 x 32 colour.
+"""Images per second of the input pipeline: batch 128, crop + flip + normalise, 32 x 32 colour.
 
     python benchmarks/input_pipeline.py PREPARED [--rounds N] [--batches N]
 
@@ -6,7 +6,7 @@ A: torchvision's ImageFolder with PIL, RandomCrop, RandomHorizontalFlip, ToTenso
 B: the packed copy through `packed_loader`, `BatchAugmentation` and the network's own normalisation, no workers.
 B1: the same on one thread.
 
-PREPARED is a folder that `dl prepare cifar10` made. A, B and B1 take turns; A shows fewer batches, being slower.
+PREPARED is a folder written by `dl prepare cifar10`. A, B and B1 are interleaved; A, being slower, runs fewer batches.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def usual(folder: Path) -> Iterator[torch.Tensor]:
-    """Yield batches as the tutorials make them."""
+    """Yield batches as in the tutorials."""
     steps = [v2.RandomCrop(32, 4), v2.RandomHorizontalFlip(), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
     dataset = ImageFolder(str(folder / "train"), v2.Compose([*steps, v2.Normalize(MEAN, STD)]))
     for images, _ in DataLoader(dataset, BATCH, shuffle=True):
@@ -45,7 +45,7 @@ def usual(folder: Path) -> Iterator[torch.Tensor]:
 
 
 def packed(folder: Path, epoch: int) -> Iterator[torch.Tensor]:
-    """Yield batches as `dl train` makes them."""
+    """Yield batches as in `dl train`."""
     form = open_images(folder)
     split = form.packed("train")
     assert split is not None
@@ -56,7 +56,7 @@ def packed(folder: Path, epoch: int) -> Iterator[torch.Tensor]:
 
 
 def images_per_second(batches: Iterator[torch.Tensor], count: int) -> float:
-    """Return the rate over `count` batches after a first one."""
+    """Return the images per second over `count` batches after a first one."""
     next(batches)
     started = time.perf_counter()
     total = sum(len(batch) for batch, _ in zip(batches, range(count), strict=False))
@@ -64,13 +64,13 @@ def images_per_second(batches: Iterator[torch.Tensor], count: int) -> float:
 
 
 def main() -> None:
-    """Take turns and print medians."""
+    """Run the interleaved rounds and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prepared", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=300)
     options = parser.parse_args()
-    open_device("cpu")  # as `dl train` does: it sets the threads and the C library's ways with freed memory
+    open_device("cpu")  # as in `dl train`: sets the threads, and how the C library handles freed memory
     threads = torch.get_num_threads()
     rates: dict[str, list[float]] = {"A ImageFolder + PIL": [], "B packed": [], "B1 packed, one thread": []}
     for round_number in range(options.rounds):
@@ -82,7 +82,7 @@ def main() -> None:
         )
         torch.set_num_threads(threads)
     print(f"# {platform.machine()}, {threads} threads, torch {torch.__version__}, Python {platform.python_version()}")
-    print(f"# images a second, median of {options.rounds} rounds (min-max), interleaved")
+    print(f"# images per second, median of {options.rounds} rounds (min-max), interleaved")
     base = statistics.median(rates["A ImageFolder + PIL"])
     for name, values in rates.items():
         median = statistics.median(values)

@@ -1,13 +1,13 @@
-"""CIFAR-10 to 60,000 PNG files: `dl prepare cifar10` beside the usual loop.
+"""CIFAR-10 to 60,000 PNG files: `dl prepare cifar10` against the usual loop.
 
     python benchmarks/prepare_cifar10.py BATCHES [--work FOLDER] [--rounds N]
 
 A: the usual loop: unpickle, transpose, `cv2.imwrite` one by one.
-B: what `dl prepare cifar10` does: PNG files, packed copy, card with SHA-256, statistics and leakage check.
-C: the packed copy alone, by B's own code without PNG files.
+B: `dl prepare cifar10`: PNG files, packed copy, card with SHA-256, statistics and leakage check.
+C: the packed copy alone: B's code without PNG files.
 
-A, B and C take turns. Left out of the time: the start of Python, and removing the folder afterwards. `--work` on a
-memory file system measures the tool, on a disk the disk as well.
+A, B and C are interleaved. The time excludes the start of Python, and removing the folder afterwards. With `--work` on
+a memory file system it is that of the tool, on a disk it includes the disk's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dlcli.datasets.images.cifar import Cifar10Importer, Cifar10Options
 
 
 def usual_loop(batches: Path, folder: Path) -> None:
-    """Write the images as most scripts do."""
+    """Write the images as in most scripts."""
     classes = [name.decode() for name in _unpickled(batches / "batches.meta")[b"label_names"]]
     for split, names in (("train", [f"data_batch_{i}" for i in range(1, 6)]), ("test", ["test_batch"])):
         for name in classes:
@@ -52,13 +52,13 @@ def _unpickled(path: Path) -> Any:
 
 
 def prepare(batches: Path, folder: Path) -> None:
-    """Do what the command does."""
+    """Prepare the dataset as the command does."""
     importer = Cifar10Importer(Cifar10Options())
     prepare_dataset(importer, batches, folder, command="benchmark", force=True, report=lambda _line: None)
 
 
 def packed_only(batches: Path, folder: Path) -> None:
-    """Do what the command does, without the PNG files."""
+    """Prepare the dataset as the command does, but without PNG files."""
     add, png.PngWriters.add = png.PngWriters.add, lambda *_job: None  # type: ignore[method-assign]
     threshold, png._WORTH_A_PROCESS = png._WORTH_A_PROCESS, 10**9
     try:
@@ -68,7 +68,7 @@ def packed_only(batches: Path, folder: Path) -> None:
 
 
 def measure(work: Callable[[Path, Path], None], batches: Path, parent: Path) -> float:
-    """Return the seconds that one run takes."""
+    """Return the wall time of one run in seconds."""
     folder = Path(tempfile.mkdtemp(dir=parent))
     start = time.perf_counter()
     work(batches, folder / "cifar10")
@@ -78,7 +78,7 @@ def measure(work: Callable[[Path, Path], None], batches: Path, parent: Path) -> 
 
 
 def main() -> None:
-    """Take turns and print the table."""
+    """Run the interleaved rounds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("batches", type=Path, help="the folder cifar-10-batches-py")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()), help="where the images are written")

@@ -1,20 +1,20 @@
-"""What makes an LSTM on texts train fast on a CPU, against the way of the tutorials.
+"""Training speed of an LSTM on texts on a CPU: what each of our changes to the tutorials' method gains.
 
     python benchmarks/sentiment_step.py [--seconds S] [--rounds N] [--threads N]
 
-A: batches of 10, all padded to the longest text of the corpus, torch.optim.Adam as it is (a dense embedding).
+A: batches of 10, all padded to the longest text of the corpus, torch.optim.Adam's defaults (a dense embedding).
 B: A with batches of 64.
-C: batches of 64 of like length (`BucketedOrder`), torch.optim.Adam.
+C: batches of 64 of similar length (`BucketedOrder`), torch.optim.Adam.
 D: C with the fused kernel: `--optimizer adam`. The same numbers as C.
-E: C with sparse gradients and `LazyAdam`: `--optimizer lazyadam`. Another algorithm: engine/optim/lazy_adam.py.
+E: C with sparse gradients and `LazyAdam`: `--optimizer lazyadam`. A different algorithm: engine/optim/lazy_adam.py.
 F, G: E with batches of 128 and 256.
 H: E in bf16 autocast.
 The network is `lstm` with a vocabulary of 50,000, word vectors of 300, a state of 128. All clip gradients to 1.
 
-Texts are random tokens with Zipf's frequencies and the lengths of weibo_senti_100k as jieba cuts it (mean 32, median
-26, 95 % up to 80, the longest 117), drawn from its 5-percent quantiles. Sentences per second of wall time, and of CPU
-time, which other work on the machine disturbs less; each way for S seconds a round, in turn. Making a batch is part of
-it. The first step of each turn, which builds kernels, is left out.
+Texts are random tokens with Zipf's frequencies and the lengths of weibo_senti_100k tokenised by jieba (mean 32, median
+26, 95 % up to 80, the longest 117), drawn from its 5-percent quantiles. Results are sentences per second of wall time,
+and of CPU time, which is less sensitive to other work on the machine; the methods are interleaved, S seconds each per
+round. The time includes making the batches, and excludes the first step of each turn, which builds kernels.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LENGTH_QUANTILES = (
 
 @dataclass(frozen=True)
 class Way:
-    """How a step is made."""
+    """One method of training: its batches, optimizer and number format."""
 
     batch: int
     is_bucketed: bool
@@ -69,7 +69,7 @@ WAYS = {
 
 
 def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return token ids of all texts in a row, where each begins, and labels."""
+    """Return the concatenated token ids of all texts, the offset of each text, and the labels."""
     random = np.random.default_rng(0)
     places = np.linspace(0, 1, len(LENGTH_QUANTILES))
     lengths = np.interp(random.random(NUM_TEXTS), places, LENGTH_QUANTILES).round().astype(np.int64)
@@ -81,14 +81,14 @@ def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def build_optimizer(network: nn.Module, name: str) -> Optimizer:
-    """Return the optimizer of a way."""
+    """Return the optimizer of a method."""
     if name == "lazy":
         return LazyAdam([{"params": list(network.parameters())}], lr=1e-3)
     return torch.optim.Adam(network.parameters(), lr=1e-3, fused=name == "fused" or None)
 
 
 def stepper(way: Way, texts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Callable[[], int]:
-    """Return a function that makes one step and returns how many sentences it saw."""
+    """Return a function that runs one step and returns its number of sentences."""
     ids, offsets, labels = texts
     torch.manual_seed(0)
     network = lstm(
@@ -122,7 +122,7 @@ def stepper(way: Way, texts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Calla
 
 
 def main() -> None:
-    """Take turns and print medians."""
+    """Run the interleaved rounds and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=5)

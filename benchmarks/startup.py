@@ -1,8 +1,8 @@
-"""CPU time from the shell to the answer of commands that compute nothing, and of `dl predict model.onnx`.
+"""CPU time of whole commands that compute nothing, and of `dl predict model.onnx`.
 
     python benchmarks/startup.py [--rounds N]
 
-Whole processes, children's user and system time together, commands taking turns; bare Python is the floor.
+User plus system time of the child processes, commands interleaved; bare Python is the lower bound.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 def cpu_seconds(command: list[str]) -> float:
-    """Return the user and system time of one run."""
+    """Return the user plus system time of one run in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -38,13 +38,13 @@ def cpu_seconds(command: list[str]) -> float:
 
 
 def main() -> None:
-    """Time the commands in turn and print medians."""
+    """Time the interleaved commands and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for name, command in COMMANDS.items():
-        cpu_seconds(command)  # the first run writes byte code
+        cpu_seconds(command)  # the first run writes the bytecode
         del name
     for _ in range(rounds):
         for name, command in COMMANDS.items():

@@ -1,15 +1,15 @@
-"""jieba's tokens of the weibo file: jieba itself beside ours, CPU time.
+"""CPU time of jieba's tokens for the weibo file: jieba against our implementation.
 
     python benchmarks/tokens.py WEIBO.csv [--rounds N]
 
 A: `jieba.lcut`, text by text.
-B: `cut_many` on blocks of 1,000 texts, as a file is prepared.
-C: `cut`, text by text, as a stream is answered.
-D: rjieba's own `cut` (HMM on), whose tokens differ: the floor of B and C without any repair.
+B: `cut_many` on blocks of 1,000 texts, as in preparing a file.
+C: `cut`, text by text, as in predicting for a stream.
+D: rjieba's own `cut` (HMM on), whose tokens differ: the lower bound for B and C, without any repair.
 
-A, B, C and D take turns on the same texts. Time is `time.process_time`, which does not count waiting. Left out: reading
-the file and loading dictionaries and models, which is printed apart. Before anything is timed, the tokens of A, B and
-C are compared for every text; a difference ends the run.
+A, B, C and D are interleaved on the same texts. The time is `time.process_time`, which does not count waiting. It
+excludes reading the file, and loading dictionaries and models, which is printed separately. Before anything is timed,
+the tokens of A, B and C are compared for every text; a difference ends the run.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ Cut = Callable[[list[str]], list[list[str]]]
 
 
 def by_jieba(texts: list[str]) -> list[list[str]]:
-    """Cut by the reference."""
+    """Return the reference's tokens."""
     return [jieba_tokens.reference()(text) for text in texts]
 
 
 def one_by_one(texts: list[str]) -> list[list[str]]:
-    """Cut by ours, a text at a time."""
+    """Return our tokens, cut one text at a time."""
     return [jieba_tokens.cut(text) for text in texts]
 
 
 def by_rjieba(texts: list[str]) -> list[list[str]]:
-    """Cut by jieba-rs as it is."""
+    """Return the tokens of unmodified jieba-rs."""
     import rjieba
 
     return [rjieba.cut(text) for text in texts]
 
 
 def forget() -> None:
-    """Empty the caches of words, so that no round profits of the one before."""
+    """Clear the caches of words, so that no round profits from the one before."""
     from dlcli.data.text.tokenizing import viterbi
 
     viterbi._remembered.cache_clear()
@@ -58,7 +58,7 @@ def forget() -> None:
 
 
 def measure(cut: Cut, blocks: list[list[str]]) -> float:
-    """Return the CPU seconds of cutting all blocks."""
+    """Return the CPU time of cutting all blocks, in seconds."""
     forget()
     start = time.process_time()
     for block in blocks:
@@ -67,16 +67,16 @@ def measure(cut: Cut, blocks: list[list[str]]) -> float:
 
 
 def loading(work: Cut) -> float:
-    """Return the CPU seconds of the first text."""
+    """Return the CPU time of the first text, in seconds."""
     start = time.process_time()
     work(["小明硕士毕业于中国科学院计算所"])
     return time.process_time() - start
 
 
 def main() -> None:
-    """Compare, take turns and print the table."""
+    """Compare the tokens, run the interleaved rounds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weibo", type=Path, help="a CSV file, its texts in the column review")
+    parser.add_argument("weibo", type=Path, help="a CSV file with the texts in the column review")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     with arguments.weibo.open(encoding="utf-8-sig", newline="") as stream:

@@ -1,14 +1,14 @@
-"""What the loop costs over one written by hand, and what `--precision auto` gains over torch's defaults.
+"""The overhead of the loop over a handwritten one, and the gain of `--precision auto` over torch's defaults.
 
     python benchmarks/training_step.py [--steps N] [--rounds N] [--net tiny|resnet18|resnet18-small]
 
-A: a bare loop on the same net and data: forward, cross-entropy, backward, step; nothing is logged.
+A: a bare loop with the same network and data: forward, cross-entropy, backward, step; nothing is logged.
 B: `dlcli.engine.loop.train` with all of its observers (metrics, tensorboard, checkpoints, epoch lines, signals).
-C: the bare loop in torch's defaults: fp32, contiguous, and an allocator that gives every large block back.
+C: the bare loop with torch's defaults: fp32, contiguous, and an allocator that returns every large block.
 
-A and B run in the same number format and layout, and with the allocator's ways that `dl train` sets. Each measurement
-is a process of its own, which first takes some steps that are not counted; the ways take turns. B's time includes the
-end of its epoch, with two checkpoints.
+A and B use the same number format and layout, and the allocator settings of `dl train`. Each measurement is a separate
+process, which first runs a few steps that are not counted; A, B and C are interleaved. B's time includes the end of its
+epoch, with two checkpoints.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def build(net: str) -> torch.nn.Module:
         inner: torch.nn.Module = SmallCNN(num_classes=10, in_channels=3, image_size=32, width=8)
     elif net == "resnet18":
         inner = torchvision.models.resnet18(num_classes=10)
-    else:  # as `dl train cifar10 --model resnet18` builds it: a stem that keeps the resolution of small images
+    else:  # as in `dl train cifar10 --model resnet18`: a stem that preserves the resolution of small images
         inner = build_torchvision("resnet18", num_classes=10, in_channels=3, image_size=32, pretrained=None)
     return Normalised(inner, (0.5,) * 3, (0.25,) * 3)
 
 
 class BenchTask:
-    """Random images through the loop."""
+    """A task of random images for the loop."""
 
     inputs, outputs, goal, card = ("images",), ("logits",), Goal("accuracy", True), None
 
@@ -86,7 +86,7 @@ class BenchTask:
 
 
 def bare(task: BenchTask, device: Device) -> None:
-    """Train one epoch by hand."""
+    """Train one epoch with a handwritten loop."""
     [optimizer] = task.optimizers().values()
     task.model.train()
     for batch in task.loader("train").batches(0):
@@ -98,7 +98,7 @@ def bare(task: BenchTask, device: Device) -> None:
 
 
 def house(task: BenchTask, device: Device) -> None:
-    """Train one epoch by the loop, with all that observes it."""
+    """Train one epoch with dl's loop and all of its observers."""
     config = TrainConfig(epochs=1, batch_size=BATCH, schedule="constant", learning_rate=0.01)
     loader = task.loader("train", training=True)
     with tempfile.TemporaryDirectory() as folder, StopOnSignal() as signals:
@@ -113,14 +113,14 @@ WAYS = {
     "B": ("dl's loop", house, "bf16", True),
     "C": ("bare loop, torch's defaults", bare, "fp32", False),
 }
-"""What it is called, the function, the number format, and whether freed memory is kept and the layout channels-last."""
+"""Label, function, number format, and whether freed memory is kept and the layout is channels-last."""
 
 WARM_UP = 3
-"""Steps before the measured ones: they build kernels and bring the heap to its size."""
+"""Steps before the measured ones, which build kernels and grow the heap to its final size."""
 
 
 def measure(way: str, net: str, steps: int) -> dict[str, float]:
-    """Return CPU and wall seconds a step in this process."""
+    """Return the CPU and wall time per step in this process, in seconds."""
     _, run, precision, is_ours = WAYS[way]
     if is_ours:
         keep_freed_memory()
@@ -135,7 +135,7 @@ def measure(way: str, net: str, steps: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Take turns and print medians."""
+    """Run the interleaved rounds and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
@@ -152,7 +152,7 @@ def main() -> None:
             rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
     where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     print(f"# {where}, {options.net}, batch {BATCH}, {options.steps} steps")
-    print(f"# milliseconds a step, median of {options.rounds} rounds (min-max), interleaved")
+    print(f"# milliseconds per step, median of {options.rounds} rounds (min-max), interleaved")
     base = {kind: statistics.median(row[kind] for row in seconds["A"]) for kind in ("cpu", "wall")}
     for way, rows in seconds.items():
         texts = []
