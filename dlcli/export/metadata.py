@@ -59,7 +59,8 @@ def decode_metadata(texts: Mapping[str, str], where: str) -> dict[str, Any]:
     ours = {key.removeprefix(PREFIX): text for key, text in texts.items() if key.startswith(PREFIX)}
     if not ours:
         raise RunError(
-            f"{where}: holds no labels and preprocessing of dl", hint="only files that `dl export` wrote can be run"
+            f"{where}: contains no labels and preprocessing written by dl",
+            hint="only files that `dl export` wrote can be run",
         )
     check_size(sum(len(text) for text in ours.values()), where)
     return check_metadata(

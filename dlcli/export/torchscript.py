@@ -74,7 +74,7 @@ class TorchScriptModel:
             with warnings.catch_warnings(), path.open("rb") as stream:
                 warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
                 self._module: Any = jit.load(io.BytesIO(stream.read()), map_location="cpu")
-        except Exception as error:  # whatever the C++ reader meets comes as the nearest Python class, IndexError too
+        except Exception as error:  # C++ errors arrive as the nearest Python class, such as IndexError
             raise RunError(
                 f"{path}: torch cannot load it: {first_line(error)}", hint="copy or export it again"
             ) from None
@@ -115,5 +115,6 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError) as error:
         raise RunError(f"{path}: damaged: {first_line(error)}", hint="copy or export it again") from None
     raise RunError(
-        f"{path}: holds no labels and preprocessing of dl", hint="only files that `dl export` wrote can be run"
+        f"{path}: contains no labels and preprocessing written by dl",
+        hint="only files that `dl export` wrote can be run",
     )

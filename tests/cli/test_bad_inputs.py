@@ -586,7 +586,7 @@ PREDICT = {
         "half.pt",
         lambda b: (shutil.copy(b.run() / "checkpoints/best.pt", "half.pt"), _cut(Path("half.pt"))),
     ),
-    "ONNX of someone else": Row("predict model.onnx cat.png", RUN_CODE, "holds no labels", _onnx_without_metadata),
+    "ONNX of someone else": Row("predict model.onnx cat.png", RUN_CODE, "contains no labels", _onnx_without_metadata),
     "ONNX cut off": Row(
         "predict model.onnx cat.png",
         RUN_CODE,

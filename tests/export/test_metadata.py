@@ -81,7 +81,7 @@ def test_one_graph_of_several_needs_no_assets() -> None:
 
 
 def test_file_of_another_program_is_refused() -> None:
-    with pytest.raises(RunError, match="holds no labels"):
+    with pytest.raises(RunError, match="contains no labels"):
         decode_metadata({"labels": "[]"}, "file")
 
 

@@ -128,7 +128,7 @@ def test_files_of_other_programs_are_refused(model_files: dict[str, Path], tmp_p
     (tmp_path / "foreign.onnx").write_bytes(model.SerializeToString())
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "foreign.pt"))  # type: ignore[no-untyped-call]
     for name in ("foreign.onnx", "foreign.pt"):
-        with pytest.raises(RunError, match="holds no labels and preprocessing") as caught:
+        with pytest.raises(RunError, match="contains no labels and preprocessing") as caught:
             open_model(tmp_path / name)
         assert caught.value.hint
 

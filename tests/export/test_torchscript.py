@@ -44,7 +44,7 @@ def test_a_file_without_metadata_is_refused(model_files, tmp_path):
         tmp_path / "bare.torchscript",
         lambda name, content: None if name.endswith(METADATA_NAME) else content,
     )
-    with pytest.raises(RunError, match="holds no labels and preprocessing of dl"):
+    with pytest.raises(RunError, match="contains no labels and preprocessing written by dl"):
         TorchScriptModel(bare)
 
 
