@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -176,7 +177,8 @@ def test_file_names_no_path_of_the_machine(model_files: dict[str, Path], format:
     for path in here:
         assert len(path.parts) < 2 or str(path).encode() not in content
     assert b"site-packages" not in content
-    assert b"conftest.py" not in content
+    # A member is called after the module of the network's class, which is a name and no path.
+    assert b"conftest.py" not in re.sub(rb"/code/__torch__/[\w/]*/conftest\.py", b"", content)
 
 
 def test_torchscript_says_its_successor_once(plans: Plans, tmp_path: Path) -> None:
