@@ -106,10 +106,11 @@ def stop_word_warnings(
 
 
 def strongest_class(counts: np.ndarray, totals: np.ndarray) -> tuple[int, float, float]:
-    """Return the class that a word indicates most, its odds ratio, and the log odds ratio over its standard error.
+    """Return the class that a word indicates most, its odds ratio, and its distance from chance.
 
     The odds ratio is that of a class against all others, with half a text added to each cell (Haldane 1956, Anscombe
-    1956), so that it is finite for a word of a single class.
+    1956), so that it is finite for a word of a single class. The distance is of the number of texts from its mean in
+    standard deviations, where the texts with the word are drawn at random (the hypergeometric distribution).
 
     Args:
         counts: (C,) number of texts of each class that contain the word.
@@ -120,7 +121,12 @@ def strongest_class(counts: np.ndarray, totals: np.ndarray) -> tuple[int, float,
     without = totals - counts + 0.5
     rest = (totals.sum() - totals) - (counts.sum() - counts) + 0.5
     log_odds = np.log(inside * rest / (outside * without))
-    scores = log_odds / np.sqrt(1 / inside + 1 / outside + 1 / without + 1 / rest)
+    # By the spread that chance would have, not by the error of the odds: that one grows without bound for a word of
+    # one class alone (Hauck and Donner 1977), the one that tells most.
+    num_with, num_texts = counts.sum(), totals.sum()
+    expected = num_with * totals / num_texts
+    variance = expected * (num_texts - totals) * (num_texts - num_with) / (num_texts * max(num_texts - 1, 1))
+    scores = (counts - expected) / np.sqrt(np.where(variance > 0, variance, 1.0))
     label = int(scores.argmax())
     return label, float(np.exp(log_odds[label])), float(scores[label])
 
