@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlcli.data.inputs import expand_files
+from dlcli.data.inputs import expand_files, stem_of
 
 
 @pytest.fixture
@@ -52,3 +52,23 @@ def test_inputs_keep_their_order_and_may_repeat(place):
 
 def test_other_suffixes_may_be_asked_for(place):
     assert list(expand_files(["."], frozenset({".txt"}))) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [
+        ("photos/猫 1.png", "猫_1"),
+        ("a.tar.gz", "a.tar"),
+        ("/x/.hidden.png", "hidden"),
+        ("houses.csv:12", "houses"),
+        ("今天 天气，很好！", "今天_天气_很好"),
+        ("???", "input"),
+        ("", "input"),
+        ("..", "input"),
+        ("x" * 61, "x" * 60),
+        ("词 " * 200, ("词_" * 30).rstrip("_")),
+        ("../../etc/passwd", "passwd"),
+    ],
+)
+def test_a_picture_is_called_after_its_input(source, stem):
+    assert stem_of(source) == stem

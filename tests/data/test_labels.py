@@ -61,3 +61,29 @@ def test_equal_and_huge_logits_are_answered_in_the_order_of_the_classes():
     assert equal["probability"] == 0.5
     [sure] = label_records(["a", "b"], np.array([[-1e4, 1e4]], np.float32), 0)
     assert (sure["label"], sure["probability"], len(sure["top"])) == ("b", 1.0, 1)
+
+
+def test_weights_are_scikit_learns_balanced_ones():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    indices = np.random.default_rng(0).choice(4, 200, p=[0.6, 0.25, 0.1, 0.05])
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=indices)
+    np.testing.assert_allclose(balanced_weights(indices, 4), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 3, 5, 9])
+def test_probabilities_are_scipys_softmax_in_falling_order(top_k):
+    from scipy.special import softmax
+
+    logits = np.random.default_rng(0).normal(0, 3, (6, 5)).astype(np.float32)
+    names = ["猫", "b", "c", "d", "e"]
+    for record, row in zip(label_records(names, logits, top_k), softmax(logits.astype(float), axis=1), strict=True):
+        best = np.argsort(-row)[: min(max(top_k, 1), 5)]
+        assert [entry["label"] for entry in record["top"]] == [names[index] for index in best]
+        assert [entry["probability"] for entry in record["top"]] == pytest.approx(row[best].tolist(), abs=5e-7)
+        assert (record["label"], record["probability"]) == tuple(record["top"][0].values())
+
+
+def test_adding_a_number_to_all_logits_changes_no_record():
+    logits = np.random.default_rng(0).normal(0, 3, (4, 3))
+    assert label_records("abc", logits, 3) == label_records("abc", logits + 100, 3)
