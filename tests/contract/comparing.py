@@ -52,6 +52,33 @@ def assert_close(first: Any, second: Any) -> None:
         assert first == second
 
 
+def aligned(listed: str) -> Compare:
+    """Return a comparison of records as `assert_close`, in which the entries of a list may come in any order."""
+
+    def compare(first: Any, second: Any) -> None:
+        assert_close(
+            [{name: value for name, value in record.items() if name != listed} for record in first],
+            [{name: value for name, value in record.items() if name != listed} for record in second],
+        )
+        for one, other in zip(first, second, strict=True):
+            left = list(other[listed])
+            for entry in one[listed]:
+                found = [candidate for candidate in left if _is_close(entry, candidate)]
+                assert found, f"{entry} is not among {left}"
+                left.remove(found[0])
+            assert left == []
+
+    return compare
+
+
+def _is_close(first: Any, second: Any) -> bool:
+    try:
+        assert_close(first, second)
+    except AssertionError:
+        return False
+    return True
+
+
 def assert_alike(first: np.ndarray, second: np.ndarray, share: float) -> None:
     """Compare pictures (H, W, 3) uint8, of whose values at most a share may differ."""
     assert first.shape == second.shape

@@ -24,12 +24,15 @@ from dlcli.core.registry import TaskSpec, get_task, load_object
 TOYS = """\
 [dlcli.forms]
 toy-dots = toys.specs:GAN_FORM
+toy-boxes = toys.specs:DETECTION_FORM
 
 [dlcli.tasks]
 toy-gan = toys.specs:GAN
+toy-detection = toys.specs:DETECTION
 
 [dlcli.datasets]
 toy-dots = toys.specs:DOTS
+toy-boxes = toys.specs:BOXES
 """
 """The entry points of tasks that are unlike every built-in one; nothing but these tests knows them."""
 

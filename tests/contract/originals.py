@@ -13,7 +13,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from contract.comparing import Compare, Item, assert_close, row_of
+from contract.comparing import Compare, Item, aligned, assert_close, row_of
+from torch import Tensor
 
 CLASSES = ("airplane", "cat", "dog")
 
@@ -169,6 +170,12 @@ def some_texts(folder: Path, data: str) -> list[str]:
     return ["今天真开心", "难吃", "我们觉得这家店的电影太差了 [哈哈]", "好" * 60]
 
 
+def objects_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
+    """Return the objects of one item of dense outputs, without what fills them up."""
+    count = int(outputs["counts"][index])
+    return {name: outputs[name][index][:count] for name in ("boxes", "scores", "labels")}
+
+
 ORIGINALS: Mapping[str, Sequence[Original]] = {
     "sentiment": (
         Original(
@@ -253,6 +260,24 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             has_loss=False,
             share=0.01,
             has_samples=True,
+            pictures={"curves": (), "grid": ()},
+        ),
+    ),
+    "toy-detection": (
+        Original(
+            dataset="toy-boxes",
+            train=("--epochs", "4", "--batch-size", "8", "--val-fraction", "0.2"),
+            interrupt_at=6,  # four steps an epoch
+            inputs=lambda folder, data: [f"{data}/test"],
+            num_records=6,
+            options=("--score", "0.4"),
+            count=lambda batch: len(batch["images"]),
+            goal="f1",
+            has_loss=False,
+            compare=aligned("objects"),
+            share=0.01,
+            item=objects_of,
+            pictures={"curves": (), "grid": ()},
         ),
     ),
 }

@@ -66,6 +66,11 @@ def test_preparing_again_does_nothing(house):
     assert {path: path.stat().st_mtime_ns for path in (house.folder / house.data).rglob("*")} == before
 
 
+def test_the_card_counts_items_and_no_labels(house):
+    task = open_task(house)
+    assert task.card.num_items("test") == task.loader("test").num_items
+
+
 def test_training_answers_with_the_path_alone(house):
     assert house.answers["whole"].stdout == "runs/whole\n"
     assert (house.folder / "runs" / "whole" / "checkpoints" / "best.pt").is_file()

@@ -34,3 +34,34 @@ DOTS = DatasetSpec(
     options="toys.dots:DotsOptions",
     needs_source=False,
 )
+
+DETECTION_FORM = FormSpec(
+    name="toy-boxes",
+    summary="images with objects: train/, train.json, test/, test.json",
+    open="toys.boxes:open_boxes",
+    samples="toys.boxes:draw_boxes",
+    task="toy-detection",
+)
+
+DETECTION = TaskSpec(
+    name="toy-detection",
+    summary="find objects in images",
+    form="toy-boxes",
+    default_dataset="toy-boxes",
+    config="toys.boxes:DetectionConfig",
+    recipe="toys.boxes:recipe",
+    task="toys.detection:DetectionTask",
+    codec="toys.boxes:DetectionCodec",
+    networks="toys.boxes:NETWORKS",
+    inference="toys.boxes:DetectionInference",
+)
+
+BOXES = DatasetSpec(
+    name="toy-boxes",
+    summary="red and green bars on images of two sizes (embedded)",
+    form="toy-boxes",
+    task="toy-detection",
+    importer="toys.boxes:BoxesImporter",
+    options="toys.boxes:BoxesOptions",
+    needs_source=False,
+)
