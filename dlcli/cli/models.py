@@ -69,14 +69,16 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         known += [each for _, zoo in zoos() for each in zoo_names(zoo)]
         raise UsageError(f"no network {name!r}", hint=did_you_mean(name, known))
     from dlcli.engine.task import network_of
-    from dlcli.models.summary import common_prefix, summarise
+    from dlcli.models.summary import common_prefix, summarise, summarise_calls
 
     size = {option: value for option in SIZES if (value := vars(options)[option]) is not None}
     try:
         task = load_object(spec.task).from_network(name, size)
-        graph = task.export_plan().graphs[0]
-        inputs = [graph.example[key] for key in graph.inputs]
-        summary = summarise(network_of(task), *inputs)
+        network, graphs = network_of(task), task.export_plan().graphs
+        calls = [(graph.module, [graph.example[key] for key in graph.inputs]) for graph in graphs]
+        inputs = calls[0][1]
+        # The module of a single graph may wrap the network with what the file answers besides.
+        summary = summarise(network, *inputs) if len(calls) == 1 else summarise_calls(network, calls)
     except ValueError as error:
         asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())
         raise UsageError(f"{name} {asked}: {error}", hint="choose another size") from None

@@ -63,27 +63,39 @@ def summarise(model: nn.Module, *inputs: Tensor) -> Summary:
         inputs: (N, ...) each; only the first item is used. The receptive field is measured for a single (N, C, H, W)
             input only.
     """
-    items = [tensor[:1] for tensor in inputs]
+    return summarise_calls(model, [(model, inputs)])
+
+
+def summarise_calls(network: nn.Module, calls: Sequence[tuple[nn.Module, Sequence[Tensor]]]) -> Summary:
+    """Return the summary of a network whose parts are called one by one, as the graphs of an export are.
+
+    Args:
+        network: holds the layers; those that several calls use are listed and counted once.
+        calls: modules with their inputs, see `summarise`; multiply-adds are those of one call each.
+    """
+    items = [(module, [tensor[:1] for tensor in inputs]) for module, inputs in calls]
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops})
     layers: dict[str, LayerSummary] = {}
     # The counter does not know the fused attention kernels; the plain ones consist of products that it counts.
     with (
-        evaluating(model),
+        evaluating(network),
         torch.random.fork_rng(devices=[]),
-        _recording(model, layers),
+        _recording(network, layers),
         _without_fast_attention(),
         torch.no_grad(),
         counter,
     ):
-        model(*items)
-    parameters = list(model.parameters())
+        for module, inputs in items:
+            module(*inputs)
+    parameters = list(network.parameters())
+    takes_one_image = len(items) == 1 and [tensor.ndim for tensor in items[0][1]] == [4]
     return Summary(
         layers=tuple(layers.values()),
         parameters=sum(parameter.numel() for parameter in parameters),
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         multiply_adds=counter.get_total_flops() // 2,
         parameter_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
-        receptive_field=measure_receptive_field(model, *items) if [i.ndim for i in items] == [4] else None,
+        receptive_field=measure_receptive_field(network, *items[0][1]) if takes_one_image else None,
     )
 
 

@@ -9,7 +9,7 @@ from dlcli.models.images.lenet import SmallCNN
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.zoo import build_torchvision
-from dlcli.models.summary import LayerSummary, summarise
+from dlcli.models.summary import LayerSummary, summarise, summarise_calls
 
 
 def test_summary_of_a_small_network_equals_the_one_worked_by_hand() -> None:
@@ -60,6 +60,17 @@ def test_parameters_that_layers_share_are_counted_once() -> None:
     summary = summarise(nn.Sequential(first, second), torch.zeros(1, 4))
     assert (summary.parameters, [layer.parameters for layer in summary.layers]) == (16, [16, 0])
     assert (summary.multiply_adds, summary.receptive_field) == (32, None)
+
+
+def test_parts_that_are_called_one_by_one_are_counted_as_those_of_one_network() -> None:
+    network = nn.ModuleDict({"encoder": nn.Linear(5, 3), "step": nn.Sequential(nn.Linear(3, 4), nn.Tanh())})
+    encoder, step = (network["encoder"], [torch.zeros(2, 5)]), (network["step"], [torch.zeros(2, 3)])
+    once, twice = summarise_calls(network, [encoder, step]), summarise_calls(network, [encoder, step, step])
+    assert [(layer.name, layer.parameters) for layer in once.layers] == [("encoder", 18), ("step.0", 16), ("step.1", 0)]
+    assert twice.layers == once.layers
+    assert twice.parameters == once.parameters == 18 + 16
+    assert (once.multiply_adds, twice.multiply_adds) == (5 * 3 + 3 * 4, 5 * 3 + 2 * 3 * 4)
+    assert once.receptive_field is None
 
 
 def test_receptive_field_of_resnet18_is_the_published_one() -> None:
