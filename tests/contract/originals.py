@@ -32,7 +32,7 @@ class Original:
         count: the number of items in a batch.
         weight: the count of the updates of a batch, where their losses are no means over its items (tokens).
         goal: the metric that picks the best epoch; None for a task that cannot judge.
-        has_loss: whether a loss is among the metrics, and better lower.
+        has_loss: whether a loss is among the metrics of an evaluation, and better lower.
         inputs: (folder, prepared data) -> what `dl predict` gets, relative to the folder; None for a task that draws
             from nothing.
         options: inference options, other than their defaults.
@@ -278,6 +278,20 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             share=0.01,
             item=objects_of,
             pictures={"curves": (), "grid": ()},
+        ),
+    ),
+    "toy-translation": (
+        Original(
+            dataset="toy-pairs",
+            train=("--epochs", "3", "--batch-size", "8", "--val-fraction", "0.2"),
+            interrupt_at=7,  # five steps an epoch
+            inputs=lambda folder, data: ["w3", "w9 w3 w22 w5", "w7 w7"],
+            options=("--num-best", "3", "--beam", "5"),
+            count=lambda batch: len(batch["tokens"]),
+            weight=lambda batch: int((batch["targets"] != 0).sum()),
+            goal="loss",
+            has_loss=False,
+            has_samples=True,
         ),
     ),
 }

@@ -7,8 +7,7 @@ Shapes: B sentences of T tokens, R rows of the search, S tokens said, D features
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.specs import TaskSpec
-from dlcli.data.text.beam import Limits, beam_search, reorder_arrays
 from dlcli.export.eager import as_function
-from dlcli.export.plan import PARITY_BATCHES, Arrays, ExportPlan, Graph, cut_samples
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan, Graph, cut_samples
+from toys.sentences import START, VOCAB_SIZE, SeqInference, search
 
-START, END, PAD = 1, 2, 0
-VOCAB_SIZE, WIDTH, MAX_LENGTH, CANDIDATES = 23, 16, 7, 8
+__all__ = ["SPEC", "Encoder", "SeqCodec", "SeqInference", "SeqTask", "Step", "search", "sentences"]
+
+WIDTH, CANDIDATES = 16, 8
 
 SPEC = TaskSpec(
     name="toy-seq",
@@ -38,55 +38,11 @@ SPEC = TaskSpec(
 )
 
 
-@dataclass(frozen=True)
-class SeqInference:
-    """How sentences are searched."""
-
-    beam: int = 4
-    num_best: int = 2
-
-
 class SeqCodec:
     """Only what opening a model needs of a codec."""
 
     def __init__(self, assets: Mapping[str, Any], *more: Any) -> None:
         self.assets = assets
-
-
-def search(
-    graphs: Mapping[str, Callable[[Arrays], Arrays]], arrays: Arrays, inference: SeqInference
-) -> dict[str, np.ndarray]:
-    """Return the sentences that are found.
-
-    Args:
-        graphs: "encoder" and "step".
-        arrays: `tokens` (B, T) int64 and `lengths` (B,) int64.
-        inference: the width of the beam and how many sentences it gives.
-
-    Returns:
-        `sentences` (B, num_best, MAX_LENGTH) int64, padded; `scores` (B, num_best), -inf where there is none.
-    """
-    memory = graphs["encoder"]({"tokens": arrays["tokens"], "lengths": arrays["lengths"]})["memory"]
-    num_sentences = len(memory)
-    state = {
-        "memory": memory,
-        "lengths": arrays["lengths"],
-        "past": np.zeros((num_sentences, 1, memory.shape[2]), np.float32),
-    }
-
-    def step(tokens: np.ndarray, state: Arrays) -> tuple[np.ndarray, np.ndarray, Arrays]:
-        outputs = graphs["step"]({"last": tokens, **state})
-        return outputs["scores"], outputs["ids"], {**state, "past": outputs["new_past"]}
-
-    limits = Limits(START, END, MAX_LENGTH, beam=inference.beam, num_best=inference.num_best)
-    found = beam_search(step, reorder_arrays, state, num_sentences=num_sentences, limits=limits)
-    sentences = np.full((num_sentences, inference.num_best, MAX_LENGTH), PAD, np.int64)
-    scores = np.full((num_sentences, inference.num_best), -np.inf, np.float32)
-    for row, hypotheses in enumerate(found):
-        for place, hypothesis in enumerate(hypotheses):
-            sentences[row, place, : len(hypothesis.tokens)] = hypothesis.tokens
-            scores[row, place] = hypothesis.score
-    return {"sentences": sentences, "scores": scores}
 
 
 class Encoder(nn.Module):
@@ -115,6 +71,12 @@ class Step(nn.Module):
         self.head = nn.Linear(2 * WIDTH, VOCAB_SIZE)
 
     def forward(self, last: Tensor, memory: Tensor, lengths: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_probs, past = self.log_probs(last, memory, lengths, past)
+        best, ids = log_probs.topk(CANDIDATES)
+        return best, ids, past
+
+    def log_probs(self, last: Tensor, memory: Tensor, lengths: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (R, VOCAB_SIZE) log-probabilities of the next token, and the new past."""
         word = self.embedding(last)
         past = torch.cat([past, word[:, None]], 1)
         query = self.query(torch.cat([word, past.mean(1)], 1)).tanh()
@@ -123,8 +85,7 @@ class Step(nn.Module):
         weights = weights.masked_fill(~mask, -1e9).softmax(1)
         context = torch.einsum("rt,rtd->rd", weights, memory)
         scores = 3 * self.head(torch.cat([query, context], 1))
-        best, ids = scores.log_softmax(1).topk(CANDIDATES)
-        return best, ids, past
+        return scores.log_softmax(1), past
 
 
 class SeqTask:

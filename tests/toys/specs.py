@@ -65,3 +65,34 @@ BOXES = DatasetSpec(
     options="toys.boxes:BoxesOptions",
     needs_source=False,
 )
+
+TRANSLATION_FORM = FormSpec(
+    name="toy-pairs",
+    summary="pairs of sentences: train.json, test.json",
+    open="toys.sentences:open_pairs",
+    task="toy-translation",
+)
+
+TRANSLATION = TaskSpec(
+    name="toy-translation",
+    summary="translate sentences",
+    form="toy-pairs",
+    default_dataset="toy-pairs",
+    config="toys.sentences:TranslationConfig",
+    recipe="toys.sentences:recipe",
+    task="toys.translation:TranslationTask",
+    codec="toys.sentences:SentenceCodec",
+    networks="toys.sentences:NETWORKS",
+    inference="toys.sentences:SeqInference",
+    search="toys.sentences:search",
+)
+
+PAIRS = DatasetSpec(
+    name="toy-pairs",
+    summary="sentences and the same backwards (embedded)",
+    form="toy-pairs",
+    task="toy-translation",
+    importer="toys.sentences:PairsImporter",
+    options="toys.sentences:PairsOptions",
+    needs_source=False,
+)
