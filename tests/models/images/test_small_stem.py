@@ -23,7 +23,7 @@ from dlcli.models.images.zoo import classifier_names
         ("efficientnet_b7", "efficientnet_b"),
     ],
 )
-def test_the_longest_beginning_of_a_name_is_its_family(name: str, prefix: str) -> None:
+def test_the_beginning_of_a_name_tells_its_family(name: str, prefix: str) -> None:
     assert family_of(name, 32) is FAMILIES[prefix]
 
 
