@@ -17,6 +17,7 @@ from dlcli.core.run_dir import RunDir, resolve_run
 
 if TYPE_CHECKING:
     from dlcli.engine.task import Task
+    from dlcli.export.plan import ExportResult
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,15 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         f"over {len(result.checks)} checks"
     )
     if console.is_json:
-        checks = [{"sizes": dict(check.sizes), "difference": check.difference} for check in result.checks]
-        document = {
-            "path": str(result.path),
-            "format": result.format,
-            "exporter": result.exporter,
-            "bytes": result.bytes,
-            "sha256": result.sha256,
-            "max_difference": result.max_difference,
-            "is_telling": result.is_telling,
-            "checks": checks,
-        }
-        console.answer_json("export", document)
+        console.answer_json("export", _document(result))
     else:
         console.answer(str(result.path))
+
+
+def _document(result: ExportResult) -> dict[str, Any]:
+    checks = [{"graph": c.graph, "sizes": dict(c.sizes), "difference": c.difference} for c in result.checks]
+    names = ("format", "exporter", "bytes", "sha256", "max_difference", "is_telling")
+    return {"path": str(result.path), **{name: vars(result)[name] for name in names}, "checks": checks}
 
 
 def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, Mapping[str, Any]]:
