@@ -167,7 +167,7 @@ def test_a_stem_becomes_one_name_inside_the_folder_of_runs(stem, name):
 
 
 def test_numbers_go_on_after_the_highest_of_the_stem_alone():
-    for name in ("cnn-7", "cnn-x-30", "cnn-9b", "cnn", "other-50"):
+    for name in ("cnn-2", "cnn-7", "cnn-3", "cnn-x-30", "cnn-9b", "cnn", "other-50"):
         (RUNS / name).mkdir(parents=True)
     assert create_run("cnn", {}).name == "cnn-8"
 

@@ -86,6 +86,7 @@ def test_naive_bayes_follows_the_formula_by_hand():
     counts, totals = np.array([[0, 0, 8, 1], [0, 0, 1, 3]]), np.array([30, 10])
     model = NaiveBayes(counts, totals, EVERYTHING)
     # Add-one smoothing: 9/11 and 2/11 in the first class, 2/6 and 4/6 in the second; priors 3 to 1.
+    np.testing.assert_allclose(np.exp(model.log_likelihoods), [[9 / 11, 2 / 11], [2 / 6, 4 / 6]])
     for text in ([2], [3], [3, 3], [2, 3, 3], []):
         scores = [
             math.log(prior) + sum(math.log(share[token]) for token in text)
