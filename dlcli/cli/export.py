@@ -86,9 +86,16 @@ def _export(values: Values, inference: Sequence[type]) -> None:
 
 
 def _document(result: ExportResult) -> dict[str, Any]:
-    checks = [{"graph": c.graph, "sizes": dict(c.sizes), "difference": c.difference} for c in result.checks]
-    names = ("format", "exporter", "bytes", "sha256", "max_difference", "is_telling")
-    return {"path": str(result.path), **{name: vars(result)[name] for name in names}, "checks": checks}
+    return {
+        "path": str(result.path),
+        "format": result.format,
+        "exporter": result.exporter,
+        "bytes": result.bytes,
+        "sha256": result.sha256,
+        "max_difference": result.max_difference,
+        "is_telling": result.is_telling,
+        "checks": [asdict(check) for check in result.checks],
+    }
 
 
 def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, Mapping[str, Any]]:
