@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.config import option
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.registry import Network
 from dlcli.data.card import Card
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_sequences
@@ -103,8 +103,9 @@ def tokens_of(text: str, words: Sequence[str] = WORDS) -> np.ndarray:
     Raises:
         ValueError: it has none, or one that is unknown.
     """
-    if not text.split():
-        raise ValueError("no words")
+    unknown = [word for word in text.split() if word not in words]
+    if unknown or not text.split():
+        raise ValueError(f"no word {unknown[0]!r}" if unknown else "no words")
     return np.array([words.index(word) for word in text.split()], np.int64)
 
 
@@ -115,7 +116,8 @@ class SentenceCodec:
     listed = "nbest"
 
     def __init__(self, assets: Mapping[str, Any], inference: SeqInference | None = None) -> None:
-        del inference
+        if inference is not None and inference.num_best > inference.beam:  # runs and exports both pass here
+            raise UsageError(f"--num-best {inference.num_best}: a beam of {inference.beam} finds fewer")
         self.words = tuple(map(str, assets["words"]))
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
