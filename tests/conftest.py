@@ -38,6 +38,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(num_cores, MOST_PROCESSES)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep each of the processes that share the tests, and what it starts, on a core of its own.
+
+    What a test runs takes as many threads as it may use cores, and two processes of two threads on two cores wait for
+    each other most of the time.
+    """
+    del config
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker.isdecimal() and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Hide what collecting has made from the garbage collector: hundreds of thousands of objects, which all stay."""
     gc.collect()
