@@ -39,14 +39,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep each of the processes that share the tests, and what it starts, on a core of its own.
+    """Keep each of the processes that share the quick tests, and what it starts, on a core of its own.
 
     What a test runs takes as many threads as it may use cores, and two processes of two threads on two cores wait for
-    each other most of the time.
+    each other most of the time. Slow tests start several processes themselves, which may use all cores.
     """
-    del config
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if worker.isdecimal() and hasattr(os, "sched_setaffinity"):
+    is_quick = config.getoption("markexpr") == "not slow"
+    if is_quick and worker.isdecimal() and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
 
