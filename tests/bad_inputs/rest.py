@@ -1,0 +1,82 @@
+"""Bad command lines of the other commands."""
+
+from __future__ import annotations
+
+from bad_inputs.arrange import (
+    DATA,
+    EXPORT,
+    RUN,
+    RUN_CODE,
+    USAGE,
+    Row,
+    cut_checkpoints,
+    damage,
+    fill_disk,
+    prepare_photos,
+    run_and_picture,
+)
+
+REST = {
+    "export: format misspelt": Row(f"export {RUN} --format onx", USAGE, "'onnx'", lambda b: b.run()),
+    "export: run missing": Row("export digits-lenet-7", RUN_CODE, RUN, lambda b: b.run()),
+    "export: network misspelt": Row("export resnet81", RUN_CODE, "resnet81"),
+    "export: below a file": Row(
+        f"export {RUN} --out f/model.onnx", EXPORT, "f/model.onnx", lambda b: (b.run(), b.write("f", "x"))
+    ),
+    "export: onto a folder": Row(
+        f"export {RUN} --format torchscript --out d", EXPORT, "folder", lambda b: (b.run(), (b.home / "d").mkdir())
+    ),
+    "export: disk full": Row(
+        f"export {RUN} --format torchscript --out new/model.ts",
+        EXPORT,
+        "free some disk space",
+        lambda b: (b.run(), fill_disk(b)),
+    ),
+    "export: checkpoint cut off": Row(f"export {RUN}", RUN_CODE, "best.pt", damage(cut_checkpoints)),
+    "visualize: no picture": Row("visualize", USAGE, "which picture?"),
+    "visualize: picture misspelt": Row(f"visualize featurs {RUN}", USAGE, "'features'", lambda b: b.run()),
+    "visualize: an option's value taken for the picture": Row(
+        f"visualize --out cam --quiet features {RUN}", USAGE, "before its options", lambda b: b.run()
+    ),
+    "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),
+    "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "INPUT", lambda b: b.run()),
+    "visualize: run missing": Row("visualize curves nothing", RUN_CODE, "'nothing'"),
+    "visualize: layer misspelt": Row(
+        f"visualize features {RUN} cat.png --layer conv9", USAGE, "conv9", run_and_picture
+    ),
+    "visualize: class misspelt": Row(f"visualize cam {RUN} cat.png --class eight", USAGE, "'eight'", run_and_picture),
+    "visualize: split misspelt": Row("visualize grid digits --split tset", USAGE, "'test'", lambda b: b.digits()),
+    "visualize: bad picture": Row(
+        f"visualize cam {RUN} empty.png", DATA, "empty.png: ", lambda b: (b.run(), b.write("empty.png"))
+    ),
+    "visualize: two pictures, one file": Row(
+        f"visualize cam {RUN} a.png b.png --out c.png",
+        USAGE,
+        "name a folder",
+        lambda b: (b.run(), b.png("a.png"), b.png("b.png")),
+    ),
+    "visualize: below a file": Row(
+        f"visualize curves {RUN} --out f/c.png", DATA, "f", lambda b: (b.run(), b.write("f", "x"))
+    ),
+    "visualize: no figures": Row(
+        f"visualize curves {RUN}", RUN_CODE, "metrics.jsonl", damage(lambda run: run.metrics_file.unlink())
+    ),
+    "visualize: no evaluation": Row(f"visualize confusion {RUN}", RUN_CODE, f"dl eval {RUN}", lambda b: b.run()),
+    "visualize: evaluation broken": Row(
+        f"visualize confusion {RUN}",
+        RUN_CODE,
+        "test.json",
+        lambda b: (b.run(), b.write(f"runs/{RUN}/eval/test.json", '{"confusion": 3}')),
+    ),
+    "models: misspelt": Row("models lenett", USAGE, "'lenet'"),
+    "models: image too small": Row("models vgg --image-size 4", USAGE, "--image-size"),
+    "runs: missing": Row("runs nothing", RUN_CODE, "'nothing'"),
+    "runs: one too many": Row("runs a b", USAGE, "b"),
+    "doctor: nothing there": Row("doctor nothing", RUN_CODE, "'nothing'"),
+    "doctor: a bad image": Row(
+        "doctor photos", DATA, "3.png", lambda b: (prepare_photos(b), b.write("data/photos/train/cat/3.png")), answers=5
+    ),
+    "doctor: a bad checkpoint": Row(f"doctor {RUN}", RUN_CODE, "damaged", damage(cut_checkpoints), answers=5),
+    "command misspelt": Row("trian digits", USAGE, "'train'"),
+    "option of dl misspelt": Row("--verison", USAGE, "--version"),
+}
