@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from dlcli.core.console import Console
-from dlcli.core.errors import DlError, ExitCode, UsageError, did_you_mean
+from dlcli.core.errors import DataError, DlError, ExitCode, UsageError, did_you_mean
 
 COMMANDS = {
     # name: (summary, "module:function" that takes the rest of the line and returns the command)
@@ -116,6 +117,8 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; every exception ends here."""
     console = Console()
     debug = "--debug" in args
+    if isinstance(sys.stdout, io.TextIOWrapper):  # also for what Typer prints: no character ends a command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app = build_app()
         if not args:
@@ -144,12 +147,9 @@ def run(args: Sequence[str]) -> int:
             return _usage_fault(error, args, console)
         if isinstance(error, OSError):
             return _system_fault(error, console)
-        console.error(
-            [
-                f"error: internal error in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
-                "  fix: run the command again with --debug for the traceback, and please report it",
-            ]
-        )
+        text = f"internal error in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        hint = "run the command again with --debug for the traceback, and please report it"
+        console.error(DlError(text, hint=hint).lines())
         return ExitCode.FAULT
 
 
@@ -157,14 +157,13 @@ def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:
     message = " ".join(error.format_message().split())
     is_command = bool(args) and args[0] in COMMANDS
     hint = f"`dl {args[0]} -h` shows its arguments and options" if is_command else "`dl -h` lists the commands"
-    console.error([f"error: {message[0].lower()}{message[1:]}", f"  fix: {hint}"])
+    console.error(UsageError(f"{message[0].lower()}{message[1:]}", hint=hint).lines())
     return ExitCode.USAGE
 
 
 def _system_fault(error: OSError, console: Console) -> int:
     where = f"{error.filename}: " if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        console.error([f"error: {where}the disk is full", "  fix: free some space and run the command again"])
-    else:
-        console.error([f"error: {where}{error.strerror or error}"])
+    is_full = error.errno == errno.ENOSPC
+    hint = "free some space and run the command again" if is_full else None
+    console.error(DataError(f"{where}{'the disk is full' if is_full else error.strerror or error}", hint=hint).lines())
     return ExitCode.DATA

@@ -12,6 +12,7 @@ from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
 from dlcli.core.registry import TASKS, TaskSpec, get_task, load_object
 from dlcli.core.run_dir import resolve_run
+from dlcli.core.wording import brief
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,7 +207,7 @@ def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, 
         found |= zip(indices, opened.codec.decode(opened.predictor.run(arrays), items), strict=True)
     answers = iter([found[index] for index in range(len(good))])
     for item in encoded:
-        given = next(answers) if item.arrays is not None else Answer({"error": item.error})
+        given = next(answers) if item.arrays is not None else Answer({"error": brief(str(item.error))})
         yield item.source, replace(given, record={**item.kept, **given.record})
 
 

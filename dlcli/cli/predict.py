@@ -22,8 +22,9 @@ from dlcli.cli.opening import (
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.streams import source_batches
 from dlcli.core.config import option
-from dlcli.core.console import Console, format_table, shorten
+from dlcli.core.console import Console, format_table, json_text, shorten
 from dlcli.core.errors import DataError, PartialError, UsageError
+from dlcli.core.files import finite
 
 if TYPE_CHECKING:
     from dlcli.data.codec import Answer, Record, Source
@@ -115,11 +116,12 @@ class Writer:
         self.first_error: list[str] = []
 
     def write(self, record: Record) -> None:
-        """Write one record, or store it for the end."""
+        """Write one record, or store it for the end; a NaN that was copied from the input becomes null."""
+        record = finite(record)
         if "error" in record and not self.first_error:
-            self.first_error = [str(record["error"])[:300]]
+            self.first_error = [str(record["error"])]
         if self._options.jsonl:
-            self._console.answer(_plain(json.dumps(record, ensure_ascii=False)))
+            self._console.answer(json_text(record))
         elif self._options.csv:
             self._write_csv(record)
         else:
@@ -131,7 +133,7 @@ class Writer:
             self._console.answer_json("predict", {"model": self._model, "records": self._waiting})
         elif self._waiting:
             rows = [row for record in self._waiting for row in _table_rows(record, self._fields, self._listed)]
-            self._console.answer(_plain("\n".join(format_table(["input", *self._fields], rows))))
+            self._console.answer("\n".join(format_table(["input", *self._fields], rows)))
 
     def _write_csv(self, record: Record) -> None:
         columns = ["input", *self._fields, "error"]
@@ -142,7 +144,7 @@ class Writer:
             self._has_header = True
         for line in lines_of(record, self._listed):
             writer.writerow([_cell(line.get(name, "")) for name in columns])
-        self._console.answer(_plain(text.getvalue().rstrip("\n")))
+        self._console.answer(text.getvalue().rstrip("\n"))
 
 
 def lines_of(record: Record, listed: str | None) -> Iterator[Record]:
@@ -178,11 +180,6 @@ def _shown(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.4f}"
     return "" if value is None else _cell(value)
-
-
-def _plain(text: str) -> str:
-    """Return the text with undecodable bytes of file names escaped, so that any stream can encode it."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Drawing:

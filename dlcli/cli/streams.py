@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import sys
@@ -22,15 +23,18 @@ def batches_of_lines(size: int) -> Iterator[list[str]]:
     """Yield lines of standard input, at most `size` at a time, and fewer once no more are waiting.
 
     So someone typing gets an answer per line, and a long pipe is processed in full batches. Bytes that are not UTF-8
-    become surrogates, as in Python's file names.
+    become surrogates, as in Python's file names. A byte order mark at the start, as editors on Windows write it, is
+    skipped.
     """
     descriptor = sys.stdin.fileno()
-    pending, waiting = b"", []
+    pending, waiting, is_start = b"", [], True
     while True:
         chunk = os.read(descriptor, CHUNK)
         *lines, pending = (pending + chunk).split(b"\n")
         if len(pending) > MAX_LINE or (not chunk and pending):
             lines, pending = [*lines, pending], b""
+        if lines and is_start:
+            lines[0], is_start = lines[0].removeprefix(codecs.BOM_UTF8), False
         waiting += [line.rstrip(b"\r").decode("utf-8", "surrogateescape") for line in lines]
         waiting = [line for line in waiting if line.strip()]
         is_idle = not chunk or not _has_more(descriptor)

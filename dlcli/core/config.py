@@ -245,7 +245,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     import tomllib  # its patterns take some milliseconds to compile, and most commands read no file
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors write the mark
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="--config takes a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

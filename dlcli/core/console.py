@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from dlcli.core.wording import brief, printable
+
+MAX_WARNING = 500
+"""Maximum characters of a warning, which may list several things."""
+
 
 def is_interactive(stream: IO[str]) -> bool:
     """Return whether someone reads the stream as it is written: it is a terminal, and not in CI."""
@@ -55,12 +60,12 @@ class Console:
         """Write a line of the answer to stdout."""
         if self.is_mute:
             return
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(encodable(text, sys.stdout) + "\n")
         sys.stdout.flush()
 
     def answer_json(self, kind: str, value: dict[str, Any]) -> None:
         """Write the answer as one JSON document with its schema `dl.KIND/1`."""
-        self.answer(json.dumps({"schema": f"dl.{kind}/1", **value}, ensure_ascii=False, allow_nan=False, indent=2))
+        self.answer(json_text({"schema": f"dl.{kind}/1", **value}, indent=2))
 
     def say(self, line: str) -> None:
         """Write a line to stderr unless quiet."""
@@ -76,6 +81,7 @@ class Console:
 
     def warn(self, line: str) -> None:
         """Write a warning to stderr, quiet or not."""
+        line = brief(line, MAX_WARNING)
         self._keep(f"warning: {line}")
         if self.is_mute:
             return
@@ -97,13 +103,31 @@ class Console:
 
     def _keep(self, line: str) -> None:
         if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as stream:
+            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(line + "\n")
 
     @staticmethod
     def _error_line(line: str) -> None:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+def encodable(text: str, stream: IO[str]) -> str:
+    """Return the text with what the stream cannot encode escaped: Chinese in ASCII, a name's bytes that are no text."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON that stdout can encode: with characters as they are, or all escaped where one would be lost.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    if encodable(text, sys.stdout) == text:
+        return text
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
 
 
 def display_width(text: str) -> int:
@@ -146,4 +170,4 @@ def _cell(value: object) -> str:
         return f"{value:.4f}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))

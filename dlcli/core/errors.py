@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+from dlcli.core.wording import brief
+
 
 class ExitCode(IntEnum):
     """The exit codes that scripts may rely on."""
@@ -43,11 +45,11 @@ class DlError(Exception):
         self.details = tuple(details)
 
     def lines(self) -> list[str]:
-        """Return the message as at most 6 lines, ready to print."""
+        """Return the message as at most 6 lines of at most 300 characters, ready to print."""
         body = [f"error: {self.message}", *(f"  {detail}" for detail in self.details[:4])]
         if self.hint:
             body.append(f"  fix: {self.hint}")
-        return "\n".join(body).splitlines()[:6]
+        return [brief(line) for line in body]
 
 
 class UsageError(DlError):

@@ -111,7 +111,7 @@ def read_card(folder: Path) -> Card | None:
     """
     path = folder / CARD_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

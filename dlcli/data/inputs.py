@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob  # pathlib has no glob of an absolute pattern
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,10 +28,10 @@ def expand_files(inputs: Iterable[str], suffixes: frozenset[str] = IMAGE_SUFFIXE
     a file has exactly that name. Any other input is yielded unchanged, so that its reader reports the error.
     """
     for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            yield from sorted(str(file) for file in path.rglob("*") if _is_wanted(file, suffixes))
-        elif not path.exists() and glob.has_magic(text):
+        # Of os.path, which answers no where pathlib raises: for a text too long for a name, or with a NUL.
+        if os.path.isdir(text):  # noqa: PTH112
+            yield from sorted(str(file) for file in Path(text).rglob("*") if _is_wanted(file, suffixes))
+        elif not os.path.exists(text) and "\0" not in text and glob.has_magic(text):  # noqa: PTH110
             yield from sorted(glob.glob(text, recursive=True)) or [text]  # noqa: PTH207
         else:
             yield text

@@ -186,6 +186,19 @@ def with_empty_stdin(bench: Any) -> None:
     bench.patch.setattr("sys.stdin", bench.write("nothing").open())
 
 
+def with_stdin(content: bytes | str, *arrangements: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Return an arrangement: the trained run with two pictures, and standard input with this content."""
+
+    def arrange(bench: Any) -> None:
+        run_and_picture(bench)
+        bench.png("猫.png")
+        bench.patch.setattr("sys.stdin", bench.write("stdin", content).open())
+        for each in arrangements:
+            each(bench)
+
+    return arrange
+
+
 def without_cuda(bench: Any) -> None:
     bench.digits()
     bench.patch.setattr(torch.cuda, "is_available", lambda: False)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.predict import PREDICT
@@ -18,7 +19,14 @@ from bad_inputs.train import TRAIN
 
 ROWS = {
     f"{command}, {name}" if command else name: row
-    for command, rows in (("prepare", PREPARE), ("train", TRAIN), ("eval", EVALUATE), ("predict", PREDICT), ("", REST))
+    for command, rows in (
+        ("prepare", PREPARE),
+        ("train", TRAIN),
+        ("eval", EVALUATE),
+        ("predict", PREDICT),
+        ("", REST),
+        ("argument", ARGUMENTS),
+    )
     for name, row in rows.items()
 }
 

@@ -273,3 +273,43 @@ def test_odd_bytes_in_a_name_are_shown_as_escapes(bench: Any, dl: Any) -> None:
     bench.png("a.png").rename(os.fsdecode(b"\xff.png"))
     answer = dl("predict", RUN, os.fsdecode(b"\xff.png"), "--csv")
     assert (answer.code, answer.out.splitlines()[1].split(",")[0]) == (0, r"\udcff.png")
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfa.png\r\nb.png\r\n", b"\xef\xbb\xbfa.png\nb.png"])
+def test_the_byte_order_mark_and_line_ends_of_windows_are_not_part_of_a_path(
+    content: bytes, bench: Any, dl: Any
+) -> None:
+    bench.run()
+    bench.png("a.png")
+    bench.png("b.png")
+    bench.patch.setattr("sys.stdin", bench.write("list", content).open())
+    answer = dl("predict", RUN, "-", "--jsonl")
+    assert answer.code == 0, answer.err
+    assert [json.loads(line)["input"] for line in answer.out.splitlines()] == ["a.png", "b.png"]
+
+
+ODD_NAMES = ["猫 é.png", "😀.png", os.fsdecode(b"\xff.png")]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are UTF-8 always")
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk", "utf-8"])
+@pytest.mark.parametrize("form", ["", "--json", "--jsonl", "--csv"])
+def test_answers_reach_a_stdout_of_any_encoding(
+    encoding: str, form: str, bench: Any, dl: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bench.run()
+    for name in ODD_NAMES:
+        bench.png("a.png").rename(name)
+    stdout = bench.write("out").open("w", encoding=encoding)
+    bench.patch.setattr("sys.stdout", stdout)
+    assert dl("predict", RUN, *ODD_NAMES, *form.split()).code == 0
+    written = Path("out").read_text(encoding=encoding)
+    if form == "--json":
+        names = [record["input"] for record in json.loads(written)["records"]]
+    elif form == "--jsonl":
+        names = [json.loads(line)["input"] for line in written.splitlines()]
+    else:
+        assert len(written.splitlines()) == 1 + len(ODD_NAMES)
+        assert "猫" in written or r"\u732b" in written
+        return
+    assert names == ODD_NAMES

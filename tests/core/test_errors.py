@@ -26,7 +26,17 @@ def test_every_error_has_its_documented_code():
 def test_a_message_has_at_most_six_lines(details):
     lines = DataError("what\nwhere", details=details, hint="how").lines()
     assert len(lines) <= 6
-    assert lines[0] == "error: what"
+    assert lines[0] == r"error: what\nwhere"
+    assert "\n" not in "".join(lines)
+
+
+@pytest.mark.parametrize("length", [10, 299, 300, 5000])
+def test_a_line_has_at_most_300_characters_and_both_its_ends(length):
+    [line, fix] = DataError(f"begin {'x' * length} end", hint="y" * length).lines()
+    assert max(len(line), len(fix)) <= 300
+    assert line.startswith("error: begin x")
+    assert line.endswith("x end")
+    assert ("…" in line) == (len(f"error: begin  end{'x' * length}") > 300)
 
 
 def test_the_nearest_name_is_found_whatever_its_case():

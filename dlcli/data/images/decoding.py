@@ -163,6 +163,8 @@ def read_bytes(path: Path) -> bytes:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise DataError("no file name contains a NUL: name one file per line (`find` without -print0)") from None
     if len(data) > MAX_BYTES:
         raise DataError("larger than 512 MB")
     return data
