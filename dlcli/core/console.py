@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from dlcli.core.wording import brief, printable
 
@@ -112,7 +112,7 @@ class Console:
         sys.stderr.flush()
 
 
-def encodable(text: str, stream: IO[str]) -> str:
+def encodable(text: str, stream: TextIO) -> str:
     """Return the text with what the stream cannot encode escaped: Chinese in ASCII, a name's bytes that are no text."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
