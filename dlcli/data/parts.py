@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +10,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import LOO, TrainConfig
+from dlcli.data.index_files import Numbers, count_splits, read_splits
 
 SourceT = TypeVar("SourceT")
 
@@ -20,8 +19,6 @@ ALL = "all"
 
 MAX_LEAVE_ONE_OUT = 2000
 """Maximum items for leave-one-out, since each of them costs a training."""
-
-MAX_INDEX_BYTES = 1 << 28
 
 
 def part(
@@ -32,6 +29,7 @@ def part(
     *,
     root: Path,
     groups_of: Callable[[str], np.ndarray] | None = None,
+    numbers_of: Callable[[], Numbers] | None = None,
 ) -> tuple[str, np.ndarray]:
     """Return the prepared split from which a part is read (`ALL` for a fold), and (K,) int64 indices in it.
 
@@ -44,6 +42,7 @@ def part(
         labels_of: split or `ALL` -> (N,) integers by which parts are stratified; zeros without classes.
         root: the data's folder, for messages.
         groups_of: name -> (N,) integers over `ALL`; items of one group stay in one part. None without groups.
+        numbers_of: returns the items' numbers in index files; None if they are numbered in the order of `ALL`.
 
     Raises:
         UsageError: there is no such fold.
@@ -52,7 +51,8 @@ def part(
     if train.fold is not None:
         labels = labels_of(ALL)
         groups = groups_of(train.group) if groups_of is not None and train.group is not None else None
-        return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups)
+        numbers = numbers_of() if numbers_of is not None and train.splits is not None else None
+        return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers)
     if split in ("train", "valid") and "valid" not in splits and "train" in splits:
         is_valid = stratified_part(labels_of("train"), train.val_fraction, train.seed)
         return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
@@ -93,7 +93,13 @@ def stratified_part(labels: np.ndarray, fraction: float, seed: int) -> np.ndarra
 
 
 def part_of_fold(
-    split: str, num_items: int, train: TrainConfig, *, labels: np.ndarray | None, groups: np.ndarray | None = None
+    split: str,
+    num_items: int,
+    train: TrainConfig,
+    *,
+    labels: np.ndarray | None,
+    groups: np.ndarray | None = None,
+    numbers: Numbers | None = None,
 ) -> np.ndarray:
     """Return the indices of a fold's train, valid or test part among all items of all prepared splits, (K,) int64.
 
@@ -103,6 +109,7 @@ def part_of_fold(
         train: gives the fold, the number of folds (or index files), the seed and the validation fraction.
         labels: (N,) class indices by which parts are stratified; None without classes.
         groups: (N,) integers; items of one group are never in two parts.
+        numbers: the items' numbers in index files; None for 0 to N - 1.
 
     Raises:
         UsageError: there is no such fold.
@@ -114,7 +121,7 @@ def part_of_fold(
     if split not in ("train", "valid", "test"):
         raise DataError(f"no split {split!r} in a fold", hint="it has: train, valid, test")
     if train.splits is not None:
-        given = read_splits(Path(train.splits), num_items)
+        given = read_splits(Path(train.splits), num_items, numbers)
         _check_number(train.fold, len(given))
         rest, test = given[train.fold - 1]
     else:
@@ -200,93 +207,7 @@ def num_folds(train: TrainConfig, num_items: int) -> int:
         DataError: index files are missing or damaged, or there are too many items for leave-one-out.
     """
     if train.splits is not None:
-        return len(read_splits(Path(train.splits), num_items))
+        return count_splits(Path(train.splits))
     if train.folds == LOO:
         return len(assign_folds(num_items, train, labels=None, groups=None))
     return int(train.folds or 0)
-
-
-def read_splits(path: Path, num_items: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the (training, test) rows of the splits in a file or folder, each (K,) int64 from 0.
-
-    Accepts a folder with `index_train_<n>.txt` and `index_test_<n>.txt` (the UCI splits of Hernandez-Lobato and Adams
-    2015, arXiv:1502.05336: one number per line, possibly written as 1.0e+00), one such test file (all other rows are
-    for training), or a JSON file: a list of {"train": [...], "test": [...]} with optional `train`.
-
-    Raises:
-        DataError: a file is missing or damaged, a row does not exist or is in both parts.
-    """
-    if path.is_dir():
-        tests = sorted(
-            (int(match[1]), file)
-            for file in path.iterdir()
-            if (match := re.fullmatch(r"index_test_(\d+)\.txt", file.name))
-        )
-        if not tests:
-            raise DataError(
-                f"--splits {path}: no index_test_<n>.txt in it", hint="pass a folder of index files, or a JSON file"
-            )
-        pairs = [(path / f"index_train_{number}.txt", file) for number, file in tests]
-        found = [
-            (_read_index(train) if train.exists() else None, _read_index(test), str(test)) for train, test in pairs
-        ]
-    elif path.suffix.lower() == ".json":
-        found = _read_json(path)
-    else:
-        found = [(None, _read_index(path), str(path))]
-    return [_checked(train, test, num_items, where) for train, test, where in found]
-
-
-def _read_bytes(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise DataError(f"--splits {path}: too large for a file of row numbers")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"--splits {path}: cannot be read: {error}") from None
-
-
-def _read_index(path: Path) -> np.ndarray:
-    try:
-        return _whole_numbers([float(word) for word in _read_bytes(path).split()])
-    except ValueError as error:
-        raise DataError(f"--splits {path}: not a list of row numbers: {error}") from None
-
-
-def _read_json(path: Path) -> list[tuple[np.ndarray | None, np.ndarray, str]]:
-    try:
-        entries = json.loads(_read_bytes(path))
-        return [
-            (
-                _whole_numbers(entry["train"]) if "train" in entry else None,
-                _whole_numbers(entry["test"]),
-                f"{path}, split {number}",
-            )
-            for number, entry in enumerate(entries, 1)
-        ]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(
-            f'--splits {path}: not a list of {{"train": [...], "test": [...]}}: {type(error).__name__}: {error}'
-        ) from None
-
-
-def _whole_numbers(values: Sequence[float]) -> np.ndarray:
-    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
-    if not np.all(np.isfinite(numbers)) or np.any(numbers != np.round(numbers)):
-        raise ValueError("a row number is not an integer")
-    return numbers.astype(np.int64)
-
-
-def _checked(train: np.ndarray | None, test: np.ndarray, num_items: int, where: str) -> tuple[np.ndarray, np.ndarray]:
-    if train is None:
-        train = np.setdiff1d(np.arange(num_items), test)
-    for rows in (train, test):
-        if not len(rows):
-            raise DataError(f"--splits {where}: a part is empty")
-        if rows.min() < 0 or rows.max() >= num_items:
-            raise DataError(f"--splits {where}: row {rows.max()} of {num_items}", hint="rows are numbered from 0")
-        if len(np.unique(rows)) < len(rows):
-            raise DataError(f"--splits {where}: a row is duplicated")
-    if len(np.intersect1d(train, test)):
-        raise DataError(f"--splits {where}: row {np.intersect1d(train, test)[0]} is in both parts")
-    return np.sort(train), np.sort(test)

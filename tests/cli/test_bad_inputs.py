@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
+from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
@@ -26,6 +27,7 @@ ROWS = {
         ("predict", PREDICT),
         ("", REST),
         ("argument", ARGUMENTS),
+        ("columns", COLUMNS),
     )
     for name, row in rows.items()
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.parts import ALL, assign_folds, at_hand, num_folds, part, part_of_fold, read_splits, stratified_part
+from dlcli.data.parts import ALL, assign_folds, at_hand, num_folds, part, part_of_fold, stratified_part
 
 LABELS = np.array([0] * 50 + [1] * 31 + [2] * 7)
 TRAIN = TrainConfig(folds="5", fold=1, val_fraction=0.2)
@@ -149,41 +148,3 @@ def test_a_fold_that_does_not_exist_is_refused():
         parts(6)
     with pytest.raises(UsageError, match="--group"):
         parts(1, train={"group": "town"})
-
-
-def test_index_files_are_read_as_the_uci_splits_are_written(tmp_path):
-    np.savetxt(tmp_path / "index_test_0.txt", [3.0, 1.0])
-    np.savetxt(tmp_path / "index_train_0.txt", [0.0, 2.0])
-    np.savetxt(tmp_path / "index_test_10.txt", [0.0])
-    np.savetxt(tmp_path / "index_test_2.txt", [2.0])
-    found = [(train.tolist(), test.tolist()) for train, test in read_splits(tmp_path, 4)]
-    assert found == [([0, 2], [1, 3]), ([0, 1, 3], [2]), ([1, 2, 3], [0])]
-    train = TrainConfig(splits=str(tmp_path), fold=2, val_fraction=0.0)
-    assert part_of_fold("train", 4, train, labels=None).tolist() == [0, 1, 3]
-
-
-def test_json_names_the_same_splits(tmp_path):
-    path = tmp_path / "splits.json"
-    path.write_text(json.dumps([{"train": [0], "test": [1, 2]}, {"test": [3]}]))
-    assert [(a.tolist(), b.tolist()) for a, b in read_splits(path, 4)] == [([0], [1, 2]), ([0, 1, 2], [3])]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[1]",
-        '[{"test": [9]}]',
-        '[{"test": [-1]}]',
-        '[{"test": []}]',
-        '[{"test": [1, 1]}]',
-        '[{"test": [0.5]}]',
-        "{",
-        '[{"train": [1], "test": [1]}]',
-        '[{"test": [1e400]}]',
-    ],
-)
-def test_damaged_splits_are_refused(tmp_path, text):
-    path = tmp_path / "splits.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match="--splits"):
-        read_splits(path, 4)
