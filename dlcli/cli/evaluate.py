@@ -12,7 +12,7 @@ from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
-from dlcli.core.console import Console
+from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.table import Table
@@ -87,7 +87,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 def _evaluate_folds(
     run: RunDir, data: Path, options: EvalOptions, compute: Compute, console: Console
 ) -> Mapping[str, Any]:
-    """Print and return the means over the folds of a cross-validation, each evaluated on its own test part."""
+    """Print and return the metrics of a cross-validation over all predictions, each made by the fold that tests it."""
     if options.split != "test":
         raise UsageError(f"--split {options.split}: a cross-validation is evaluated on its test parts only")
     from dlcli.core.train_config import TrainConfig
@@ -104,22 +104,23 @@ def _evaluate_folds(
 
 
 def _means_table(report: Mapping[str, Any]) -> Table:
-    """Return the table of means over folds, with those of the baselines beside them."""
+    """Return the table of metrics over all predictions, beside the means over folds of the run and the baselines."""
     baselines, errors = report.get("baselines", {}), report.get("baseline_errors", {})
     rows = [
         [
             name,
             value,
+            report["fold_means"][name],
             report["standard_errors"][name],
             *(_with_error(figures.get(name), errors[other].get(name)) for other, figures in baselines.items()),
         ]
         for name, value in report["metrics"].items()
     ]
-    return Table("metrics", ["metric", "mean", "standard error", *baselines], rows, [])
+    return Table("metrics", ["metric", "all predictions", "mean of folds", "standard error", *baselines], rows, [])
 
 
 def _with_error(value: float | None, error: float | None) -> str:
-    return "" if value is None else f"{value:.4f} ± {error or 0.0:.4f}"
+    return "" if value is None else f"{format_figure(value)} ± {format_figure(error or 0.0)}"
 
 
 def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list[str]:
@@ -174,5 +175,5 @@ def _check_bounds(bounds: Sequence[tuple[str, float]], metrics: Mapping[str, Any
         if not is_met:
             side = "over" if name in lower else "under"
             raise ThresholdError(
-                f"{name} is {value if value is None else round(value, 6)}, {side} the bound of {bound:g}"
+                f"{name} is {value if value is None else f'{value:.6g}'}, {side} the bound of {bound:g}"
             )

@@ -22,7 +22,7 @@ from dlcli.cli.opening import (
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.streams import source_batches
 from dlcli.core.config import option
-from dlcli.core.console import Console, format_table, json_text, shorten
+from dlcli.core.console import Console, format_figure, format_table, json_text, shorten
 from dlcli.core.errors import DataError, PartialError, UsageError
 from dlcli.core.files import finite
 
@@ -178,7 +178,7 @@ def _table_rows(record: Record, fields: Sequence[str], listed: str | None) -> It
 
 def _shown(value: object) -> object:
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return format_figure(value)
     return "" if value is None else _cell(value)
 
 

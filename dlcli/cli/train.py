@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
 from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
 from dlcli.core.config import AUTO, Layer, option, read_toml, to_dict
-from dlcli.core.console import Console
+from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
@@ -211,16 +211,27 @@ def _finish(run: RunDir, console: Console) -> None:
     best = info.get("best") or {}
     goal = info["goal"]
     if run.holds_folds:
-        error = best.get("standard_error") or 0.0
-        console.say(f"{info['folds']} folds: {goal} {best[goal]:.4f} ± {error:.4f} (mean and standard error)")
+        console.say(f"{info['folds']} folds: {_over_folds(goal, best)}")
     elif goal in best:
         console.say(
-            f"best epoch {best['epoch']}: {goal} {best[goal]:.4f} on the validation part, {info['seconds']:.1f} s"
+            f"best epoch {best['epoch']}: {goal} {format_figure(best[goal])} on the validation part, "
+            f"{info['seconds']:.1f} s"
         )
     elif "loss" in best:  # no metric compares the epochs, so the last one counts
-        console.say(f"last epoch {best['epoch']}: training loss {best['loss']:.4f}, {info['seconds']:.1f} s")
+        console.say(f"last epoch {best['epoch']}: training loss {format_figure(best['loss'])}, {info['seconds']:.1f} s")
     console.say(f"next: dl eval {run.name}")
     if console.is_json:
         console.answer_json("train", {"run": str(run.path), "best": best, "seconds": info["seconds"]})
     else:
         console.answer(str(run.path))
+
+
+def _over_folds(goal: str, best: Mapping[str, Any]) -> str:
+    """Return the goal of a cross-validation over all predictions, with mean and standard error of its folds if any."""
+    if best.get(goal) is None:
+        return f"{goal} is undefined"
+    mean, error = best.get("fold_mean"), best.get("standard_error")
+    by_fold = (
+        "" if mean is None else f" (by fold {format_figure(mean)} ± {format_figure(error or 0.0)}, standard error)"
+    )
+    return f"{goal} {format_figure(best[goal])} over all predictions{by_fold}"

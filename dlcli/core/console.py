@@ -17,6 +17,9 @@ from dlcli.core.wording import brief, printable
 MAX_WARNING = 500
 """Maximum characters of a warning, which may list several things."""
 
+_SMALL, _LARGE = 1e-3, 1e15
+"""Below the first, four decimals show at most one digit; above the second, they are noise of float64."""
+
 
 def is_interactive(stream: IO[str]) -> bool:
     """Return whether someone reads the stream as it is written: it is a terminal, and not in CI."""
@@ -141,6 +144,17 @@ def shorten(text: str, max_characters: int) -> str:
     return line if len(line) <= max_characters else line[: max_characters - 1].rstrip() + "…"
 
 
+def format_figure(value: float) -> str:
+    """Return a figure with four decimals, or with two significant digits where those would show next to nothing.
+
+    >>> format_figure(0.871), format_figure(0.0000012)
+    ('0.8710', '1.2e-06')
+    """
+    is_small = 0 < abs(value) < _SMALL
+    is_large = abs(value) >= _LARGE
+    return f"{value:.2g}" if is_small else f"{value:.7g}" if is_large else f"{value:.4f}"
+
+
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bold: bool = False) -> list[str]:
     """Return the lines of an aligned table; a column whose values are all numbers is right-aligned."""
     texts = [[_cell(value) for value in row] for row in rows]
@@ -167,7 +181,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return format_figure(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))

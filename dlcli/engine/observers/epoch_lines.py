@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dlcli.core.console import Console, has_colour
+from dlcli.core.console import Console, format_figure, has_colour
 from dlcli.engine.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def epoch_line(state: TrainState, *, eta_s: float) -> str:
     record, goal = state.record, state.task.goal
     shown = [n for n in record if n.startswith(("loss", "val_loss")) or (goal is not None and n == goal.metric)]
     parts = [f"epoch {record['epoch']}/{state.num_epochs}"]
-    parts += [f"{name} {record[name]:.4f}" for name in shown if record[name] is not None]
+    parts += [f"{name} {format_figure(record[name])}" for name in shown if record[name] is not None]
     if state.is_best and state.best is not None:
         parts[-1] += " (best)"
     parts += [f"lr {record['lr']:.2g}", f"{record['seconds']:.1f} s"]
