@@ -47,6 +47,7 @@ class RegressionMetric:
         self._loss = loss
         self._predictions: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
+        self._units: list[np.ndarray] = []  # of the loss, per sample: folds standardise by their own training parts
 
     def update(self, predictions: np.ndarray, targets: np.ndarray) -> None:
         """Add a batch of (N,) predictions and (N,) targets in the same units.
@@ -58,11 +59,13 @@ class RegressionMetric:
             raise ValueError(f"predictions {predictions.shape} and targets {targets.shape}")
         self._predictions.append(predictions.astype(np.float64))
         self._targets.append(targets.astype(np.float64))
+        self._units.append(np.full(len(targets), self._std))
 
     def merge(self, other: RegressionMetric) -> None:
-        """Append all samples of another metric."""
+        """Append all samples of another metric; the loss of each stays in standard deviations of its own metric."""
         self._predictions += other._predictions
         self._targets += other._targets
+        self._units += other._units
 
     def compute(self) -> dict[str, float]:
         """Return `loss`, `rmse`, `mae`, `r2` and `mape`; NaN if undefined.
@@ -78,7 +81,7 @@ class RegressionMetric:
         is_scaled = targets != 0
         relative = np.abs(errors[is_scaled] / targets[is_scaled])
         return {
-            "loss": mean_loss(errors / self._std, self._loss),
+            "loss": mean_loss(errors / np.concatenate(self._units), self._loss),
             "rmse": float(np.sqrt((errors**2).mean())),
             "mae": float(np.abs(errors).mean()),
             "r2": 1 - float((errors**2).sum()) / variation if variation > 0 else math.nan,

@@ -53,6 +53,16 @@ def test_batches_and_merging_change_no_figure():
     assert first.compute() == whole
 
 
+def test_merged_folds_have_the_figures_of_all_samples_and_each_its_own_unit_of_the_loss():
+    folds = [measured([target], [target + error], std=std) for target, error, std in ((1, 1, 1.0), (5, 3, 2.0))]
+    first, second = folds
+    first.merge(second)
+    figures = first.compute()
+    assert figures["rmse"] == pytest.approx(5**0.5)
+    assert (figures["mae"], figures["r2"]) == (2, pytest.approx(1 - 10 / 8))
+    assert figures["loss"] == pytest.approx((1 + 1.5**2) / 2)
+
+
 def test_figures_that_are_undefined_are_nan():
     assert all(map(math.isnan, RegressionMetric().compute().values()))
     constant = measured([3.0, 3.0], [1.0, 2.0]).compute()

@@ -18,7 +18,7 @@ from typing import Any
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError, first_line
-from dlcli.core.files import write_json, write_text
+from dlcli.core.files import finite, write_json, write_text
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
     DIVERGED,
@@ -41,6 +41,8 @@ from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import describe_folds, request_of
 from dlcli.engine.runs.training import resume_training, start_training
+
+SUMMARY = "test.json"
 
 
 def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Callable[[], None]) -> RunDir:
@@ -128,7 +130,8 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
         raise
     goal = parent.entry("goal")
     seconds = sum(float(run.info().get("seconds", 0)) for run in runs)
-    best = {name: report[key][goal] for name, key in ((goal, "metrics"), ("standard_error", "standard_errors"))}
+    keys = {goal: "metrics", "fold_mean": "fold_means", "standard_error": "standard_errors"}
+    best = {name: report[key][goal] for name, key in keys.items()}
     parent.update_info(
         status=FINISHED,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -163,36 +166,46 @@ def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:
 
 
 def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines: bool = False) -> dict[str, Any]:
-    """Evaluate the folds not evaluated yet, and store and return the means over all folds.
+    """Evaluate the folds, and store and return the metrics over all their predictions.
 
-    The standard error is the standard deviation over the folds divided by the square root of their number. Folds share
-    training data, so it is too small rather than too large (Bengio & Grandvalet 2004, JMLR 5).
+    Each item is predicted by the fold that tests it, and a metric is computed over all of them at once: the mean over
+    folds of an RMSE, an R2 or an AUC is another quantity, and leaving one out it is the MAE, or undefined.
+
+    The standard error is that of the mean over folds: the standard deviation over them divided by the square root of
+    their number. Folds share training data, so it is too small rather than too large (Bengio & Grandvalet 2004, JMLR
+    5).
 
     Returns:
-        `metrics` (the means), `standard_errors`, `lower_is_better`, `folds` (each run's path, items and metrics), and,
-        if requested, `baselines` and `baseline_errors`.
+        `metrics`, `fold_means` and `standard_errors` (None where a fold has no such value), `lower_is_better`, `folds`
+        (each run's path, items and metrics), and, if requested, the means `baselines` and their `baseline_errors`.
 
     Raises:
         RunError: a fold is not finished.
     """
-    device = open_device(train.device, threads=train.threads)
-    reports = []
-    for run in fold_runs(parent):
+    runs = fold_runs(parent)
+    for run in runs:
         if not run.info_file.exists() or run.info().get("status") != FINISHED:
             raise RunError(f"{run.path}: not finished", hint=f"resume the folds with `dl train --resume {parent.name}`")
-        report = _kept_report(run)
-        if report is None or (with_baselines and "baselines" not in report):
-            report = measure_run(run, data, "test", device, with_baselines=with_baselines).report
-            keep_report(run, report)
-        reports.append(report)
-    metrics = [report["metrics"] for report in reports]
+    kept = _kept_summary(parent, runs, data, with_baselines=with_baselines)
+    if kept is not None:
+        return kept
+    device = open_device(train.device, threads=train.threads)
+    metric, reports = None, []
+    for run in runs:
+        measured = measure_run(run, data, "test", device, with_baselines=with_baselines)
+        keep_report(run, measured.report)
+        reports.append(measured.report)
+        if metric is None:
+            metric = measured.metric
+        else:
+            metric.merge(measured.metric)
+    assert metric is not None
     summary = {
         "run": str(parent.path),
         "split": "test",
         "data": str(data),
         "items": sum(report["items"] for report in reports),
-        "metrics": _each(metrics, statistics.fmean),
-        "standard_errors": _each(metrics, _standard_error),
+        **_figures(finite(metric.report()["metrics"]), reports),
         "lower_is_better": reports[0]["lower_is_better"],
         "folds": [{"run": r["run"], "items": r["items"], "metrics": r["metrics"]} for r in reports],
     }
@@ -201,21 +214,42 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
         of = {name: [report["baselines"][name] for report in reports] for name in names}
         summary["baselines"] = {name: _each(found, statistics.fmean) for name, found in of.items()}
         summary["baseline_errors"] = {name: _each(found, _standard_error) for name, found in of.items()}
-    write_json(parent.folder("eval") / "test.json", summary)
+    write_json(parent.folder("eval") / SUMMARY, summary)
     return summary
 
 
-def _kept_report(run: RunDir) -> dict[str, Any] | None:
-    """Return the stored report of a fold; None if there is none or it is older than the weights."""
-    path = run.path / "eval" / "test.json"
-    if not path.exists() or path.stat().st_mtime < run.best_checkpoint.stat().st_mtime:
+def _figures(over_all: Mapping[str, float | None], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the metrics over all predictions, and the means over folds with their standard errors.
+
+    Where every fold tests a single item, only a metric that is a mean over items has a meaning in a fold.
+    """
+    metrics = [report["metrics"] for report in reports]
+    means, errors = _each(metrics, statistics.fmean), _each(metrics, _standard_error)
+    if all(report["items"] == 1 for report in reports):
+        for name, mean in means.items():
+            whole = over_all.get(name)
+            if mean is None or whole is None or not math.isclose(mean, whole, rel_tol=1e-9, abs_tol=1e-12):
+                means[name] = errors[name] = None
+    return {"metrics": dict(over_all), "fold_means": means, "standard_errors": errors}
+
+
+def _kept_summary(parent: RunDir, runs: Sequence[RunDir], data: Path, *, with_baselines: bool) -> dict[str, Any] | None:
+    """Return the stored summary; None if there is none, or it is of other data, of older weights or without baselines.
+
+    Version 0.1.0 stored the means over folds as metrics; its summaries, without `fold_means`, are not returned.
+    """
+    path = parent.path / "eval" / SUMMARY
+    if not path.exists() or any(path.stat().st_mtime < run.best_checkpoint.stat().st_mtime for run in runs):
         return None
     try:
-        report = run.read_json("eval/test.json")
+        summary = parent.read_json(f"eval/{SUMMARY}")
     except DlError:
         return None
-    has_all = isinstance(report, dict) and {"metrics", "items", "run", "lower_is_better"} <= set(report)
-    return report if has_all else None
+    needed = {"items", "metrics", "fold_means", "standard_errors", "lower_is_better", "folds"}
+    if with_baselines:
+        needed |= {"baselines", "baseline_errors"}
+    is_whole = isinstance(summary, dict) and needed <= set(summary) and len(summary["folds"]) == len(runs)
+    return {**summary, "run": str(parent.path)} if is_whole and summary.get("data") == str(data) else None
 
 
 def _each(

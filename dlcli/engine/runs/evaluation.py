@@ -14,7 +14,7 @@ from dlcli.core.table import Table
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
-from dlcli.engine.task import HasBaselines, Task, network_of
+from dlcli.engine.task import HasBaselines, Metric, Task, network_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Measured:
         report: the JSON values of `Metric.report`, with `run`, `split`, `data`, `items`, the entries of the tables, and
             `baselines` if requested.
         tables: the tables to print.
+        metric: the metric, to be merged with those of other folds.
     """
 
     task: Task
     report: dict[str, Any]
     tables: Sequence[Table]
+    metric: Metric
 
 
 def measure_run(
@@ -46,7 +48,8 @@ def measure_run(
     task, _ = load_task(run, data=data, inference=inference)
     loader = task.loader(split)
     device.place(network_of(task))
-    report = finite(evaluate(task, loader, device).report())
+    metric = evaluate(task, loader, device)
+    report = finite(metric.report())
     if with_baselines:
         if not isinstance(task, HasBaselines):
             raise UsageError("--baseline: this task has no baseline")
@@ -54,7 +57,7 @@ def measure_run(
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
     where = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items}
-    return Measured(task, {**where, **report}, tables)
+    return Measured(task, {**where, **report}, tables, metric)
 
 
 def keep_report(run: RunDir, report: Mapping[str, Any]) -> None:

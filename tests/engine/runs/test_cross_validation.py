@@ -107,3 +107,23 @@ def test_a_cross_validation_that_fails_at_once_leaves_no_run(dl, tmp_path):
     dl(*LINE[:-6], "--folds", "2000", expect=2)
     dl(*LINE[:-6], "--folds", "1000", "--val-fraction", "0.9", "--lr", "-1", expect=2)
     assert not list((tmp_path / "runs").glob("*/run.json"))
+
+
+def test_leaving_one_out_has_the_metrics_of_all_predictions(dl, tmp_path):
+    rows = [f"{i % 5},{i % 3},{2 * (i % 5) + i % 3}" for i in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows]))
+    dl("prepare", "table", "t.csv", "--target", "y", "--out", "data/t")
+    _, err = dl("train", "regression", "--data", "data/t", "--folds", "loo", "--epochs", "1", "--threads", "1")
+    assert "over all predictions" in err
+    out, _ = dl("eval", "latest", "--json")
+    report = json.loads(out)
+    errors = [fold["metrics"]["mae"] for fold in report["folds"]]
+    assert report["metrics"]["mae"] == pytest.approx(statistics.fmean(errors))
+    assert report["metrics"]["rmse"] == pytest.approx(statistics.fmean(error**2 for error in errors) ** 0.5)
+    assert report["metrics"]["r2"] is not None
+    assert report["fold_means"]["rmse"] is None  # it would be the MAE
+    assert report["fold_means"]["mae"] == pytest.approx(report["metrics"]["mae"])
+    assert report["standard_errors"]["mae"] == pytest.approx(statistics.stdev(errors) / 12**0.5)
+    dl("eval", "latest", "--fail-under", f"rmse={1.01 * report['metrics']['mae']}", expect=7)
+    out, _ = dl("eval", "latest")
+    assert out.splitlines()[0].split() == ["metric", "all", "predictions", "mean", "of", "folds", "standard", "error"]
