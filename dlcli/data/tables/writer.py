@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcli.core.errors import DataError, did_you_mean
+from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.data.card import Card
 from dlcli.data.parts import stratified_part
 from dlcli.data.tables.form import (
@@ -103,6 +103,11 @@ def _entry(column: Column) -> dict[str, object]:
 
 
 def _check_names(sheet: Sheet, request: TableRequest, where: str) -> None:
+    if request.target in (request.drop or ()):
+        raise UsageError(
+            f"--drop {request.target!r}: this is the column to predict",
+            hint="leave out --drop, or name another --target",
+        )
     for name in (request.target, *(request.drop or ()), *request.categorical):
         if name not in sheet.names:
             raise DataError(
