@@ -85,6 +85,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
             if drawing is not None and not is_bad:
                 drawing.save(source, given)
     writer.close()
+    _warn_of_skipped(opened, console)
     if num_good == num_bad == 0 and not inputs:
         raise UsageError("no input was given: name an INPUT", hint=INPUT_HINT)
     if num_good == 0:
@@ -94,6 +95,15 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
         raise PartialError(
             f"{num_bad} of {num_bad + num_good} inputs failed; the others were answered", details=writer.first_error
         )
+
+
+def _warn_of_skipped(opened: Opened, console: Console) -> None:
+    from dlcli.data.codec import SkipsEntries
+    from dlcli.data.walking import skipped_note
+
+    if isinstance(opened.codec, SkipsEntries):
+        for note in skipped_note(opened.codec.skipped):
+            console.warn(note)
 
 
 def _line_reader(opened: Opened) -> Callable[[Sequence[str]], Iterable[Source]]:

@@ -163,3 +163,14 @@ class NeedsOutputs(Protocol):
     """
 
     needs: Mapping[str, str]
+
+
+@runtime_checkable
+class SkipsEntries(Protocol):
+    """A codec that reports which entries of a folder `expand` could not read, such as broken links.
+
+    Attributes:
+        skipped: a line for each, with its path and the reason.
+    """
+
+    skipped: list[str]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import glob  # pathlib has no glob of an absolute pattern
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
-
+from dlcli.data.walking import list_files
 
 MAX_NAME, MAX_STEM = 200, 60
 """Maximum characters that are read from an input, and that are used, for the file name of its picture."""
@@ -21,21 +20,31 @@ def stem_of(source: str) -> str:
     return re.sub(r"[^\w.-]+", "_", stem)[:MAX_STEM].strip("_.") or "input"
 
 
-def expand_files(inputs: Iterable[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> Iterator[str]:
+def expand_files(
+    inputs: Iterable[str], wanted: frozenset[str] | Callable[[str], bool], skipped: list[str] | None = None
+) -> Iterator[str]:
     """Yield the files that the inputs refer to.
 
-    A named file is yielded regardless of its suffix, a folder is searched recursively, and a pattern is expanded unless
-    a file has exactly that name. Any other input is yielded unchanged, so that its reader reports the error.
+    A named file is yielded whatever it is, a folder is searched with its subfolders (see `dlcli.data.walking`), and a
+    pattern is expanded unless a file has exactly that name. Any other input is yielded unchanged, so that its reader
+    reports the error.
+
+    Args:
+        inputs: the arguments.
+        wanted: which files of a folder: their suffixes in lower case, or a function of the path.
+        skipped: gets a line for each entry of a folder that cannot be read.
     """
     for text in inputs:
         # Of os.path, which answers no where pathlib raises: for a text too long for a name, or with a NUL.
         if os.path.isdir(text):  # noqa: PTH112
-            yield from sorted(str(file) for file in Path(text).rglob("*") if _is_wanted(file, suffixes))
+            path = Path(text)
+            files = (str(path / name) for name in list_files(path, [] if skipped is None else skipped))
+            yield from (file for file in files if _is_wanted(file, wanted))
         elif not os.path.exists(text) and "\0" not in text and glob.has_magic(text):  # noqa: PTH110
             yield from sorted(glob.glob(text, recursive=True)) or [text]  # noqa: PTH207
         else:
             yield text
 
 
-def _is_wanted(file: Path, suffixes: frozenset[str]) -> bool:
-    return file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()
+def _is_wanted(file: str, wanted: frozenset[str] | Callable[[str], bool]) -> bool:
+    return Path(file).suffix.lower() in wanted if isinstance(wanted, frozenset) else wanted(file)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dlcli.data.images.folders import is_image
 from dlcli.data.inputs import expand_files, stem_of
 
 
@@ -18,7 +19,7 @@ def place(tmp_path, monkeypatch):
 
 
 def expand(*inputs):
-    return [path.replace("\\", "/") for path in expand_files(inputs)]
+    return [path.replace("\\", "/") for path in expand_files(inputs, is_image)]
 
 
 def test_a_named_file_is_taken_whatever_its_suffix(place):

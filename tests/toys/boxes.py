@@ -168,7 +168,7 @@ class DetectionCodec:
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield image files."""
-        return (Source(name, Path(name)) for name in expand_files(inputs))
+        return (Source(name, Path(name)) for name in expand_files(inputs, frozenset({".png"})))
 
     def encode(self, source: Source) -> Encoded:
         """Read one image."""

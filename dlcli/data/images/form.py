@@ -14,16 +14,20 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
-from dlcli.data.images.folders import SPLIT_FOLDERS, class_folders, find_splits, image_names
+from dlcli.data.images.folders import SPLIT_FOLDERS, Layout, class_folders, find_layout, has_images, image_names
 from dlcli.data.images.packed import PackedSplit
 from dlcli.data.images.pixels import PixelStatistics
+from dlcli.data.importing.names import check_folder_names
+from dlcli.data.walking import skipped_note
 
 _SAMPLE = 200  # training images sampled from a folder without a card
 _SAMPLE_SIZE_PX = 64
@@ -40,6 +44,7 @@ class ImagesForm:
         folders: split -> the folder of its class folders.
         names: split -> for each class, in the card's order, its sorted file names.
         is_prepared: whether the folder has a card, so that a packed copy may be stored in it.
+        unlabelled: split -> its folder, if it has images but no class folders.
     """
 
     root: Path
@@ -47,6 +52,7 @@ class ImagesForm:
     folders: Mapping[str, Path]
     names: Mapping[str, tuple[tuple[str, ...], ...]]
     is_prepared: bool
+    unlabelled: Mapping[str, Path] = field(default_factory=dict)
     _in_memory: dict[str, PackedSplit] = field(default_factory=dict, compare=False, repr=False)
 
     def splits(self) -> tuple[str, ...]:
@@ -132,7 +138,21 @@ class ImagesForm:
         for start in range(0, len(files), 500):
             yield np.stack([decode(path) for path in files[start : start + 500]])
 
+    def require(self, split: str) -> None:
+        """Check that a split can be measured.
+
+        Raises:
+            DataError: its images are not sorted by class.
+        """
+        if split in self.unlabelled:
+            raise DataError(
+                f"{self.unlabelled[split]}: has images, but no class folders, so nothing to compare answers with",
+                details=[f"splits with classes: {', '.join(self.folders)}"],
+                hint=f"sort them into folders by class, or run `dl predict RUN {quote(str(self.unlabelled[split]))}`",
+            )
+
     def _folder(self, split: str) -> Path:
+        self.require(split)
         if split not in self.folders:
             raise DataError(
                 f"{self.root}: has no split {split!r}", hint=f"it has: {', '.join(self.folders) or 'no images'}"
@@ -197,36 +217,55 @@ def _has_details(card: Card) -> bool:
 
 
 def _open_own(root: Path) -> ImagesForm:
-    folders = find_splits(root)
-    first, *others = folders
-    classes = [name for name in class_folders(folders[first]) if image_names(folders[first] / name)]
+    layout = find_layout(root)
+    skipped: list[str] = []
+    listed = {
+        split: {name: image_names(folder / name, skipped) for name in class_folders(folder, skipped)}
+        for split, folder in layout.splits.items()
+    }
+    first, *others = listed
+    classes = [name for name, files in listed[first].items() if files]
     if not classes:
-        raise DataError(
-            f"{root}: no images by class",
-            details=["looked for: train/<class>/*.png, or <class>/*.png"],
-            hint="put the images of each class into a separate folder",
-        )
-    names: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for split, folder in folders.items():
-        unknown = [name for name in class_folders(folder) if name not in classes and image_names(folder / name)]
-        if split in others and unknown:
-            raise DataError(f"{folder / unknown[0]}: {folders[first].name}/ has no class of this name")
-        names[split] = tuple(tuple(image_names(folder / name)) for name in classes)
+        raise no_images(root, layout)
+    check_folder_names(sorted({name for found in listed.values() for name in found}), str(root))
+    for split in others:
+        unknown = [name for name, files in listed[split].items() if files and name not in classes]
+        if unknown:
+            raise DataError(
+                f"{layout.splits[split] / unknown[0]}: {layout.splits[first].name}/ has no class of this name",
+                hint=f"rename or remove the folder, or put training images into {layout.splits[first] / unknown[0]}",
+            )
+    names = {split: tuple(tuple(found.get(name, ())) for name in classes) for split, found in listed.items()}
     counts = {
         split: {name: len(files) for name, files in zip(classes, lists, strict=True)} for split, lists in names.items()
     }
     files = {
-        split: [folders[split] / name / file for name, found in zip(classes, lists, strict=True) for file in found]
+        split: [
+            layout.splits[split] / name / file for name, found in zip(classes, lists, strict=True) for file in found
+        ]
         for split, lists in names.items()
     }
     card = Card(
         "images",
-        root.resolve().name,
+        printable(root.resolve().name),
         tuple(classes),
         counts,
         details=_judge(files[first], [path for part in files.values() for path in part]),
+        warnings=(*map(printable, (*layout.notes(), *skipped_note(skipped))),),
     )
-    return ImagesForm(root, card, folders, names, is_prepared=False)
+    return ImagesForm(root, card, layout.splits, names, is_prepared=False, unlabelled=layout.unlabelled)
+
+
+def no_images(root: Path, layout: Layout) -> DataError:
+    """Return the error for a folder without images by class, which says what there is instead."""
+    details = ["looked for: train/<class>/*.png, or <class>/*.png"]
+    unsorted = [folder for folder in layout.splits.values() if has_images(folder)]
+    if unsorted:
+        where = "it" if unsorted[0] == root else f"{unsorted[0].name}/"
+        details.append(f"{where} has images, but no class folders")
+    return DataError(
+        f"{root}: no images by class", details=details, hint="put the images of each class into a separate folder"
+    )
 
 
 def _judge(files: Sequence[Path], everything: Sequence[Path]) -> dict[str, object]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
+from dlcli.core.console import shorten
 from dlcli.core.errors import DataError
+from dlcli.core.wording import printable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]')
@@ -51,21 +54,69 @@ def unique_png_names(names: Sequence[str], labels: Iterable[int]) -> list[str]:
     return result
 
 
-def check_class_names(names: Sequence[str], where: str) -> tuple[str, ...]:
+def check_class_names(names: Sequence[str], where: str, *, otherwise: str = "") -> tuple[str, ...]:
     """Return the class names after checking that each is a safe folder name.
 
     Args:
         names: the class names.
         where: where they come from, for messages.
+        otherwise: what to do instead of renaming, for the hint: ", or ...".
 
     Raises:
-        DataError: a name is empty or unsafe, or equals another one except for case.
+        DataError: a name is empty or unsafe, or differs from another one only in case, Unicode form or outer blanks.
     """
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for name in names:
         if not name or safe_stem(name, "") != name:
-            raise DataError(f"{where}: the class name {name!r} cannot be a folder name")
-        if name.casefold() in seen:
-            raise DataError(f"{where}: the class name {name!r} occurs twice")
-        seen.add(name.casefold())
+            safe = safe_stem(name, "")
+            example = f" (to {safe!r}, for example)" if safe else ""
+            raise DataError(
+                f"{where}: the class name {_shown(name)} cannot be a folder name on every system",
+                hint=f"rename the class{example}{otherwise}",
+            )
+        twin = seen.setdefault(_folded(name).casefold(), name)
+        if twin != name:
+            raise DataError(
+                f"{where}: the class names {_shown(twin)} and {_shown(name)} are one folder on some systems",
+                details=["they differ only in case, Unicode form or outer blanks"],
+                hint=f"rename one of the classes{otherwise}",
+            )
+        if names.count(name) > 1:
+            raise DataError(f"{where}: the class name {_shown(name)} occurs twice", hint="remove one of the two")
     return tuple(names)
+
+
+def check_folder_names(names: Iterable[str], where: str) -> None:
+    """Check that class folders can be told apart, and that their names can be stored in a run.
+
+    Names that differ in case are accepted, as in folders of letters (`A` and `a`).
+
+    Raises:
+        DataError: a name is not UTF-8, or two look alike: they differ only in Unicode form or outer blanks.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not _is_text(name):
+            raise DataError(
+                f"{where}: the name of the class folder {_shown(name)} is not UTF-8", hint="rename the folder"
+            )
+        twin = seen.setdefault(_folded(name), name)
+        if twin != name:
+            raise DataError(
+                f"{where}: the class folders {twin!a} and {name!a} look alike",
+                details=["their names differ only in Unicode form (é as one character or as two) or outer blanks"],
+                hint="move the images of one into the other, or rename it",
+            )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _shown(name: str) -> str:
+    return f"'{shorten(printable(name), 100)}'"
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name is text: bytes that are not UTF-8 are lone surrogates in Python."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -19,7 +19,9 @@ import dlcli
 from dlcli.core.config import to_dict
 from dlcli.core.errors import DataError
 from dlcli.core.files import file_sha256, hidden_beside, staging_folder, write_json
+from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, Card, read_card
+from dlcli.data.walking import list_files
 
 Report = Callable[[str], None]
 """Prints one line for the user (on stderr)."""
@@ -123,20 +125,21 @@ def _sources(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def _file_fingerprint(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    return {"file": printable(path.name), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _folder_fingerprint(folder: Path) -> dict[str, Any]:
     """Return a folder's fingerprint from its listing (names, sizes, times), since hashing 100,000 photos is slow."""
     digest = hashlib.sha256()
     num_bytes = 0
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            facts = path.stat()
-            num_bytes += facts.st_size
-            line = f"{path.relative_to(folder).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogatepass"))
-    return {"file": f"{folder.name}/", "bytes": num_bytes, "sha256": digest.hexdigest(), "of": "listing"}
+    for name in sorted(list_files(folder, []), key=lambda name: name.split("/")):
+        try:
+            facts = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116 - half the time of a Path's, which 100,000 files show
+        except OSError:  # removed meanwhile
+            continue
+        num_bytes += facts.st_size
+        digest.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(errors="surrogatepass"))
+    return {"file": f"{printable(folder.name)}/", "bytes": num_bytes, "sha256": digest.hexdigest(), "of": "listing"}
 
 
 def _refuse_overlap(source: Path, destination: Path) -> None:

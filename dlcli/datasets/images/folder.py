@@ -6,16 +6,18 @@ The layout decides the splits:
   train, so that the test images never select a checkpoint.
 - `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split.
 
-Each file is decoded, then copied byte for byte; files that cannot be decoded are skipped, counted and named.
+Which files are images, `dlcli.data.images.folders` decides, as for `dl train FOLDER`. Each is decoded, then copied byte
+for byte; images of subfolders lie beside the others of their class. Files that cannot be decoded are skipped, counted
+and named. An image that is in several classes, byte for byte, has no label to learn: it is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import shlex
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,22 +26,23 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
-from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_splits, image_names
+from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
+from dlcli.data.images.form import no_images
 from dlcli.data.images.pixels import PixelStatistics, leak_warning
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
 from dlcli.data.parts import stratified_part
+from dlcli.data.walking import list_files, skipped_note
 from dlcli.datasets.images.options import ImageFolderOptions
 
 _MAX_NAMED = 20  # bad files that the card names
 _MAX_SAMPLED = 2000  # training images from which mean and std are computed
 _SAMPLE_SIZE_PX = 64
 _LARGE_BYTES = 32 * 1024  # above this mean size, decoding takes longer than Python's overhead per file
-_RUBBISH = ("thumbs.db", "desktop.ini")
-
 
 Result = TypeVar("Result")
 
@@ -91,7 +94,7 @@ class ImageFolderImporter:
 
     def space_needed(self, files: list[Path]) -> int:
         """Return roughly how many bytes the copies take."""
-        return sum(path.stat().st_size for path in files[0].rglob("*") if path.is_file())
+        return sum((files[0] / name).stat().st_size for name in list_files(files[0], []))
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:
         """Validate and copy every image, write the packed copy if all share one small size, and return the card.
@@ -105,10 +108,12 @@ class ImageFolderImporter:
         report(f"{root}: checking {len(items):,} files in {len(folder_names)} classes")
         images, bad = _inspect(items)
         self._refuse_too_many(bad, root)
+        images, copy_notes = _without_contradictions(images, folder_names, root)
         classes, images, class_notes = _settle_classes(folder_names, images, root)
         if not any(image.item.split == "test" for image in images):
             images = self._cut_test_part(images)
-        notes += [*class_notes, *_bad_notes(bad, root), *_leak_notes(images)]
+        notes += [*class_notes, *_bad_notes(bad, root), *copy_notes, *_leak_notes(images)]
+        notes = [printable(note) for note in notes]
         card, train_files = _copy(images, classes, folder, notes, root)
         if packed.is_packable(card):
             statistics = _pack(card, folder)
@@ -139,39 +144,39 @@ class ImageFolderImporter:
 
 def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
     """Return the class names of all splits, the files, and notes on the layout."""
-    folders = find_splits(root)
-    notes = []
+    layout = find_layout(root)
+    folders, notes = layout.splits, layout.notes()
     if "valid" in folders and "test" not in folders:
         notes.append(f"{folders['valid'].name}/ is the only other split: it is used as the test split")
         folders = {"train": folders["train"], "test": folders["valid"]}
-    classes = sorted({name for folder in folders.values() for name in class_folders(folder)})
-    check_class_names(classes, str(root))
-    real_root = root.resolve()
-    items: list[_Item] = []
-    for split, folder in folders.items():
-        for label, name in enumerate(classes):
-            items.extend(_Item(split, label, path) for path in _files(folder / name, real_root))
+    skipped: list[str] = []
+    others: list[str] = []
+    listed = {
+        split: {name: image_names(folder / name, skipped, others) for name in class_folders(folder, skipped)}
+        for split, folder in folders.items()
+    }
+    classes = sorted({name for found in listed.values() for name in found})
+    items = [
+        _Item(split, label, folders[split] / name / file)
+        for split, found in listed.items()
+        for label, name in enumerate(classes)
+        for file in found.get(name, ())
+    ]
     if not items:
-        raise DataError(
-            f"{root}: no images by class",
-            details=["looked for: train/<class>/*.png, or <class>/*.png"],
-            hint="put the images of each class into a separate folder",
-        )
+        raise no_images(root, layout)
+    named = [name for name in classes if any(found.get(name) for found in listed.values())]
+    check_class_names(named, str(root), otherwise=f", or train on the folder as it is: dl train {_as_target(root)}")
+    notes += skipped_note(skipped)
+    if others:
+        count = "1 file is not an image" if len(others) == 1 else f"{len(others):,} files are not images"
+        notes.append(f"{count}: skipped, the first: {Path(min(others)).relative_to(root)}")
     return classes, items, notes
 
 
-def _files(folder: Path, root: Path) -> Iterator[Path]:
-    """Yield the files of a class folder sorted by name, skipping hidden files and links that lead out of the source."""
-    if not folder.is_dir() or not folder.resolve().is_relative_to(root):
-        return
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        if entry.name.startswith(".") or entry.name.casefold() in _RUBBISH or not entry.is_file():
-            continue
-        path = Path(entry.path)
-        if not entry.is_symlink() or path.resolve().is_relative_to(root):
-            yield path
+def _as_target(root: Path) -> str:
+    """Return the folder as an argument of `dl train`, where a bare name could be that of a dataset."""
+    text = str(root)
+    return shlex.quote(printable(text if "/" in text or "\\" in text else f"./{text}"))
 
 
 def _inspect(items: Sequence[_Item]) -> tuple[list[_Image], list[_Bad]]:
@@ -247,6 +252,22 @@ def _bad_notes(bad: Sequence[_Bad], root: Path) -> list[str]:
     return notes
 
 
+def _without_contradictions(images: list[_Image], classes: Sequence[str], root: Path) -> tuple[list[_Image], list[str]]:
+    """Return the images that are in one class only, and a note on the others."""
+    labels: dict[bytes, set[int]] = {}
+    for image in images:
+        labels.setdefault(image.sha256, set()).add(image.item.label)
+    several = [image for image in images if len(labels[image.sha256]) > 1]
+    if not several:
+        return images, []
+    first = min(several, key=lambda image: str(image.item.path))
+    names = ", ".join(classes[label] for label in sorted(labels[first.sha256]))
+    count = len({image.sha256 for image in several})
+    what = "1 image is" if count == 1 else f"{count:,} images are"
+    note = f"{what} in several classes, so left out: the first is {first.item.path.relative_to(root)}, in {names}"
+    return [image for image in images if len(labels[image.sha256]) == 1], [note]
+
+
 def _leak_notes(images: Sequence[_Image]) -> list[str]:
     """Return a note for each pair of splits that share byte-identical files."""
     digests: dict[str, list[bytes]] = {}
@@ -283,12 +304,15 @@ def _copy(
     _each(shutil.copyfile, sources, targets, are_large=_are_large(sources))
     train = [target for image, target in zip(images, targets, strict=True) if image.item.split == "train"]
     details = {"channels": channels, "image_size": size}
-    return Card("images", root.resolve().name, classes, counts, details, warnings=tuple(notes)), train
+    return Card("images", printable(root.resolve().name), classes, counts, details, warnings=tuple(notes)), train
 
 
 def _target(folder: Path, image: _Image, taken: set[Path]) -> Path:
-    """Return the path to copy a file to: its own name, plus the suffix of its format if it has no image suffix."""
-    name = image.item.path.name
+    """Return the path to copy a file to: its own name, plus the suffix of its format if it has no image suffix.
+
+    Bytes that are not UTF-8 are escaped, since not every file system can store them.
+    """
+    name = printable(image.item.path.name).replace("\\", "_")
     if not name.lower().endswith(IMAGE_SUFFIXES):
         name += image.suffix
     stem, suffix = Path(name).stem, Path(name).suffix

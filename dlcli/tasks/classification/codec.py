@@ -11,6 +11,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.decoding import decode_image, read_image
+from dlcli.data.images.folders import is_image
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
@@ -31,10 +32,11 @@ class ImageCodec:
         self.preprocess = Preprocess.from_json(assets.get("preprocess"))
         self.inference = inference or ClassificationInference()
         self.needs = {"tta": VIEWS} if self.inference.tta else {}
+        self.skipped: list[str] = []
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the image files of the inputs, with folders searched and globs expanded."""
-        for name in expand_files(inputs):
+        for name in expand_files(inputs, is_image, self.skipped):
             yield Source(name, Path(name))
 
     def encode(self, source: Source) -> Encoded:

@@ -96,6 +96,8 @@ class ImageSource:
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
         """Return the folder from which a split is read, and the indices in it; see `dlcli.data.parts.part`."""
+        if self._train.fold is None:
+            self.form.require(split)
         return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
 
     def class_weights(self) -> np.ndarray:

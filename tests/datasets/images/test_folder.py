@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -104,7 +105,8 @@ def test_bad_files_are_skipped_and_named(source, tmp_path):
     card = prepare(source, tmp_path / "out")
     assert card.num_items("train") + card.num_items("test") == 15
     text = "\n".join(card.warnings)
-    assert "4 files could not be read" in text and "skipped dog/empty.png: the file is empty" in text
+    assert "3 files could not be read" in text and "skipped dog/empty.png: the file is empty" in text
+    assert "2 files are not images: skipped, the first: dog/Thumbs.db" in text
     assert "GIF is not supported" in text and "hidden" not in text
 
 
@@ -183,15 +185,105 @@ def test_without_two_classes_there_is_nothing_to_learn(tmp_path, build):
         prepare(tmp_path / "source", tmp_path / "out")
 
 
-def test_links_that_leave_the_source_are_not_followed(source, tmp_path):
-    fill(tmp_path / "private", 2, seed=8)
-    (source / "dog" / "link.png").symlink_to(tmp_path / "private" / "000.png")
-    (source / "stolen").symlink_to(tmp_path / "private", target_is_directory=True)
+def test_links_are_followed_once_and_become_files(source, tmp_path):
+    fill(tmp_path / "far", 2, seed=8)
+    (source / "dog" / "link.png").symlink_to(tmp_path / "far" / "000.png")
+    (source / "dog" / "again.png").symlink_to(tmp_path / "far" / "000.png")
     (source / "dog" / "inner.png").symlink_to(source / "dog" / "000.png")
+    (source / "dog" / "more").symlink_to(tmp_path / "far", target_is_directory=True)
+    (source / "zebra").symlink_to(fill(tmp_path / "zebras", 2, seed=9), target_is_directory=True)
     card = prepare(source, tmp_path / "out")
-    assert "stolen" not in card.classes
-    assert card.num_items("train") + card.num_items("test") == 16
+    assert {name: sum(card.counts[split][name] for split in card.counts) for name in card.classes} == {
+        "dog": 7,
+        "zebra": 2,
+        "橘 猫": 10,
+    }
+    assert card.warnings == ()
     assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+def test_links_that_lead_nowhere_are_skipped_and_named(source, tmp_path):
+    for place, target in (
+        ("dog/loop", "loop"),
+        ("dog/up", "../.."),
+        ("all", "."),
+        ("gone.png", "x"),
+        ("dog/x.png", "y"),
+    ):
+        (source / place).symlink_to(target)
+    card = prepare(source, tmp_path / "out")
+    assert card.num_items("train") + card.num_items("test") == 15
+    [warning] = card.warnings
+    assert "5 entries were skipped" in warning and str(source / "all") in warning
+
+
+def test_nested_images_lie_beside_the_others(source, tmp_path):
+    fill(source / "dog" / "a" / "b", 3, seed=6)
+    fill(source / "dog" / ".thumbnails", 3, seed=7)
+    card = prepare(source, tmp_path / "out")
+    assert sum(card.counts[split]["dog"] for split in card.counts) == 8
+    copies = [path for path in (tmp_path / "out").glob("*/dog/*") if path.is_file()]
+    assert sorted(path.read_bytes() for path in copies) == sorted(
+        path.read_bytes() for place in ("dog", "dog/a/b") for path in (source / place).glob("*.png")
+    )
+
+
+@pytest.mark.parametrize("layout", ["", "train/"])
+def test_what_is_prepared_is_what_training_reads(tmp_path, layout):
+    source = tmp_path / "source"
+    for name in ("a", "b"):
+        fill(source / layout / name, 3, seed=ord(name))
+        fill(source / layout / name / "deep", 2, seed=10 + ord(name))
+        (source / layout / name / "photo").write_bytes(image_bytes([ord(name), 9], kind="JPEG"))
+        (source / layout / name / "P.JFIF").write_bytes(image_bytes([ord(name), 8], kind="JPEG"))
+        (source / layout / name / "notes.txt").write_text("no image")
+        (source / layout / name / "link.png").symlink_to(source / layout / name / "000.png")
+    read = sorted(path.read_bytes() for path in open_images(source).files("train"))
+    prepare(source, tmp_path / "out")
+    form = open_images(tmp_path / "out")
+    assert sorted(path.read_bytes() for split in form.splits() for path in form.files(split)) == read
+    assert len(read) == 14
+
+
+def test_an_image_in_several_classes_is_left_out_and_named(source, tmp_path):
+    for number in range(3):
+        (source / "橘 猫" / f"dog{number}.png").write_bytes((source / "dog" / f"{number:03d}.png").read_bytes())
+    card = prepare(source, tmp_path / "out")
+    assert {name: sum(card.counts[split][name] for split in card.counts) for name in card.classes} == {
+        "dog": 2,
+        "橘 猫": 10,
+    }
+    assert card.warnings == ("3 images are in several classes, so left out: the first is dog/000.png, in dog, 橘 猫",)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("bus", "train", "val"):
+        fill(tmp_path / "source" / name, 4, seed=ord(name[0]))
+    assert prepare(tmp_path / "source", tmp_path / "out").classes == ("bus", "train", "val")
+    assert open_images(tmp_path / "source").card.classes == ("bus", "train", "val")
+    assert open_images(tmp_path / "out").card.classes == ("bus", "train", "val")
+
+
+@pytest.mark.parametrize("name", ["etc.", "what?", "con", "Dog", " dog", "caf\udce9", "a\nb"])
+def test_a_class_that_cannot_be_a_folder_everywhere_is_refused_with_a_way_out(source, tmp_path, name):
+    fill(source / name, 2, seed=3)
+    with pytest.raises(DataError) as caught:
+        prepare(source, tmp_path / "out")
+    assert "rename" in caught.value.hint and "dl train" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_and_its_files_may_have_names_that_are_not_utf_8(tmp_path):
+    source = tmp_path / "caf\udce9"
+    for name in ("a", "b"):
+        fill(source / name, 3, seed=ord(name))
+        (source / name / "\udce9.png").write_bytes(image_bytes([ord(name), 7]))
+        (source / name / "\udcff.png").write_bytes(b"")
+    card = prepare(source, tmp_path / "out")
+    assert card.name == "caf\\udce9" and card.num_items("train") + card.num_items("test") == 8
+    assert "skipped a/\\udcff.png: the file is empty" in card.warnings
+    assert json.loads((tmp_path / "out" / "dataset.json").read_text(encoding="utf-8"))["name"] == card.name
+    assert sum(path.name == "_udce9.png" for path in (tmp_path / "out").rglob("*")) == 2
 
 
 def test_nothing_is_written_into_the_source(source, tmp_path):
