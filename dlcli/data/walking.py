@@ -30,7 +30,8 @@ def list_files(folder: Path, skipped: list[str]) -> list[str]:
         folder: the folder; if it does not exist, the result is empty.
         skipped: gets a line for each entry that cannot be read: its path and the reason.
     """
-    files, links = [], []
+    files: list[WalkedFile] = []
+    links: list[WalkedFile] = []
     for found in walk_files(folder, skipped):
         (links if found.is_link else files).append(found)
     names = [found.name for found in files]
