@@ -10,12 +10,11 @@ import sys
 def main() -> None:
     """Run the command line and exit with its code."""
     from dlcli.cli.app import run, unwind
+    from dlcli.cli.process import open_closed_streams, quieten_libraries
 
     signal.signal(signal.SIGTERM, unwind)
-    if "RANK" in os.environ:
-        # DistributedDataParallel's C++ part advises every process against looking for unused parameters where there are
-        # none, and no filter of Python's warnings reaches it. The variable is read when torch is loaded.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    open_closed_streams()
+    quieten_libraries(sys.argv[1:])
     code = run(sys.argv[1:])
     if "RANK" in os.environ:
         # One of torchrun's processes: a thread of torch's collectives may outlive the interpreter and abort it

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlcli.cli.words import check_words
 from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DlError, ExitCode, UsageError, did_you_mean
 
@@ -52,12 +53,13 @@ class LazyGroup(TyperGroup):
         """Return the command for this line, since its options depend on its target.
 
         Raises:
-            UsageError: there is no such command.
+            UsageError: there is no such command, or a word is empty.
         """
         del ctx
         name, rest = args[0], args[1:]
         if name not in COMMANDS:
             raise UsageError(f"no command {name!r}", hint=did_you_mean(name, COMMANDS))
+        check_words(name, rest)
         return name, _load(name, rest), rest
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -31,7 +31,7 @@ class EvalOptions:
 
 def build(rest: list[str]) -> Any:
     """Return the command, with the inference options of the task that the line refers to."""
-    inference = inference_of_line(rest)
+    inference = inference_of_line(rest, EvalOptions)
 
     def run(values: Values) -> None:
         _evaluate(values, inference)

@@ -21,7 +21,7 @@ class ModelsOptions:
 
     image_size: int | None = option(None, "image side in pixels (default: the network's)", minimum=1, maximum=4096)
     channels: int | None = option(None, "input channels", minimum=1, maximum=4)
-    num_classes: int | None = option(None, "number of classes", minimum=1)
+    num_classes: int | None = option(None, "number of classes", minimum=1, maximum=100_000)
     all: bool = option(False, "also list torchvision's classifiers")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dlcli.cli.options import Values, pick_target
+from dlcli.cli.options import Common, Compute, Values
+from dlcli.cli.words import pick_target
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
 from dlcli.core.registry import TASKS, TaskSpec, get_task, load_object
@@ -74,18 +75,31 @@ def task_of(text: str) -> TaskSpec | None:
         return None
 
 
-def inference_of_line(rest: Sequence[str]) -> tuple[type, ...]:
+def inference_of_line(rest: Sequence[str], *configs: type) -> tuple[type, ...]:
     """Return the inference options of the run or file that a line names, as dataclasses of options.
 
     If it cannot be found, return those of all built-in tasks, so that the error reports the missing run and not an
     unknown option; for a line without a name, return ().
+
+    Args:
+        rest: the words after the command, or after the picture.
+        configs: the command's own options.
     """
-    # The run comes before the inputs, of which there may be thousands.
-    word = pick_target(rest[:FEW_WORDS], lambda word: task_of(word) is not None)
+    word = run_of_line(rest, lambda word: task_of(word) is not None, *configs)
     if word is None:
         return ()
     spec = task_of(word)
-    specs = TASKS.values() if spec is None else [spec]
+    return _inference_classes(TASKS.values() if spec is None else [spec])
+
+
+def run_of_line(rest: Sequence[str], known: Callable[[str], bool], *configs: type) -> str | None:
+    """Return the word of a line that names the run or file; see `pick_target`."""
+    options = [*configs, Common, Compute, *_inference_classes(TASKS.values())]
+    # The run comes before the inputs, of which there may be thousands.
+    return pick_target(rest[:FEW_WORDS], known, options)
+
+
+def _inference_classes(specs: Iterable[TaskSpec]) -> tuple[type, ...]:
     return tuple(load_object(name) for name in dict.fromkeys(spec.inference for spec in specs) if name)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from dlcli.core.config import AUTO, FieldInfo, Layer, fields_of, option, resolve
+from dlcli.core.config import AUTO, MAX_SEED, MAX_THREADS, FieldInfo, Layer, fields_of, option, resolve
 from dlcli.core.console import Console
 
 Run = Callable[["Values"], int | None]
@@ -35,8 +35,8 @@ class Compute:
     """Options of the commands that run a model."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
-    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
-    seed: int = option(0, "random seed", minimum=0)
+    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1, maximum=MAX_THREADS)
+    seed: int = option(0, "random seed", minimum=0, maximum=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -252,29 +252,3 @@ def _metavar(info: FieldInfo) -> str | None:
 def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
     given = default[0] if default else inspect.Parameter.empty
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=given, annotation=annotation)
-
-
-def pick_target(rest: Sequence[str], known: Callable[[str], bool]) -> str | None:
-    """Return the word of the command line that names the target, before the options are known; None without a word.
-
-    `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` are equivalent. A word after an option may be the
-    option's value, so the other words come first: the target is the first of them that `known` recognises, else the
-    first word anywhere that it recognises, else the first word that does not follow an option.
-    """
-    words = [word for word in rest if not word.startswith("-")]
-    free = [
-        word
-        for index, word in enumerate(rest)
-        if not word.startswith("-") and (index == 0 or not rest[index - 1].startswith("-"))
-    ]
-    return next(filter(known, [*free, *words]), free[0] if free else None)
-
-
-def flag_value(rest: Sequence[str], flag: str) -> str | None:
-    """Return the value of a flag, from `--flag VALUE` or `--flag=VALUE`, before the options are known; None without."""
-    for index, word in enumerate(rest):
-        if word == flag and index + 1 < len(rest):
-            return rest[index + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None

@@ -42,13 +42,13 @@ class PredictOptions:
 
     jsonl: bool = option(False, "print one JSON record per line, each as soon as it is ready")
     csv: bool = option(False, "print comma-separated values with a header")
-    batch_size: int = option(64, "inputs per batch", minimum=1)
+    batch_size: int = option(64, "inputs per batch", minimum=1, maximum=1_000_000)
     save_dir: str | None = option(None, "also save the answers as pictures in this folder", metavar="DIR")
 
 
 def build(rest: list[str]) -> Any:
     """Return the command, with the inference options of the task that the line refers to."""
-    inference = inference_of_line(rest)
+    inference = inference_of_line(rest, PredictOptions)
 
     def run(values: Values) -> None:
         _predict(values, inference)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.targets import DATA
+from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import UsageError
@@ -26,7 +27,8 @@ class PrepareOptions:
 
 def build(rest: list[str]) -> Any:
     """Return the command, with the options of the dataset that the line names."""
-    name = pick_target(rest, DATASETS.__contains__)
+    known_options = [load_object(name) for name in dict.fromkeys(spec.options for spec in DATASETS.values())]
+    name = pick_target(rest, DATASETS.__contains__, [PrepareOptions, Common, *known_options])
     spec = get_dataset(name) if name else None
     arguments = [
         Argument("dataset", "name of the dataset", is_required=False),

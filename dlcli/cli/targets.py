@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,22 @@ def resolve_target(text: str, data: str | None) -> Target:
     if dataset is not None:
         folder = Path(data) if data else DATA / dataset.name
         return Target(_task_of_card(folder) or get_task(dataset.task), dataset.name, folder)
-    folder = Path(data) if data is not None else DATA / text if (DATA / text).is_dir() else Path(text)
+    folder = DATA / text if (DATA / text).is_dir() else Path(text)
+    if data is not None and not _is_named(Path(data), text, folder):
+        raise UsageError(
+            f"{text!r} is no task, no dataset and not the folder of --data",
+            hint=f"leave out --data, or type `dl train {shlex.quote(data)}`",
+        )
+    folder = Path(data) if data is not None else folder
     if folder.is_dir():
         return Target(_task_of_folder(folder), _name_of(folder), folder)
     known = [*all_tasks(), *all_datasets()]
     raise UsageError(f"no task, dataset or folder {text!r}", hint=did_you_mean(text, known))
+
+
+def _is_named(data: Path, text: str, folder: Path) -> bool:
+    """Return whether a word means the folder of --data: it is that folder, or the name in its card."""
+    return data.is_dir() and (folder.resolve() == data.resolve() or text == _name_of(data))
 
 
 def _name_of(folder: Path) -> str:

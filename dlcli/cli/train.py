@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.options import Argument, Values, flag_value, make_command, pick_target
+from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
-from dlcli.core.config import AUTO, Layer, option, read_toml, to_dict
+from dlcli.cli.words import flag_value, pick_target
+from dlcli.core.config import AUTO, Layer, fields_of, option, read_toml, to_dict
 from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
@@ -34,7 +35,7 @@ class TrainOptions:
     config: str | None = option(None, "TOML file of options; flags override it", metavar="FILE")
     resume: str | None = option(None, "resume an interrupted run", metavar="RUN")
     origin: str | None = option(None, "start a new run with this run's options", flag="from", metavar="RUN")
-    devices: int | None = option(None, "train with N processes, one per GPU", minimum=1)
+    devices: int | None = option(None, "train with N processes, one per GPU", minimum=1, maximum=1024)
     name: str | None = option(None, "name of the run (default: DATASET-MODEL-N)", metavar="NAME")
 
 
@@ -69,7 +70,8 @@ def _target_of_line(rest: list[str]) -> Target | None:
 
     None for a line with an error, which is reported when the command runs.
     """
-    word = pick_target(rest, is_known)
+    configs = [TrainOptions, TrainConfig, Common, *(load_object(spec.config) for spec in TASKS.values())]
+    word = pick_target(rest, is_known, configs)
     try:
         run = flag_value(rest, "--resume") or flag_value(rest, "--from")
         if run is not None:
@@ -172,8 +174,22 @@ def _stored(options: TrainOptions, origin: RunDir | None) -> list[Layer]:
     if origin is not None:
         layers.append(Layer(str(origin.config_file), origin.config()))
     if options.config is not None:
-        layers.append(Layer(options.config, read_toml(Path(options.config))))
+        table = read_toml(Path(options.config))
+        _check_keys(table, options.config)
+        layers.append(Layer(options.config, table))
     return layers
+
+
+def _check_keys(table: Mapping[str, Any], path: str) -> None:
+    """Check that a file has no option that says where the run comes from or what is printed.
+
+    Raises:
+        UsageError: it has one.
+    """
+    flags = {info.flag for config in (TrainOptions, Common) for info in fields_of(config)}
+    for name in table:
+        if name.replace("_", "-") in flags:
+            raise UsageError(f"{path}: {name!r} is an option of the command line only", hint=f"type --{name} after it")
 
 
 def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import FEW_WORDS, data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
-from dlcli.cli.options import Argument, Values, make_command, pick_target
+from dlcli.cli.opening import data_if_there, data_of_run, inference_of_line, resolve_inference, run_of_line, task_of
+from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
 from dlcli.cli.targets import DATA, resolve_target
+from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.registry import TaskSpec, all_tasks, get_task, load_object
@@ -40,7 +41,8 @@ class DrawOptions:
 def build(rest: list[str]) -> Any:
     """Return the command, with the options of the picture that the line names."""
     built_in = all_pictures()
-    name = pick_target(rest, built_in.__contains__)
+    known_options = [DrawOptions, *(found.picture.options for found in built_in.values())]
+    name = pick_target(rest, built_in.__contains__, [*known_options, Common])
     arguments = [
         Argument("picture", " | ".join(built_in), is_required=False),
         Argument("subject", "a run (as for `dl eval`), or for `grid` and `lengths` prepared data", is_required=False),
@@ -49,11 +51,13 @@ def build(rest: list[str]) -> Any:
     if name is None:
         epilog = "; ".join(f"{key}: {found.picture.summary}" for key, found in built_in.items())
         return make_command("visualize", "Draw PNG files.", _no_picture, arguments=arguments, epilog=epilog)
-    found = find_picture(name, _task_of_line(rest, name))
+    place = rest.index(name)
+    others = [*rest[:place], *rest[place + 1 :]]
+    found = find_picture(name, _task_of_line(others, known_options))
     if found is None:
         raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, all_pictures(all_tasks().values())))
     picture = found.picture
-    inference = inference_of_line([word for word in rest if word != name])
+    inference = inference_of_line(others, *known_options)
 
     def run(values: Values) -> None:
         _visualize(name, found, values, inference)
@@ -63,14 +67,12 @@ def build(rest: list[str]) -> Any:
     return make_command("visualize", summary, run, arguments=arguments, configs=configs)
 
 
-def _task_of_line(rest: Sequence[str], name: str) -> TaskSpec | None:
+def _task_of_line(rest: Sequence[str], options: Sequence[type]) -> TaskSpec | None:
     """Return the task of the run or data that a line draws; its own pictures take precedence.
 
     None for a line without a run or data, or with an error, which is reported when the command runs.
     """
-    place = rest.index(name)
-    others = [*rest[:place], *rest[place + 1 :]][:FEW_WORDS]
-    word = pick_target(others, lambda word: _task_of(word) is not None)
+    word = run_of_line(rest, lambda word: _task_of(word) is not None, *options)
     return _task_of(word) if word is not None else None
 
 

@@ -18,6 +18,15 @@ from dlcli.core.errors import UsageError, did_you_mean
 
 ConfigT = TypeVar("ConfigT")
 
+MAX_SEED = 2**32 - 1
+"""The largest seed of numpy's `RandomState` and so of scikit-learn; torch takes 64 bits."""
+
+MAX_INT, MAX_FLOAT = 2**31 - 1, 3.4028234663852886e38
+"""The largest numbers of an option without a maximum: an index fits 32 bits, and a factor fits float32."""
+
+MAX_THREADS = 1024
+"""torch starts so many at once, and ends in a segmentation fault where the system refuses."""
+
 AUTO = "auto"
 """The value that requests a measured value, for options that allow it."""
 
@@ -175,7 +184,8 @@ def _where(info: FieldInfo, origin: str | None) -> str:
 def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
     where = _where(info, origin)
     if info.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        # Of a configuration file; Python's integers have any size, and float() raises for those beyond its own.
+        value = float(value) if abs(value) <= MAX_FLOAT else math.inf if value > 0 else -math.inf
     if info.kind is str and isinstance(value, Path):
         value = str(value)
     if not isinstance(value, info.kind) or (isinstance(value, bool) and info.kind is not bool):
@@ -183,13 +193,8 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
     spec = info.option
     if spec.choices and value not in spec.choices:
         raise UsageError(f"{where} cannot be {value!r}", hint=did_you_mean(str(value), spec.choices))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{where} must be a finite number, not {value}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if spec.minimum is not None and value < spec.minimum:
-            raise UsageError(f"{where} must be at least {spec.minimum:g}, not {value}")
-        if spec.maximum is not None and value > spec.maximum:
-            raise UsageError(f"{where} must be at most {spec.maximum:g}, not {value}")
+        _check_bounds(info, value, where)
     if spec.read is not None and isinstance(value, str):
         try:
             spec.read(value)
@@ -198,19 +203,40 @@ def _check_single(info: FieldInfo, value: Any, origin: str | None) -> Any:
     return value
 
 
+def _check_bounds(info: FieldInfo, value: float, where: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where} must be a finite number, not {value}")
+    spec, largest = info.option, MAX_FLOAT if info.kind is float else MAX_INT
+    minimum = -largest if spec.minimum is None else spec.minimum
+    maximum = largest if spec.maximum is None else spec.maximum
+    if not minimum <= value <= maximum:
+        side, bound = ("least", minimum) if value < minimum else ("most", maximum)
+        shown = f"{bound:g}" if isinstance(bound, float) else str(bound)
+        raise UsageError(f"{where} must be at {side} {shown}, not {value}")
+
+
 def split_values(values: Mapping[str, Any], *config_classes: type, origin: str | None) -> list[Layer]:
     """Return one layer per class, each with the values that the class has a field for.
 
+    A value is under its field's name or its flag's: `learning_rate`, `lr`, `batch-size`, `no-flip = true`.
+
     Raises:
-        UsageError: a name is not a field of any of the classes.
+        UsageError: a name is not a field of any of the classes, or a field has two values.
     """
-    owners = {info.name: index for index, cls in enumerate(config_classes) for info in fields_of(cls)}
     parts: list[dict[str, Any]] = [{} for _ in config_classes]
+    owners = {info.name: part for cls, part in zip(config_classes, parts, strict=True) for info in fields_of(cls)}
+    infos = {info.name: info for cls in config_classes for info in fields_of(cls)}
+    by_key = {info.flag.replace("-", "_"): info for info in infos.values()} | infos
     for name, value in values.items():
         key = name.replace("-", "_")
-        if key not in owners:
-            raise UsageError(f"{origin}: no option {name!r}", hint=did_you_mean(key, owners))
-        parts[owners[key]][key] = value
+        if key not in by_key and key.startswith("no_") and isinstance(value, bool):
+            key, value = key.removeprefix("no_"), not value
+        info = by_key.get(key)
+        if info is None or (key != name.replace("-", "_") and info.kind is not bool):
+            raise UsageError(f"{origin}: no option {name!r}", hint=did_you_mean(key, by_key))
+        if info.name in owners[info.name]:
+            raise UsageError(f"{origin}: {info.name} is set twice, the second time as {name!r}", hint="leave one out")
+        owners[info.name][info.name] = value
     return [Layer(origin, part) for part in parts]
 
 
@@ -248,7 +274,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors write the mark
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="--config takes a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits
         raise UsageError(f"{path}: not a TOML file: {error}") from None
     nested = [name for name, value in table.items() if isinstance(value, dict)]
     if nested:

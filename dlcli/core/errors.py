@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -115,10 +116,20 @@ class StoppedError(DlError):
 
 
 def first_line(error: BaseException, limit: int = 160) -> str:
-    """Return the first line of an exception's message, truncated to `limit` characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """Return the first line of an exception's message without escape codes, truncated to `limit` characters."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def why_refused(error: BaseException) -> str:
+    """Return why torch refuses to unpickle a file: the object in it, from torch's message.
+
+    The message itself is a page of advice to load the file all the same, with escape codes for bold type.
+    """
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    what = f"a pickled {found[1]}" if found else "pickled objects"
+    return f"refused: holds {what}, the code of another program, which loading would run"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

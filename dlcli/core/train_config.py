@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcli.core.config import option
+from dlcli.core.config import MAX_SEED, MAX_THREADS, option
 from dlcli.core.duration import parse_duration
 from dlcli.core.errors import UsageError
 
@@ -30,8 +30,12 @@ def parse_folds(text: str) -> str:
 class TrainConfig:
     """Options of the loop; each task declares its options in a dataclass of its own."""
 
-    epochs: int = option(10, "passes over the training split", short="e", minimum=1, section="Training")
-    max_steps: int | None = option(None, "stop after at most N optimizer steps", minimum=1, is_advanced=True)
+    epochs: int = option(
+        10, "passes over the training split", short="e", minimum=1, maximum=1_000_000, section="Training"
+    )
+    max_steps: int | None = option(
+        None, "stop after at most N optimizer steps", minimum=1, maximum=10**12, is_advanced=True
+    )
     max_time: str | None = option(
         None, "stop after this time: 90s, 5m, 1h30m", metavar="TIME", read=parse_duration, is_advanced=True
     )
@@ -42,7 +46,12 @@ class TrainConfig:
         read=parse_duration,
     )
     batch_size: int = option(
-        128, "items per batch; auto: the fastest size that fits", short="b", minimum=1, may_be_auto=True
+        128,
+        "items per batch; auto: the fastest size that fits",
+        short="b",
+        minimum=1,
+        maximum=10_000_000,
+        may_be_auto=True,
     )
     optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
     learning_rate: float = option(
@@ -50,13 +59,15 @@ class TrainConfig:
     )
     weight_decay: float = option(1e-2, "weight decay (norms and biases are exempt)", minimum=0.0, is_advanced=True)
     schedule: str = option("cosine", "learning rate schedule", choices=SCHEDULES, is_advanced=True)
-    warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0, is_advanced=True)
+    warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0, maximum=1_000_000, is_advanced=True)
     clip_norm: float | None = option(None, "clip the gradient norm to this", minimum=0.0, is_advanced=True)
-    accumulate: int = option(1, "batches whose gradients are added up for one step", minimum=1, is_advanced=True)
+    accumulate: int = option(
+        1, "batches whose gradients are added up for one step", minimum=1, maximum=1_000_000, is_advanced=True
+    )
     val_fraction: float = option(
         0.1, "fraction of the training split held out for validation", minimum=0.0, maximum=0.9, is_advanced=True
     )
-    patience: int | None = option(None, "stop after N epochs without improvement", minimum=1)
+    patience: int | None = option(None, "stop after N epochs without improvement", minimum=1, maximum=1_000_000)
     ema: float | None = option(
         None,
         "validate and save a moving average of the weights with this decay, such as 0.999",
@@ -78,13 +89,15 @@ class TrainConfig:
     splits: str | None = option(
         None, "use the folds in these index files: a folder or a JSON file", metavar="FILE", is_advanced=True
     )
-    fold: int | None = option(None, "train fold N only (from 1)", minimum=1, is_advanced=True)
-    seed: int = option(0, "seed of initial weights, data order and augmentation", minimum=0, section="Machine")
+    fold: int | None = option(None, "train fold N only (from 1)", minimum=1, maximum=1_000_000, is_advanced=True)
+    seed: int = option(
+        0, "seed of initial weights, data order and augmentation", minimum=0, maximum=MAX_SEED, section="Machine"
+    )
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
     precision: str = option("auto", "floating-point format", choices=("auto", "fp32", "bf16"), is_advanced=True)
-    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1)
+    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1, maximum=MAX_THREADS)
     workers: int | None = option(
-        None, "processes that decode large images (default: all cores)", minimum=0, is_advanced=True
+        None, "processes that decode large images (default: all cores)", minimum=0, maximum=256, is_advanced=True
     )
     deterministic: bool = option(False, "make GPU runs reproducible; slower", is_advanced=True)
     compile: bool = option(False, "torch.compile the network: faster in long GPU runs", is_advanced=True)

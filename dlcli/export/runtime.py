@@ -11,6 +11,7 @@ import numpy as np
 from dlcli.core.errors import RunError, first_line
 from dlcli.export.metadata import check_names, decode_metadata, require_inputs
 from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
+from dlcli.export.quiet import silenced
 
 __all__ = ["ExportedModel", "kind_of", "open_model"]
 
@@ -78,7 +79,8 @@ class OnnxModel:
         if not is_whole_onnx(path):
             raise RunError(f"{path}: a truncated ONNX file", hint="copy or export it again")
         check_external_data(path)
-        import onnxruntime
+        with silenced():  # it looks for GPUs, and logs to stderr which it does not find
+            import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are raised as exceptions; nothing is written to stderr

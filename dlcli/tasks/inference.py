@@ -10,7 +10,7 @@ from dlcli.core.config import option
 
 def top_k_option() -> Any:
     """Return the field of `--top-k`, the number of classes in an answer; an option of `dl predict` only."""
-    return option(1, "classes in each answer, best first", short="k", minimum=1, commands=("predict",))
+    return option(1, "classes in each answer, best first", short="k", minimum=1, maximum=100_000, commands=("predict",))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class FeatureOptions:
     """Options of `features`."""
 
     layer: str | None = option(None, "the layer; `list` shows them (default: the first)")
-    max_channels: int | None = option(None, "draw only the first N channels", minimum=1)
+    max_channels: int | None = option(None, "draw only the first N channels", minimum=1, maximum=100_000)
 
 
 @dataclass(frozen=True)

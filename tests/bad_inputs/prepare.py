@@ -10,7 +10,6 @@ PREPARE = {
     "source missing": Row("prepare cifar10 nowhere", DATA, "nowhere: no such"),
     "no dataset": Row("prepare", USAGE, "which dataset?"),
     "dataset misspelt": Row("prepare cifar01 x", USAGE, "'cifar10'"),
-    "an option's value taken for the dataset": Row("prepare --out mnist --force digits", USAGE, "before its options"),
     "no source": Row("prepare cifar10", USAGE, "name the SOURCE"),
     "source of the embedded": Row("prepare digits x", DATA, "takes no SOURCE"),
     "option misspelt": Row("prepare digits --test-fractoin 0.1", USAGE, "--test-fraction"),

@@ -35,9 +35,6 @@ REST = {
     "export: checkpoint cut off": Row(f"export {RUN}", RUN_CODE, "best.pt", damage(cut_checkpoints)),
     "visualize: no picture": Row("visualize", USAGE, "which picture?"),
     "visualize: picture misspelt": Row(f"visualize featurs {RUN}", USAGE, "'features'", lambda b: b.run()),
-    "visualize: an option's value taken for the picture": Row(
-        f"visualize --out cam --quiet features {RUN}", USAGE, "before its options", lambda b: b.run()
-    ),
     "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),
     "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "INPUT", lambda b: b.run()),
     "visualize: run missing": Row("visualize curves nothing", RUN_CODE, "'nothing'"),

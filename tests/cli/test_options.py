@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from dlcli.cli.app import COMMANDS
-from dlcli.cli.options import Argument, Common, Values, flag_value, make_command, pick_target
+from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.train import TrainOptions
 from dlcli.core.config import Layer, fields_of, option
 from dlcli.core.errors import UsageError
@@ -204,35 +204,3 @@ def test_the_page_of_the_documentation_shows_every_option_and_marks_the_advanced
 
 def test_the_help_page_shows_a_recipes_default_in_place_of_the_fields() -> None:
     assert "how many [7]" in _help({"count": 7})
-
-
-KNOWN = {"cifar10", "digits"}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "cifar10",
-        "cifar10 --epochs 3",
-        "--epochs 3 cifar10",
-        "--quiet cifar10",
-        "--out digits cifar10",
-        "cifar10 --out digits",
-        "--quiet --epochs 3 cifar10 --name digits",
-    ],
-)
-def test_the_target_is_found_wherever_it_stands(line: str) -> None:
-    assert pick_target(line.split(), KNOWN.__contains__) == "cifar10"
-
-
-def test_an_unknown_target_is_the_first_word_that_follows_no_option() -> None:
-    assert pick_target(["--epochs", "3", "photos", "more"], KNOWN.__contains__) == "photos"
-    assert pick_target(["--epochs", "3"], KNOWN.__contains__) is None
-    assert pick_target([], KNOWN.__contains__) is None
-
-
-def test_a_flags_value_is_found_in_both_spellings() -> None:
-    assert flag_value(["x", "--data", "a b"], "--data") == "a b"
-    assert flag_value(["--data=a=b"], "--data") == "a=b"
-    assert flag_value(["--data"], "--data") is None
-    assert flag_value(["--database", "x"], "--data") is None

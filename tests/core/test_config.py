@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcli.core.config import Layer, fields_of, option, read_toml, resolve, split_values, to_dict, write_toml
+from dlcli.core.config import MAX_FLOAT, Layer, fields_of, option, read_toml, resolve, split_values, to_dict, write_toml
 from dlcli.core.errors import UsageError
 
 
@@ -37,6 +37,10 @@ def test_a_whole_number_is_taken_for_a_float():
     [
         ({"count": 0}, "at least 1"),
         ({"count": 10}, "at most 9"),
+        ({"count": 10**30}, "at most 9"),
+        ({"rate": 1e39}, "at most 3.4"),
+        ({"rate": -1e39}, "at least -3.4"),
+        ({"rate": 10**400}, "finite"),
         ({"count": "3"}, "of type int"),
         ({"count": True}, "of type int"),
         ({"count": None}, "needs a value"),
@@ -87,6 +91,32 @@ def test_split_values_gives_each_class_its_own():
         split_values({"width": 7}, Example, Other, origin="x")
 
 
+@pytest.mark.parametrize("values", [{"rate": 0.25}, {"lr": 0.25}])
+def test_a_value_may_stand_under_its_field_or_its_flag(values):
+    [own, _] = split_values(values, Example, Other, origin="x")
+    assert own.values == {"rate": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("is-on", True), ("is_on", True), ("no-is-on", False), ("no_is_on", False)]
+)
+def test_a_switch_may_stand_under_its_opposite(name, value):
+    [own, _] = split_values({name: True}, Example, Other, origin="x")
+    assert own.values == {"is_on": value}
+
+
+@pytest.mark.parametrize("name", ["no-count", "no-", "no_colour"])
+def test_only_a_switch_has_an_opposite(name):
+    with pytest.raises(UsageError, match=f"no option '{name}'"):
+        split_values({name: True}, Example, origin="x")
+
+
+@pytest.mark.parametrize("pair", [("lr", "rate"), ("is-on", "is_on"), ("is_on", "no-is-on")])
+def test_one_option_under_two_names_is_refused(pair):
+    with pytest.raises(UsageError, match=f"set twice, the second time as '{pair[1]}'"):
+        split_values(dict.fromkeys(pair, True), Example, origin="x")
+
+
 def test_toml_round_trip(tmp_path):
     config = Example(count=7, name='名字 "x"', bounds=("a=1", "b=2"))
     path = tmp_path / "c.toml"
@@ -94,12 +124,18 @@ def test_toml_round_trip(tmp_path):
     assert resolve(Example, [Layer("c", read_toml(path))]) == config
 
 
-@pytest.mark.parametrize("text", ["count = ", "[table]\ncount = 1\n", "\x00"])
+@pytest.mark.parametrize("text", ["count = ", "[table]\ncount = 1\n", "\x00", f"count = {'9' * 5000}"])
 def test_a_broken_toml_is_a_usage_error(tmp_path, text):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"c\.toml"):
         read_toml(path)
+
+
+def test_a_file_of_windows_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbfcount = 1\r\nlr = 0.5\r\n")
+    assert read_toml(path) == {"count": 1, "lr": 0.5}
 
 
 @dataclass(frozen=True)
@@ -182,7 +218,7 @@ CHARACTERS = "aZ0 猫\"'\\\n\r\t#=[]\x00\x7f\u2028\U0001f600"
     st.builds(
         Example,
         count=st.integers(1, 9),
-        rate=st.floats(allow_nan=False, allow_infinity=False),
+        rate=st.floats(min_value=-MAX_FLOAT, max_value=MAX_FLOAT),
         colour=st.sampled_from(["red", "blue"]),
         is_on=st.booleans(),
         name=st.none() | st.text(CHARACTERS, max_size=9),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcli.core.config import option
+from dlcli.core.config import MAX_SEED, option
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DigitsOptions:
     """Options of `dl prepare digits`."""
 
     test_fraction: float = option(0.2, "fraction of each class for the test split", minimum=0.01, maximum=0.9)
-    seed: int = option(0, "seed of the split", minimum=0)
+    seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ class ImageFolderOptions:
     test_fraction: float = option(
         0.2, "fraction of each class for the test split, if the folder has none", minimum=0.01, maximum=0.9
     )
-    seed: int = option(0, "seed of the split", minimum=0)
-    max_bad: int = option(100, "stop when more than N files cannot be read", minimum=0)
+    seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
+    max_bad: int = option(100, "stop when more than N files cannot be read", minimum=0, maximum=10**9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcli.core.config import option
+from dlcli.core.config import MAX_SEED, option
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class HousingOptions:
 
     keep_b: bool = option(False, "keep column B, which encodes the share of Black residents")
     test_fraction: float = option(0.2, "fraction of the rows for the test split", minimum=0.01, maximum=0.9)
-    seed: int = option(0, "seed of the split", minimum=0)
+    seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,5 @@ class TableOptions:
     delimiter: str = option("auto", "column delimiter", choices=("auto", "comma", "tab", "semicolon", "pipe", "spaces"))
     header: str = option("auto", "whether the first row is a header", choices=("auto", "yes", "no"))
     test_fraction: float = option(0.2, "fraction of the rows for the test split", minimum=0.01, maximum=0.9)
-    seed: int = option(0, "seed of the split", minimum=0)
-    max_bad: int = option(100, "stop when more than N rows have the wrong length", minimum=0)
+    seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
+    max_bad: int = option(100, "stop when more than N rows have the wrong length", minimum=0, maximum=10**9)

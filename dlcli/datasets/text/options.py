@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcli.core.config import option
+from dlcli.core.config import MAX_SEED, option
 from dlcli.data.text.tokenizing.tokenizer import TOKENIZERS
 
 
@@ -19,11 +19,13 @@ class TextOptions:
         None, "column of labels: its name, or its number if there is no header", metavar="COLUMN"
     )
     tokenizer: str = option("jieba", "tokenizer", choices=TOKENIZERS)
-    min_count: int = option(2, "treat tokens seen fewer than N times in training texts as unknown", minimum=1)
+    min_count: int = option(
+        2, "treat tokens seen fewer than N times in training texts as unknown", minimum=1, maximum=10**9
+    )
     max_vocab: int = option(50_000, "keep at most N distinct tokens", minimum=3, maximum=5_000_000)
     stopwords: str | None = option(None, "file of words to leave out, one per line", metavar="FILE")
     strip_emoticons: bool = option(False, "remove emoticons such as [哈哈]")
     valid_fraction: float = option(0.1, "fraction of each class for the validation split", minimum=0, maximum=0.9)
     test_fraction: float = option(0.1, "fraction of each class for the test split", minimum=0, maximum=0.9)
-    seed: int = option(0, "seed of the splits and the order", minimum=0)
-    max_bad: int = option(100, "stop when more than N rows are malformed", minimum=0)
+    seed: int = option(0, "seed of the splits and the order", minimum=0, maximum=MAX_SEED)
+    max_bad: int = option(100, "stop when more than N rows are malformed", minimum=0, maximum=10**9)

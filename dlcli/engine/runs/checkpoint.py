@@ -8,6 +8,7 @@ import json
 import math
 import pickle
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcli.core.errors import RunError, first_line
+from dlcli.core.errors import RunError, first_line, why_refused
 from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.callbacks import Callback
@@ -183,13 +184,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             plain values.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol; the content is checked below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint", hint="the run did not save one: train it again") from None
     except pickle.UnpicklingError as error:
-        raise RunError(
-            f"{path}: refused: {first_line(error)}", hint="only files of tensors and plain values are loaded"
-        ) from None
+        hint = "name a run of dl, its checkpoint or an exported file; dl loads only tensors and plain values"
+        raise RunError(f"{path}: {why_refused(error)}", hint=hint) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise RunError(f"{path}: damaged: {first_line(error)}") from None
     if not isinstance(content, dict) or content.get("schema") != CHECKPOINT_SCHEMA or "model" not in content:

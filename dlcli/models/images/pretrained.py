@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.console import is_interactive
-from dlcli.core.errors import DataError, RunError, first_line
+from dlcli.core.errors import DataError, RunError, first_line, why_refused
 from dlcli.models.images.small_stem import stem_name
 from dlcli.models.images.stem import head_name
 
@@ -119,7 +119,7 @@ def _read(path: Path) -> dict[Any, Any]:
     except FileNotFoundError:
         raise RunError(f"{path}: no such file", hint=HINT) from None
     except pickle.UnpicklingError as error:
-        raise RunError(f"{path}: refused: {first_line(error)}", hint=HINT) from None
+        raise RunError(f"{path}: {why_refused(error)}", hint=HINT) from None
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: damaged: {first_line(error)}", hint=HINT) from None
     if not isinstance(content, dict) or not content:

@@ -42,7 +42,9 @@ class ClassificationConfig:
         None, "start from torchvision's weights (`default`), a file or a run", metavar="default|FILE|RUN"
     )
     freeze: bool = option(False, "train the head only, with frozen batch-norm statistics")
-    max_bad: int = option(100, "stop when more than N images cannot be read", minimum=0, is_advanced=True)
+    max_bad: int = option(
+        100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
+    )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class EmbeddingOptions:
 
     words: int = option(400, "draw the N most frequent words", minimum=2, maximum=2000)
     near: str | None = option(None, "print the words nearest to WORD instead of drawing", metavar="WORD")
-    top_k: int = option(10, "with --near: the number of words", short="k", minimum=1)
+    top_k: int = option(10, "with --near: the number of words", short="k", minimum=1, maximum=100_000)
 
 
 @dataclass(frozen=True)

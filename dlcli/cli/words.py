@@ -1,0 +1,82 @@
+"""The words of a command line before its options are known, since they depend on the target that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from dlcli.core.config import fields_of
+from dlcli.core.errors import UsageError
+
+
+def check_words(command: str, rest: Sequence[str]) -> None:
+    """Check that no word of a line is empty: as a path, it would mean the current folder.
+
+    Raises:
+        UsageError: a word, or the value in `--flag=VALUE`, is empty or only spaces.
+    """
+    for index, word in enumerate(rest):
+        flag, equals, value = word.partition("=")
+        if word.startswith("--") and equals:
+            where = f"the value of {flag}" if not value.strip() else ""
+        elif not word.strip():
+            where = f"the argument after {rest[index - 1]}" if index else "the first argument"
+        else:
+            where = ""
+        if where:
+            raise UsageError(f"dl {command}: {where} is empty", hint="is a variable of the script not set?")
+
+
+def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Iterable[type] = ()) -> str | None:
+    """Return the word of a line that names the target: the first that is neither an option nor an option's value.
+
+    `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` are equivalent. A word after an unknown option (a
+    plugin's, or a mistyped one) may be its value; it is the target only if it is `known` and stands before the others.
+
+    Args:
+        rest: the words after the command.
+        known: whether a word is certainly a target.
+        configs: dataclasses of the options that the line may have.
+    """
+    takes_value = _flags(configs)
+    before, is_end = None, False
+    for word in rest:
+        if word.startswith("-") and word != "-" and not is_end:
+            before, is_end = word, word == "--"
+            continue
+        takes = _takes_next(before, takes_value)
+        if takes is False or (takes is None and known(word)):
+            return word
+        before = None
+    return None
+
+
+def _flags(configs: Iterable[type]) -> dict[str, bool]:
+    """Return whether each flag takes a value."""
+    found = dict.fromkeys(("--help", "-h", "--help-all", "--"), False)
+    for info in (info for config in configs for info in fields_of(config)):
+        takes = info.kind is not bool
+        found |= {f"--{info.flag}": takes} | ({} if takes else {f"--no-{info.flag}": False})
+        if info.option.short:
+            found[f"-{info.option.short}"] = takes
+    return found
+
+
+def _takes_next(option: str | None, takes_value: Mapping[str, bool]) -> bool | None:
+    """Return whether an option takes the next word as its value; None if it is unknown."""
+    if option is None or "=" in option:
+        return False
+    if option.startswith("--") or len(option) == 2:
+        return takes_value.get(option)
+    if takes_value.get(option[:2]):  # the value follows without a space, as in -e3
+        return False
+    return takes_value.get(f"-{option[-1]}")  # the last of several letters, as in -qe
+
+
+def flag_value(rest: Sequence[str], flag: str) -> str | None:
+    """Return the value of a flag, from `--flag VALUE` or `--flag=VALUE`, before the options are known; None without."""
+    for index, word in enumerate(rest):
+        if word == flag and index + 1 < len(rest):
+            return rest[index + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
