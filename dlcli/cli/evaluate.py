@@ -60,14 +60,17 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
         return
 
     from dlcli.engine.compute.device import open_device, seed_everything
-    from dlcli.engine.runs.evaluation import keep_report, measure_run
+    from dlcli.engine.observers.data_notes import print_notes
+    from dlcli.engine.runs.evaluation import keep_report, measure_run, require_items
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
     typed = resolve_inference(values, inference, task_of(values.arguments["run"]))
     measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
     report = measured.report
+    require_items(report, measured.notes)
     _check_names(bounds, report["metrics"])
+    print_notes(console, measured.notes)
     keep_report(run, report)
     if options.plots:
         warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])

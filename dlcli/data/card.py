@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,9 @@ from dlcli.core.registry import all_tasks
 
 CARD_NAME = "dataset.json"
 CARD_SCHEMA = 1
+
+UNREADABLE = "unreadable, left out: "
+"""How the warnings about items begin that could not be read when they were used."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,29 @@ def read_card(folder: Path) -> Card | None:
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}", hint="prepare the data again with `dl prepare`") from None
     return Card.from_json(value, str(path))
+
+
+def unreadable_notes(reasons: Iterable[str], noun: str) -> list[str]:
+    """Return the warnings about unreadable items: how many, then each with its reason; none if there are none.
+
+    Args:
+        reasons: why each could not be read, with its name; the same may come several times.
+        noun: plural noun for the items.
+    """
+    once = list(dict.fromkeys(reasons))
+    return [f"{UNREADABLE}{len(once):,} {noun}", *(f"{UNREADABLE}{reason}" for reason in once)] if once else []
+
+
+def warnings_since_prepared(card: Card | None, folder: Path) -> tuple[str, ...]:
+    """Return the warnings of opened data that its stored card does not have; all of them if there is no stored card."""
+    if card is None or not card.warnings:
+        return ()
+    try:
+        stored = read_card(folder)
+    except DataError:  # damaged meanwhile
+        stored = None
+    known = set(stored.warnings) if stored is not None else set()
+    return tuple(warning for warning in card.warnings if warning not in known)
 
 
 def require_form(card: Card, folder: Path, form: str, described: str) -> None:

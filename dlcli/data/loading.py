@@ -116,6 +116,7 @@ class ItemLoader:
         on_bad: called once per unreadable item with the reason.
         noun: plural noun for the items, for the message about too many unreadable ones.
         hint: how to repair them.
+        start_worker: called with its number in each process that reads.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class ItemLoader:
         on_bad: Callable[[str], None],
         noun: str = "items",
         hint: str = "repair or remove them",
+        start_worker: Callable[[int], None] | None = None,
     ) -> None:
         self._order = order
         self._items = _Items(read, order.indices if order.seed is not None else None)
@@ -138,12 +140,14 @@ class ItemLoader:
         self._on_bad = on_bad
         self._noun = noun
         self._hint = hint
+        self._start_worker = start_worker
         self._bad: set[str] = set()
+        self._num_dropped = 0
 
     @property
     def num_items(self) -> int:
-        """The number of items an epoch shows."""
-        return self._order.num_items
+        """The number of items an epoch shows, less those that the latest one has dropped as unreadable."""
+        return self._order.num_items - self._num_dropped
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -159,9 +163,18 @@ class ItemLoader:
             [(int(index), self._seed_of(epoch, int(index)), epoch) for index in indices]
             for indices in self._order.batches(epoch, start)
         ]
-        loader = DataLoader(self._items, batch_sampler=keys, num_workers=self._workers, collate_fn=self._collate)
+        loader = DataLoader(
+            self._items,
+            batch_sampler=keys,
+            num_workers=self._workers,
+            collate_fn=self._collate,
+            worker_init_fn=self._start_worker,
+        )
+        self._num_dropped = 0
         for batch, reasons in loader:
             self._note(reasons)
+            if self._order.seed is None:
+                self._num_dropped += len(reasons)
             if batch is not None:
                 yield batch
 

@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.data.images.muffling import muffled
 
 SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif", "PPM": ".ppm"}
 MAX_PIXELS = 100_000_000  # 300 MB as RGB; a header with more is an accident or a decompression bomb
 MAX_BYTES = 512 * 2**20
+_UNSUPPORTED = "{} is not supported (PNG, JPEG, BMP, WebP, TIFF and PPM are)"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # colour type -> channels without alpha; a palette is colour
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
@@ -68,7 +70,7 @@ def _pillow_header(data: bytes) -> ImageHeader:
         raise DataError("the file is empty")
     with _opened_by_pillow(data) as image:
         if image.format not in SUFFIX_OF and image.format != "MPO":  # MPO: a JPEG with a second picture, from phones
-            raise DataError(f"{image.format} is not supported (PNG, JPEG, BMP, WebP, TIFF and PPM are)")
+            raise DataError(_UNSUPPORTED.format(image.format))
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         return ImageHeader(kind, image.width, image.height, 1 if image.mode in _GREY_MODES else 3)
 
@@ -80,7 +82,7 @@ def _opened_by_pillow(data: bytes) -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is stricter and raises
+            warnings.simplefilter("ignore")  # of odd metadata; and our own limit of pixels is stricter, and raises
             return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         raise DataError("too many pixels (the limit is 100 megapixels)") from None
@@ -88,7 +90,8 @@ def _opened_by_pillow(data: bytes) -> Any:
         from PIL import UnidentifiedImageError
 
         if isinstance(error, UnidentifiedImageError):
-            raise DataError("not an image, or a damaged one") from None
+            is_heic = data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1")
+            raise DataError(_UNSUPPORTED.format("HEIC") if is_heic else "not an image, or a damaged one") from None
         raise DataError(f"a damaged image: {error or type(error).__name__}") from None
 
 
@@ -97,6 +100,7 @@ def decode_image(data: bytes, *, channels: int) -> np.ndarray:
 
     EXIF orientation is applied; alpha is dropped as by Pillow's `convert("RGB")` (the colour of transparent pixels
     shows); 16 bits are reduced to 8 by their high byte; CMYK is converted to RGB; colour to grey by Rec. 601 weights.
+    Of an animation, or of several pages, the first is read.
 
     Args:
         data: content of the file.
@@ -110,7 +114,8 @@ def decode_image(data: bytes, *, channels: int) -> np.ndarray:
     if _looks_whole(data, header):
         flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+            with muffled:
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
         except cv2.error:
             image = None
     if image is None:
@@ -128,15 +133,21 @@ def _looks_whole(data: bytes, header: ImageHeader) -> bool:
 
 
 def _decode_with_pillow(data: bytes, channels: int) -> np.ndarray:
+    import warnings
+
     from PIL import ImageOps
 
     try:
-        with _opened_by_pillow(data) as opened:
+        with warnings.catch_warnings(), muffled, _opened_by_pillow(data) as opened:
+            warnings.simplefilter("ignore")
             opened.load()
+            is_inverted = _is_white_zero(opened)
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I") or image.mode == "F":
-                grey = _to_8_bits(np.asarray(image))
-                return np.repeat(grey[:, :, np.newaxis], channels, axis=2)
+                grey = _to_8_bits(np.asarray(image), is_tiff=opened.format == "TIFF")
+                return np.repeat((255 - grey if is_inverted else grey)[:, :, np.newaxis], channels, axis=2)
+            if image.mode == "LAB":  # which Pillow converts to RGB only
+                image = image.convert("RGB")
             pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except DataError:
         raise
@@ -145,10 +156,23 @@ def _decode_with_pillow(data: bytes, channels: int) -> np.ndarray:
     return np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], channels))
 
 
-def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    """Return the high byte of 16-bit grey pixels as uint8; Pillow's own conversion clips at 255."""
+def _is_white_zero(image: Any) -> bool:
+    """Return whether 0 is white in a 16-bit TIFF; Pillow inverts 8-bit ones only."""
+    photometric = 262
+    return image.format == "TIFF" and image.mode.startswith("I;16") and image.tag_v2.get(photometric) == 0
+
+
+def _to_8_bits(pixels: np.ndarray, *, is_tiff: bool) -> np.ndarray:
+    """Return the high byte of 16-bit grey pixels as uint8; Pillow's own conversion clips at 255.
+
+    Raises:
+        DataError: the pixels are floats, or a TIFF's signed or 32-bit integers: only the program that wrote them knows
+            their range. Pillow scales those of PGM to 16 bits.
+    """
     if pixels.dtype.kind == "f":
         raise DataError("floating-point pixels have no defined range")
+    if is_tiff and pixels.dtype.itemsize > 2:
+        raise DataError("signed or 32-bit integer pixels have no defined range")
     return (np.clip(pixels.astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
 
 

@@ -24,6 +24,7 @@ from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.images.folders import SPLIT_FOLDERS, Layout, class_folders, find_layout, has_images, image_names
+from dlcli.data.images.muffling import muffled
 from dlcli.data.images.packed import PackedSplit
 from dlcli.data.images.pixels import PixelStatistics
 from dlcli.data.importing.names import check_folder_names
@@ -136,7 +137,9 @@ class ImagesForm:
 
         # One thread: for images this small, threads would contend for the GIL (4x the time).
         for start in range(0, len(files), 500):
-            yield np.stack([decode(path) for path in files[start : start + 500]])
+            with muffled:
+                images = np.stack([decode(path) for path in files[start : start + 500]])
+            yield images
 
     def require(self, split: str) -> None:
         """Check that a split can be measured.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image
+from dlcli.data.images.muffling import muffle_worker
 from dlcli.data.images.packed import Stacked
 from dlcli.data.loading import ArrayLoader, Batch, ItemLoader
 from dlcli.data.order import Order
@@ -95,6 +96,7 @@ def file_loader(
         on_bad=on_bad,
         noun="images",
         hint="repair or remove them; `dl prepare image-folder` lists them all",
+        start_worker=muffle_worker,
     )
 
 

@@ -32,6 +32,7 @@ from dlcli.data.images import packed
 from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
 from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
 from dlcli.data.images.form import no_images
+from dlcli.data.images.muffling import muffled
 from dlcli.data.images.pixels import PixelStatistics, leak_warning
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
@@ -180,7 +181,8 @@ def _as_target(root: Path) -> str:
 
 
 def _inspect(items: Sequence[_Item]) -> tuple[list[_Image], list[_Bad]]:
-    results = _each(_inspect_one, items, are_large=_are_large([item.path for item in items]))
+    with muffled:
+        results = _each(_inspect_one, items, are_large=_are_large([item.path for item in items]))
     return [found for found in results if isinstance(found, _Image)], [r for r in results if isinstance(r, _Bad)]
 
 

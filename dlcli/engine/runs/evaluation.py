@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.errors import UsageError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.files import finite, write_json
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
+from dlcli.data.card import warnings_since_prepared
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
@@ -27,12 +29,14 @@ class Measured:
             `baselines` if requested.
         tables: the tables to print.
         metric: the metric, to be merged with those of other folds.
+        notes: what was found while the data was read, such as unreadable items, which `items` does not count.
     """
 
     task: Task
     report: dict[str, Any]
     tables: Sequence[Table]
     metric: Metric
+    notes: Sequence[str]
 
 
 def measure_run(
@@ -42,11 +46,13 @@ def measure_run(
 
     Raises:
         UsageError: baselines are requested and the task has none.
-        DataError: there is no such split.
+        DataError: there is no such split, or it is empty.
         RunError: the run is damaged.
     """
     task, _ = load_task(run, data=data, inference=inference)
     loader = task.loader(split)
+    if len(loader) == 0:
+        raise DataError(f"{data}: nothing to measure: the split {split!r} is empty", hint=f"try {_other_split(split)}")
     device.place(network_of(task))
     metric = evaluate(task, loader, device)
     report = finite(metric.report())
@@ -57,7 +63,29 @@ def measure_run(
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
     where = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items}
-    return Measured(task, {**where, **report}, tables, metric)
+    return Measured(task, {**where, **report}, tables, metric, warnings_since_prepared(task.card, data))
+
+
+def require_items(report: Mapping[str, Any], notes: Sequence[str]) -> None:
+    """Check that something was measured.
+
+    Args:
+        report: of an evaluation.
+        notes: what was found while the data was read.
+
+    Raises:
+        DataError: no item could be read.
+    """
+    if not report["items"]:
+        raise DataError(
+            f"{report['data']}: nothing to measure: no item of the split {report['split']!r} can be read",
+            details=notes[:3],
+            hint=f"`dl doctor {shlex.quote(report['data'])}` shows why",
+        )
+
+
+def _other_split(split: str) -> str:
+    return " or ".join(f"--split {other}" for other in ("test", "valid", "train") if other != split)
 
 
 def keep_report(run: RunDir, report: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ from dlcli.engine.compute.distributed import World, joined, world_of_environment
 from dlcli.engine.compute.precision import choose_precision, why_untimed
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging
+from dlcli.engine.observers.data_notes import DataNotes
 from dlcli.engine.observers.epoch_lines import EpochLines
 from dlcli.engine.observers.limits import EarlyStopping, limits_of
 from dlcli.engine.observers.metrics_log import MetricsLog
@@ -294,7 +295,8 @@ def _callbacks(
     if is_writer:
         writers = [MetricsLog(run.metrics_file), SampleFiles(run), TensorBoard(run.folder("tensorboard"))]
         watchers = [Profile(run.folder("profile"), console)] if config.profile else []
-        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *watchers]
+        notes = DataNotes(console, Path(str(run.info().get("data", ""))), run.card_file)
+        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), notes, *watchers]
     callbacks += [signals, *limits_of(config)]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.card import Card
+from dlcli.data.card import Card, unreadable_notes
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
@@ -77,8 +77,7 @@ class ImageSource:
     def card(self) -> Card:
         """The data's card, with the unreadable files found so far among its warnings."""
         card = self.form.card
-        reasons = dict.fromkeys(self.bad_files)  # several loaders may have found the same file
-        warnings = (*card.warnings, *(f"unreadable, left out: {reason}" for reason in reasons))
+        warnings = (*card.warnings, *unreadable_notes(self.bad_files, "images"))
         return dataclasses.replace(card, warnings=warnings)
 
     @property

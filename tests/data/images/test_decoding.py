@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from dlcli.core.errors import DataError
 from dlcli.data.images.decoding import (
@@ -282,3 +282,71 @@ def test_an_image_whose_shorter_side_fits_keeps_its_pixels(shape):
 def test_turning_the_image_turns_its_resize():
     image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     assert close(resize_image(np.rot90(image), 7), np.rot90(resize_image(image, 7)), 1)
+
+
+def tiff(pixels, *, is_signed=False, white_is_zero=False):
+    """Return an uncompressed grey TIFF of an (H, W) integer array."""
+    height, width = pixels.shape
+    bits = 8 * pixels.dtype.itemsize
+    values = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: 0 if white_is_zero else 1,
+        273: 8 + 2 + 10 * 12 + 4,
+        277: 1,
+        278: height,
+        279: pixels.nbytes,
+        339: 2 if is_signed else 1,
+    }
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in values.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(values)) + entries + struct.pack("<I", 0) + pixels.tobytes()
+
+
+RAMP = np.tile(np.arange(0, 256, 4), (9, 1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["<i4", "<u4", "<i2"])
+def test_signed_and_32_bit_integers_have_no_agreed_range(kind, channels):
+    with pytest.raises(DataError, match="signed or 32-bit integer pixels have no defined range"):
+        decode_image(tiff(RAMP.astype(kind), is_signed=kind[1] == "i"), channels=channels)
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True])
+@pytest.mark.parametrize(("kind", "factor"), [("<u2", 257), ("u1", 1)])
+def test_zero_is_black_unless_a_tiff_says_otherwise(kind, factor, white_is_zero):
+    stored = ((255 - RAMP if white_is_zero else RAMP) * factor).astype(kind)
+    assert (decode_image(tiff(stored, white_is_zero=white_is_zero), channels=1)[:, :, 0] == RAMP).all()
+
+
+@pytest.mark.parametrize("maximum", [1023, 4095, 65535])
+def test_a_pgm_of_more_than_8_bits_is_scaled_by_its_maximum(maximum):
+    data = b"P5\n64 9\n%d\n" % maximum + (RAMP / 255 * maximum).round().astype(">u2").tobytes()
+    assert close(decode_image(data, channels=1)[:, :, 0], RAMP, 1)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG", "MPO", "TIFF"])
+def test_of_several_pictures_the_first_is_read(kind):
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "MPO" else {}
+    other = Image.new("RGB", (40, 30), "white")
+    data = encoded(photo(), kind, save_all=True, append_images=[other], **options)
+    assert close(decode_image(data, channels=3), np.asarray(photo()), 8 if kind == "MPO" else 0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_lab_is_converted(channels):
+    lab = ImageCms.profileToProfile(
+        photo(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    # LAB has 8 bits, too few for the bluest blues; read as if it were RGB, it would differ by more than 100.
+    expected = np.asarray(photo("RGB" if channels == 3 else "L")).reshape(30, 40, channels)
+    assert close(decode_image(encoded(lab, "TIFF"), channels=channels), expected, 36)
+
+
+@pytest.mark.parametrize(("data", "name"), [(b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC"), ("GIF", "GIF")])
+def test_a_format_that_is_not_read_is_named(data, name):
+    data = encoded(photo("P"), data) if isinstance(data, str) else data
+    with pytest.raises(DataError, match=f"{name} is not supported"):
+        decode_image(data, channels=3)
