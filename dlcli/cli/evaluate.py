@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
-from dlcli.core.config import option
+from dlcli.core.config import fields_of, option
 from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.table import Table
+
+if TYPE_CHECKING:
+    from dlcli.engine.runs.evaluation import Measured
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     run = resolve_run(values.arguments["run"])
     info = run.info()
     data = data_of_run(info, options.data)
+    typed = resolve_inference(values, inference, task_of(values.arguments["run"]))
     if run.holds_folds:
+        _refuse_inference(run, values, inference)
         report = _evaluate_folds(run, data, options, compute, console)
         _check_names(bounds, report["metrics"])
         _check_bounds(bounds, report["metrics"], report["lower_is_better"])
@@ -61,20 +67,18 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.observers.data_notes import print_notes
-    from dlcli.engine.runs.evaluation import keep_report, measure_run, require_items
+    from dlcli.engine.runs.evaluation import measure_run, require_items
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    typed = resolve_inference(values, inference, task_of(values.arguments["run"]))
     measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
     report = measured.report
     require_items(report, measured.notes)
     _check_names(bounds, report["metrics"])
     print_notes(console, measured.notes)
-    keep_report(run, report)
     if options.plots:
         warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])
-    plots = _draw(measured.task, report, options.split, run) if options.plots else []
+    plots = _store(run, measured, options, console)
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:
@@ -87,6 +91,42 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     _check_bounds(bounds, report["metrics"], report["lower_is_better"])
 
 
+def _refuse_inference(run: RunDir, values: Values, inference: Sequence[type]) -> None:
+    """Refuse options of the task, which the folds' evaluation at the end of the training did not have.
+
+    Raises:
+        UsageError: one was typed.
+    """
+    for info in (info for options_class in inference for info in fields_of(options_class)):
+        if info.name in values.given:
+            from dlcli.engine.runs.cross_validation import fold_runs
+
+            fold = shlex.quote(str(fold_runs(run)[0].path))
+            raise UsageError(
+                f"--{info.flag}: a cross-validation is evaluated without it, as its folds were",
+                hint=f"evaluate each fold with it: `dl eval {fold} --{info.flag}`",
+            )
+
+
+def _store(run: RunDir, measured: Measured, options: EvalOptions, console: Console) -> list[str]:
+    """Store the report and the plots in the run, and return the plots; warn if the run cannot be written.
+
+    The figures are the answer: a shared or mounted run is often read-only.
+    """
+    from dlcli.engine.runs.evaluation import keep_report
+
+    try:
+        keep_report(run, measured.report)
+        return _draw(measured.task, measured.report, options.split, run) if options.plots else []
+    except OSError as error:
+        _warn_unwritable(run, error, console)
+        return []
+
+
+def _warn_unwritable(run: RunDir, error: OSError, console: Console) -> None:
+    console.warn(f"{run.path} cannot be written ({error.strerror or error}): the report is not stored")
+
+
 def _evaluate_folds(
     run: RunDir, data: Path, options: EvalOptions, compute: Compute, console: Console
 ) -> Mapping[str, Any]:
@@ -97,7 +137,13 @@ def _evaluate_folds(
     from dlcli.engine.runs.cross_validation import summarise
 
     train = TrainConfig(device=compute.device, threads=compute.threads)
-    report = summarise(run, data, train, with_baselines=options.baseline)
+    report = summarise(
+        run,
+        data,
+        train,
+        with_baselines=options.baseline,
+        on_unwritable=lambda error: _warn_unwritable(run, error, console),
+    )
     if console.is_json:
         console.answer_json("eval", {**report, "plots": []})
         return report

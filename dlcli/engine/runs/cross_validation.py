@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import to_dict, write_toml
+from dlcli.core.config import MAX_SEED, to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError, first_line
 from dlcli.core.files import finite, write_json, write_text
@@ -118,7 +118,8 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
     try:
         for index, run in enumerate(runs):
             round_, fold = divmod(index, per_round)
-            train = replace(request.train, fold=fold + 1, repeats=1, seed=request.train.seed + round_)
+            seed = (request.train.seed + round_) % (MAX_SEED + 1)
+            train = replace(request.train, fold=fold + 1, repeats=1, seed=seed)
             console.say(f"fold {index + 1} of {len(runs)}")
             _run_fold(run, replace(request, train=train, name=run.path.name, folder=run.path.parent), console)
         report = summarise(parent, request.data, request.train)
@@ -165,7 +166,14 @@ def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:
     start_training(request, console)
 
 
-def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines: bool = False) -> dict[str, Any]:
+def summarise(
+    parent: RunDir,
+    data: Path,
+    train: TrainConfig,
+    *,
+    with_baselines: bool = False,
+    on_unwritable: Callable[[OSError], None] | None = None,
+) -> dict[str, Any]:
     """Evaluate the folds, and store and return the metrics over all their predictions.
 
     Each item is predicted by the fold that tests it, and a metric is computed over all of them at once: the mean over
@@ -175,12 +183,20 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
     their number. Folds share training data, so it is too small rather than too large (Bengio & Grandvalet 2004, JMLR
     5).
 
+    Args:
+        parent: the cross-validation's run.
+        data: the prepared data.
+        train: device and threads.
+        with_baselines: also evaluate the task's baselines.
+        on_unwritable: called if nothing can be stored, in place of raising.
+
     Returns:
         `metrics`, `fold_means` and `standard_errors` (None where a fold has no such value), `lower_is_better`, `folds`
         (each run's path, items and metrics), and, if requested, the means `baselines` and their `baseline_errors`.
 
     Raises:
         RunError: a fold is not finished.
+        OSError: the runs cannot be written, and there is no `on_unwritable`.
     """
     runs = fold_runs(parent)
     for run in runs:
@@ -193,7 +209,6 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
     metric, reports = None, []
     for run in runs:
         measured = measure_run(run, data, "test", device, with_baselines=with_baselines)
-        keep_report(run, measured.report)
         reports.append(measured.report)
         if metric is None:
             metric = measured.metric
@@ -214,7 +229,14 @@ def summarise(parent: RunDir, data: Path, train: TrainConfig, *, with_baselines:
         of = {name: [report["baselines"][name] for report in reports] for name in names}
         summary["baselines"] = {name: _each(found, statistics.fmean) for name, found in of.items()}
         summary["baseline_errors"] = {name: _each(found, _standard_error) for name, found in of.items()}
-    write_json(parent.folder("eval") / SUMMARY, summary)
+    try:
+        for run, report in zip(runs, reports, strict=True):
+            keep_report(run, report)
+        write_json(parent.folder("eval") / SUMMARY, summary)
+    except OSError as error:
+        if on_unwritable is None:
+            raise
+        on_unwritable(error)
     return summary
 
 

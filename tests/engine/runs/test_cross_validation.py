@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import statistics
 
@@ -82,6 +83,13 @@ def test_a_cross_validation_killed_in_its_second_fold_goes_on_to_the_same_end(dl
     assert json.loads(out)["metrics"] == whole["metrics"]
     dl("eval", "whole", "--fail-under", "accuracy=0.999", "--quiet", expect=7)
     dl("eval", "whole", "--split", "valid", expect=2)
+    _, err = dl("eval", "whole", "--tta", expect=2)
+    assert "`dl eval runs/whole/folds/01 --tta`" in err
+    shutil.rmtree(tmp_path / "runs/cut/eval")
+    (tmp_path / "runs/cut/eval").write_text("in place of the folder, so that nothing can be stored")
+    out, err = dl("eval", "cut", "--json", "--threads", "1")
+    assert json.loads(out)["metrics"] == whole["metrics"]
+    assert "warning: runs/cut cannot be written" in err
     out, _ = dl("eval", "runs/whole/folds/02", "--json", "--no-plots", "--threads", "1")
     assert json.loads(out)["metrics"]["accuracy"] == pytest.approx(accuracies[1])
     out, _ = dl("doctor", "whole", "--json")
