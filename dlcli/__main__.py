@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+
+TRAINING = ("train", "rerun")
+"""The commands that several processes can run together."""
+
+WORLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+"""The variables by which torchrun numbers its processes. A job's environment may have them in front of any command,
+which would then wait for processes that never come, or be mute as one that is not the first."""
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from dlcli.cli.app import run, unwind
+    from dlcli.cli.app import run
     from dlcli.cli.process import open_closed_streams, quieten_libraries
+    from dlcli.core.interruption import catch_signals
 
-    signal.signal(signal.SIGTERM, unwind)
     open_closed_streams()
+    catch_signals()
     quieten_libraries(sys.argv[1:])
+    if sys.argv[1:2] not in ([name] for name in TRAINING):
+        for name in WORLD:
+            os.environ.pop(name, None)
     code = run(sys.argv[1:])
     if "RANK" in os.environ:
         # One of torchrun's processes: a thread of torch's collectives may outlive the interpreter and abort it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +12,9 @@ import typer
 from typer.core import TyperGroup
 
 from dlcli.cli.words import check_words
-from dlcli.core.console import Console
+from dlcli.core.console import Console, ReaderGoneError, discard_stream
 from dlcli.core.errors import DataError, DlError, ExitCode, UsageError, did_you_mean
+from dlcli.core.interruption import Terminated, forget_signals
 
 COMMANDS = {
     # name: (summary, "module:function" that takes the rest of the line and returns the command)
@@ -105,16 +105,6 @@ def build_app() -> Any:
     return typer.main.get_command(app)
 
 
-class Terminated(BaseException):
-    """SIGTERM outside training; the training loop has its own handler (`engine/observers/signals.py`)."""
-
-
-def unwind(number: int, frame: object) -> None:
-    """Raise `Terminated` on a signal, as Ctrl-C raises KeyboardInterrupt, so that half-written files are removed."""
-    del number, frame
-    raise Terminated
-
-
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; every exception ends here."""
     console = Console()
@@ -134,8 +124,8 @@ def run(args: Sequence[str]) -> int:
     except Terminated:
         console.error(["error: terminated"])
         return ExitCode.TERMINATED
-    except (BrokenPipeError, SystemExit):  # the reader closed the pipe, as in `dl runs | head -1`; Typer exits itself
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ReaderGoneError, BrokenPipeError, SystemExit):  # Typer itself exits where it prints a help page
+        discard_stream(sys.stdout)
         return ExitCode.DONE
     except DlError as error:
         if debug:
@@ -153,6 +143,8 @@ def run(args: Sequence[str]) -> int:
         hint = "run the command again with --debug for the traceback, and please report it"
         console.error(DlError(text, hint=hint).lines())
         return ExitCode.FAULT
+    finally:
+        forget_signals()
 
 
 def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from dlcli.core.config import AUTO, MAX_SEED, MAX_THREADS, FieldInfo, Layer, fields_of, option, resolve
 from dlcli.core.console import Console
+from dlcli.core.errors import DlError
 
 Run = Callable[["Values"], int | None]
 
@@ -107,7 +108,12 @@ def make_command(
     def call(**typed: Any) -> int | None:
         del typed["help_all"]
         values = {key: typed.pop(key) for key in [argument.name for argument in arguments]}
-        return run(Values(values, {key: value for key, value in typed.items() if value not in (None, [])}))
+        try:
+            return run(Values(values, {key: value for key, value in typed.items() if value not in (None, [])}))
+        except (
+            BrokenPipeError
+        ):  # not that of the answer, which is a ReaderGoneError; Typer would exit with 1 in silence
+            raise DlError("a process that this one works with has ended", hint="run the command again") from None
 
     parameters = [_argument_parameter(argument) for argument in arguments] + [
         _option_parameter(info, (defaults or {}).get(info.name, info.default)) for info in fields

@@ -18,13 +18,17 @@ from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-from dlcli.core.train_config import TrainConfig, is_cross_validation
+from dlcli.core.train_config import MACHINE, TrainConfig, is_cross_validation
 
 if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest
 
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
 """Options named in the line about the chosen options, in addition to the network and those of the recipe."""
+
+
+RESUMING = ("resume", "data", "devices", "json", "quiet", "verbose", "debug")
+"""Options that a resumed run accepts, besides those of the machine."""
 
 
 @dataclass(frozen=True)
@@ -207,17 +211,20 @@ def _short(value: Any) -> str:
 
 def _resume(options: TrainOptions, values: Values, console: Console) -> None:
     run = resolve_run(str(options.resume))
-    ignored = [name for name in values.given if name not in ("resume", "data", "json", "quiet", "verbose", "debug")]
+    ignored = [name for name in values.given if name not in (*RESUMING, *MACHINE)]
     if ignored:
         raise UsageError(
-            f"--{ignored[0].replace('_', '-')}: the options of a resumed run cannot be changed",
-            hint=f"`dl train --from {run.name}` starts a new run with its options and others",
+            f"--{ignored[0].replace('_', '-')}: the options of a resumed run cannot be changed, except those of the "
+            f"machine: --{', --'.join([*MACHINE, 'devices'])}",
+            hint=f"`dl train --from {run.reference}` starts a new run with its options and others",
         )
+    train = values.resolve(TrainConfig)
+    machine = {name: vars(train)[name] for name in MACHINE if name in values.given}
     from dlcli.engine.runs.cross_validation import resume_cross_validation
     from dlcli.engine.runs.training import resume_training
 
     go_on = resume_cross_validation if run.holds_folds else resume_training
-    _finish(go_on(run, Path(options.data) if options.data else None, console), console)
+    _finish(go_on(run, Path(options.data) if options.data else None, console, machine), console)
 
 
 def _finish(run: RunDir, console: Console) -> None:

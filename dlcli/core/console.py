@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -32,9 +33,23 @@ def has_colour(stream: IO[str]) -> bool:
     return is_interactive(stream) and not os.environ.get("NO_COLOR")
 
 
+class ReaderGoneError(Exception):
+    """Whoever read the answer has closed the pipe, as in `dl runs | head -1`."""
+
+
+def _connect_to_nothing(number: int) -> None:
+    sink = os.open(os.devnull, os.O_RDWR)
+    if sink != number:
+        os.dup2(sink, number)
+        os.close(sink)
+    os.set_inheritable(number, True)
+
+
 @dataclass
 class Console:
     """Where a command writes.
+
+    Only a lost answer ends a command: one whose stderr or log cannot be written any more goes on without it.
 
     Attributes:
         is_quiet: write only the answer, warnings and errors.
@@ -60,11 +75,18 @@ class Console:
             self.log = before
 
     def answer(self, text: str) -> None:
-        """Write a line of the answer to stdout."""
+        """Write a line of the answer to stdout.
+
+        Raises:
+            ReaderGoneError: nobody reads it any more.
+        """
         if self.is_mute:
             return
-        sys.stdout.write(encodable(text, sys.stdout) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(encodable(text, sys.stdout) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
     def answer_json(self, kind: str, value: dict[str, Any]) -> None:
         """Write the answer as one JSON document with its schema `dl.KIND/1`."""
@@ -105,14 +127,28 @@ class Console:
         self.answer("\n".join(format_table(columns, rows, bold=has_colour(sys.stdout))))
 
     def _keep(self, line: str) -> None:
-        if self.log is not None:
+        if self.log is None:
+            return
+        try:
             with self.log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(line + "\n")
+        except OSError as error:
+            log, self.log = self.log, None
+            self.warn(f"{log}: {error.strerror or error}; the lines that follow are not logged")
 
     @staticmethod
     def _error_line(line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+        except OSError:  # its reader has gone (`2>&1 | head`), the terminal was closed, or the disk is full
+            discard_stream(sys.stderr)
+
+
+def discard_stream(stream: IO[str]) -> None:
+    """Send all that is still written to a stream to the null device, also what C++ code writes."""
+    with contextlib.suppress(OSError, ValueError):  # a stream of Python's without a file
+        _connect_to_nothing(stream.fileno())
 
 
 def encodable(text: str, stream: TextIO) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -11,6 +12,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk and a used-up quota answer."""
 
 
 @contextlib.contextmanager
@@ -30,8 +34,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a failed write does not name its file
         raise
     _sync_folder(path.parent)
 
@@ -55,6 +61,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a human-readable JSON file atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Replace a human-readable JSON file: atomically, or on a full disk in place, in the block that it already has."""
+    try:
+        write_json(path, value)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        with path.open("r+b") as stream:
+            stream.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+            stream.truncate()
 
 
 def finite(value: Any) -> Any:

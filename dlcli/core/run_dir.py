@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from typing import Any
 
 from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.files import write_json, write_text
+from dlcli.core.files import replace_json, write_json, write_text
+from dlcli.core.locks import HeldError, hold
 
 RUN_SCHEMA = 1
 RUNS = Path("runs")
@@ -37,6 +40,17 @@ class RunDir:
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name
+
+    @property
+    def reference(self) -> str:
+        """The run as a word of a command line: its name if it is one of `runs`, else its path; quoted if needed."""
+        is_named = _is_run(RUNS / self.name) and (RUNS / self.name).resolve() == self.path.resolve()
+        return shlex.quote(self.name if is_named else str(self.path))
+
+    @property
+    def lock_file(self) -> Path:
+        """`lock`: held by the process that trains the run."""
+        return self.path / "lock"
 
     @property
     def info_file(self) -> Path:
@@ -131,7 +145,7 @@ class RunDir:
 
     def update_info(self, **changes: Any) -> None:
         """Update entries of `run.json`."""
-        write_json(self.info_file, {**self.info(), **changes})
+        replace_json(self.info_file, {**self.info(), **changes})
 
     def read_json(self, file_name: str) -> Any:
         """Return the parsed value of a JSON file in the run.
@@ -183,6 +197,24 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
         shutil.rmtree(path, ignore_errors=True)
         raise
     return run
+
+
+@contextlib.contextmanager
+def owned(run: RunDir) -> Iterator[None]:
+    """Train the run in the block, as the only process that does.
+
+    Raises:
+        RunError: another process trains it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold(run.lock_file))
+        except HeldError as error:
+            stop = f", or stop it with `kill {error.pid}`" if error.pid is not None else ""
+            raise RunError(
+                f"{run.path} is being trained by {error.holder}", hint=f"wait until that has ended{stop}"
+            ) from None
+        yield
 
 
 def remove_run(run: RunDir) -> None:

@@ -14,6 +14,9 @@ SCHEDULES = ("constant", "step", "cosine", "linear", "onecycle", "plateau")
 LOO = "loo"
 """Leave-one-out, in place of a number of folds."""
 
+MACHINE = ("device", "threads", "workers")
+"""Options of the machine rather than of the training: they may differ in a resumed run."""
+
 
 def parse_folds(text: str) -> str:
     """Return the text if it is a number of folds or `loo`.

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from dlcli.core.console import Console
 from dlcli.core.errors import DataError
 from dlcli.data.order import Order
+from dlcli.data.workers import WorkersError, worker_batches
 
 Batch = dict[str, Any]
 """Tensors by name, lists of tensors if items differ in shape, NamedTuples, or mappings of these."""
@@ -163,20 +165,27 @@ class ItemLoader:
             [(int(index), self._seed_of(epoch, int(index)), epoch) for index in indices]
             for indices in self._order.batches(epoch, start)
         ]
-        loader = DataLoader(
-            self._items,
-            batch_sampler=keys,
-            num_workers=self._workers,
-            collate_fn=self._collate,
-            worker_init_fn=self._start_worker,
-        )
         self._num_dropped = 0
-        for batch, reasons in loader:
+        for batch, reasons in self._read_batches(keys):
             self._note(reasons)
             if self._order.seed is None:
                 self._num_dropped += len(reasons)
             if batch is not None:
                 yield batch
+
+    def _read_batches(self, keys: Sequence[list[_Key]]) -> Iterator[tuple[Batch | None, list[str]]]:
+        """Yield the batches as workers read them, or as this process does where workers cannot pass them on."""
+        done = 0
+        if self._workers and keys:
+            try:
+                for result in worker_batches(self._items, keys, self._collate, self._workers, self._start_worker):
+                    yield result
+                    done += 1
+            except WorkersError as error:
+                self._workers = 0
+                Console().warn(f"the training process reads the {self._noun} itself, without workers: {error}")
+        for batch in keys[done:]:
+            yield self._collate([self._items[key] for key in batch])
 
     def _seed_of(self, epoch: int, index: int) -> int:
         return hash((self._order.seed or 0, epoch, index)) % 2**31  # of integers: the same in every process

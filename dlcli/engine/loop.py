@@ -63,11 +63,21 @@ def train(
         reason = stop.reason
     except BaseException as error:
         state.failure = error
+        _end(state, callbacks)
         raise
-    finally:
-        for callback in callbacks:
-            callback.on_train_end(state)
+    _end(state, callbacks)
+    if state.failure is not None:
+        raise state.failure
     return reason
+
+
+def _end(state: TrainState, callbacks: Sequence[Callback]) -> None:
+    """Call every callback; of several errors the first counts, since the others are often its consequences."""
+    for callback in callbacks:
+        try:
+            callback.on_train_end(state)
+        except Exception as error:
+            state.failure = state.failure or error
 
 
 def _run_epoch(

@@ -41,7 +41,7 @@ def test_a_callback_that_says_nothing_changes_nothing(toy_task):
 
 def test_the_log_has_one_record_an_epoch(tmp_path, toy_task):
     path = tmp_path / "metrics.jsonl"
-    state = run(toy_task(CONFIG), MetricsLog(path))
+    state = run(toy_task(CONFIG), MetricsLog(path, Console()))
     records = read_metrics(path)
     assert [record["epoch"] for record in records] == [1, 2, 3]
     assert [record["step"] for record in records] == [4, 8, 12]
@@ -55,7 +55,7 @@ def test_a_figure_that_is_not_finite_is_written_as_null(tmp_path, toy_task):
             state.record |= {"score": float("nan"), "loss": float("inf")}
 
     path = tmp_path / "metrics.jsonl"
-    run(toy_task(CONFIG), NoFigure(), MetricsLog(path), num_epochs=1)
+    run(toy_task(CONFIG), NoFigure(), MetricsLog(path, Console()), num_epochs=1)
     [line] = path.read_text(encoding="utf-8").splitlines()
     assert (json.loads(line)["score"], json.loads(line)["loss"]) == (None, None)
 
@@ -63,7 +63,7 @@ def test_a_figure_that_is_not_finite_is_written_as_null(tmp_path, toy_task):
 def test_a_resumed_log_drops_what_the_checkpoint_does_not_know_and_half_a_line(tmp_path, toy_task):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"epoch": 1, "mark": "kept"}\n{"epoch": 2}\n{"epoch": 3, "lo', encoding="utf-8")
-    run(toy_task(CONFIG), MetricsLog(path), start_epoch=1)
+    run(toy_task(CONFIG), MetricsLog(path, Console()), start_epoch=1)
     records = read_metrics(path)
     assert [record["epoch"] for record in records] == [1, 2, 3]
     assert records[0] == {"epoch": 1, "mark": "kept"}

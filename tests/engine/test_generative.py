@@ -69,7 +69,7 @@ def run(task, run_dir, *callbacks, config=BASE, resume=False, observers=(SampleF
     torch.manual_seed(config.seed)
     if resume:
         restore_training(state, read_checkpoint(run_dir.last_checkpoint), run_dir.last_checkpoint)
-    kept = [Averaging(), MetricsLog(run_dir.metrics_file), *(make(run_dir) for make in observers)]
+    kept = [Averaging(), MetricsLog(run_dir.metrics_file, Console()), *(make(run_dir) for make in observers)]
     train(state, loader, valid if len(valid) else None, config, [*kept, Checkpoints(run_dir, {}), *callbacks])
     return state
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlcli.core.console import Console
 from dlcli.core.files import finite, write_text
 from dlcli.core.records import parse_record
 from dlcli.engine.callbacks import Callback
@@ -16,18 +17,31 @@ if TYPE_CHECKING:
 
 
 class MetricsLog(Callback):
-    """Writes one JSON line per epoch to `metrics.jsonl`; a resumed run first removes lines after its checkpoint."""
+    """Writes one JSON line per epoch to `metrics.jsonl`; a resumed run first removes lines after its checkpoint.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        console: where lost lines are reported.
+    """
+
+    def __init__(self, path: Path, console: Console) -> None:
         self._path = path
+        self._console = console
 
     def on_train_start(self, state: TrainState) -> None:
-        """Keep only the lines of finished epochs."""
-        if not self._path.exists():
+        """Keep only the lines of finished epochs; a damaged line is removed, and reported if its epoch is finished."""
+        if not self._path.exists() and not state.epoch:
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if (parse_record(line) or {"epoch": math.inf})["epoch"] <= state.epoch]
-        write_text(self._path, "".join(line + "\n" for line in kept))
+        text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
+        kept = {}
+        for line in text.split("\n"):
+            epoch = (parse_record(line) or {"epoch": math.inf})["epoch"]
+            if epoch <= state.epoch:
+                kept[epoch] = line
+        write_text(self._path, "".join(line + "\n" for line in kept.values()))
+        num_lost = state.epoch - len(kept)
+        if num_lost > 0:
+            self._console.warn(f"{self._path} was damaged: the metrics of {num_lost} finished epochs are lost")
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Append the epoch's record; non-finite values are written as null."""

@@ -51,7 +51,8 @@ class Profile(Callback):
         self._unsaid: list[str] = []
 
     def on_train_start(self, state: TrainState) -> None:
-        """Remember the original phase callback."""
+        """Create the folder, and remember the original phase callback."""
+        self._folder.mkdir(exist_ok=True)
         self._unwatched = state.phase
 
     def on_step_end(self, state: TrainState) -> None:

@@ -36,6 +36,7 @@ class SampleFiles(Callback):
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Draw the samples, write those that differ from the previous files, and set `state.samples` to them."""
+        state.samples = None
         with averaged_weights(network_of(state.task), state.averaged):
             drawn = draw_samples(state.task, state.device)
         state.samples = self._write(drawn, state.epoch) if drawn is not None else None

@@ -1,10 +1,18 @@
-"""TensorBoard events: scalars and samples per epoch (a picture every step costs 1.2 to 6 times the training)."""
+"""TensorBoard events: scalars and samples per epoch (a picture every step costs 1.2 to 6 times the training).
+
+tensorboardX makes the events; they are written here. Its own writer has a thread and a queue between processes: the
+queue needs semaphores, which a container without /dev/shm lacks, and when the thread fails to write, closing waits for
+it for ever.
+"""
 
 from __future__ import annotations
 
 import math
+import socket
+import struct
+import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dlcli.engine.callbacks import Callback
 from dlcli.engine.state import TrainState
@@ -15,27 +23,51 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writer: Any = None
+        self._file: IO[bytes] | None = None
 
     def on_train_start(self, state: TrainState) -> None:
         """Open the event file; a resumed run purges events after its checkpoint."""
-        from tensorboardX import SummaryWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=state.epoch + 1 if state.epoch else None)
+        self._folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+        self._file = (self._folder / name).open("ab")
+        self._write(file_version="brain.Event:2")
+        if state.epoch:
+            self._write(step=state.epoch + 1, session_log=SessionLog(status=SessionLog.START))
+        self._file.flush()
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Write the record and the new samples."""
+        from tensorboardX import summary
+
+        if self._file is None:
+            return
         epoch = state.record["epoch"]
         for name, value in state.record.items():
             if name not in ("epoch", "step") and value is not None and math.isfinite(value):
-                self._writer.add_scalar(name, value, epoch)
+                self._write(step=epoch, summary=summary.scalar(name, value))
         samples = state.samples
         if samples is not None and samples.picture is not None:
-            self._writer.add_image("samples", samples.picture, epoch, dataformats="HWC")
+            self._write(step=epoch, summary=summary.image("samples", samples.picture, dataformats="HWC"))
         if samples is not None and samples.lines:
-            self._writer.add_text("samples", "\n".join(f"    {line}" for line in samples.lines), epoch)
+            text = "\n".join(f"    {line}" for line in samples.lines)
+            self._write(step=epoch, summary=summary.text("samples", text))
+        self._file.flush()
 
     def on_train_end(self, state: TrainState) -> None:
         """Close the event file."""
         del state
-        self._writer.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        """Append an event as a TFRecord: its length, the checksum of the length, the bytes, and their checksum."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import masked_crc32c
+
+        assert self._file is not None
+        data = Event(wall_time=time.time(), **content).SerializeToString()
+        length = struct.pack("<Q", len(data))
+        checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
+        self._file.write(length + checksums[0] + data + checksums[1])

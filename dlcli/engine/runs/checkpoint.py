@@ -102,7 +102,12 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
     content["sha256"] = _digest(content)
     _require_space(path, content)
     with atomic_file(path) as stream:
-        torch.save(content, stream)
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # torch.save fails once more while it closes the file
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -201,15 +206,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def newest_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]]:
-    """Return the path and content of a run's newest intact checkpoint: the last, or the one before it.
+def find_checkpoint(run: RunDir) -> tuple[Path, dict[str, Any]] | None:
+    """Return the path and content of a run's newest intact checkpoint: the last, or the one before it; None without.
 
     Raises:
-        RunError: the run has no checkpoint, or both are damaged.
+        RunError: all checkpoints are damaged.
     """
     if not run.last_checkpoint.exists() and not run.previous_checkpoint.exists():
-        hint = "start a new run with `dl train --from`"
-        raise RunError(f"{run.path}: stopped before its first checkpoint", hint=hint)
+        return None
     try:
         return run.last_checkpoint, read_checkpoint(run.last_checkpoint)
     except RunError:
@@ -313,5 +317,10 @@ class Checkpoints(Callback):
         last = self._run.last_checkpoint
         if state.world.is_writer and last.exists():
             last.replace(self._run.previous_checkpoint)
-        save_checkpoint(last, state, self._description, with_training=True)
+        try:
+            save_checkpoint(last, state, self._description, with_training=True)
+        except BaseException:
+            if state.world.is_writer and self._run.previous_checkpoint.exists() and not last.exists():
+                self._run.previous_checkpoint.replace(last)
+            raise
         self._saved_at = (state.epoch, state.batch)

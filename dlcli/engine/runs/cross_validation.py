@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,9 @@ from typing import Any
 
 from dlcli.core.config import MAX_SEED, to_dict, write_toml
 from dlcli.core.console import Console
-from dlcli.core.errors import DivergedError, DlError, RunError, StoppedError, UsageError, first_line
+from dlcli.core.errors import DivergedError, DlError, ExitCode, RunError, StoppedError, UsageError, first_line
 from dlcli.core.files import finite, write_json, write_text
+from dlcli.core.interruption import STOPS
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
     DIVERGED,
@@ -29,12 +31,14 @@ from dlcli.core.run_dir import (
     RUNNING,
     RunDir,
     create_run,
+    owned,
     remove_run,
 )
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.parts import num_folds
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
+from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
@@ -51,8 +55,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     Raises:
         DlError: as in `start_training`; the parent run is kept once the first fold has started.
     """
-    if not world_of_environment().is_alone:
-        raise UsageError("--folds does not support several processes", hint="omit --devices, or use --fold N")
+    _refuse_processes()
     ensure_data()
     spec, train = request.spec, request.train
     factory = load_object(spec.task)
@@ -79,24 +82,40 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     }
     del task
     parent = create_run(f"{request.dataset}-{request.model}-folds", info, request.name)
-    write_text(parent.config_file, write_toml(to_dict(train, request.config), "every option as resolved"))
-    return _run_folds(parent, request, console)
+    with owned(parent):
+        write_text(parent.config_file, write_toml(to_dict(train, request.config), "every option as resolved"))
+        return _run_folds(parent, request, console, {})
 
 
-def resume_cross_validation(parent: RunDir, data: Path | None, console: Console) -> RunDir:
-    """Resume a cross-validation where it stopped, and return the parent run.
+def resume_cross_validation(
+    parent: RunDir, data: Path | None, console: Console, machine: Mapping[str, Any] | None = None
+) -> RunDir:
+    """Resume a cross-validation where it stopped, and return the parent run; see `resume_training`.
 
     Raises:
         UsageError: it is finished.
-        RunError: a run is damaged.
+        RunError: a run is damaged, or another process trains it.
     """
+    _refuse_processes()
     info = parent.info()
     if info.get("status") == FINISHED:
-        raise UsageError(f"{parent.path} is finished", hint=f"start a new one with `dl train --from {parent.name}`")
+        raise UsageError(
+            f"{parent.path} is finished", hint=f"start a new one with `dl train --from {parent.reference}`"
+        )
     data = data or Path(parent.entry("data"))
     request = request_of(describe_folds(parent), parent.config_file, data, parent.entry("command"))
-    parent.update_info(status=RUNNING)
-    return _run_folds(parent, request, console)
+    request = replace(request, train=replace(request.train, **(machine or {})))
+    with owned(parent):
+        if machine:
+            options = to_dict(request.train, request.config)
+            write_text(parent.config_file, write_toml(options, "every option as resolved"))
+        parent.update_info(status=RUNNING)
+        return _run_folds(parent, request, console, machine or {})
+
+
+def _refuse_processes() -> None:
+    if not world_of_environment().is_alone:
+        raise UsageError("--folds does not support several processes", hint="omit --devices, or use --fold N")
 
 
 def fold_runs(parent: RunDir) -> list[RunDir]:
@@ -112,21 +131,25 @@ def fold_runs(parent: RunDir) -> list[RunDir]:
     return [RunDir(parent.path / FOLDS / f"{number:0{digits}}") for number in range(1, count + 1)]
 
 
-def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDir:
+def _run_folds(parent: RunDir, request: TrainRequest, console: Console, machine: Mapping[str, Any]) -> RunDir:
     runs = fold_runs(parent)
     per_round = int(parent.info().get("folds_a_round", len(runs)))
     try:
-        for index, run in enumerate(runs):
-            round_, fold = divmod(index, per_round)
-            seed = (request.train.seed + round_) % (MAX_SEED + 1)
-            train = replace(request.train, fold=fold + 1, repeats=1, seed=seed)
-            console.say(f"fold {index + 1} of {len(runs)}")
-            _run_fold(run, replace(request, train=train, name=run.path.name, folder=run.path.parent), console)
+        with StopOnSignal() as signals:
+            for index, run in enumerate(runs):
+                _refuse_after_signal(signals)
+                round_, fold = divmod(index, per_round)
+                seed = (request.train.seed + round_) % (MAX_SEED + 1)
+                train = replace(request.train, fold=fold + 1, repeats=1, seed=seed)
+                console.say(f"fold {index + 1} of {len(runs)}")
+                part = replace(request, train=train, name=run.path.name, folder=run.path.parent)
+                _run_fold(run, part, console, machine)
         report = summarise(parent, request.data, request.train)
     except BaseException as error:
         _close(parent, runs, error)
         if isinstance(error, StoppedError):
-            hint = f"resume with `dl train --resume {parent.name}`"
+            space = "free some space and " if error.exit_code == ExitCode.DATA else ""
+            hint = f"{space}resume with `dl train --resume {parent.reference}`"
             raise StoppedError(error.message, exit_code=error.exit_code, hint=hint) from None
         raise
     goal = parent.entry("goal")
@@ -142,24 +165,36 @@ def _run_folds(parent: RunDir, request: TrainRequest, console: Console) -> RunDi
     return parent
 
 
+def _refuse_after_signal(signals: StopOnSignal) -> None:
+    """Stop between two folds if a signal has arrived after the last step of the one before.
+
+    Raises:
+        StoppedError: a signal has arrived.
+    """
+    if signals.received is not None:
+        code = ExitCode.INTERRUPTED if signals.received == signal.SIGINT else ExitCode.TERMINATED
+        raise StoppedError(f"stopped by {STOPS[signals.received]} between two folds", exit_code=code)
+
+
 def _close(parent: RunDir, runs: Sequence[RunDir], error: BaseException) -> None:
     if not any(run.info_file.exists() for run in runs):
         remove_run(parent)
         return
     status = FAILED
-    if isinstance(error, StoppedError) or not isinstance(error, Exception):  # Ctrl-C or SIGTERM between two folds
+    is_full = isinstance(error, StoppedError) and error.exit_code == ExitCode.DATA
+    if (isinstance(error, StoppedError) and not is_full) or not isinstance(error, Exception):  # a signal
         status = INTERRUPTED
     elif isinstance(error, DivergedError):
         status = DIVERGED
     parent.update_info(status=status, error=first_line(error))
 
 
-def _run_fold(run: RunDir, request: TrainRequest, console: Console) -> None:
+def _run_fold(run: RunDir, request: TrainRequest, console: Console, machine: Mapping[str, Any]) -> None:
     """Finish a fold: skip it if finished, else resume or start it."""
     if run.info_file.exists() and run.info().get("status") == FINISHED:
         return
     if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
-        resume_training(run, request.data, console)
+        resume_training(run, request.data, console, machine)
         return
     if run.path.exists():
         remove_run(run)

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import signal
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import to_dict, write_toml
-from dlcli.core.console import Console
+from dlcli.core.console import Console, shorten
 from dlcli.core.description import Description
-from dlcli.core.errors import DataError, DivergedError, DlError, ExitCode, StoppedError, UsageError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.files import write_json, write_text
-from dlcli.core.records import read_metrics
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
-    DIVERGED,
-    FAILED,
     FINISHED,
-    INTERRUPTED,
     RUNNING,
     RunDir,
     create_run,
     list_runs,
+    owned,
     remove_run,
 )
-from dlcli.core.train_config import TrainConfig
-from dlcli.engine.callbacks import Callback
-from dlcli.engine.compute.compiling import compile_network
+from dlcli.core.train_config import MACHINE, TrainConfig
+from dlcli.data.card import Card
 from dlcli.engine.compute.device import Device, open_device, seed_everything, set_determinism
 from dlcli.engine.compute.distributed import World, joined, world_of_environment
 from dlcli.engine.compute.precision import choose_precision, why_untimed
-from dlcli.engine.loop import start_state, train
-from dlcli.engine.observers.averaging import Averaging
-from dlcli.engine.observers.data_notes import DataNotes
-from dlcli.engine.observers.epoch_lines import EpochLines
-from dlcli.engine.observers.limits import EarlyStopping, limits_of
-from dlcli.engine.observers.metrics_log import MetricsLog
-from dlcli.engine.observers.profiling import Profile
-from dlcli.engine.observers.samples import SampleFiles
-from dlcli.engine.observers.signals import StopOnSignal
-from dlcli.engine.observers.tensorboard import TensorBoard
+from dlcli.engine.loop import start_state
 from dlcli.engine.request import TrainRequest
-from dlcli.engine.runs.checkpoint import Checkpoints, newest_checkpoint, restore_training
+from dlcli.engine.runs.checkpoint import find_checkpoint, restore_training
+from dlcli.engine.runs.ending import run_to_end
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of
@@ -75,7 +63,8 @@ def start_training(
         _ensure_data_everywhere(ensure_data, world)
         interrupted = world.share(_run_of_launch(world) if world.is_writer else None)
         if interrupted is not None:
-            return _go_on(interrupted, None, console, world, device)
+            with _owned(interrupted, world):
+                return _go_on(interrupted, None, console, world, device, {})
         return _start(request, console, world, device)
 
 
@@ -126,11 +115,14 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     seed_everything(request.train.seed + world.rank)  # the same weights, but different dropout
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
-    run = world.share(_create_run(request, task, device, world) if world.is_writer else None)
+    run = world.share(_create_run(request, task, device, world, tuning) if world.is_writer else None)
     assert run is not None
-    if world.is_writer:
-        tuning.keep(run)
-    return _run_to_end(run, state, loader, valid, request.train, console)
+    with _owned(run, world):
+        return run_to_end(run, state, loader, valid, request.train, console, is_new=True)
+
+
+def _owned(run: RunDir, world: World) -> contextlib.AbstractContextManager[None]:
+    return owned(run) if world.is_writer else contextlib.nullcontext()
 
 
 def _tune(request: TrainRequest, console: Console, world: World, device: Device) -> Tuning:
@@ -146,47 +138,111 @@ def _tune(request: TrainRequest, console: Console, world: World, device: Device)
     return tuning
 
 
-def resume_training(run: RunDir, data: Path | None, console: Console) -> RunDir:
+def resume_training(
+    run: RunDir, data: Path | None, console: Console, machine: Mapping[str, Any] | None = None
+) -> RunDir:
     """Resume an interrupted run from its newest checkpoint, and return the finished run.
+
+    A run that was interrupted before its first checkpoint starts again from the beginning.
+
+    Args:
+        run: the run.
+        data: the prepared data; None for the run's.
+        console: where lines are printed.
+        machine: options that replace those of the run; those of `MACHINE` may.
 
     Raises:
         UsageError: the run is finished.
-        RunError: the run or its checkpoint is damaged.
+        RunError: the run or its checkpoint is damaged, or another process trains it.
+        DataError: the data is not that of the run.
     """
-    info = run.info()
     world = world_of_environment()
-    if info.get("status") == FINISHED:
-        hint = f"start a new run with its options: `dl train --from {run.name}`"
+    if run.info().get("status") == FINISHED:
+        hint = f"start a new run with its options: `dl train --from {run.reference}`"
         raise UsageError(f"{run.path} is finished", hint=hint)
     with blaming(run.config_file):
         _, options = describe_run(run).configs(str(run.config_file))
+    options = replace(options, **(machine or {}))
     device = open_device(options.device, threads=options.threads, local_rank=world.local_rank)
-    with joined(world, device) as world:
-        return _go_on(run, data, console, world, device)
+    with joined(world, device) as world, _owned(run, world):
+        return _go_on(run, data, console, world, device, machine or {})
 
 
-def _go_on(run: RunDir, data: Path | None, console: Console, world: World, device: Device) -> RunDir:
+def _go_on(
+    run: RunDir, data: Path | None, console: Console, world: World, device: Device, machine: Mapping[str, Any]
+) -> RunDir:
     saved = world.share(_read_run(run) if world.is_writer else None)  # other machines may not have the run's folder
     assert saved is not None
-    info, description, precision, checkpoint, content = saved
+    info, description, precision, newest = saved
     data = data or Path(str(info.get("data", "")))
     request = request_of(description, run.config_file, data, str(info.get("command", "")))
-    options = request.train
+    request = replace(request, train=replace(request.train, **machine))
     device = device.with_precision(precision)
-    seed_everything(options.seed)
+    seed_everything(request.train.seed)
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
-    state = start_state(task, loader, options, device, world)
-    restore_training(state, content, checkpoint)
+    _refuse_other_data(run, description, task, data)
+    seed_everything(request.train.seed + world.rank)  # as at the start, in case there is no checkpoint
+    world.share_tensors(task.model.state_dict().values())
+    state = start_state(task, loader, request.train, device, world)
+    if newest is not None:
+        checkpoint, content = newest
+        restore_training(state, content, checkpoint)
     if world.is_writer:
-        run.update_info(status=RUNNING)
-    console.say(f"resuming {run.path} at epoch {state.epoch + 1}, step {state.step}")
-    return _run_to_end(run, state, loader, valid, options, console)
+        _note_resumption(run, request, state)
+    where = f"at epoch {state.epoch + 1}, step {state.step}" if newest is not None else "at its beginning"
+    console.say(f"resuming {run.path} {where}")
+    return run_to_end(run, state, loader, valid, request.train, console, is_new=False)
 
 
-def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, Path, dict[str, Any]]:
+def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, tuple[Path, dict[str, Any]] | None]:
     """Return a run's `run.json`, description and precision, and the path and content of its newest checkpoint."""
-    return run.info(), describe_run(run), precision_of(run), *newest_checkpoint(run)
+    return run.info(), describe_run(run), precision_of(run), find_checkpoint(run)
+
+
+def _refuse_other_data(run: RunDir, description: Description, task: Task, data: Path) -> None:
+    """Check that the data still has the classes, vocabularies, preprocessing and sizes with which the run started.
+
+    Raises:
+        DataError: it was prepared differently since, or it is other data.
+    """
+    differences = list(_differences(json.loads(json.dumps(task.assets())), description.assets))
+    if task.card is not None and run.card_file.exists():
+        before = Card.from_json(run.read_json(run.card_file.name), str(run.card_file))
+        counts = [{split: card.num_items(split) for split in card.splits} for card in (task.card, before)]
+        differences += _differences({"items": counts[0]}, {"items": counts[1]})
+    if differences:
+        raise DataError(
+            f"{data}: the data has changed since {run.path} was started",
+            details=differences[:3],
+            hint=f"name the run's data with --data, or start a new run: `dl train --from {run.reference}`",
+        )
+
+
+def _differences(now: Any, before: Any, name: str = "") -> Iterator[str]:
+    """Yield where JSON values differ; names that only one of them has are those of another version, and equal."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in now.keys() & before.keys():
+            yield from _differences(now[key], before[key], f"{name}.{key}" if name else key)
+    elif now != before:
+        yield f"{name}: {shorten(str(before), 60)} then, {shorten(str(now), 60)} now"
+
+
+def _note_resumption(run: RunDir, request: TrainRequest, state: TrainState) -> None:
+    """Store the options from here on in `config.toml`; `run.json` lists from which step on which of them changed."""
+    options, before = to_dict(request.train, request.config), run.config()
+    changes = {name: [before.get(name), options.get(name)] for name in MACHINE if before.get(name) != options.get(name)}
+    part = {
+        "step": state.step,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": state.device.describe(),
+        "processes": state.world.size,
+        "changes": changes,
+    }
+    if changes:
+        write_text(run.config_file, write_toml(options, "every option as resolved"))
+    earlier = run.info().get("resumed")
+    run.update_info(status=RUNNING, resumed=[*(earlier if isinstance(earlier, list) else []), part])
 
 
 def _new_task(request: TrainRequest, device: Device) -> Task:
@@ -209,7 +265,7 @@ def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Tas
     return task, loader, valid
 
 
-def _create_run(request: TrainRequest, task: Task, device: Device, world: World) -> RunDir:
+def _create_run(request: TrainRequest, task: Task, device: Device, world: World, tuning: Tuning) -> RunDir:
     assets = task.assets()
     info = {
         "status": RUNNING,
@@ -237,91 +293,8 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World)
             write_json(run.path / f"{name}.json", value)
         if task.card is not None:
             write_json(run.card_file, task.card.to_json())
+        tuning.keep(run)
     except BaseException:
         remove_run(run)
         raise
     return run
-
-
-def _run_to_end(
-    run: RunDir, state: TrainState, loader: Loader, valid: Loader | None, config: TrainConfig, console: Console
-) -> RunDir:
-    is_writer = state.world.is_writer
-    if config.compile:
-        compile_network(state.task.model)
-    started = time.perf_counter()
-    with StopOnSignal() as signals, console.logging_to(run.log_file if is_writer else None):
-        try:
-            reason = train(state, loader, valid, config, _callbacks(run, config, console, signals, is_writer=is_writer))
-        except DivergedError as error:
-            _close(run, state, DIVERGED, started, error=error.message)
-            raise
-        except BaseException as error:
-            if state.step == 0:
-                if is_writer:
-                    remove_run(run)
-                raise
-            is_interrupted = isinstance(error, KeyboardInterrupt)
-            _close(run, state, INTERRUPTED if is_interrupted else FAILED, started, error=str(error))
-            if is_interrupted and signals.received is not None:
-                raise _stopped(run, state, signals.received, "stopped at once") from None
-            raise
-        _close(run, state, FINISHED if signals.received is None else INTERRUPTED, started)
-        if reason is not None and signals.received is None:
-            console.say(reason)
-    if signals.received is not None:
-        raise _stopped(run, state, signals.received, str(reason))
-    return run
-
-
-def _stopped(run: RunDir, state: TrainState, received: signal.Signals, reason: str) -> StoppedError:
-    code = ExitCode.TERMINATED if received == signal.SIGTERM else ExitCode.INTERRUPTED
-    if not run.last_checkpoint.exists():
-        hint = f"start a new run with `dl train --from {run.name}`"
-        return StoppedError(f"{reason} at step {state.step}, before the first checkpoint", exit_code=code, hint=hint)
-    hint = f"resume with `dl train --resume {run.name}`"
-    return StoppedError(f"{reason} at step {state.step}; the checkpoint is saved", exit_code=code, hint=hint)
-
-
-def _callbacks(
-    run: RunDir, config: TrainConfig, console: Console, signals: StopOnSignal, *, is_writer: bool
-) -> Sequence[Callback]:
-    """Return the callbacks in order: metrics are written before the checkpoint that counts them as done.
-
-    Every process takes part in checkpoints, since each has a part of the state; only the writer saves to disk.
-    """
-    checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {})
-    callbacks: list[Callback] = [Averaging(), checkpoints]
-    if is_writer:
-        writers = [MetricsLog(run.metrics_file), SampleFiles(run), TensorBoard(run.folder("tensorboard"))]
-        watchers = [Profile(run.folder("profile"), console)] if config.profile else []
-        notes = DataNotes(console, Path(str(run.info().get("data", ""))), run.card_file)
-        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), notes, *watchers]
-    callbacks += [signals, *limits_of(config)]
-    if config.patience is not None:
-        callbacks.append(EarlyStopping(config.patience))
-    return callbacks
-
-
-def _close(run: RunDir, state: TrainState, status: str, started: float, *, error: str | None = None) -> None:
-    if not state.world.is_writer:
-        return
-    best = next((r for r in _records(run) if r.get("epoch") == state.best_epoch), None)
-    changes: dict[str, Any] = {
-        "status": status,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(float(run.info().get("seconds", 0)) + time.perf_counter() - started, 1),
-        "epochs": state.epoch,
-        "best": best,
-        "error": (error.splitlines() or ["unknown"])[0] if error is not None else None,
-    }
-    run.update_info(**changes)
-    if state.task.card is not None:  # it may have been updated with unreadable files
-        write_json(run.card_file, state.task.card.to_json())
-
-
-def _records(run: RunDir) -> list[dict[str, Any]]:
-    try:
-        return read_metrics(run.metrics_file)
-    except DlError:
-        return []

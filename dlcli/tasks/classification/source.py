@@ -121,6 +121,9 @@ class ImageSource:
             images = self._packed(folder)
             if images is not None:
                 return packed_loader(images, labels, order, self.augmentation if is_augmented else None)
+        if is_augmented:
+            import torchvision.transforms.v2  # noqa: F401 - once here, or each worker would need seconds for it
+
         flips_at_random = self._config.flip and not self._alternates
         to_size = functools.partial(random_crop, self._preprocess, flips_at_random)
         return file_loader(

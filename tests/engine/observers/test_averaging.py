@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from dlcli.core.console import Console
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
@@ -45,7 +46,7 @@ def run(task, config, run_dir, *callbacks, resume=False):
     torch.manual_seed(config.seed)
     if resume:
         restore_training(state, read_checkpoint(run_dir.last_checkpoint), run_dir.last_checkpoint)
-    observers = [Averaging(), MetricsLog(run_dir.metrics_file), Checkpoints(run_dir, {}), *callbacks]
+    observers = [Averaging(), MetricsLog(run_dir.metrics_file, Console()), Checkpoints(run_dir, {}), *callbacks]
     train(state, loader, task.loader("valid"), config, observers)
     return state
 

@@ -47,12 +47,22 @@ def test_a_signal_ends_the_training_after_the_step_under_way(toy_task, number, n
     assert reason == f"stopped by {name}"
 
 
-@pytest.mark.parametrize("epoch", [1, 3], ids=["first epoch", "last epoch"])
-def test_a_signal_during_validation_ends_the_training_after_the_epoch(toy_task, epoch):
+@pytest.mark.parametrize(("epoch", "reason"), [(1, "stopped by SIGTERM"), (3, None)], ids=["first epoch", "last epoch"])
+def test_a_signal_during_validation_ends_the_training_after_the_epoch(toy_task, epoch, reason):
     with StopOnSignal() as signals:
-        state, reason = run(toy_task(CONFIG), signals, SendAt(signal.SIGTERM, epoch=epoch))
+        state, answer = run(toy_task(CONFIG), signals, SendAt(signal.SIGTERM, epoch=epoch))
     assert (state.epoch, state.batch) == (epoch, 0)
-    assert reason == "stopped by SIGTERM"
+    assert (answer, signals.has_stopped, signals.received) == (reason, reason is not None, signal.SIGTERM)
+
+
+def test_a_signal_that_stopped_nothing_is_passed_on_to_the_surrounding_training(toy_task):
+    with StopOnSignal() as outer:
+        with StopOnSignal() as signals:
+            run(toy_task(CONFIG), signals, SendAt(signal.SIGTERM, epoch=3))
+        assert (outer.received, outer.has_stopped) == (signal.SIGTERM, False)
+        with StopOnSignal() as signals:
+            state, _ = run(toy_task(CONFIG), signals)
+        assert (state.step, signals.has_stopped) == (1, True)
 
 
 def test_a_second_signal_does_not_wait_for_the_step(toy_task):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from dlcli.core.console import Console
 from dlcli.core.errors import RunError
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
@@ -27,8 +28,8 @@ from dlcli.engine.runs.checkpoint import (
     Checkpoints,
     Progress,
     describe_checkpoint,
+    find_checkpoint,
     load_weights,
-    newest_checkpoint,
     read_checkpoint,
     restore_training,
     save_checkpoint,
@@ -54,7 +55,7 @@ def start(make, config, run, *, resume=False, stop_at=None):
     torch.manual_seed(config.seed)
     if resume:
         restore_training(state, read_checkpoint(run.last_checkpoint), run.last_checkpoint)
-    callbacks = [MetricsLog(run.metrics_file), Checkpoints(run, {"name": "toy"})]
+    callbacks = [MetricsLog(run.metrics_file, Console()), Checkpoints(run, {"name": "toy"})]
     train(state, loader, task.loader("valid"), config, [*callbacks, *([StopAt(stop_at)] if stop_at else [])])
     return task
 
@@ -266,7 +267,7 @@ def test_after_fifty_kills_during_saving_a_checkpoint_always_loads(tmp_path):
                 pass
             threading.Event().wait(float(random.random()) * 0.05)  # a random moment of one of the saves that follow
             os.kill(child, signal.SIGKILL)
-            path, content = newest_checkpoint(run)
+            path, content = find_checkpoint(run)
             assert path.name in ("last.pt", "previous.pt")
             assert content["model"]["weight"].shape == (2000, 1000)
         parent.stdin.close()
