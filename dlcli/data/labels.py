@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,23 @@ import numpy as np
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.codec import Record
+
+_WHOLE = re.compile(r"-?\d+\.0+")
+"""A whole number with decimals: programs write the labels 1 and 2 so once a label is missing."""
+
+
+def label_text(value: object) -> str:
+    """Return the class that a value of a file names, "" for none: 1, 1.0 and "1" are one class, NaN is a missing label.
+
+    >>> [label_text(value) for value in (1, 1.0, "1.0", "01", "1.5", True, float("nan"), None)]
+    ['1', '1', '1', '01', '1.5', 'True', '', '']
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
 
 
 def read_labels(value: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -256,6 +256,20 @@ class HasBaselines(Protocol):
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
         """Return name -> metrics of models fitted on the training split and evaluated on `split`."""
         ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A task with something to say about its data as the options cut it, before a training starts."""
+
+    def notes(self) -> Sequence[str]:
+        """Return one line for each thing; none if there is nothing to say."""
+        ...
+
+
+def notes_of(task: Task) -> Sequence[str]:
+    """Return what the task has to say about its data."""
+    return task.notes() if isinstance(task, HasNotes) else ()
 
 
 def check_sizes(name: str, size: Mapping[str, int], known: Collection[str] = ()) -> None:

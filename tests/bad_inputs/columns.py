@@ -34,4 +34,112 @@ SPLITS = {
     ),
 }
 
-COLUMNS = {**SPLITS}
+
+def with_cells(value: Callable[[int], object], target: Callable[[int], object] = lambda row: 1.5 * row) -> Any:
+    """Return an arrangement: a table of 60 rows with a column `x`, another one, and the target `y`."""
+
+    def arrange(bench: Any) -> None:
+        rows = [f'"{value(row)}",{row % 7},"{target(row)}"' for row in range(60)]
+        bench.write("t.csv", "\n".join(["x,b,y", *rows]))
+
+    return arrange
+
+
+def with_one(bad: object, value: Callable[[int], object]) -> Any:
+    """Return an arrangement with one other cell, on line 9."""
+    return with_cells(lambda row: bad if row == 7 else value(row))
+
+
+def percent(row: int) -> str:
+    return f"{row % 40}%"
+
+
+TABLE = "prepare table t.csv --target y --out data/u"
+
+CELLS = {
+    "a word among percentages": Row(TABLE, DATA, "'x' holds numbers and 'about 3%'", with_one("about 3%", percent)),
+    "a number without its percent sign": Row(TABLE, DATA, "numbers and '12'", with_one("12", percent)),
+    "a word among euros": Row(TABLE, DATA, "numbers and 'free'", with_one("free", lambda row: f"{row} €")),
+    "dollars among euros": Row(TABLE, DATA, "numbers and '$5'", with_one("$5", lambda row: f"{row} €")),
+    "another unit": Row(TABLE, DATA, "numbers and '500 g'", with_one("500 g", lambda row: f"{row} kg")),
+    "two units": Row(
+        TABLE, DATA, "different units: 'kg', 'g'", with_cells(lambda row: f"{row} {'kg' if row % 3 else 'g'}")
+    ),
+    "thousands of two kinds": Row(
+        TABLE, DATA, "numbers and '1.234,5'", with_one("1.234,5", lambda row: f"{1 + row},234.5")
+    ),
+    "a date among numbers": Row(TABLE, DATA, "numbers and '5/13/2024'", with_one("5/13/2024", lambda row: row / 7)),
+    "a long cell among numbers": Row(TABLE, DATA, "fix: correct the cells", with_one("x" * 6000, lambda row: row / 7)),
+    "an infinite number": Row(TABLE, DATA, "numbers and '1e999'", with_one("1e999", lambda row: row / 7)),
+    "a half open bracket": Row(TABLE, DATA, "numbers and '(5'", with_one("(5", lambda row: f"({row})")),
+    "a few numbers with one word": Row(TABLE, DATA, "numbers and 'five'", with_one("five", lambda row: row % 5)),
+    "dates with the month in front": Row(
+        TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"Jan {1 + row % 28:02d} 2024")
+    ),
+    "dates with dots": Row(TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"{1 + row % 28:02d}.01.2024")),
+    "dates of America": Row(TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"1/{1 + row % 28}/2024")),
+    "dates with a zone": Row(
+        TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"2024-01-{1 + row % 28:02d} 10:00:00 UTC")
+    ),
+    "weeks": Row(TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"2024-W{1 + row % 50:02d}")),
+    "times of day": Row(TABLE, DATA, "'x' holds dates", with_cells(lambda row: f"{row % 24}:30")),
+    "dates with one gap and one word": Row(
+        TABLE, DATA, "'x' holds dates", with_one("soon", lambda row: f"Jan {1 + row % 28:02d} 2024" if row else "")
+    ),
+    "a number too large for a network": Row(
+        TABLE, DATA, "too large for a network", with_cells(lambda row: 10.0**300 * (row % 9))
+    ),
+    "numbers too close for a network": Row(
+        TABLE, DATA, "multiply the column", with_cells(lambda row: 1e-40 * (row % 9))
+    ),
+    "a target of dates": Row(
+        TABLE, DATA, "the target 'y' holds dates", with_cells(float, lambda row: f"Jan {1 + row % 28:02d} 2024")
+    ),
+    "a target with one word": Row(
+        TABLE, DATA, "line 9: the target 'y' is 'x'", with_cells(float, lambda row: "x" if row == 7 else row * 1.5)
+    ),
+    "a target of percentages with one word": Row(
+        TABLE, DATA, "line 9: the target 'y' is 'x'", with_cells(float, lambda row: "x" if row == 7 else percent(row))
+    ),
+    "a target with one word, as a regression": Row(
+        f"{TABLE} --task regression",
+        DATA,
+        "line 2: the target 'y' is 'a'",
+        with_cells(float, lambda row: "ab"[row % 2]),
+    ),
+    "a target without a value": Row(TABLE, DATA, "0 rows with a 'y'", with_cells(float, lambda row: "")),
+    "a target of one number in two notations": Row(
+        f"{TABLE} --task classification",
+        DATA,
+        "is '1' in every row",
+        with_cells(float, lambda row: ("1", "1.0")[row % 2]),
+    ),
+    "nothing left but names": Row(f"{TABLE} --drop b", DATA, "no column is left", with_cells(lambda row: "same")),
+}
+
+OPTIONS = {
+    "target dropped": Row(f"{TABLE} --drop y", USAGE, "--drop 'y' contradicts --target 'y'", with_cells(float)),
+    "column kept and dropped": Row(
+        f"{TABLE} --drop x --keep x", USAGE, "--drop 'x' contradicts --keep 'x'", with_cells(float)
+    ),
+    "column categorical and dropped": Row(
+        f"{TABLE} --drop x --categorical x", USAGE, "contradicts --categorical", with_cells(float)
+    ),
+    "target kept": Row(f"{TABLE} --keep y", USAGE, "this is the column to predict", with_cells(float)),
+    "kept column misspelt": Row(f"{TABLE} --keep xx", DATA, "no column 'xx'", with_cells(float)),
+    "grouped by the target": Row(
+        f"{FOLDS} --folds 3 --group price", USAGE, "this is the column to predict", lambda b: prepare_csv(b)
+    ),
+    "grouped by no column": Row(f"{FOLDS} --folds 3 --group town", DATA, "no column 'town'", lambda b: prepare_csv(b)),
+    "grouped by the only feature": Row(
+        f"{FOLDS} --folds 3 --group size", DATA, "no column is left", lambda b: prepare_csv(b)
+    ),
+    "rows of source.csv lost": Row(
+        f"{FOLDS} --splits s.json",
+        DATA,
+        "does not match table.csv row by row",
+        lambda b: (with_splits('[{"test": [3]}]')(b), b.write("data/t/source.csv", "row\n0\n")),
+    ),
+}
+
+COLUMNS = {**SPLITS, **CELLS, **OPTIONS}

@@ -8,7 +8,31 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.data.labels import balanced_weights, indices_in_run, label_records, read_labels
+from dlcli.data.labels import balanced_weights, indices_in_run, label_records, label_text, read_labels
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        ("1", "1"),
+        (" 1.0 ", "1"),
+        ("1.00", "1"),
+        (1.5, "1.5"),
+        ("01", "01"),
+        ("1.", "1."),
+        (-0.0, "0"),
+        (None, ""),
+        (float("nan"), ""),
+        (True, "True"),
+        ("好.0", "好.0"),
+        (2**53 + 1, "9007199254740993"),
+        ("-", "-"),
+    ],
+)
+def test_one_number_is_one_class_and_nan_is_none(value, text):
+    assert label_text(value) == text
 
 
 def test_kept_names_come_back_in_their_order():

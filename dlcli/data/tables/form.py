@@ -18,7 +18,8 @@ from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file, file_sha256
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.npy import load_npz
-from dlcli.data.tables.rows import Sheet, is_missing, read_sheet, to_number
+from dlcli.data.tables.numbers import PLAIN, Notation
+from dlcli.data.tables.rows import Sheet, is_missing, read_sheet
 
 FORM = "table"
 TABLE_NAME, PACKED_NAME = "table.csv", "packed/table.npz"
@@ -37,11 +38,13 @@ class Column:
         name: its name in the header.
         kind: "numeric" or "categorical".
         values: the categories of the whole table, in order; () for numeric columns.
+        notation: how a numeric column writes its numbers.
     """
 
     name: str
     kind: str
     values: tuple[str, ...] = ()
+    notation: Notation = PLAIN
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,16 @@ def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
     """
     details = card.details
     columns = tuple(
-        Column(str(entry["name"]), str(entry["kind"]), tuple(map(str, entry.get("values", ()))))
+        Column(
+            str(entry["name"]),
+            str(entry["kind"]),
+            tuple(map(str, entry.get("values", ()))),
+            Notation.from_json(entry.get("notation")),
+        )
         for entry in details["columns"]
     )
     target, task = str(details["target"]), str(details["task"])
+    target_notation(card)
     names = [*(column.name for column in columns), target, SPLIT_COLUMN]
     if not columns or len(set(names)) < len(names):
         raise ValueError("no column, or two of the same name")
@@ -163,6 +172,15 @@ def _schema(card: Card) -> tuple[tuple[Column, ...], str, str]:
     ):
         raise ValueError(f"the task {task!r} with {len(card.classes)} classes")
     return columns, target, task
+
+
+def target_notation(card: Card) -> Notation:
+    """Return how the target of a table writes its numbers.
+
+    Raises:
+        ValueError: the card says something else there.
+    """
+    return Notation.from_json(card.details.get("target_notation"))
 
 
 def count_rows(rows: TableRows, classes: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -189,6 +207,7 @@ def encode_sheet(
     classes: Sequence[str],
     is_test: np.ndarray,
     where: str,
+    notation: Notation = PLAIN,
 ) -> TableRows:
     """Return the rows of a sheet as numbers.
 
@@ -199,15 +218,19 @@ def encode_sheet(
         classes: the class names; () for regression.
         is_test: (N,) bool.
         where: the file, for messages.
+        notation: how the target writes its numbers.
 
     Raises:
         DataError: a cell of a numeric column is not a number, or a category or class is unknown.
     """
-    numeric = [_numbers(sheet, column.name, where) for column in columns if column.kind == NUMERIC]
+    numeric = [_numbers(sheet, column.name, column.notation, where) for column in columns if column.kind == NUMERIC]
     places = [
         _places(sheet, column.name, column.values, where, gaps=True) for column in columns if column.kind == CATEGORICAL
     ]
-    targets = _places(sheet, target, classes, where, gaps=False) if classes else _numbers(sheet, target, where)
+    if classes:
+        targets = _places(sheet, target, classes, where, gaps=False)
+    else:
+        targets = _numbers(sheet, target, notation, where)
     if not classes and np.isnan(targets).any():
         line = sheet.lines[int(np.flatnonzero(np.isnan(targets))[0])]
         raise DataError(f"{where}: line {line}: the target {target!r} is missing")
@@ -220,11 +243,14 @@ def encode_sheet(
     )
 
 
-def _numbers(sheet: Sheet, name: str, where: str) -> np.ndarray:
-    values = [to_number(cell) for cell in sheet.column(name)]
+def _numbers(sheet: Sheet, name: str, notation: Notation, where: str) -> np.ndarray:
+    values = [notation.number(cell) for cell in sheet.column(name)]
     if None in values:
         index = values.index(None)
-        raise DataError(f"{where}: line {sheet.lines[index]}: {name} is {sheet.column(name)[index]!r}, not a number")
+        raise DataError(
+            f"{where}: line {sheet.lines[index]}: {name} is {sheet.column(name)[index]!r}, not a number",
+            hint="correct the cell, or prepare the changed table again",
+        )
     return np.array(values, np.float64)
 
 
@@ -303,7 +329,8 @@ def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card
     wrong = [index for index, split in enumerate(splits) if split not in SPLITS]
     if wrong:
         raise DataError(f"{path}: line {sheet.lines[wrong[0]]}: the split is {splits[wrong[0]]!r}, not train or test")
-    rows = encode_sheet(sheet, columns, target, card.classes, np.array(splits) == "test", str(path))
+    is_test = np.array(splits) == "test"
+    rows = encode_sheet(sheet, columns, target, card.classes, is_test, str(path), target_notation(card))
     try:
         write_packed(folder, rows)
     except OSError:  # the folder is not writable: the copy is only for speed

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +11,11 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.data.card import Card
+from dlcli.data.labels import label_text
 from dlcli.data.parts import stratified_part
+from dlcli.data.tables.deciding import find_gaps, settle_column, settle_target
 from dlcli.data.tables.form import (
     CATEGORICAL,
-    CLASSIFICATION,
     FORM,
     NUMERIC,
     REGRESSION,
@@ -29,17 +28,10 @@ from dlcli.data.tables.form import (
     encode_sheet,
     write_packed,
 )
-from dlcli.data.tables.rows import Sheet, is_missing, to_number
+from dlcli.data.tables.numbers import PLAIN
+from dlcli.data.tables.origin import SOURCE_ROWS, number_rows, write_origin
+from dlcli.data.tables.rows import Sheet, is_missing
 
-_DATE = re.compile(
-    r"(\d{4}[-/.年]\d{1,2}([-/.月]\d{1,2}日?)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4})"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
-)
-_ID_NAME = re.compile(r"(.*_)?(id|index|uuid|guid|key|row|no|nr|编号|序号)|column_1", re.IGNORECASE)
-_DISTINCT_TEXTS = 0.9  # a text column with a larger fraction of distinct values holds names or free text
-_MIN_ROWS_TO_TELL = 20  # with fewer rows, all values may differ by chance
-_FEW_NUMBERS = 10  # a target of at most this many distinct integers may be a class
-_MIN_ROWS = 10
 _MAX_NAMED = 10
 
 
@@ -52,6 +44,7 @@ class TableRequest:
         task: "regression", "table-classification", or None to decide by the target's values.
         drop: columns to leave out: name -> reason, for the card.
         categorical: columns whose numbers are categories (postal codes).
+        keep: columns to use although they number the rows or hold their names.
         test_fraction, seed: the split, if the sheet has no column `split`.
     """
 
@@ -59,6 +52,7 @@ class TableRequest:
     task: str | None = None
     drop: dict[str, str] | None = None
     categorical: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     test_fraction: float = 0.2
     seed: int = 0
 
@@ -74,41 +68,61 @@ def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, wh
         where: the source, for messages.
 
     Raises:
+        UsageError: the options contradict each other.
         DataError: a column is missing or holds dates, or the target or the remaining columns are unusable.
     """
     _check_names(sheet, request, where)
     notes: list[str] = []
-    sheet = _with_targets(sheet, request.target, notes)
-    task, classes = _settle_target(sheet, request, notes, where)
+    numbers = number_rows(sheet)
+    sheet = _with_targets(sheet, request, notes)
+    target = settle_target(sheet, request.target, request.task, notes, where)
+    classes = target.classes
+    if classes:
+        sheet = _with_labels(sheet, request.target)
     columns, dropped = _settle_columns(sheet, request, notes, where)
     is_test = _settle_split(sheet, request, classes, notes, where)
-    rows = encode_sheet(sheet, columns, request.target, classes, is_test, where)
+    rows = encode_sheet(sheet, columns, request.target, classes, is_test, where, target.notation)
     used = [*(column.name for column in columns), request.target]
     _write_csv(folder / TABLE_NAME, sheet, [name for name in sheet.names if name in used], is_test)
     write_packed(folder, rows)
+    write_origin(folder, sheet, [numbers[line] for line in sheet.lines], used)
     notes += _repeats(sheet, used, is_test)
-    details = {
-        "task": task,
+    details: dict[str, object] = {
+        "task": target.task,
         "target": request.target,
         "columns": [_entry(column) for column in columns],
         "dropped": dropped,
     }
+    if target.notation != PLAIN:
+        details["target_notation"] = target.notation.to_json()
+    if len(numbers) > len(sheet.rows):
+        details[SOURCE_ROWS] = len(numbers)
     counts, items = count_rows(rows, classes), count_items(rows, classes)
     return Card(FORM, name, classes, counts, details, warnings=tuple(notes), items=items)
 
 
 def _entry(column: Column) -> dict[str, object]:
     entry: dict[str, object] = {"name": column.name, "kind": column.kind}
-    return entry if column.kind == NUMERIC else {**entry, "values": list(column.values)}
+    if column.kind == CATEGORICAL:
+        return {**entry, "values": list(column.values)}
+    return entry if column.notation == PLAIN else {**entry, "notation": column.notation.to_json()}
 
 
 def _check_names(sheet: Sheet, request: TableRequest, where: str) -> None:
-    if request.target in (request.drop or ()):
-        raise UsageError(
-            f"--drop {request.target!r}: this is the column to predict",
-            hint="leave out --drop, or name another --target",
-        )
-    for name in (request.target, *(request.drop or ()), *request.categorical):
+    """Check that the columns exist and that the options do not contradict each other.
+
+    Raises:
+        UsageError: a column is both used and left out.
+        DataError: a column is missing.
+    """
+    uses = {"--target": (request.target,), "--categorical": request.categorical, "--keep": request.keep}
+    for flag, names in uses.items():
+        for name in (request.drop or {}).keys() & set(names):
+            hint = f"leave out --drop, or name another {flag}"
+            raise UsageError(f"--drop {name!r} contradicts {flag} {name!r}", hint=hint)
+    if request.target in request.keep:
+        raise UsageError(f"--keep {request.target!r}: this is the column to predict", hint="leave out --keep")
+    for name in (request.target, *(request.drop or ()), *request.categorical, *request.keep):
         if name not in sheet.names:
             raise DataError(
                 f"{where}: no column {name!r}",
@@ -117,55 +131,23 @@ def _check_names(sheet: Sheet, request: TableRequest, where: str) -> None:
             )
 
 
-def _with_targets(sheet: Sheet, target: str, notes: list[str]) -> Sheet:
+def _with_targets(sheet: Sheet, request: TableRequest, notes: list[str]) -> Sheet:
     """Return the sheet without the rows whose target is missing."""
-    kept = [index for index, cell in enumerate(sheet.column(target)) if not is_missing(cell)]
+    cells = sheet.column(request.target)
+    gaps = find_gaps(cells, request.target, notes, are_numbers=request.task == REGRESSION)
+    kept = [index for index, is_gap in enumerate(gaps) if not is_gap]
     num_lost = len(sheet.rows) - len(kept)
     if not num_lost:
         return sheet
-    notes.append(f"{num_lost:,} rows have no {target!r}: skipped")
+    notes.append(f"{num_lost:,} rows have no {request.target!r}: skipped")
     return replace(sheet, rows=[sheet.rows[i] for i in kept], lines=[sheet.lines[i] for i in kept])
 
 
-def _settle_target(sheet: Sheet, request: TableRequest, notes: list[str], where: str) -> tuple[str, tuple[str, ...]]:
-    """Return the task, and the sorted class names, () for regression."""
-    cells = sheet.column(request.target)
-    if len(cells) < _MIN_ROWS:
-        raise DataError(f"{where}: {len(cells)} rows with a {request.target!r}; training needs at least {_MIN_ROWS}")
-    numbers = [to_number(cell) for cell in cells]
-    distinct = sorted(set(cells), key=_by_value)
-    odd = next((index for index, number in enumerate(numbers) if number is None), None)
-    if odd is not None and _are_dates(cells):
-        raise DataError(
-            f"{where}: the target {request.target!r} holds dates",
-            hint="convert it to a number (days since the first one) and prepare again",
-        )
-    task = request.task or (REGRESSION if odd is None else CLASSIFICATION)
-    if task == REGRESSION and odd is not None:
-        raise DataError(
-            f"{where}: line {sheet.lines[odd]}: the target {request.target!r} is {cells[odd]!r}, not a number",
-            hint="correct the cell, or prepare with --task classification",
-        )
-    if len(distinct) < 2:
-        raise DataError(f"{where}: the target {request.target!r} is {distinct[0]!r} in every row")
-    if task == REGRESSION:
-        if len(distinct) <= _FEW_NUMBERS and all(number == int(number) for number in numbers if number is not None):
-            notes.append(
-                f"the target {request.target!r} has {len(distinct)} values: --task classification would predict classes"
-            )
-        return task, ()
-    if len(distinct) > len(cells) / 2:
-        raise DataError(
-            f"{where}: the target {request.target!r} has {len(distinct):,} classes in {len(cells):,} rows",
-            hint="choose another column with --target, or correct the cells that are not numbers",
-        )
-    return task, tuple(distinct)
-
-
-def _by_value(cell: str) -> tuple[float, str]:
-    """Return a sort key that orders numbers by value, before words."""
-    number = to_number(cell)
-    return (number if number is not None and not math.isnan(number) else math.inf, cell)
+def _with_labels(sheet: Sheet, name: str) -> Sheet:
+    """Return the sheet with each class written in one way: 1 and 1.0 are one class."""
+    place = sheet.names.index(name)
+    rows = [[*row[:place], label_text(row[place]), *row[place + 1 :]] for row in sheet.rows]
+    return replace(sheet, rows=rows)
 
 
 def _settle_columns(
@@ -174,76 +156,33 @@ def _settle_columns(
     """Return the columns to use, and the reason for each of the others."""
     dropped = dict(request.drop or {})
     columns = []
-    for name in sheet.names:
-        if name in (request.target, SPLIT_COLUMN) or name in dropped:
-            continue
-        cells = sheet.column(name)
-        found = _settle_column(name, cells, is_categorical=name in request.categorical, where=where)
+    usable = [name for name in sheet.names if name not in (request.target, SPLIT_COLUMN, *dropped)]
+    for name in usable:
+        found = settle_column(
+            name,
+            sheet,
+            notes,
+            where,
+            is_categorical=name in request.categorical,
+            is_kept=name in request.keep or len(usable) == 1,
+        )
         if isinstance(found, str):
             dropped[name] = found
             continue
         columns.append(found)
+        cells = sheet.column(name)
         num_missing = sum(map(is_missing, cells))
         if num_missing:
             stands_in = "the training median" if found.kind == NUMERIC else "a separate category"
             notes.append(f"{name!r}: {num_missing:,} of {len(cells):,} values are missing, replaced by {stands_in}")
     notes += [f"{name!r} is left out: {why}" for name, why in dropped.items()]
     if not columns:
-        raise DataError(f"{where}: no column is left to predict {request.target!r} from", details=notes[-2:])
+        raise DataError(
+            f"{where}: no column is left to predict {request.target!r} from",
+            details=notes[-2:],
+            hint="--keep COLUMN keeps one that numbers or names the rows",
+        )
     return columns, dropped
-
-
-def _settle_column(name: str, cells: Sequence[str], *, is_categorical: bool, where: str) -> Column | str:
-    """Return the column, or the reason why it is not usable."""
-    known = [cell for cell in cells if not is_missing(cell)]
-    distinct = set(known)
-    if not known:
-        return "it is empty"
-    if len(distinct) == 1 and len(known) == len(cells):
-        return f"it is {known[0]!r} in every row"
-    numbers = [to_number(cell) for cell in known]
-    if None not in numbers and not is_categorical:
-        values = np.array(numbers, np.float64)
-        if len(values) >= _MIN_ROWS_TO_TELL and _counts_rows(name, values):
-            return "it numbers the rows"
-        return Column(name, NUMERIC)
-    if _are_dates(known):
-        raise DataError(
-            f"{where}: the column {name!r} holds dates, as {known[0]!r}",
-            hint=f"convert it to numbers (year, month, days since the first one), or leave it out with --drop {name!r}",
-        )
-    if not is_categorical:
-        _refuse_mixed(name, cells, where)
-        if len(known) >= _MIN_ROWS_TO_TELL and len(distinct) > _DISTINCT_TEXTS * len(known):
-            return f"{len(distinct):,} of its {len(known):,} texts are distinct, as names are"
-    return Column(name, CATEGORICAL, tuple(sorted(distinct, key=_by_value)))
-
-
-def _counts_rows(name: str, values: np.ndarray) -> bool:
-    """Return whether a column numbers the rows: 1, 2, 3, ... or, if it is named like an id, all different."""
-    if np.any(values != np.floor(values)) or len(np.unique(values)) < len(values):
-        return False
-    return bool(np.all(np.diff(values) == 1)) or _ID_NAME.fullmatch(name) is not None
-
-
-def _are_dates(cells: Sequence[str]) -> bool:
-    return all(_DATE.fullmatch(cell) for cell in cells if not is_missing(cell))
-
-
-def _refuse_mixed(name: str, cells: Sequence[str], where: str) -> None:
-    """Refuse a column of numbers with a few other words: as categories, its numbers would lose their order.
-
-    Raises:
-        DataError: the column is of this kind.
-    """
-    known = [cell for cell in cells if not is_missing(cell)]
-    words = sorted({cell for cell in known if to_number(cell) is None})
-    num_numbers = sum(to_number(cell) is not None for cell in known)
-    if num_numbers > 0.5 * len(known) and len({c for c in known if c not in words}) > _FEW_NUMBERS:
-        raise DataError(
-            f"{where}: the column {name!r} holds numbers and {', '.join(map(repr, words[:3]))}",
-            hint=f"correct the cells, treat it as categories with --categorical {name!r}, or use --drop {name!r}",
-        )
 
 
 def _settle_split(

@@ -24,6 +24,9 @@ class TableOptions:
     task: str = option("auto", "kind of target (auto: by its values)", choices=("auto", "regression", "classification"))
     drop: tuple[str, ...] = option((), "column to leave out (repeatable)", metavar="COLUMN")
     categorical: tuple[str, ...] = option((), "column whose numbers are categories (repeatable)", metavar="COLUMN")
+    keep: tuple[str, ...] = option(
+        (), "column to use although it numbers or names the rows (repeatable)", metavar="COLUMN"
+    )
     delimiter: str = option("auto", "column delimiter", choices=("auto", "comma", "tab", "semicolon", "pipe", "spaces"))
     header: str = option("auto", "whether the first row is a header", choices=("auto", "yes", "no"))
     test_fraction: float = option(0.2, "fraction of the rows for the test split", minimum=0.01, maximum=0.9)

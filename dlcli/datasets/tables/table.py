@@ -75,6 +75,7 @@ class TableImporter:
             _TASKS[options.task],
             dict.fromkeys(options.drop, "requested with --drop"),
             options.categorical,
+            options.keep,
             options.test_fraction,
             options.seed,
         )

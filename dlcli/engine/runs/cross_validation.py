@@ -45,6 +45,7 @@ from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import describe_folds, request_of
 from dlcli.engine.runs.training import resume_training, start_training
+from dlcli.engine.task import notes_of
 
 SUMMARY = "test.json"
 
@@ -63,6 +64,8 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
     refuse_unjudged(task.goal, train, request.auto)
     assert task.goal is not None
     task.loader("test")  # fail before creating a run if the folds cannot be split
+    for note in notes_of(task):
+        console.warn(note)
     per_round = num_folds(train, sum(map(task.card.num_items, task.card.splits)))
     info = {
         "status": RUNNING,

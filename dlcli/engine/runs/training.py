@@ -39,7 +39,7 @@ from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of
 from dlcli.engine.state import TrainState
-from dlcli.engine.task import Loader, Task, network_of
+from dlcli.engine.task import Loader, Task, network_of, notes_of
 from dlcli.engine.tuning.auto import Tuning, tune
 from dlcli.engine.tuning.budget import fit_budget
 
@@ -97,6 +97,8 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     request = fit_budget(request, console, _open_task, world, device)
     seed_everything(request.train.seed)
     task, loader, valid = _open_task(request, device, world)
+    for note in notes_of(task) if request.folder is None else ():  # a fold's parent has said it
+        console.warn(note)
     first = next(iter(loader.batches()), None)
     if first is None:
         raise DataError(

@@ -34,7 +34,8 @@ def regression_baselines(source: TableSource, split: str, std: float, loss: str)
     for name, model in models.items():
         model.fit(features, targets.astype(np.float64))
         measured = RegressionMetric(std, loss)
-        measured.update(np.asarray(model.predict(tested)), truth)
+        offset = source.columns.offset
+        measured.update(np.asarray(model.predict(tested)) + offset, truth.astype(np.float64) + offset)
         figures[name] = measured.compute()
     return figures
 

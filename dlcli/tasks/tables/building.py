@@ -41,7 +41,7 @@ def build_network(config: TableConfig, columns: TableColumns, out_features: int)
     if config.model not in NETWORKS:
         raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
     return TableMLP(
-        scales=[NumericScale(c.median, c.mean, c.std, c.edges) for c in columns.numeric],
+        scales=[NumericScale(c.median - c.offset, c.mean - c.offset, c.std, c.edges) for c in columns.numeric],
         category_sizes=[column.size for column in columns.categorical],
         out_features=out_features,
         hidden=read_widths(config.hidden),
@@ -73,7 +73,7 @@ def plan_export(
 
 def _noise(columns: TableColumns, count: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
-    numbers = [random.normal(column.mean, column.std, count) for column in columns.numeric]
+    numbers = [random.normal(column.mean - column.offset, column.std, count) for column in columns.numeric]
     for values in numbers:
         values[0] = np.nan  # so that the graph is checked with a missing value too
     places = [random.integers(0, column.size, count) for column in columns.categorical]

@@ -220,8 +220,9 @@ class RegressionCodec:
         del items
         names = [name for name in ("prediction", "spread") if name in outputs]
         columns = [outputs[name].astype(np.float64).tolist() for name in names]
+        starts = {"prediction": self.columns.offset, "spread": 0.0}
         return [
-            Answer({name: float(f"{value:.7g}") for name, value in zip(names, values, strict=True)})
+            Answer({name: starts[name] + float(f"{value:.7g}") for name, value in zip(names, values, strict=True)})
             for values in zip(*columns, strict=True)
         ]
 
@@ -229,7 +230,8 @@ class RegressionCodec:
         """Return a picture of the row with the prediction above it, (H, W, 3) uint8."""
         record = answer.record
         spread = f" ± {record['spread']:.4g}" if "spread" in record else ""
-        return self._reader.draw(source, f"{self.columns.target}: {record['prediction']:.6g}{spread}")
+        digits = 15 if self.columns.offset else 6  # six would hide all but the offset
+        return self._reader.draw(source, f"{self.columns.target}: {record['prediction']:.{digits}g}{spread}")
 
 
 class TableClassificationCodec:

@@ -16,13 +16,14 @@ import numpy as np
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
-from dlcli.data.tables.rows import is_missing, to_number
+from dlcli.data.tables.numbers import PLAIN, Notation
+from dlcli.data.tables.precision import LARGEST, offset_of, refuse_extremes
+from dlcli.data.tables.rows import is_missing
 
 UNKNOWN = 0
 """The index of a category that is not in the training part."""
 
 _MAX_COLUMNS, _MAX_CATEGORIES = 100_000, 10_000_000  # in a run's file; more means damage
-_LARGEST = 3e38  # about the largest float32
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class NumericColumn:
         name: its name in the header.
         median: replaces a missing value.
         mean, std: mean and standard deviation of the known values; std > 0.
-        edges: increasing edges of the quantile bins; () for none.
+        edges: increasing edges of the quantile bins, counted from `offset`; () for none.
+        offset: what is subtracted in float64 before a value becomes the network's float32.
+        notation: how the numbers are written.
     """
 
     name: str
@@ -41,6 +44,12 @@ class NumericColumn:
     mean: float
     std: float
     edges: tuple[float, ...]
+    offset: float = 0.0
+    notation: Notation = PLAIN
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value stored in a run."""
+        return {**vars(self), "edges": list(self.edges), "notation": self.notation.to_json()}
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class TableColumns:
         numeric, categorical: the columns in the order of the network's inputs.
         target: the name of the predicted column.
         mean, std, lowest, highest: statistics of the target in the training part; 0, 1, 0 and 0 for classes.
+        offset: what is subtracted from the target in float64, and added to the network's predictions.
     """
 
     numeric: tuple[NumericColumn, ...]
@@ -85,6 +95,12 @@ class TableColumns:
     std: float = 1.0
     lowest: float = 0.0
     highest: float = 0.0
+    offset: float = 0.0
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """The offsets of the numeric columns, (numeric columns,) float64."""
+        return np.array([column.offset for column in self.numeric], np.float64)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,11 +116,11 @@ class TableColumns:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value stored in a run."""
         return {
-            "numeric": [{**vars(column), "edges": list(column.edges)} for column in self.numeric],
+            "numeric": [column.to_json() for column in self.numeric],
             "categorical": [{**vars(column), "categories": list(column.categories)} for column in self.categorical],
             "target": {
                 "name": self.target,
-                **{name: vars(self)[name] for name in ("mean", "std", "lowest", "highest")},
+                **{name: vars(self)[name] for name in ("mean", "std", "lowest", "highest", "offset")},
             },
             "standardise": "inside the network",
         }
@@ -126,8 +142,9 @@ class TableColumns:
                 _positive(target["std"]),
                 _finite(target["lowest"]),
                 _finite(target["highest"]),
+                _finite(target.get("offset", 0.0)),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"the columns that came with the model are damaged: {error}") from None
         if columns.lowest > columns.highest:
             raise RunError("the columns that came with the model are damaged: the target's range is empty")
@@ -146,22 +163,22 @@ class TableColumns:
             and the notes.
 
         Raises:
-            DataError: a cell of a numeric column is not a number.
+            DataError: a cell of a numeric column is not a number, or is not written as in the training data.
         """
         notes: list[str] = []
         numbers = [_number_of(column, cells[column.name], notes) for column in self.numeric]
         places = [_place_of(column, cells[column.name], notes) for column in self.categorical]
         arrays: dict[str, np.ndarray] = {
-            "numeric": np.array(numbers, np.float32),
+            "numeric": (np.array(numbers, np.float64) - self.offsets).astype(np.float32),
             "categories": np.array(places, np.int64),
         }
         return {name: arrays[name] for name in self.inputs}, notes
 
 
 def _number_of(column: NumericColumn, cell: str, notes: list[str]) -> float:
-    number = to_number(cell)
-    if number is None or abs(number) > _LARGEST:
-        raise DataError(f"{column.name} is {cell[:40]!r}, not a number")
+    number = column.notation.number(cell)
+    if number is None or abs(number) > LARGEST:
+        raise DataError(f"{column.name} is {cell[:40]!r}, not {column.notation.described}")
     if math.isnan(number):
         notes.append(f"{column.name} is missing; the training median {column.median:g} stands in")
     return number
@@ -184,7 +201,13 @@ def _numeric_of(entry: Mapping[str, Any]) -> NumericColumn:
     if any(high <= low for low, high in itertools.pairwise(edges)):
         raise ValueError("the bin edges do not increase")
     return NumericColumn(
-        str(entry["name"]), _finite(entry["median"]), _finite(entry["mean"]), _positive(entry["std"]), edges
+        str(entry["name"]),
+        _finite(entry["median"]),
+        _finite(entry["mean"]),
+        _positive(entry["std"]),
+        edges,
+        _finite(entry.get("offset", 0.0)),
+        Notation.from_json(entry.get("notation")),
     )
 
 
@@ -197,7 +220,7 @@ def _categorical_of(entry: Mapping[str, Any]) -> CategoricalColumn:
 
 def _finite(value: Any) -> float:
     number = float(value)
-    if not abs(number) <= _LARGEST:
+    if not abs(number) <= LARGEST:
         raise ValueError(f"{value!r} is not a finite number")
     return number
 
@@ -209,50 +232,73 @@ def _positive(value: Any) -> float:
     return number
 
 
-def learn_columns(form: TableForm, rows: np.ndarray, num_bins: int) -> TableColumns:
+def learn_columns(form: TableForm, rows: np.ndarray, num_bins: int, left_out: str | None = None) -> TableColumns:
     """Return the columns of a table, with statistics of the given rows.
 
     Args:
         form: the table.
         rows: (N,) integers, the numbers of the training rows.
         num_bins: quantile bins per column; columns with fewer distinct values have fewer.
+        left_out: a column that the network does not read; None to read all.
 
     Raises:
-        DataError: there are no rows, or a number is too large for the network.
+        DataError: there are no rows, no columns, or a number is too large for the network.
     """
     if not len(rows):
         raise DataError(f"{form.root}: no rows are left to train on", hint="lower --val-fraction or add data")
+    notations = {column.name: column.notation for column in form.columns}
     numeric = [
-        _learn_numbers(name, form.rows.numeric[rows, index], num_bins, form)
+        _learn_numbers(name, form.rows.numeric[rows, index], num_bins, form, notations)
         for index, name in enumerate(form.names(NUMERIC))
+        if name != left_out
     ]
     values = {column.name: column.values for column in form.columns}
     categorical = [
         _learn_categories(name, form.rows.categories[rows, index], values[name])
         for index, name in enumerate(form.names(CATEGORICAL))
+        if name != left_out
     ]
+    if not numeric and not categorical:
+        raise DataError(
+            f"{form.root}: no column is left to predict {form.target!r} from",
+            hint=f"group by another column than {left_out!r}",
+        )
     found = TableColumns(tuple(numeric), tuple(categorical), form.target)
     if form.card.classes:
         return found
     targets = form.rows.targets[rows]
-    lowest, highest = float(targets.min()), float(targets.max())
-    return replace(found, mean=float(targets.mean()), std=_deviation(targets), lowest=lowest, highest=highest)
+    refuse_extremes(targets, form.target, str(form.root))
+    offset = offset_of(targets)
+    return replace(
+        found,
+        mean=float(targets.mean()),
+        std=_deviation(targets - offset),
+        lowest=float(targets.min()),
+        highest=float(targets.max()),
+        offset=offset,
+    )
 
 
-def _learn_numbers(name: str, values: np.ndarray, num_bins: int, form: TableForm) -> NumericColumn:
+def _learn_numbers(
+    name: str, values: np.ndarray, num_bins: int, form: TableForm, notations: Mapping[str, Notation]
+) -> NumericColumn:
     known = values[~np.isnan(values)]
     if not len(known):
-        return NumericColumn(name, 0.0, 0.0, 1.0, ())
-    if np.abs(known).max() > _LARGEST:
-        raise DataError(f"{form.root}: {name!r} contains {np.abs(known).max():g}, too large for a network")
+        return NumericColumn(name, 0.0, 0.0, 1.0, (), notation=notations[name])
+    refuse_extremes(known, name, str(form.root))
+    offset = offset_of(known)
+    centred = known - offset
     # Rounded to the network's float32, so that no bin is empty there.
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, num_bins + 1)).astype(np.float32)) if num_bins else known[:0]
+    quantiles = np.quantile(centred, np.linspace(0, 1, num_bins + 1)) if num_bins else centred[:0]
+    edges = np.unique(quantiles.astype(np.float32))
     return NumericColumn(
         name,
         float(np.median(known)),
         float(known.mean()),
-        _deviation(known),
+        _deviation(centred),
         tuple(float(edge) for edge in edges) if len(edges) > 1 else (),
+        offset,
+        notations[name],
     )
 
 
@@ -294,7 +340,7 @@ def fit_rows(form: TableForm, columns: TableColumns) -> dict[str, np.ndarray]:
         for column in columns.categorical
     ]
     arrays = {
-        "numeric": form.rows.numeric[:, numeric].astype(np.float32),
+        "numeric": (form.rows.numeric[:, numeric] - columns.offsets).astype(np.float32),
         "categories": np.stack(places, 1) if places else np.empty((form.num_rows, 0), np.int64),
     }
     return {name: arrays[name] for name in columns.inputs}

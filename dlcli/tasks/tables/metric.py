@@ -18,10 +18,12 @@ class TableRegressionMetric:
     Args:
         std: the standard deviation of the training targets, the unit of the loss.
         loss: the kind of loss, as in `RegressionMetric`.
+        offset: what predictions and targets are counted from.
     """
 
-    def __init__(self, std: float, loss: str) -> None:
+    def __init__(self, std: float, loss: str, offset: float = 0.0) -> None:
         self._metric = RegressionMetric(std, loss)
+        self._offset = offset
         self._rows: list[np.ndarray] = []
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
@@ -32,7 +34,9 @@ class TableRegressionMetric:
             outputs: (N,) `prediction`, in the target's units.
         """
         self._rows.append(batch["rows"])
-        self._metric.update(outputs["prediction"], batch["targets"])
+        values = (outputs["prediction"], batch["targets"])
+        predictions, targets = (np.asarray(value, np.float64) + self._offset for value in values)
+        self._metric.update(predictions, targets)
 
     def merge(self, other: TableRegressionMetric) -> None:
         """Add the batches of another process's metric."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.core.errors import DataError, did_you_mean
+from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.index_files import count_left_out
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
+from dlcli.data.tables.origin import left_out_columns, read_numbers
 from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
 
 EVAL_BATCH = 8192
@@ -38,9 +41,10 @@ def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
     """Return the row numbers of train, valid or test, (N,) int64.
 
     The validation part is a seeded part of the training split, stratified if there are classes. A fold is cut from all
-    rows, regardless of their prepared split.
+    rows, regardless of their prepared split; index files number the rows of the user's file.
 
     Raises:
+        UsageError: the rows are grouped by the target.
         DataError: there is no such split, or no column to group by.
     """
 
@@ -49,7 +53,8 @@ def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
         return labels if folder == ALL else labels[form.split_rows(folder)]
 
     groups_of = functools.partial(_groups, form)
-    folder, indices = part(split, SPLITS, train, labels_of, root=form.root, groups_of=groups_of)
+    numbers_of = functools.partial(read_numbers, form.root, form.card, form.num_rows)
+    folder, indices = part(split, SPLITS, train, labels_of, root=form.root, groups_of=groups_of, numbers_of=numbers_of)
     return indices if folder == ALL else form.split_rows(folder)[indices]
 
 
@@ -58,7 +63,12 @@ def _groups(form: TableForm, name: str) -> np.ndarray:
     for kind, values in ((NUMERIC, form.rows.numeric), (CATEGORICAL, form.rows.categories)):
         if name in form.names(kind):
             return np.asarray(np.unique(values[:, form.names(kind).index(name)], return_inverse=True)[1])
-    names = [column.name for column in form.columns]
+    if name == form.target:
+        raise UsageError(f"--group {name!r}: this is the column to predict", hint="group by another column")
+    others = left_out_columns(form.root, form.card, form.num_rows)
+    if name in others:
+        return np.asarray(np.unique(others[name], return_inverse=True)[1])
+    names = [*(column.name for column in form.columns), *others]
     raise DataError(f"{form.root}: --group: no column {name!r}", hint=did_you_mean(name, names))
 
 
@@ -67,7 +77,7 @@ class TableSource:
 
     Args:
         form: the table.
-        columns: the run's columns; None to learn them from the training part.
+        columns: the run's columns; None to learn them from the training part, without a column to group by.
         train: the options of the loop.
         num_bins: quantile bins per column, if the columns are learned.
         labels: the run's class names, to which the form's are matched; None for regression.
@@ -87,11 +97,20 @@ class TableSource:
     ) -> None:
         self.form = form
         self._train = train
-        self.columns = columns or learn_columns(form, self._part("train"), num_bins)
+        self.columns = columns or learn_columns(form, self._part("train"), num_bins, left_out=train.group)
         self._arrays = fit_rows(form, self.columns)
-        self.targets = _targets(form, labels)
+        self.targets = _targets(form, labels, self.columns.offset)
         self._tensors = {name: torch.from_numpy(array) for name, array in self._arrays.items()}
         self._tensors["targets" if labels is None else "labels"] = torch.from_numpy(self.targets)
+
+    def notes(self) -> list[str]:
+        """Return what the user should know about the folds: rows that index files name and `dl prepare` left out."""
+        if self._train.splits is None:
+            return []
+        numbers = read_numbers(self.form.root, self.form.card, self.form.num_rows)
+        count = count_left_out(Path(self._train.splits), numbers)
+        rows = "row that it names was" if count == 1 else "rows that it names were"
+        return [f"--splits: {count:,} {rows} left out by `dl prepare`, and are in no fold"] if count else []
 
     @property
     def card(self) -> Card:
@@ -127,22 +146,24 @@ class TableSource:
     def features_of(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features, (N, F) float64, and targets, (N,), of a split, for models without typed columns.
 
+        The targets of a regression are counted from the columns' offset, as the network's are.
         Numbers are imputed and standardised; categories are one-hot, all zeros for an unknown one.
         """
         rows = self._part(split)
         parts = []
         for index, column in enumerate(self.columns.numeric):
             values = self._arrays["numeric"][rows, index].astype(np.float64)
-            parts.append(((np.where(np.isnan(values), column.median, values) - column.mean) / column.std)[:, None])
+            known = np.where(np.isnan(values), column.median - column.offset, values)
+            parts.append(((known - (column.mean - column.offset)) / column.std)[:, None])
         for index, category in enumerate(self.columns.categorical):
             places = self._arrays["categories"][rows, index]
             parts.append((places[:, None] == np.arange(1, category.size)).astype(np.float64))
         return np.concatenate(parts, 1), self.targets[rows]
 
 
-def _targets(form: TableForm, labels: tuple[str, ...] | None) -> np.ndarray:
-    """Return the targets of all rows, (R,): float32 numbers, or the run's class indices, int64."""
+def _targets(form: TableForm, labels: tuple[str, ...] | None, offset: float) -> np.ndarray:
+    """Return the targets of all rows, (R,): float32 numbers counted from the offset, or the run's class indices."""
     if labels is None:
-        return np.asarray(form.rows.targets, np.float32)
+        return np.asarray(form.rows.targets - offset, np.float32)
     to_run = indices_in_run(form.card.classes, labels, form.root)
     return np.asarray(to_run[form.rows.targets])

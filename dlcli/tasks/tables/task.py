@@ -45,7 +45,8 @@ class RegressionTask:
     """See `dlcli.engine.task.Task`.
 
     A batch holds `numeric` (N, numeric columns) float32 and `categories` (N, categorical columns) int64, or one of
-    them, `targets` (N,) float32 and `rows` (N,) int64.
+    them, `targets` (N,) float32 and `rows` (N,) int64. Targets and predictions are counted from the columns' `offset`,
+    which metric and codec add in float64.
     """
 
     goal = Goal("rmse", larger_is_better=False)
@@ -59,9 +60,9 @@ class RegressionTask:
         self._source = source
         self.inputs = columns.inputs
         self.outputs: tuple[str, ...] = ("prediction",) if config.ensemble == 1 else ("prediction", "spread")
-        bounds = (columns.lowest, columns.highest) if config.bounded else None
+        low, high, mean = (value - columns.offset for value in (columns.lowest, columns.highest, columns.mean))
         self.model: TableRegressor = TableRegressor(
-            build_network(config, columns, 1), columns.mean, columns.std, bounds
+            build_network(config, columns, 1), mean, columns.std, (low, high) if config.bounded else None
         )
 
     @classmethod
@@ -112,6 +113,10 @@ class RegressionTask:
         """Return the assets: the columns with their statistics, and the size of the ensemble."""
         return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble}
 
+    def notes(self) -> list[str]:
+        """Return what the user should know about the data as it is divided into folds."""
+        return at_hand(self._source).notes()
+
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
         """Return the loader of a process's share of a split, shuffled if `training`.
 
@@ -148,7 +153,7 @@ class RegressionTask:
 
     def metric(self) -> TableRegressionMetric:
         """Return a new metric."""
-        return TableRegressionMetric(self.columns.std, self._config.loss)
+        return TableRegressionMetric(self.columns.std, self._config.loss, self.columns.offset)
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
         """Return the metrics of linear regression and gradient boosting, fitted on the training part."""
@@ -252,6 +257,10 @@ class TableClassificationTask:
     def assets(self) -> dict[str, Any]:
         """Return the assets: the class names, and the columns with their statistics."""
         return {"labels": list(self.labels), "columns": self.columns.to_json()}
+
+    def notes(self) -> list[str]:
+        """Return what the user should know about the data as it is divided into folds."""
+        return at_hand(self._source).notes()
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
         """Return the loader of a process's share of a split, shuffled if `training`.

@@ -190,3 +190,9 @@ def test_a_row_is_drawn_with_its_answer(codec, write):
     first, second = (codec.draw(source, Answer({"prediction": value})) for value in (1.0, 2.0))
     assert first.shape == second.shape
     assert (first != second).any()
+
+
+def test_predictions_are_counted_from_the_offset_in_float64(assets):
+    assets["columns"]["target"]["offset"] = 1_700_000_000_000.0
+    [answer] = RegressionCodec(assets).decode({"prediction": np.float32([1.25])}, [])
+    assert answer.record == {"prediction": 1_700_000_000_001.25}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -231,3 +233,39 @@ def test_only_categories_of_the_rows_that_train_have_a_place(form):
     places = fit_rows(form, columns)["categories"][:, 0]
     assert set(places[cities == 0].tolist()) == {0}
     assert [city.categories[place - 1] for place in places[rows]] == [values[place] for place in cities[rows]]
+
+
+def test_a_row_is_read_as_it_was_prepared_whatever_the_notation(make_table):
+    lines = ["size,city,age,price,kind"]
+    for row in range(60):
+        age = '"2,5"' if row % 7 else ""
+        lines.append(f'{row * 7 % 50}%,Lyon,{age if row % 2 else row % 9},"${1 + row},000",dear')
+    form = open_table(make_table(lines=lines))
+    columns = learn_columns(form, np.arange(60), num_bins=4)
+    columns = TableColumns.from_json(json.loads(json.dumps(columns.to_json())))
+    rows = fit_rows(form, columns)
+    assert (form.rows.targets == 1000.0 * np.arange(1, 61)).all()
+    with (form.root / "table.csv").open(encoding="utf-8", newline="") as stream:
+        for index, cells in enumerate(csv.DictReader(stream)):
+            arrays, _ = columns.encode(cells)
+            np.testing.assert_array_equal(arrays["numeric"], rows["numeric"][index])
+    with pytest.raises(DataError, match=r"size is '7', not a number written as 12\.5 %"):
+        columns.encode({"size": "7", "age": "1"})
+    form.root.joinpath("packed", "table.npz").unlink()
+    np.testing.assert_array_equal(open_table(form.root).rows.numeric, form.rows.numeric)
+    np.testing.assert_array_equal(open_table(form.root).rows.targets, form.rows.targets)
+
+
+def test_columns_of_version_0_1_0_are_plain_and_not_centred(columns):
+    value = columns.to_json()
+    for entry in (*value["numeric"], value["target"]):
+        entry.pop("offset")
+        entry.pop("notation", None)
+    assert TableColumns.from_json(value) == columns
+
+
+def test_a_time_in_milliseconds_keeps_its_last_digit(columns):
+    far = dataclasses.replace(columns.numeric[0], offset=1.7e12)
+    columns = dataclasses.replace(columns, numeric=(far, columns.numeric[1]))
+    arrays, _ = columns.encode({"size": "1700000000001", "age": "3", "city": "Lyon"})
+    assert arrays["numeric"].tolist() == [1, 3]

@@ -35,6 +35,15 @@ def test_merged_shares_are_one_metric_over_all(cut):
     assert first.report() == metric_of(slice(0, 60)).report()
 
 
+def test_far_targets_are_measured_in_float64():
+    metric = TableRegressionMetric(9.0, "mse", 1.7e12)
+    metric.update({"rows": ROWS, "targets": np.float32(TARGETS)}, {"prediction": np.float32(PREDICTIONS)})
+    near, far = metric_of(slice(0, 60)).compute(), metric.compute()
+    assert far["rmse"] == pytest.approx(near["rmse"], rel=1e-4)
+    assert far["mape"] < 1e-9
+    assert metric.report()["points"]["targets"][0] == pytest.approx(1.7e12 + TARGETS[0], abs=1e-3)
+
+
 def test_the_worst_rows_are_named_by_their_number_in_the_table():
     worst = metric_of(slice(0, 60)).report()["worst"]
     expected = np.argsort(-np.abs(PREDICTIONS - TARGETS))[:NUM_WORST]

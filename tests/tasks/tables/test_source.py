@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.order import Shard
 from dlcli.data.tables.form import open_table
+from dlcli.data.tables.origin import left_out_columns
 from dlcli.tasks.tables.source import TableSource, table_part
 
 SPLITS = ("train", "valid", "test")
@@ -132,3 +133,57 @@ def test_class_weights_are_one_on_average_over_the_rows_that_train(make_table):
     weights, counts = source.class_weights(2), np.bincount(labels)
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights * counts, len(labels) / 2, rtol=1e-6)
+
+
+def test_a_column_to_group_by_is_no_feature_also_if_it_was_left_out(make_table):
+    form = open_table(make_table(drop=("age",)))
+    options = {"folds": "3", "fold": 1, "val_fraction": 0.0}
+    by_city = TableSource(form, None, TrainConfig(**options, group="city"))
+    assert by_city.columns.names == ("size",)
+    train, _, test = parts(form, **options, group="age")  # left out, in source.csv
+    ages = np.array(left_out_columns(form.root, form.card, form.num_rows)["age"])
+    assert len(set(ages)) > 3 and not set(ages[train]) & set(ages[test])
+    assert TableSource(form, None, TrainConfig(**options, group="age")).columns.names == ("size", "city")
+    with pytest.raises(UsageError, match="the column to predict"):
+        parts(form, **options, group="price")
+    with pytest.raises(DataError, match="no column is left"):
+        alone = open_table(make_table(drop=("age", "size"), name="alone"))
+        TableSource(alone, None, TrainConfig(**options, group="city"))
+
+
+def test_index_files_number_the_rows_of_the_users_file(make_table, table_lines, tmp_path):
+    lines = [line.rsplit(",", 2)[0] + ",," if row in (1, 2, 5) else line for row, line in enumerate(table_lines)]
+    form = open_table(make_table(lines=lines))  # data rows 0, 1 and 4 have no price
+    path = tmp_path / "splits.json"
+    path.write_text('[{"test": [0, 2, 3, 59]}]')
+    train = TrainConfig(splits=str(path), fold=1)
+    test = table_part(form, "test", train)
+    sizes = [float(lines[1 + row].split(",")[0]) for row in (2, 3, 59)]
+    assert form.rows.numeric[test, 0].tolist() == sizes
+    [note] = TableSource(form, None, train).notes()
+    assert note.startswith("--splits: 1 row ")
+    assert TableSource(form, None, TrainConfig(folds="3", fold=1)).notes() == []
+
+
+def test_far_columns_and_targets_are_centred_before_they_lose_their_digits(make_table):
+    start = 1_700_000_000_000
+    near, far = (open_table(make_table(lines=_counted_from(offset), name=f"from-{offset}")) for offset in (0, start))
+    near, far = (TableSource(form, None, TrainConfig(), num_bins=4) for form in (near, far))
+    assert far.columns.offset and far.columns.numeric[0].offset
+    for name in ("mean", "lowest", "highest"):
+        assert vars(far.columns)[name] - start == pytest.approx(vars(near.columns)[name], abs=1e-2)
+    assert far.columns.std == pytest.approx(near.columns.std)
+    assert far.columns.numeric[0].std == pytest.approx(near.columns.numeric[0].std)
+    assert len(far.columns.numeric[0].edges) == len(near.columns.numeric[0].edges)
+    np.testing.assert_allclose(far.features_of("train")[0], near.features_of("train")[0], atol=1e-6)
+    np.testing.assert_allclose(
+        far.targets.astype(np.float64) + far.columns.offset - start, near.targets.astype(np.float64), atol=1e-2
+    )
+
+
+def _counted_from(offset):
+    lines = ["size,city,age,price,kind"]
+    for row in range(60):
+        size = row * 977 % 6151
+        lines.append(f"{offset + size},Lyon,{row % 9},{offset + 3 * size + row % 3},{'dear' if row % 2 else 'cheap'}")
+    return lines
