@@ -21,7 +21,8 @@ from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
 from dlcli.data.tables.origin import left_out_columns, read_numbers
-from dlcli.tasks.tables.columns import TableColumns, fit_rows, learn_columns
+from dlcli.tasks.tables.columns import TableColumns
+from dlcli.tasks.tables.learning import fit_rows, learn_columns
 
 EVAL_BATCH = 8192
 """Rows per batch in evaluation: 3 MB with a hundred columns."""

@@ -13,7 +13,7 @@ from dlcli.data.tables.rows import read_sheet
 from dlcli.tasks.inference import ClassInference
 from dlcli.tasks.tables import codec as module
 from dlcli.tasks.tables.codec import RegressionCodec, TableClassificationCodec
-from dlcli.tasks.tables.columns import learn_columns
+from dlcli.tasks.tables.learning import learn_columns
 
 HEADER = "size,city,age"
 

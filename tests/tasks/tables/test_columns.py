@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.tables.form import open_table
-from dlcli.tasks.tables.columns import CategoricalColumn, NumericColumn, TableColumns, fit_rows, learn_columns
+from dlcli.tasks.tables.columns import CategoricalColumn, NumericColumn, TableColumns
+from dlcli.tasks.tables.learning import fit_rows, learn_columns
 
 
 @pytest.fixture
