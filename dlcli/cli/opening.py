@@ -11,7 +11,7 @@ from dlcli.cli.options import Common, Compute, Values
 from dlcli.cli.words import pick_target
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
-from dlcli.core.registry import TASKS, TaskSpec, get_task, load_object
+from dlcli.core.registry import TASKS, TaskSpec, find_dataset, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import resolve_run
 from dlcli.core.wording import brief
 
@@ -231,13 +231,15 @@ def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:
     Raises:
         DataError: it does not exist.
     """
-    places = [Path(asked)] if asked else [Path(str(info.get("data", ""))), Path("data") / str(info.get("dataset"))]
+    name = str(info.get("dataset"))
+    places = [Path(asked)] if asked else [Path(str(info.get("data", ""))), Path("data") / name]
     for place in places:
         if place.is_dir():
             return place
+    again = how_to_prepare(name, "DATASET")
     raise DataError(
         f"{places[0]}: no prepared data there",
-        hint=f"`dl prepare {info.get('dataset')} SOURCE`, or name a prepared folder with --data",
+        hint=f"name a prepared folder with --data{f', or {again}' if find_dataset(name) else ''}",
     )
 
 

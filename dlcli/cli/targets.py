@@ -18,6 +18,7 @@ from dlcli.core.registry import (
     find_task,
     get_dataset,
     get_task,
+    how_to_prepare,
     load_object,
 )
 
@@ -139,8 +140,7 @@ def require_data(target: Target) -> None:
     is_embedded = dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name
     if target.data.is_dir() or is_embedded:
         return
-    name = dataset.name if dataset is not None else "DATASET"
     raise DataError(
         f"{target.data}: no prepared data there",
-        hint=f"run `dl prepare {name} SOURCE`, or name a prepared folder with --data",
+        hint=f"run {how_to_prepare(target.dataset, 'DATASET')}, or name a prepared folder with --data",
     )

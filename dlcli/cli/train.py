@@ -227,6 +227,16 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
     _finish(go_on(run, Path(options.data) if options.data else None, console, machine), console)
 
 
+def _split_to_evaluate(run: RunDir, *, has_valid: bool) -> str:
+    """Return the option of `dl eval` for data without a test split, of which no fold is the test part either."""
+    try:
+        card, config = run.read_json(run.card_file.name), run.config()
+        has_test = "test" in card["counts"] or not card["counts"] or not {"folds", "splits"}.isdisjoint(config)
+    except (DlError, TypeError, KeyError):  # no card, or one of a plugin
+        has_test = True
+    return "" if has_test else f" --split {'valid' if has_valid else 'train'}"
+
+
 def _finish(run: RunDir, console: Console) -> None:
     if console.is_mute:  # one of several processes, possibly on a machine without access to the run
         return
@@ -242,7 +252,7 @@ def _finish(run: RunDir, console: Console) -> None:
         )
     elif "loss" in best:  # no metric compares the epochs, so the last one counts
         console.say(f"last epoch {best['epoch']}: training loss {format_figure(best['loss'])}, {info['seconds']:.1f} s")
-    console.say(f"next: dl eval {run.name}")
+    console.say(f"next: dl eval {run.reference}{_split_to_evaluate(run, has_valid=goal in best)}")
     if console.is_json:
         console.answer_json("train", {"run": str(run.path), "best": best, "seconds": info["seconds"]})
     else:

@@ -17,7 +17,7 @@ from dlcli.cli.targets import DATA, resolve_target
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
-from dlcli.core.registry import TaskSpec, all_tasks, get_task, load_object
+from dlcli.core.registry import TaskSpec, all_tasks, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.visualize.pictures import PICTURES
 from dlcli.visualize.subject import Input
@@ -272,7 +272,9 @@ class _Opened:
             return data_of_run(self._run.info(), None)
         target = resolve_target(self._text, None)
         if not target.data.is_dir():
-            raise DataError(f"{target.data}: no prepared data there", hint=f"run `dl prepare {self._text} SOURCE`")
+            raise DataError(
+                f"{target.data}: no prepared data there", hint=f"run {how_to_prepare(target.dataset, 'DATASET')}"
+            )
         return target.data
 
     def plots(self) -> Path:

@@ -140,9 +140,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the closest known name, or else with the first twelve known names."""
+    """Return a hint with the closest known name, or else with the first twelve; empty if none is known."""
     known = list(known)
     near = nearest(name, known)
+    if not known:
+        return ""
     if near:
         return f"did you mean {near!r}?"
     return f"known: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"

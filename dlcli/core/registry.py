@@ -38,6 +38,7 @@ __all__ = [
     "find_task",
     "get_dataset",
     "get_task",
+    "how_to_prepare",
     "load_object",
 ]
 
@@ -161,6 +162,13 @@ def get_dataset(name: str) -> DatasetSpec:
     if spec is None:
         raise UsageError(f"no dataset {name!r}", hint=did_you_mean(name, all_datasets()))
     return spec
+
+
+def how_to_prepare(name: str, otherwise: str) -> str:
+    """Return the command that prepares a dataset; `otherwise` is the dataset to name if there is none of that name."""
+    spec = find_dataset(name)
+    needs_source = spec is None or spec.needs_source
+    return f"`dl prepare {spec.name if spec is not None else otherwise}{' SOURCE' if needs_source else ''}`"
 
 
 def load_object(reference: str) -> Any:

@@ -183,9 +183,7 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
         try:
             path.mkdir()
         except FileExistsError:
-            raise UsageError(
-                f"the run {path} exists", hint=f"resume it with `dl train --resume {name}`, or choose another name"
-            ) from None
+            raise UsageError(f"the run {path} exists", hint=_instead_of(RunDir(path))) from None
     else:
         path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
     run = RunDir(path)
@@ -197,6 +195,15 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
         shutil.rmtree(path, ignore_errors=True)
         raise
     return run
+
+
+def _instead_of(run: RunDir) -> str:
+    """Return the hint for a run whose name is in use."""
+    try:
+        is_finished = run.info().get("status") == FINISHED
+    except RunError:  # half a run
+        return "choose another name"
+    return f"`dl {'rerun' if is_finished else 'train --resume'} {run.reference}`, or choose another name"
 
 
 @contextlib.contextmanager

@@ -198,7 +198,7 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     run = subject.run()
     path = run.path / "eval" / f"{options.split}.json"
     if not path.exists():
-        again = f"run `dl eval {run.name} --split {options.split}`"
+        again = f"run `dl eval {run.reference} --split {options.split}`"
         raise RunError(f"{run.path}: not evaluated on {options.split} yet", hint=again)
     report = run.read_json(f"eval/{options.split}.json")
     if "confusion" not in report:
@@ -207,7 +207,7 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
         names = [str(row["name"]) for row in report["per_class"]]
         confusion = np.array(report["confusion"], dtype=np.int64).reshape(len(names), len(names))
     except (KeyError, TypeError, ValueError):
-        again = f"rewrite it with `dl eval {run.name} --split {options.split}`"
+        again = f"rewrite it with `dl eval {run.reference} --split {options.split}`"
         raise RunError(f"{path}: damaged", hint=again) from None
     title = f"{run.name}, {options.split}"
     yield "confusion", draw_confusion(confusion, names, normalise=not options.counts, title=title)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bad_inputs.advice import advised, why_wrong
 from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.columns import COLUMNS
@@ -40,6 +41,8 @@ def test_mistake_is_answered_briefly_and_leaves_nothing(row: Row, bench: Any, dl
     answer = dl(*shlex.split(row.line))
     assert (answer.code, row.says in answer.err) == (row.code, True), answer.err
     _check_brief(answer.out, answer.err, row)
+    for advice in advised(answer.err):
+        assert not why_wrong(advice), answer.err
     after = bench.files()
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     assert {path for path in changed if not any(fnmatch.fnmatch(path, pattern) for pattern in row.leaves)} == set()

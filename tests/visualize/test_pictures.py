@@ -195,7 +195,7 @@ def test_confusion_is_that_of_the_evaluation(counts: bool, cells: list[str], run
 def test_a_split_that_was_not_evaluated_is_refused_with_the_command(run: Fake) -> None:
     with pytest.raises(RunError, match="valid") as caught:
         draw("confusion", run, ConfusionOptions(split="valid"))
-    assert f"dl eval {run.path.name} --split valid" in str(caught.value.hint)
+    assert f"dl eval {run.path} --split valid" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from shlex import quote
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.core.registry import how_to_prepare
 from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.images import packed
@@ -171,7 +172,7 @@ def open_images(folder: Path) -> ImagesForm:
     """
     if not folder.is_dir():
         raise DataError(
-            f"no prepared dataset at {folder}", hint=f"make it with `dl prepare {folder.name or 'NAME'} SOURCE`"
+            f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'image-folder')}"
         )
     card = read_card(folder)
     return _open_own(folder) if card is None else _open_prepared(folder, card)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
+from dlcli.core.registry import how_to_prepare
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.npy import load_npy
 from dlcli.data.text import writer as text_writer
@@ -112,7 +113,7 @@ def open_texts(folder: Path) -> TextForm:
     """
     if not folder.is_dir():
         raise DataError(
-            f"no prepared dataset at {folder}", hint=f"make it with `dl prepare {folder.name or 'NAME'} SOURCE`"
+            f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'text-csv')}"
         )
     card = read_card(folder)
     if card is None:

@@ -267,7 +267,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         RunError: the checkpoint contains only weights, or does not fit.
     """
     if "training" not in content:
-        hint = "resume from last.pt, or start a new run with `dl train --from`"
+        hint = "resume from last.pt, or start a new run with `dl train --from RUN`"
         raise RunError(f"{path}: contains only weights", hint=hint)
     load_weights(state.task.model, content, path)
     training = content["training"]

@@ -239,7 +239,9 @@ def summarise(
     runs = fold_runs(parent)
     for run in runs:
         if not run.info_file.exists() or run.info().get("status") != FINISHED:
-            raise RunError(f"{run.path}: not finished", hint=f"resume the folds with `dl train --resume {parent.name}`")
+            raise RunError(
+                f"{run.path}: not finished", hint=f"resume the folds with `dl train --resume {parent.reference}`"
+            )
     kept = _kept_summary(parent, runs, data, with_baselines=with_baselines)
     if kept is not None:
         return kept

@@ -61,7 +61,7 @@ def check_comparable(run: RunDir, request: TrainRequest) -> None:
     if status != FINISHED:
         raise UsageError(
             f"{run.path} is {status}: there is no final result to compare",
-            hint=f"resume it with `dl train --resume {run.name}`",
+            hint=f"resume it with `dl train --resume {run.reference}`",
         )
     if request.train.max_time is not None:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -102,7 +103,8 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     first = next(iter(loader.batches()), None)
     if first is None:
         raise DataError(
-            f"{request.data}: nothing in the training split can be read", hint=f"`dl doctor {request.data}` shows why"
+            f"{request.data}: nothing in the training split can be read",
+            hint=f"`dl doctor {shlex.quote(str(request.data))}` shows why",
         )
     untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
     device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)

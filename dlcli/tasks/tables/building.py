@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ def open_for(task: str, data: Path) -> TableForm:
     form = open_table(data)
     if form.task != task:
         what = "classes" if form.task == CLASSIFICATION else "a number"
-        raise DataError(f"{data}: its target {form.target!r} is {what}", hint=f"`dl train {form.task} --data {data}`")
+        raise DataError(
+            f"{data}: its target {form.target!r} is {what}",
+            hint=f"`dl train {form.task} --data {shlex.quote(str(data))}`",
+        )
     return form
 
 
