@@ -21,6 +21,7 @@ from dlcli.core.registry import (
     how_to_prepare,
     load_object,
 )
+from dlcli.core.wording import printable
 
 DATA = Path("data")
 """The folder of prepared datasets, relative to the current folder."""
@@ -78,7 +79,7 @@ def _name_of(folder: Path) -> str:
     from dlcli.data.card import read_card
 
     card = read_card(folder)
-    return card.name if card is not None else folder.resolve().name
+    return card.name if card is not None else printable(folder.resolve().name)
 
 
 def _task_of_card(folder: Path) -> TaskSpec | None:

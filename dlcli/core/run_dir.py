@@ -16,6 +16,7 @@ from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.files import replace_json, write_json, write_text
 from dlcli.core.locks import HeldError, hold
+from dlcli.core.wording import is_unicode
 
 RUN_SCHEMA = 1
 RUNS = Path("runs")
@@ -174,7 +175,7 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
     Raises:
         UsageError: the name is in use or is not a folder name.
     """
-    if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest")):
+    if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest") or not is_unicode(name)):
         raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
     place = folder or RUNS
     place.mkdir(exist_ok=True)

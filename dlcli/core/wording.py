@@ -28,3 +28,8 @@ def printable(text: str) -> str:
     return "".join(
         char.encode("unicode_escape").decode() if unicodedata.category(char) in UNPRINTABLE else char for char in text
     )
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether UTF-8 can encode the text: bytes of file names that it cannot are lone surrogates in Python."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

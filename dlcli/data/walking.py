@@ -15,12 +15,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class WalkedFile(NamedTuple):
-    """A file that a walk meets: its name relative to the walked folder, with `/`, and the path that links lead to."""
+class WalkedFolder(NamedTuple):
+    """A folder that a walk meets.
 
-    name: str
+    Attributes:
+        prefix: its name relative to the walked folder, with a `/` at its end; "" for that folder itself.
+        real: the path that links on the way to it lead to.
+        files: names of the files in it.
+        links: (name, real path) of the links to files in it.
+    """
+
+    prefix: str
     real: str
-    is_link: bool
+    files: list[str]
+    links: list[tuple[str, str]]
 
 
 def list_files(folder: Path, skipped: list[str]) -> list[str]:
@@ -30,21 +38,20 @@ def list_files(folder: Path, skipped: list[str]) -> list[str]:
         folder: the folder; if it does not exist, the result is empty.
         skipped: gets a line for each entry that cannot be read: its path and the reason.
     """
-    files: list[WalkedFile] = []
-    links: list[WalkedFile] = []
-    for found in walk_files(folder, skipped):
-        (links if found.is_link else files).append(found)
-    names = [found.name for found in files]
-    seen = {found.real for found in files} if links else set()
-    for link in sorted(links):
-        if link.real not in seen:
-            seen.add(link.real)
-            names.append(link.name)
+    folders = list(walk_folders(folder, skipped))
+    names = [prefix + name for prefix, _, files, _ in folders for name in files]
+    links = sorted((prefix + name, real) for prefix, _, _, found in folders for name, real in found)
+    if links:
+        seen = {f"{real}{os.sep}{name}" for _, real, files, _ in folders for name in files}
+        for name, real in links:
+            if real not in seen:
+                seen.add(real)
+                names.append(name)
     return sorted(names)
 
 
-def walk_files(folder: Path, skipped: list[str]) -> Iterator[WalkedFile]:
-    """Yield the files below a folder as they are met; a file with several links to it may come several times.
+def walk_folders(folder: Path, skipped: list[str]) -> Iterator[WalkedFolder]:
+    """Yield a folder and those below it, each once, as they are met.
 
     Args:
         folder, skipped: as in `list_files`.
@@ -54,8 +61,12 @@ def walk_files(folder: Path, skipped: list[str]) -> Iterator[WalkedFile]:
     waiting = [("", str(folder), top)]
     while waiting:
         prefix, path, real = waiting.pop()
+        files, links = [], []
         for entry in _entries(path, skipped, is_required=bool(prefix)):
             if entry.name.startswith("."):
+                continue
+            if entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
                 continue
             inner_real = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}{os.sep}{entry.name}"
             if is_folder(entry, skipped):
@@ -65,7 +76,8 @@ def walk_files(folder: Path, skipped: list[str]) -> Iterator[WalkedFile]:
                     seen.add(inner_real)
                     waiting.append((f"{prefix}{entry.name}/", entry.path, inner_real))
             elif is_file(entry, skipped):
-                yield WalkedFile(prefix + entry.name, inner_real, entry.is_symlink())
+                links.append((entry.name, inner_real))
+        yield WalkedFolder(prefix, real, files, links)
 
 
 def _entries(path: str, skipped: list[str], *, is_required: bool) -> list[os.DirEntry[str]]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import dlcli
+from dlcli.core.wording import is_unicode
 from dlcli.export.model_file import check_external_data, walk_messages
 from dlcli.export.plan import Graph
 
@@ -67,7 +68,8 @@ def _finish(path: Path, metadata: Mapping[str, str], *, is_large: bool) -> None:
     if is_large:
         _gather_weights(model, path)
     path.write_bytes(model.SerializeToString())
-    onnx.checker.check_model(str(path))
+    # Of the two, only the check of a file reads weights beside it, and it takes no path that is not UTF-8.
+    onnx.checker.check_model(str(path) if is_large or is_unicode(str(path)) else model)
     check_external_data(path)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dlcli.core.errors import RunError, first_line
+from dlcli.core.wording import is_unicode
 from dlcli.export.metadata import check_names, decode_metadata, require_inputs
 from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
 from dlcli.export.quiet import silenced
@@ -87,9 +88,11 @@ class OnnxModel:
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
+            # ONNX Runtime takes no path that is not UTF-8, but it takes the bytes of a file.
+            model = str(path) if is_unicode(str(path)) else path.read_bytes()
             # The fallback would retry on the CPU, and print that to stdout.
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # onnxruntime has one class for each of its twelve error codes
             raise RunError(

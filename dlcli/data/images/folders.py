@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcli.data.walking import is_around, is_folder, list_files, walk_files
+from dlcli.data.walking import is_around, is_folder, list_files, walk_folders
 
 IMAGE_SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
@@ -20,6 +20,8 @@ IMAGE_SUFFIXES = (
 )
 FOREIGN_SUFFIXES = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl")
 """Formats that are not decoded."""
+
+_KNOWN_SUFFIXES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES)
 
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
@@ -127,7 +129,7 @@ def image_names(folder: Path, skipped: list[str] | None = None, others: list[str
     """
     names = []
     for name in list_files(folder, [] if skipped is None else skipped):
-        if is_image(f"{folder}{os.sep}{name}"):
+        if name.lower().endswith(_KNOWN_SUFFIXES) or _starts_like_an_image(f"{folder}{os.sep}{name}"):
             names.append(name)
         elif others is not None:
             others.append(f"{folder}{os.sep}{name}")
@@ -135,13 +137,17 @@ def image_names(folder: Path, skipped: list[str] | None = None, others: list[str
 
 
 def has_images(folder: Path) -> bool:
-    """Return whether there is an image in a folder or below it; the search ends at the first."""
-    return any(is_image(f"{folder}{os.sep}{found.name}") for found in walk_files(folder, []))
+    """Return whether there is an image in a folder or below it; the search ends at the first folder with one."""
+    return any(
+        is_image(f"{folder}{os.sep}{prefix}{name}")
+        for prefix, _, files, links in walk_folders(folder, [])
+        for name in (*files, *(link for link, _ in links))
+    )
 
 
 def is_image(path: str) -> bool:
     """Return whether a file is an image: by its suffix, else by its first bytes."""
-    return path.lower().endswith((*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES)) or _starts_like_an_image(path)
+    return path.lower().endswith(_KNOWN_SUFFIXES) or _starts_like_an_image(path)
 
 
 def _starts_like_an_image(path: str) -> bool:

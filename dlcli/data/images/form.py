@@ -94,16 +94,17 @@ class ImagesForm:
         if not packed.is_packable(self.card) or not self.card.num_items(split):
             return None
         if self.is_prepared:
-            found = packed.open_split(self.root, self.card, split, folder)
-            if found is not None:
-                return found
             try:
+                origin = packed.origin_of(self.card, split, folder, self.names[split])
+                found = packed.open_split(self.root, self.card, split, origin)
+                if found is not None:
+                    return found
                 shape = self._packed_shape(split)
                 packed.write_split(self.root, split, self._decoded(split), shape, self.labels(split))
-                packed.seal(self.root, self.card, {split: folder})
+                packed.seal(self.root, {split: origin})
             except OSError:  # the folder is not writable (shared, read-only, full): the copy is only for speed
                 return self._packed_in_memory(split)
-            return packed.open_split(self.root, self.card, split, folder) or self._packed_in_memory(split)
+            return packed.open_split(self.root, self.card, split, origin) or self._packed_in_memory(split)
         try:
             return self._packed_in_memory(split)
         except DataError:
@@ -179,7 +180,7 @@ def open_images(folder: Path) -> ImagesForm:
 
 
 def _open_prepared(root: Path, card: Card) -> ImagesForm:
-    again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
+    again = f"prepare the data again: {card.command or how_to_prepare(card.name, 'image-folder')}"
     require_form(card, root, "images", "images by class")
     if not _has_details(card):
         raise DataError(f"{root / CARD_NAME}: channels, size, mean or std are invalid", hint=again)

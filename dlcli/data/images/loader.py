@@ -95,7 +95,7 @@ def file_loader(
         max_bad=max_bad,
         on_bad=on_bad,
         noun="images",
-        hint="repair or remove them; `dl prepare image-folder` lists them all",
+        hint="repair or remove them; `dl prepare image-folder SOURCE` lists them",
         start_worker=muffle_worker,
     )
 

@@ -2,7 +2,7 @@
 
 `packed/<split>.images.npy` is (N, H, W, C) uint8, `packed/<split>.labels.npy` (N,) int64, rows in the order of the
 reader's file list (class index, then file name). `packed/packed.json` records what the copy was made from: the card's
-classes, counts and size, and the modification time of each class folder. A copy that does not match these is stale.
+classes, counts and size, and name, size and modification time of each file. A copy that does not match these is stale.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dlcli.data.npy import load_npy
 
 FOLDER = "packed"
 INDEX = "packed.json"
-SCHEMA = 1
+SCHEMA = 2
 MAX_SIZE_PX = 64  # larger images are decoded during training, since each epoch crops them differently
 
 
@@ -92,26 +92,42 @@ def _write_all(descriptor: int, chunk: np.ndarray) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def seal(root: Path, card: Card, folders: Mapping[str, Path]) -> None:
-    """Record what the packed copies of these splits were made from; call it once the image files are complete.
+def origin_of(card: Card, split: str, folder: Path, names: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return what the packed copy of a split is made from, as JSON values.
+
+    Args:
+        card: the card of the prepared folder.
+        split: name of the split.
+        folder: the folder of its class folders.
+        names: for each class, in the card's order, its sorted file names.
+
+    Raises:
+        OSError: a file is gone.
+    """
+    facts = [card.classes, card.counts[split], card.details.get("image_size"), card.details.get("channels")]
+    digest = hashlib.sha256()
+    for class_name, files in zip(card.classes, names, strict=True):
+        place = f"{folder}{os.sep}{class_name}{os.sep}"
+        for name in files:
+            found = os.stat(place + name)  # noqa: PTH116 - a Path for each of 60,000 files takes longer than this call
+            digest.update(f"{class_name}/{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogatepass"))
+    card_digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return {"card": card_digest, "files": digest.hexdigest()}
+
+
+def seal(root: Path, origins: Mapping[str, Mapping[str, Any]]) -> None:
+    """Record what the packed copies of these splits were made from.
 
     Args:
         root: the prepared folder.
-        card: its card.
-        folders: split -> the folder of its class folders.
+        origins: split -> the value of `origin_of` before its files were read, so that later changes are noticed.
     """
-    entries = _read_index(root)
-    for split, folder in folders.items():
-        entries[split] = _origin(card, split, folder)
-    write_json(root / FOLDER / INDEX, {"schema": SCHEMA, "splits": entries})
+    write_json(root / FOLDER / INDEX, {"schema": SCHEMA, "splits": {**_read_index(root), **origins}})
 
 
-def open_split(root: Path, card: Card, split: str, folder: Path) -> PackedSplit | None:
-    """Return the packed copy of a split, or None if it is missing, stale or damaged."""
-    try:
-        if _read_index(root).get(split) != _origin(card, split, folder):
-            return None
-    except OSError:  # a class folder is gone
+def open_split(root: Path, card: Card, split: str, origin: Mapping[str, Any]) -> PackedSplit | None:
+    """Return the packed copy of a split, or None if it is missing, damaged or made from something else."""
+    if _read_index(root).get(split) != origin:
         return None
     images, labels = load_npy(images_file(root, split), is_mapped=True), load_npy(labels_file(root, split))
     if images is None or labels is None:
@@ -153,10 +169,3 @@ def _read_index(root: Path) -> dict[str, Any]:
         return dict(value["splits"]) if value["schema"] == SCHEMA else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
-
-
-def _origin(card: Card, split: str, folder: Path) -> dict[str, Any]:
-    facts = [card.classes, card.counts[split], card.details.get("image_size"), card.details.get("channels")]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    classes = [name for name in card.classes if card.counts[split].get(name)]
-    return {"card": digest, "changed_ns": {name: (folder / name).stat().st_mtime_ns for name in classes}}

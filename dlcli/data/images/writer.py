@@ -42,6 +42,7 @@ class _Written:
     counts: dict[str, int]
     checksums: np.ndarray
     shape: tuple[int, ...]
+    file_names: list[list[str]]  # of each class
 
 
 def write_pixels(
@@ -76,7 +77,8 @@ def write_pixels(
         details={"channels": channels, "image_size": [height, _width], "mean": mean, "std": std},
         warnings=tuple(warnings),
     )
-    packed.seal(folder, card, {split: folder / split for split in names})
+    origins = {split: packed.origin_of(card, split, folder / split, written[split].file_names) for split in names}
+    packed.seal(folder, origins)
     return card
 
 
@@ -100,15 +102,16 @@ def _write_split(
     height, width, channels = split.parts[0].shape[1:]
     shape = (len(order), height, width, channels)
     packed.write_split(folder, split.name, rows(), shape, sorted_labels)
-    counts = {}
+    counts, names_of_classes = {}, []
     bounds = np.searchsorted(sorted_labels, np.arange(len(classes) + 1)).tolist()
     for class_name, start, stop in zip(classes, bounds, bounds[1:], strict=False):
         counts[class_name] = stop - start
         class_folder = folder / split.name / class_name
         class_folder.mkdir(parents=True)
         names = [file_names[row] for row in order[start:stop].tolist()]
+        names_of_classes.append(names)
         writers.add(packed.images_file(folder, split.name), start, class_folder, names)
-    return _Written(counts, np.concatenate(checksums), shape)
+    return _Written(counts, np.concatenate(checksums), shape, names_of_classes)
 
 
 def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:

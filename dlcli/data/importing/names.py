@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from dlcli.core.console import shorten
 from dlcli.core.errors import DataError
-from dlcli.core.wording import printable
+from dlcli.core.wording import is_unicode, printable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]')
@@ -74,15 +74,16 @@ def check_class_names(names: Sequence[str], where: str, *, otherwise: str = "") 
                 f"{where}: the class name {_shown(name)} cannot be a folder name on every system",
                 hint=f"rename the class{example}{otherwise}",
             )
-        twin = seen.setdefault(_folded(name).casefold(), name)
-        if twin != name:
+        twin = seen.get(_folded(name).casefold())
+        if twin == name:
+            raise DataError(f"{where}: the class name {_shown(name)} occurs twice", hint="remove one of the two")
+        if twin is not None:
             raise DataError(
                 f"{where}: the class names {_shown(twin)} and {_shown(name)} are one folder on some systems",
                 details=["they differ only in case, Unicode form or outer blanks"],
                 hint=f"rename one of the classes{otherwise}",
             )
-        if names.count(name) > 1:
-            raise DataError(f"{where}: the class name {_shown(name)} occurs twice", hint="remove one of the two")
+        seen[_folded(name).casefold()] = name
     return tuple(names)
 
 
@@ -96,7 +97,7 @@ def check_folder_names(names: Iterable[str], where: str) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        if not _is_text(name):
+        if not is_unicode(name):
             raise DataError(
                 f"{where}: the name of the class folder {_shown(name)} is not UTF-8", hint="rename the folder"
             )
@@ -115,8 +116,3 @@ def _folded(name: str) -> str:
 
 def _shown(name: str) -> str:
     return f"'{shorten(printable(name), 100)}'"
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a name is text: bytes that are not UTF-8 are lone surrogates in Python."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)

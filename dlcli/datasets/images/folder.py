@@ -339,11 +339,17 @@ def _pack(card: Card, folder: Path) -> PixelStatistics:
     statistics = PixelStatistics()
     height, width = card.details["image_size"]
     channels = card.details["channels"]
+    origins = {}
     for split in card.counts:
-        files = [folder / split / name / file for name in card.classes for file in image_names(folder / split / name)]
+        names = [image_names(folder / split / name) for name in card.classes]
+        origins[split] = packed.origin_of(card, split, folder / split, names)
+        files = [
+            folder / split / name / file for name, found in zip(card.classes, names, strict=True) for file in found
+        ]
         rows = (decode_image(read_bytes(path), channels=channels)[np.newaxis] for path in files)
         shape = (len(files), height, width, channels)
-        packed.write_split(folder, split, rows, shape, packed.labels_of(card, split))
-    packed.seal(folder, card, {split: folder / split for split in card.counts})
+        with muffled:
+            packed.write_split(folder, split, rows, shape, packed.labels_of(card, split))
+    packed.seal(folder, origins)
     statistics.add(np.load(packed.images_file(folder, "train"), mmap_mode="r"))
     return statistics

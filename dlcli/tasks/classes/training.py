@@ -27,7 +27,10 @@ def require_classes(card: Card, data: Path, item: str) -> None:
         DataError: there are fewer than two classes, or a class has no item in the training split.
     """
     if len(card.classes) < 2:
-        raise DataError(f"{data}: {len(card.classes)} class; a classifier needs two or more")
+        raise DataError(
+            f"{data}: {len(card.classes)} class; a classifier needs two or more",
+            hint=f"add {item}s of another class, or name another folder",
+        )
     counts = card.counts.get("train", {})
     missing = [name for name in card.classes if not counts.get(name)]
     if missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -14,20 +15,27 @@ from dlcli.data.images import packed
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
 CARD = Card("images", "toy", ("a", "b"), {"train": {"a": 2, "b": 3}}, {"channels": 3, "image_size": [4, 6]})
+NAMES = (("1.png", "2.png"), ("1.png", "2.png", "3.png"))
 
 
 @pytest.fixture
 def root(tmp_path):
     for name in CARD.classes:
         (tmp_path / "train" / name).mkdir(parents=True)
+        for file in ("1.png", "2.png", "3.png"):
+            (tmp_path / "train" / name / file).write_bytes(b"abc")
     labels = packed.labels_of(CARD, "train")
     packed.write_split(tmp_path, "train", [IMAGES[:2], IMAGES[2:]], IMAGES.shape, labels)
-    packed.seal(tmp_path, CARD, {"train": tmp_path / "train"})
+    packed.seal(tmp_path, {"train": origin(tmp_path)})
     return tmp_path
 
 
-def opened(root, card=CARD):
-    return packed.open_split(root, card, "train", root / "train")
+def origin(root, card=CARD, names=NAMES, split="train"):
+    return packed.origin_of(card, split, root / split, names)
+
+
+def opened(root, card=CARD, names=NAMES):
+    return packed.open_split(root, card, "train", origin(root, card, names))
 
 
 def test_rows_are_those_written_and_memory_mapped(root):
@@ -42,10 +50,32 @@ def test_rows_are_those_written_and_memory_mapped(root):
     ]
 
 
-def test_a_changed_class_folder_makes_it_stale(root):
-    facts = (root / "train" / "a").stat()
-    os.utime(root / "train" / "a", ns=(facts.st_atime_ns, facts.st_mtime_ns + 1_000_000))
+def touch(path):
+    facts = path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1_000_000))
+
+
+def grow_unseen(path):
+    facts = path.stat()
+    path.write_bytes(b"abcd")
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [touch, grow_unseen, lambda path: path.write_bytes(b"xyz")])
+def test_a_file_changed_in_place_makes_it_stale(root, change):
+    change(root / "train" / "b" / "2.png")
     assert opened(root) is None
+
+
+def test_a_copy_that_keeps_times_is_as_good(root, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    shutil.copytree(root, copy)
+    np.testing.assert_array_equal(opened(copy).images, IMAGES)
+
+
+@pytest.mark.parametrize("names", [(("1.png", "3.png"), NAMES[1]), (NAMES[1], NAMES[0])])
+def test_other_files_make_it_stale(root, names):
+    assert opened(root, names=names) is None
 
 
 @pytest.mark.parametrize(
@@ -127,18 +157,20 @@ def test_labels_that_do_not_fit_the_counts_are_not_used(root):
     assert opened(root) is None
 
 
-def test_a_class_folder_that_is_gone_makes_it_stale(root):
-    (root / "train" / "b").rmdir()
-    assert opened(root) is None
+def test_a_file_that_is_gone_is_an_error_of_the_system(root):
+    (root / "train" / "b" / "1.png").unlink()
+    with pytest.raises(FileNotFoundError):
+        opened(root)
 
 
 def test_a_split_is_sealed_without_touching_the_others(root):
     card = dataclasses.replace(CARD, counts={**CARD.counts, "test": {"a": 5, "b": 0}})
-    (root / "test" / "a").mkdir(parents=True)
+    shutil.copytree(root / "train" / "b", root / "test" / "a")
+    test = origin(root, card, (NAMES[1], ()), "test")
     packed.write_split(root, "test", [IMAGES], IMAGES.shape, packed.labels_of(card, "test"))
-    assert packed.open_split(root, card, "test", root / "test") is None
-    packed.seal(root, card, {"test": root / "test"})
-    np.testing.assert_array_equal(packed.open_split(root, card, "test", root / "test").images, IMAGES)
+    assert packed.open_split(root, card, "test", test) is None
+    packed.seal(root, {"test": test})
+    np.testing.assert_array_equal(packed.open_split(root, card, "test", test).images, IMAGES)
     np.testing.assert_array_equal(opened(root).images, IMAGES)
 
 

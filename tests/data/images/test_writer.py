@@ -56,7 +56,8 @@ def test_the_form_opens_the_packed_copy_as_it_was_written(tmp_path):
     form = open_images(tmp_path)
     for part in (TRAIN, TEST):
         order = np.lexsort((part.file_names, part.labels))
-        copy = packed.open_split(tmp_path, form.card, part.name, tmp_path / part.name)
+        origin = packed.origin_of(form.card, part.name, tmp_path / part.name, form.names[part.name])
+        copy = packed.open_split(tmp_path, form.card, part.name, origin)
         np.testing.assert_array_equal(copy.images, np.concatenate(part.parts)[order])
         np.testing.assert_array_equal(copy.labels, part.labels[order])
         assert [path.stem for path in form.files(part.name)] == [part.file_names[row] for row in order]

@@ -211,7 +211,7 @@ def spoil(key, value, member="data_batch_2"):
         (spoil(b"data", np.zeros((0, 3072), np.uint8)), "no images"),
         (spoil(b"data", [1, 2]), "no 'data' array"),
         (spoil(b"label_names", [b"a", b"../b", b"c"], "batches.meta"), "class name '../b'"),
-        (spoil(b"label_names", [b"a", b"A", b"c"], "batches.meta"), "occurs twice"),
+        (spoil(b"label_names", [b"a", b"A", b"c"], "batches.meta"), "'a' and 'A' are one folder"),
         (spoil(b"label_names", None, "batches.meta"), "no 'label_names' list"),
     ],
 )
