@@ -14,6 +14,7 @@ from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
+from bad_inputs.folders import FOLDERS
 from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
 from bad_inputs.rest import REST
@@ -29,6 +30,7 @@ ROWS = {
         ("", REST),
         ("argument", ARGUMENTS),
         ("columns", COLUMNS),
+        ("folders", FOLDERS),
     )
     for name, row in rows.items()
 }

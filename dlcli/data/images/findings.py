@@ -8,6 +8,7 @@ from pathlib import Path
 from dlcli.core.errors import DataError
 from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.data.balance import balance_of
+from dlcli.data.images.copies import note_contradictions
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import open_images
 
@@ -21,7 +22,7 @@ def examine_images(folder: Path) -> Iterator[Finding]:
     Raises:
         DataError: the folder holds no images by class, or does not fit its card.
     """
-    form = open_images(folder)
+    form = note_contradictions(open_images(folder))
     card = form.card
     yield Finding("card", OK if form.is_prepared else WARNING, f"{card.name}: {len(card.classes)} classes")
     yield from (Finding("card", WARNING, warning) for warning in card.warnings)

@@ -17,6 +17,7 @@ from dlcli.core.registry import load_object
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.images.copies import note_contradictions
 from dlcli.data.images.form import ImagesForm, open_images
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
@@ -78,7 +79,7 @@ class ClassificationTask:
             DataError: the images cannot be read, or cannot train a classifier.
             UsageError: there is no such network, or an option does not fit it.
         """
-        form = open_images(data)
+        form = note_contradictions(open_images(data))
         require_classes(form.card, data, "image")
         preprocess = _preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
