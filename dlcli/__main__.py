@@ -25,6 +25,10 @@ def main() -> None:
     if sys.argv[1:2] not in ([name] for name in TRAINING):
         for name in WORLD:
             os.environ.pop(name, None)
+    if "RANK" in os.environ:
+        from dlcli.cli.launching import end_with_launcher
+
+        end_with_launcher()
     code = run(sys.argv[1:])
     if "RANK" in os.environ:
         # One of torchrun's processes: a thread of torch's collectives may outlive the interpreter and abort it

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.cli.opening import INFERENCE_HELP, data_if_there, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.core.config import option
-from dlcli.core.errors import RunError
+from dlcli.core.errors import RunError, UsageError
 from dlcli.core.networks import find_owner
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
@@ -54,6 +54,8 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         run: RunDir | None = resolve_run(text)
     except RunError as error:
         run, spec = None, _task_of_network(text, error)
+    if run is not None and options.out is not None and run.holds(Path(options.out)):
+        raise UsageError(f"--out {options.out}: a file of the run itself", hint="name another file")
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.task import TakesInference

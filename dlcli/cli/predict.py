@@ -76,7 +76,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     opened = open_model(model, device=compute.device, threads=compute.threads, inference=typed)
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
-    drawing = Drawing(Path(options.save_dir), opened) if options.save_dir else None
+    drawing = Drawing(Path(options.save_dir), opened, inputs) if options.save_dir else None
     for sources in source_batches(inputs, options.batch_size, opened.codec.expand, _line_reader(opened)):
         for source, given in answer(opened, sources):
             is_bad = "error" in given.record
@@ -193,10 +193,13 @@ def _shown(value: object) -> object:
 
 
 class Drawing:
-    """Saves answers as pictures; equal names are numbered, so that no file is overwritten."""
+    """Saves answers as pictures; equal names are numbered, so that neither another answer nor an input is replaced."""
 
-    def __init__(self, folder: Path, opened: Opened) -> None:
+    def __init__(self, folder: Path, opened: Opened, inputs: Sequence[str]) -> None:
+        from dlcli.data.inputs import input_test
+
         folder.mkdir(parents=True, exist_ok=True)
+        self._is_input = input_test(inputs)
         self._folder = folder
         self._opened = opened
         self._used: set[str] = set()
@@ -208,7 +211,7 @@ class Drawing:
 
         stem = stem_of(source.name)
         name, number = stem, 2
-        while name in self._used:
+        while name in self._used or self._is_input(self._folder / f"{name}.png"):
             name, number = f"{stem}-{number}", number + 1
         self._used.add(name)
         picture = answer.picture if answer.picture is not None else self._opened.codec.draw(source, answer)

@@ -50,8 +50,8 @@ def build(rest: list[str]) -> Any:
     recipe = load_object(target.spec.recipe)(target.dataset, {}) if target else {}
     configs = [load_object(spec.config), TrainConfig] if spec else [TrainConfig]
 
-    def run(values: Values) -> None:
-        _train(spec, values)
+    def run(values: Values) -> int | None:
+        return _train(spec, values)
 
     # Looking for plugins takes 30 ms, so the help page omits them; the lists show them.
     epilog = (
@@ -85,18 +85,18 @@ def _target_of_line(rest: list[str]) -> Target | None:
         return None
 
 
-def _train(spec: TaskSpec | None, values: Values) -> None:
+def _train(spec: TaskSpec | None, values: Values) -> int | None:
     console = values.console()
     options = values.resolve(TrainOptions)
+    count = options.devices if options.devices is not None and "RANK" not in os.environ else 1
     if options.resume is not None:
-        _resume(options, values, console)
-        return
+        return _resume(options, values, console, count)
     origin = resolve_run(options.origin) if options.origin else None
     target = _target(values, options, origin)
     if spec is None or spec.name != target.spec.name:
         raise UsageError(f"dl train {target.spec.name}: name the target before its options")
-    if options.devices is not None and options.devices > 1 and "RANK" not in os.environ:
-        _launch(options.devices)
+    if count > 1:
+        return _launch(count, console)
     request = _request(target, values, options, origin, console)
     has_folds = is_cross_validation(request.train)
     from dlcli.engine.runs.cross_validation import cross_validate
@@ -105,17 +105,17 @@ def _train(spec: TaskSpec | None, values: Values) -> None:
     begin = cross_validate if has_folds else start_training
     run = begin(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
     _finish(run, console)
+    return None
 
 
-def _launch(count: int) -> None:
-    """Replace this process by torchrun with the same command line: `count` processes here, restarted if one dies."""
+def _launch(count: int, console: Console) -> int:
+    """Run this command line as `count` processes here, and return its exit code."""
+    from dlcli.cli.launching import launch
+
     words = sys.argv[1:]
     place = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--devices")
     del words[place : place + (1 if "=" in words[place] else 2)]
-    # Otherwise torchrun sets this to 1 with a message; the processes share the cores (`open_device`).
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--max-restarts=3"]
-    os.execv(sys.executable, [sys.executable, *launcher, "-m", "dlcli", *words])
+    return launch(count, words, console)
 
 
 def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Target:
@@ -209,7 +209,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _resume(options: TrainOptions, values: Values, console: Console) -> None:
+def _resume(options: TrainOptions, values: Values, console: Console, count: int) -> int | None:
     run = resolve_run(str(options.resume))
     ignored = [name for name in values.given if name not in (*RESUMING, *MACHINE)]
     if ignored:
@@ -218,6 +218,8 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
             f"machine: --{', --'.join([*MACHINE, 'devices'])}",
             hint=f"`dl train --from {run.reference}` starts a new run with its options and others",
         )
+    if count > 1:
+        return _launch(count, console)
     train = values.resolve(TrainConfig)
     machine = {name: vars(train)[name] for name in MACHINE if name in values.given}
     from dlcli.engine.runs.cross_validation import resume_cross_validation
@@ -225,6 +227,7 @@ def _resume(options: TrainOptions, values: Values, console: Console) -> None:
 
     go_on = resume_cross_validation if run.holds_folds else resume_training
     _finish(go_on(run, Path(options.data) if options.data else None, console, machine), console)
+    return None
 
 
 def _split_to_evaluate(run: RunDir, *, has_valid: bool) -> str:

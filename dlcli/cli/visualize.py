@@ -19,6 +19,7 @@ from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.registry import TaskSpec, all_tasks, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.data.inputs import input_test
 from dlcli.visualize.pictures import PICTURES
 from dlcli.visualize.subject import Input
 
@@ -142,6 +143,9 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
     drawn = list(picture.draw(subject, options))
     warn_of_missing_glyphs(console, [*subject.names(), *subject.shown])
     paths = _paths([stem for stem, _ in drawn], out, subject)
+    for path in paths:
+        if subject.holds(path):
+            raise UsageError(f"--out {path}: an input, which is not replaced", hint="name another file or folder")
     for path, (_, image) in zip(paths, drawn, strict=True):
         write_png(path, image)
     if console.is_json:
@@ -276,6 +280,13 @@ class _Opened:
                 f"{target.data}: no prepared data there", hint=f"run {how_to_prepare(target.dataset, 'DATASET')}"
             )
         return target.data
+
+    def holds(self, path: Path) -> bool:
+        """Return whether a path is that of an input, of the run or of the data."""
+        if self._run is not None:
+            return self._run.holds(path) or input_test(self._inputs)(path)
+        is_beside_data = path.resolve().parent == Path(self._text).resolve()
+        return not is_beside_data and input_test([*self._inputs, self._text])(path)
 
     def plots(self) -> Path:
         """Return the default folder of the pictures: the run's plots, or for data the current folder."""

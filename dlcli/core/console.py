@@ -33,6 +33,11 @@ def has_colour(stream: IO[str]) -> bool:
     return is_interactive(stream) and not os.environ.get("NO_COLOR")
 
 
+ERRORS = "DLCLI_ERRORS"
+"""The variable that names a folder: there the processes of `--devices N` leave their errors, and the launcher prints
+the first."""
+
+
 class ReaderGoneError(Exception):
     """Whoever read the answer has closed the pipe, as in `dl runs | head -1`."""
 
@@ -114,9 +119,13 @@ class Console:
         self._error_line(f"{prefix} {line}")
 
     def error(self, lines: Sequence[str]) -> None:
-        """Write an error's lines to stderr."""
+        """Write an error's lines to stderr, or, in one of several processes, to a file for the launcher."""
         for line in lines:
             self._keep(line)
+        place = os.environ.get(ERRORS)
+        if place is not None:
+            (Path(place) / os.environ.get("RANK", "0")).write_text("\n".join(lines), encoding="utf-8")
+            return
         first, *rest = lines
         if has_colour(sys.stderr):
             first = first.replace("error:", "\033[1;31merror:\033[0m", 1)

@@ -8,10 +8,14 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+from dlcli.core.errors import UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk and a used-up quota answer."""
@@ -21,11 +25,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that replaces it when the block succeeds.
 
-    The bytes reach the disk before the name does: the file is fsynced before the rename, the folder after it.
+    The bytes reach the disk before the name does: the file is fsynced before the rename, the folder after it. A link
+    stays one: the file that it leads to is replaced.
 
     Raises:
         OSError: the disk is full or the folder is not writable; `path` is then unchanged.
+        UsageError: `path` is a device, a pipe or a socket.
     """
+    path = place_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = hidden_beside(path, "partial")
     try:
@@ -40,6 +47,21 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             error.filename = str(path)  # a failed write does not name its file
         raise
     _sync_folder(path.parent)
+
+
+def place_of(path: Path) -> Path:
+    """Return the place where a file called `path` is to be written: where it leads to if it is a link.
+
+    Raises:
+        UsageError: it is a device, a pipe or a socket, which a file must not replace.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # there is nothing yet
+        mode = stat.S_IFREG
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UsageError(f"{path}: a device or a pipe, which is not replaced by a file", hint="name another file")
+    return path.resolve() if path.is_symlink() else path
 
 
 def _sync_folder(folder: Path) -> None:
@@ -94,9 +116,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+_TOKEN = secrets.token_hex(4)
+"""Tells this process from one with the same number in another container or on another machine."""
+
+
 def hidden_beside(path: Path, kind: str) -> Path:
-    """Return a hidden path beside `path` for this process: `.NAME.PID.KIND`."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
+    """Return a hidden path beside `path` for this process: `.NAME.PID-TOKEN.KIND`."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}.{kind}")
 
 
 @contextlib.contextmanager

@@ -98,6 +98,13 @@ class RunDir:
         """The folder for exported models; created by the export."""
         return self.path / "exports"
 
+    def holds(self, path: Path) -> bool:
+        """Return whether a file is part of the run, rather than made from it: no picture, export or prediction."""
+        inner, outer = path.resolve(), self.path.resolve()
+        if not inner.is_relative_to(outer) or not inner.exists():
+            return False
+        return inner.relative_to(outer).parts[:1] not in [(name,) for name in ("plots", "exports", "predictions")]
+
     def folder(self, kind: str) -> Path:
         """Return one of the folders tensorboard, plots, samples, eval, profile, creating it if needed."""
         path = self.path / kind

@@ -46,5 +46,28 @@ def expand_files(
             yield text
 
 
+def input_test(inputs: Iterable[str]) -> Callable[[Path], bool]:
+    """Return the test whether an existing file is one that the inputs refer to, and so must not be written."""
+    files: set[Path] = set()
+    folders: list[Path] = []
+    for text in inputs:
+        try:
+            path = Path(text)
+            found = [path] if path.exists() else [Path(name) for name in glob.glob(text, recursive=True)]  # noqa: PTH207
+            for place in found:
+                if place.is_dir():
+                    folders.append(place.resolve())
+                else:
+                    files.add(place.resolve())
+        except (OSError, ValueError):  # a text, not a path
+            continue
+
+    def is_input(path: Path) -> bool:
+        real = path.resolve()
+        return path.exists() and (real in files or any(real.is_relative_to(folder) for folder in folders))
+
+    return is_input
+
+
 def _is_wanted(file: str, wanted: frozenset[str] | Callable[[str], bool]) -> bool:
     return Path(file).suffix.lower() in wanted if isinstance(wanted, frozenset) else wanted(file)

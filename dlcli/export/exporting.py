@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean, first_line
-from dlcli.core.files import staging_folder
+from dlcli.core.files import place_of, staging_folder
 from dlcli.core.registry import load_object
 from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
@@ -94,6 +94,7 @@ def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -
     if FORMATS[format].notice:
         report(FORMATS[format].notice)
     is_folder = len(plan.graphs) > 1
+    path = place_of(path)
     with storage_errors(path), torch.random.fork_rng(devices=[]):
         check_place(path, is_folder=is_folder)
         with staging_folder(path) as folder:

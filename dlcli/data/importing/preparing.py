@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import os
 import re
@@ -11,14 +10,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import dlcli
 from dlcli.core.config import to_dict
 from dlcli.core.errors import DataError
-from dlcli.core.files import file_sha256, hidden_beside, staging_folder, write_json
+from dlcli.core.files import FULL, file_sha256, hidden_beside, staging_folder, write_json
+from dlcli.core.locks import HeldError, hold
 from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.walking import list_files
@@ -26,7 +26,7 @@ from dlcli.data.walking import list_files
 Report = Callable[[str], None]
 """Prints one line for the user (on stderr)."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WAIT_S = 0.2
 _LEFTOVER_AGE_S = 24 * 3600
 _NOT_OF_THE_FORM = ("download",)  # options that affect how the source is obtained, not the form
 
@@ -86,9 +86,9 @@ def prepare_dataset(
     target = destination.resolve()  # if `data/NAME` links to another disk, the folder on that disk is replaced
     for path in [*files, *([source] if source else [])]:
         _refuse_overlap(path, destination)
-    _recover_and_clean(target)
-    existing = _existing_card(target, destination)
-    with ThreadPoolExecutor(1) as thread:
+    with _alone(target, destination, report), ThreadPoolExecutor(1) as thread:
+        _recover_and_clean(target)
+        existing = _existing_card(target, destination)
         # hashlib releases the GIL, so the SHA-256 of the source costs no time while images are written.
         sources = thread.submit(_sources, files)
         if existing is not None and not force and _is_same(existing, importer, sources.result()):
@@ -99,6 +99,24 @@ def prepare_dataset(
             write_json(staging / CARD_NAME, card.to_json())
             _take_place(staging, target)
     return card, True
+
+
+@contextmanager
+def _alone(target: Path, shown: Path, report: Report) -> Iterator[None]:
+    """Prepare in the block while no other process prepares the same folder; wait for one that does."""
+    lock = target.with_name(f".{target.name}.lock")
+    has_said = False
+    with ExitStack() as stack:
+        while target.parent.is_dir() and os.access(target.parent, os.W_OK):  # else there is nothing to replace yet
+            try:
+                stack.enter_context(hold(lock))
+                break
+            except HeldError as error:
+                if not has_said:
+                    report(f"{shown}: waiting for {error.holder}, which prepares it")
+                has_said = True
+                time.sleep(_WAIT_S)
+        yield
 
 
 def options_of(importer: Any) -> dict[str, Any]:
@@ -175,7 +193,7 @@ def _existing_card(target: Path, shown: Path) -> Card | None:
 
 def _recover_and_clean(target: Path) -> None:
     """Remove the leftovers of killed runs next to the destination; restore an old dataset that was only moved aside."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(partial|old)")
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)(?:-\w+)?\.(partial|old)")
     if not target.parent.is_dir():
         return
     for path in sorted(target.parent.iterdir()):
@@ -223,7 +241,7 @@ def _full_disk_explained(target: Path, shown: Path, space_needed: Callable[[], i
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         free = shutil.disk_usage(target.parent).free
         raise DataError(
@@ -240,8 +258,13 @@ def _take_place(staging: Path, target: Path) -> None:
     """
     old = hidden_beside(target, "old")
     if not target.exists():
-        staging.rename(target)
-        return
+        try:
+            staging.rename(target)
+        except OSError:
+            if not target.exists():  # else another process was faster, in a folder that was new to both
+                raise
+        else:
+            return
     target.rename(old)
     try:
         staging.rename(target)

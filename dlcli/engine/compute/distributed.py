@@ -110,6 +110,8 @@ class World:
 
 LONE = World()
 
+LAUNCH_HINT = "use --devices N or torchrun for several processes; for one, unset RANK and WORLD_SIZE"
+
 
 def world_of_environment() -> World:
     """Return the processes from torchrun's environment variables; a single process without them.
@@ -120,7 +122,7 @@ def world_of_environment() -> World:
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return LONE
     try:
-        return World(
+        world = World(
             rank=int(os.environ["RANK"]),
             size=int(os.environ["WORLD_SIZE"]),
             local_rank=int(os.environ.get("LOCAL_RANK", "0")),
@@ -128,7 +130,13 @@ def world_of_environment() -> World:
             restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
         )
     except ValueError as error:
-        raise UsageError(f"RANK, WORLD_SIZE: {error}", hint="start several processes with torchrun") from None
+        raise UsageError(f"RANK, WORLD_SIZE: {error}", hint=LAUNCH_HINT) from None
+    if not 0 <= world.rank < world.size:
+        raise UsageError(f"RANK={world.rank} does not fit WORLD_SIZE={world.size}", hint=LAUNCH_HINT)
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing and not world.is_alone:
+        raise UsageError(f"WORLD_SIZE={world.size}, but there is no {missing[0]}", hint=LAUNCH_HINT)
+    return world
 
 
 @contextlib.contextmanager
