@@ -16,7 +16,6 @@ from bad_inputs.arrange import (
     prepare_csv,
     prepare_photos,
     prepare_texts,
-    remove_checkpoints,
     without_cuda,
 )
 from dlcli.core.errors import ExitCode
@@ -119,12 +118,6 @@ TRAIN = {
     "finished already": Row(f"train --resume {RUN}", USAGE, "--from", lambda b: b.run()),
     "resumed with other options": Row(f"train --resume {RUN} --epochs 9", USAGE, "--epochs", lambda b: b.run()),
     "resumed where there is no run": Row("train --resume digits-lenet-2", RUN_CODE, RUN, lambda b: b.run()),
-    "resumed before a checkpoint": Row(
-        f"train --resume {RUN}",
-        RUN_CODE,
-        "stopped before",
-        damage(change_info(status="interrupted"), remove_checkpoints),
-    ),
     "resumed from half a checkpoint": Row(
         f"train --resume {RUN}",
         RUN_CODE,
