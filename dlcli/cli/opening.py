@@ -11,6 +11,7 @@ from dlcli.cli.options import Common, Compute, Values
 from dlcli.cli.words import pick_target
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
+from dlcli.core.files import finite
 from dlcli.core.registry import TASKS, TaskSpec, find_dataset, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import resolve_run
 from dlcli.core.wording import brief
@@ -18,7 +19,7 @@ from dlcli.core.wording import brief
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcli.data.codec import Answer, Codec, Source
+    from dlcli.data.codec import Answer, Codec, Record, Source
 
 INFERENCE_HELP = "Put a RUN before -h to see the options of its task too."
 
@@ -222,7 +223,17 @@ def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, 
     answers = iter([found[index] for index in range(len(good))])
     for item in encoded:
         given = next(answers) if item.arrays is not None else Answer({"error": brief(str(item.error))})
-        yield item.source, replace(given, record={**item.kept, **given.record})
+        yield item.source, replace(given, record=_with_given(given.record, item.kept))
+
+
+def _with_given(record: Record, kept: Mapping[str, Any]) -> Record:
+    """Return a record with the other fields of its input before its own.
+
+    A field of the input that is called as one of the record's, such as the true `label`, becomes `given_label`; what
+    JSON cannot represent becomes null.
+    """
+    own = {"input", "error", *record}
+    return {**{f"given_{name}" if name in own else name: value for name, value in finite(kept).items()}, **record}
 
 
 def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:

@@ -77,7 +77,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
     drawing = Drawing(Path(options.save_dir), opened, inputs) if options.save_dir else None
-    for sources in source_batches(inputs, options.batch_size, opened.codec.expand, _line_reader(opened)):
+    for sources in source_batches(inputs, options.batch_size, opened.codec.expand, *_line_readers(opened)):
         for source, given in answer(opened, sources):
             is_bad = "error" in given.record
             num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
@@ -106,11 +106,17 @@ def _warn_of_skipped(opened: Opened, console: Console) -> None:
             console.warn(note)
 
 
-def _line_reader(opened: Opened) -> Callable[[Sequence[str]], Iterable[Source]]:
-    """Return the function that turns lines of standard input into sources; by default that of the arguments."""
+def _line_readers(opened: Opened) -> tuple[Callable[[Sequence[str]], Iterable[Source]], Callable[[], Iterable[Source]]]:
+    """Return what turns lines of standard input into sources, and what gives the last ones at its end.
+
+    By default each line is read as an argument is, and empty ones are skipped.
+    """
     from dlcli.data.codec import ReadsLines
 
-    return opened.codec.read_lines if isinstance(opened.codec, ReadsLines) else opened.codec.expand
+    codec = opened.codec
+    if isinstance(codec, ReadsLines):
+        return codec.read_lines, codec.finish_lines
+    return lambda lines: codec.expand(line for line in lines if line.strip()), lambda: ()
 
 
 class Writer:

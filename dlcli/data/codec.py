@@ -150,7 +150,15 @@ class ReadsLines(Protocol):
     """A codec that interprets a line of standard input differently from an argument: as a text, or a row of a CSV."""
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
-        """Return the sources in the next lines."""
+        """Return the sources that the next lines complete.
+
+        Args:
+            lines: lines without their line breaks, empty ones included; a byte that is not UTF-8 is a surrogate.
+        """
+        ...
+
+    def finish_lines(self) -> list[Source]:
+        """Return the sources of lines that waited for others (a quotation mark is open); the input has ended."""
         ...
 
 

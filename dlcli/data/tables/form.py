@@ -320,9 +320,9 @@ def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card
     path = folder / TABLE_NAME
     sheet = read_sheet(path, delimiter="comma", header=True)
     expected = {*(column.name for column in columns), target, SPLIT_COLUMN}
-    if set(sheet.names) != expected or sheet.ragged:
+    if set(sheet.names) != expected or sheet.broken:
         lost = sorted(expected.symmetric_difference(sheet.names))
-        what = f"the column {lost[0]!r}" if lost else f"line {sheet.ragged[0][0]}"
+        what = f"the column {lost[0]!r}" if lost else f"line {sheet.broken[0][0]}"
         raise DataError(f"{path}: {what} does not match the card", hint=again)
     splits = sheet.column(SPLIT_COLUMN)
     wrong = [index for index, split in enumerate(splits) if split not in SPLITS]

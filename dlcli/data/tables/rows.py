@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 from dlcli.core.errors import DataError
-from dlcli.data.encodings import detect_encoding
+from dlcli.data.reading.delimited import Row, RowSplitter, swallowed_note
+from dlcli.data.reading.encodings import UTF8, Encoding, detect_encoding, open_text
+from dlcli.data.reading.lines import Lines
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".data"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".data", ".xlsx", ".gz", ".zip"})
 
 DELIMITERS: dict[str, str] = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 """Name -> character; if two split a file equally well, the first is preferred."""
@@ -25,7 +27,36 @@ MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "
 """Missing values, in lower case: those of pandas, and the question mark of the UCI repository."""
 
 _SAMPLE_ROWS = 50
+_MAX_NOTES = 3
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table was read; a run reads the tables that it is asked about alike.
+
+    Attributes:
+        delimiter: a key of `DELIMITERS`, or "spaces".
+        has_header: whether the first row names the columns.
+        codec: the encoding, by its name in Python.
+    """
+
+    delimiter: str
+    has_header: bool
+    codec: str = "utf-8"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value that is stored in a card and a run."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self | None:
+        """Return the reading in a JSON value; None if there is none, as in runs of older versions, or it is damaged."""
+        if not isinstance(value, Mapping):
+            return None
+        delimiter, has_header, codec = (value.get(name) for name in ("delimiter", "has_header", "codec"))
+        is_whole = delimiter in (*DELIMITERS, SPACES) and isinstance(has_header, bool) and isinstance(codec, str)
+        return cls(str(delimiter), bool(has_header), str(codec)) if is_whole else None
 
 
 @dataclass(frozen=True)
@@ -36,19 +67,28 @@ class Sheet:
         names: names of the columns; `column_1`, `column_2`, ... if the file has no header.
         rows: the cells as strings without surrounding whitespace; every row has one per column.
         lines: line where each row begins in the file, from 1.
-        ragged: rows that were skipped because they have a different number of cells: (line, number of cells).
-        encoding: its name, for messages; "" if the text was already decoded.
+        broken: rows that are skipped, in order: (line, reason).
+        blank: lines between the rows that are empty.
+        encoding: the file's.
         delimiter: a key of `DELIMITERS`, or "spaces".
         has_header: whether the file has a header.
+        notes: warnings on how it was read.
     """
 
     names: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    ragged: tuple[tuple[int, int], ...]
-    encoding: str
+    broken: tuple[tuple[int, str], ...]
+    blank: tuple[int, ...]
+    encoding: Encoding
     delimiter: str
     has_header: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reading(self) -> Reading:
+        """How the table was read."""
+        return Reading(self.delimiter, self.has_header, self.encoding.codec)
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column."""
@@ -77,82 +117,150 @@ def to_number(cell: str) -> float | None:
     return value if math.isfinite(value) and "_" not in cell else None
 
 
-def read_sheet(path: Path, *, delimiter: str | None = None, header: bool | None = None) -> Sheet:
+def read_sheet(
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: Encoding | None = None,
+) -> Sheet:
     """Return the table in a file.
 
     Args:
-        path: a CSV file or similar.
+        path: a CSV file or similar, an Excel workbook, or one of them compressed (see `open_bytes`).
         delimiter: a key of `DELIMITERS` or "spaces"; None detects it.
         header: whether the first row names the columns; None detects it.
+        encoding: the file's; None detects it.
 
     Raises:
-        DataError: the file is missing, is not text, has no rows, or has an unclosed quotation mark.
+        DataError: the file is missing, is not text, or has no rows.
     """
-    encoding = detect_encoding(path)
-    text = path.read_bytes().decode(encoding.codec)
-    return parse_sheet(text, str(path), delimiter=delimiter, header=header, encoding=encoding.name)
+    encoding = encoding or detect_encoding(path)
+    with open_text(path, encoding=encoding) as stream:
+        lines = Lines(stream, str(path))
+        sheet = sheet_of(list(lines), str(path), delimiter=delimiter, header=header, encoding=encoding)
+    notes = [encoding.warning(path)]
+    if lines.num_nul:
+        notes.append(f"{lines.num_nul:,} NUL bytes were removed")
+    return replace(sheet, notes=(*filter(None, notes), *sheet.notes))
 
 
-def parse_sheet(
-    text: str, where: str, *, delimiter: str | None = None, header: bool | None = None, encoding: str = ""
-) -> Sheet:
+def parse_sheet(text: str, where: str, *, delimiter: str | None = None, header: bool | None = None) -> Sheet:
     """Return the table in a string; see `read_sheet`."""
-    if "\0" in text:
-        raise DataError(f"{where}: holds NUL bytes, so it is not a table", hint="save it as CSV")
-    delimiter = delimiter or _find_delimiter(text)
-    numbered = list(_cut(text, delimiter, where))
-    if not numbered:
-        raise DataError(f"{where}: holds no rows")
-    has_header = _starts_with_header([cells for _, cells in numbered[: _SAMPLE_ROWS + 1]]) if header is None else header
-    width = len(numbered[0][1])
-    names = _names(numbered[0][1], where) if has_header else tuple(f"column_{k + 1}" for k in range(width))
-    body = numbered[1:] if has_header else numbered
+    return sheet_of(text.split("\n"), where, delimiter=delimiter, header=header)
+
+
+def sheet_of(
+    lines: Sequence[str],
+    where: str,
+    *,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: Encoding = UTF8,
+) -> Sheet:
+    """Return the table in lines without their line breaks; see `read_sheet`."""
+    delimiter = delimiter or _find_delimiter(lines)
+    every = list(cut_rows(lines, delimiter))
+    found = [row for row in every if row.cells]
+    good = [row for row in found if not row.fault]
+    if not good:
+        raise DataError(f"{where}: holds no rows", details=[f"line {row.line}: {row.fault}" for row in found[:2]])
+    first = good[0]
+    has_header = _starts_with_header([row.cells for row in good[: _SAMPLE_ROWS + 1]]) if header is None else header
+    width = len(first.cells)
+    names = _names(first.cells, where) if has_header else tuple(f"column_{k + 1}" for k in range(width))
+    body = [row for row in found if row is not first] if has_header else found
     if not body:
         raise DataError(f"{where}: holds a header but no rows")
-    good = [(line, cells) for line, cells in body if len(cells) == width]
-    ragged = tuple((line, len(cells)) for line, cells in body if len(cells) != width)
-    return Sheet(names, [c for _, c in good], [line for line, _ in good], ragged, encoding, delimiter, has_header)
+    whole = [row for row in body if not fault_of(row, width)]
+    broken = tuple((row.line, fault) for row in body if (fault := fault_of(row, width)))
+    notes = [note for row in body if (note := swallowed_note(row))][:_MAX_NOTES]
+    return Sheet(
+        names,
+        [row.cells for row in whole],
+        [row.line for row in whole],
+        broken,
+        tuple(row.line for row in every if not row.cells and row.line > first.line),
+        encoding,
+        delimiter,
+        has_header,
+        tuple(notes),
+    )
 
 
-def _cut(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line where each row begins, and its cells, skipping empty rows."""
-    if delimiter == SPACES:
-        for number, spaced in enumerate(text.splitlines(), 1):
-            if spaced.strip():
-                yield number, spaced.split()
-        return
-    # With semicolons as delimiters, 3,14 is a number: spreadsheets in half of Europe write it so.
-    has_decimal_comma = delimiter == "semicolon"
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[delimiter], skipinitialspace=True)
-    before = 0
-    try:
-        for raw in reader:
-            line, before = before + 1, reader.line_num
-            cells = [cell.strip() for cell in raw]
-            if has_decimal_comma:
-                cells = [c.replace(",", ".") if _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
-            if any(cells):
-                yield line, cells
-    except csv.Error as error:
-        raise DataError(
-            f"{where}: line {before + 1}: {error}", hint="a quotation mark may be unclosed; correct the file"
-        ) from None
+def fault_of(row: Row, width: int) -> str:
+    """Return why a row is not one of a table of this many columns; "" if it is."""
+    if row.fault or len(row.cells) == width:
+        return row.fault
+    return f"{len(row.cells)} cells, but {width} columns"
 
 
-def _find_delimiter(text: str) -> str:
-    """Return the delimiter that splits the first rows into the most columns, nearly all into the same number."""
-    head = "".join(text.splitlines(keepends=True)[:_SAMPLE_ROWS])
-    best, most = "comma", 1
-    for name, character in DELIMITERS.items():
-        try:
-            rows = [row for row in csv.reader(io.StringIO(head, newline=""), delimiter=character) if any(row)]
-        except csv.Error:
-            continue
-        widths = [len(row) for row in rows[:-1] or rows]  # the last one may be truncated inside quotation marks
+def cut_rows(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
+    """Yield the rows of lines; see `RowCutter`."""
+    cutter = RowCutter(delimiter)
+    for line in lines:
+        yield from cutter.feed(line)
+    yield from cutter.close()
+
+
+class RowCutter:
+    """Cuts lines into the rows of a table as they arrive: cells without blanks around them.
+
+    With semicolons as delimiters, 3,14 is a number: spreadsheets in half of Europe write it so.
+
+    Args:
+        delimiter: a key of `DELIMITERS`, or "spaces".
+        line: number of lines before the first.
+    """
+
+    def __init__(self, delimiter: str, *, line: int = 0) -> None:
+        is_spaced = delimiter == SPACES
+        self._has_decimal_comma = delimiter == "semicolon"
+        self._splitter = RowSplitter(DELIMITERS.get(delimiter, "\0"), has_quotes=not is_spaced, line=line)
+        self._is_spaced = is_spaced
+
+    def feed(self, line: str) -> list[Row]:
+        """Return the rows that a line completes."""
+        return list(map(self._tidied, self._splitter.feed(line)))
+
+    def close(self) -> list[Row]:
+        """Return the rows of lines that waited for a closing quotation mark."""
+        return list(map(self._tidied, self._splitter.close()))
+
+    def _tidied(self, row: Row) -> Row:
+        if row.fault or not row.cells:
+            return row
+        cells = row.cells[0].split() if self._is_spaced else [cell.strip() for cell in row.cells]
+        if self._has_decimal_comma:
+            cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+        return row._replace(cells=cells)
+
+
+def _find_delimiter(lines: Sequence[str]) -> str:
+    """Return the delimiter that splits the first rows into the most columns, nearly all into the same number.
+
+    A delimiter that also splits the first row so, which may name the columns, comes first. A semicolon is preferred to
+    a comma where all that commas would split are decimal numbers.
+    """
+    head = list(itertools.islice((line for line in lines if line.strip()), _SAMPLE_ROWS))
+    best, most = "comma", (False, 1)
+    for name in DELIMITERS:
+        rows = [row.cells for row in cut_rows(head, name) if row.cells and not row.fault]
+        widths = [len(cells) for cells in rows]
         common = max(set(widths), key=widths.count, default=0)
-        if common > most and widths.count(common) >= 0.9 * len(widths):
-            best, most = name, common
+        if common > 1 and widths.count(common) >= 0.9 * len(widths) and len(rows) >= 0.5 * len(head):
+            rank = (widths[0] == common, common)
+            if name == "semicolon" and best == "comma" and rank[0] and _only_decimal_commas(head):
+                return name
+            if rank > most:
+                best, most = name, rank
     return best
+
+
+def _only_decimal_commas(head: Sequence[str]) -> bool:
+    """Return whether every comma between semicolons is that of a decimal number."""
+    cells = [cell.strip() for line in head for cell in line.split(";") if "," in cell]
+    return bool(cells) and all(map(_DECIMAL_COMMA.fullmatch, cells))
 
 
 def _starts_with_header(rows: Sequence[Sequence[str]]) -> bool:

@@ -1,39 +1,31 @@
 """Rows of labelled text from CSV, TSV and JSONL files: streamed, each broken row reported with its line, no guessing.
 
-- CSV follows RFC 4180: commas, double quotes, line breaks inside quotes. A malformed row (a quote that is never closed)
-  loses only that line: reading resumes at the next one.
+- CSV is read by `dlcli.data.reading.delimited`.
 - TSV has one row per line and no quoting: quotation marks are text.
-- JSONL has one object per line.
+- JSONL has one object per line; `data.text` names a field of an object in it.
 
 NUL bytes are dropped and counted. The first row of CSV and TSV is the header, unless columns are selected by number.
 """
 
 from __future__ import annotations
 
-import csv
+import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from dlcli.core.errors import DataError, did_you_mean
-from dlcli.data.encodings import Encoding, detect_encoding, open_text
+from dlcli.data.reading.contents import refuse_json_array
+from dlcli.data.reading.delimited import split_rows, swallowed_note
+from dlcli.data.reading.encodings import Encoding, open_text, require_encoding
+from dlcli.data.reading.lines import Lines
+from dlcli.data.text.columns import CSV, JSONL, Reading, delimiter_of, field_names, field_of, known_column, label_of
 
-CSV, TSV, JSONL = "csv", "tsv", "jsonl"
-
-MAX_LINE = 4 * 2**20
-"""Maximum characters of a line; a longer one means that the file has no line breaks."""
-
-_TEXT_NAMES = """
-    text texts review reviews content sentence comment comments body tweet post message
-    评论 评论内容 内容 文本 正文 句子 微博 微博内容 微博中文内容
-"""
-_LABEL_NAMES = """
-    label labels label_name sentiment class category target polarity
-    标签 类别 分类 情感 情感倾向 情感标签
-"""
-_KNOWN_NAMES = {"text": frozenset(_TEXT_NAMES.split()), "label": frozenset(_LABEL_NAMES.split())}
+_SAMPLE_ROWS = 100
+"""JSON objects whose fields are looked at to find the columns."""
+_MAX_NOTES = 3
 
 
 @dataclass(frozen=True)
@@ -61,57 +53,45 @@ class Columns:
         text, label: their names, for messages.
         places: their indices in a row (in JSONL, their keys).
         width: number of columns; None if rows are objects.
+        header: the names of all columns; () if there is no header.
     """
 
     text: str
     label: str
     places: tuple[Any, Any]
     width: int | None
+    header: tuple[str, ...] = ()
 
 
-class Lines:
-    """The lines of an open file, without NUL and with their line breaks; can go back to the start of a row."""
+Record = Sequence[str] | Mapping[str, Any] | str
+"""The cells of a row, a JSON object, or the reason why a row is broken."""
 
-    def __init__(self, stream: TextIO, where: str) -> None:
-        self.number = 0  # of the last line returned
-        self.num_nul = 0
-        self._stream = stream
-        self._where = where
-        self._row: list[str] = []
-        self._again: list[str] = []
 
-    def __iter__(self) -> Iterator[str]:
-        return self
+def records(lines: Iterable[str], kind: str, delimiter: str = ",") -> Iterator[tuple[int, Record, str]]:
+    """Yield the line, the record, and a warning about it or "", of each row that is not empty.
 
-    def __next__(self) -> str:
-        line = self._again.pop() if self._again else self._read()
-        self.number += 1
-        self._row.append(line)
-        return line
+    Args:
+        lines: the lines, without their line breaks.
+        kind: CSV, TSV or JSONL.
+        delimiter: the character between the columns of a CSV or TSV.
+    """
+    if kind == JSONL:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, parse_object(line), ""
+        return
+    for row in split_rows(lines, delimiter, has_quotes=kind == CSV):
+        if row.cells:
+            yield row.line, row.fault or row.cells, swallowed_note(row)
 
-    def _read(self) -> str:
-        line = self._stream.readline(MAX_LINE + 1)
-        if not line:
-            raise StopIteration
-        if len(line) > MAX_LINE:
-            raise DataError(
-                f"{self._where}: a line longer than {MAX_LINE:,} characters, near line {self.number + 1:,}",
-                hint="there should be one row per line; is this another format?",
-            )
-        if "\0" in line:
-            self.num_nul += line.count("\0")
-            line = line.replace("\0", "")
-        return line
 
-    def begin_row(self) -> int:
-        """Return the number of the next line, which begins a row for `keep_first`."""
-        self._row.clear()
-        return self.number + 1
-
-    def keep_first(self) -> None:
-        """Go back to the second line of the current row."""
-        self._again.extend(reversed(self._row[1:]))
-        self.number -= len(self._row[1:])
+def parse_object(line: str) -> Mapping[str, Any] | str:
+    """Return the JSON object in a line, or the reason why there is none."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return value if isinstance(value, dict) else "not a JSON object"
 
 
 class TextRows:
@@ -122,25 +102,38 @@ class TextRows:
         kind: CSV, TSV or JSONL.
         text_column, label_column: names, or numbers from 1 if there is no header; None finds the column by its usual
             names or, if there are two columns, takes the other one.
+        encoding: the name of its encoding; "auto" detects it.
 
     Attributes:
         path: the file.
         encoding: its encoding.
         columns: the selected columns.
+        notes: warnings about rows that were read but look odd, the first few.
 
     Raises:
         DataError: the file cannot be read, has no rows, or its columns cannot be found; the message lists them.
     """
 
     def __init__(
-        self, path: Path, kind: str, *, text_column: str | None = None, label_column: str | None = None
+        self,
+        path: Path,
+        kind: str,
+        *,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        encoding: str = "auto",
     ) -> None:
-        self.encoding: Encoding = detect_encoding(path)
         self.path = path
+        self.notes: list[str] = []
         self._kind = kind
         self._asked = {"text": text_column, "label": label_column}
-        with self._open() as stream:
-            self.columns, self._has_header = self._choose(Lines(stream, str(path)))
+        if kind == JSONL:
+            refuse_json_array(path)
+        self.encoding: Encoding = require_encoding(path, encoding)
+        with open_text(path, encoding=self.encoding) as stream:
+            self._delimiter = delimiter_of(next(filter(str.strip, Lines(stream, str(path))), ""), kind)
+        with open_text(path, encoding=self.encoding) as stream:
+            self.columns = self._choose(records(Lines(stream, str(path)), kind, self._delimiter))
         self._num_nul = 0
 
     @property
@@ -148,27 +141,27 @@ class TextRows:
         """Number of NUL bytes dropped so far."""
         return self._num_nul
 
-    def _open(self) -> TextIO:
-        newline = "" if self._kind == CSV else None  # the csv module handles line breaks, which may be inside quotes
-        return open_text(self.path, newline=newline, encoding=self.encoding)
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(self._kind, self.columns.text, self.columns.header, self._delimiter, self.encoding.codec)
 
     def __iter__(self) -> Iterator[TextRow | BrokenRow]:
-        with self._open() as stream:
+        with open_text(self.path, encoding=self.encoding) as stream:
             lines = Lines(stream, str(self.path))
-            records = self._records(lines)
-            if self._has_header:
-                next(records)
-            for line, record in records:
+            rows = records(lines, self._kind, self._delimiter)
+            if self.columns.header:
+                next(rows)
+            for line, record, note in rows:
+                if note and len(self.notes) < _MAX_NOTES:
+                    self.notes.append(note)
                 yield BrokenRow(line, record) if isinstance(record, str) else self._row(line, record)
             self._num_nul = lines.num_nul
-
-    def _records(self, lines: Lines) -> Iterator[tuple[int, Sequence[str] | Mapping[str, Any] | str]]:
-        return {CSV: _csv_records, TSV: _tsv_records, JSONL: _json_records}[self._kind](lines)
 
     def _row(self, line: int, record: Sequence[str] | Mapping[str, Any]) -> TextRow | BrokenRow:
         text_place, label_place = self.columns.places
         if isinstance(record, Mapping):
-            text, label = record.get(text_place), _label(record.get(label_place))
+            text, label = field_of(record, text_place), label_of(field_of(record, label_place))
             if not isinstance(text, str):
                 return BrokenRow(line, f"{text_place!r} is {'missing' if text is None else 'not a text'}")
             if label is None:
@@ -178,32 +171,33 @@ class TextRows:
             return BrokenRow(line, f"{len(record)} columns, not {self.columns.width}")
         return TextRow(line, record[text_place], record[label_place])
 
-    def _choose(self, lines: Lines) -> tuple[Columns, bool]:
-        """Return the columns, and whether the first row is a header."""
-        faults = []
-        for line, record in self._records(lines):
-            if not isinstance(record, str):
-                break
-            faults.append(f"line {line}: {record}")
-            if self._kind != JSONL or len(faults) == 100:
-                raise self._no_rows(faults[0])
-        else:
+    def _choose(self, rows: Iterator[tuple[int, Record, str]]) -> Columns:
+        """Return the columns, from the header or from the fields of the first objects."""
+        found, faults = [], []
+        for line, record, _ in itertools.islice(rows, _SAMPLE_ROWS if self._kind == JSONL else 1):
+            if isinstance(record, str):
+                faults.append(f"line {line}: {record}")
+            else:
+                found.append(record)
+        if not found:
             raise self._no_rows(faults[0] if faults else "it is empty")
-        if isinstance(record, Mapping):
-            text, label = self._pick(list(record))
-            return Columns(text, label, (text, label), None), False
-        names = [name.strip() for name in record]
+        if self._kind == JSONL:
+            names = list(dict.fromkeys(name for record in found for name in field_names(record)))  # type: ignore[arg-type]
+            text, label = self._pick(names)
+            return Columns(text, label, (text, label), None)
+        names = [name.strip() for name in found[0]]
         numbers = {role: _column_number(asked) for role, asked in self._asked.items()}
         are_names = all(asked in names for asked in self._asked.values())
         if None not in numbers.values() and not are_names:
             text_place, label_place = self._asked_places(numbers, len(names))
-            return Columns(f"{text_place + 1}", f"{label_place + 1}", (text_place, label_place), len(names)), False
+            return Columns(f"{text_place + 1}", f"{label_place + 1}", (text_place, label_place), len(names))
         text, label = self._pick(names)
-        return Columns(text, label, (names.index(text), names.index(label)), len(names)), True
+        return Columns(text, label, (names.index(text), names.index(label)), len(names), tuple(names))
 
     def _no_rows(self, fault: str) -> DataError:
-        wanted = {CSV: "comma-separated rows", TSV: "tab-separated rows", JSONL: "one JSON object per line"}
-        return DataError(f"{self.path}: holds no rows: {fault}", hint=f"text-{self._kind} takes {wanted[self._kind]}")
+        wanted = {CSV: "comma-separated rows", JSONL: "one JSON object per line"}
+        hint = f"text-{self._kind} takes {wanted.get(self._kind, 'tab-separated rows')}"
+        return DataError(f"{self.path}: holds no rows: {fault}", hint=hint)
 
     def _asked_places(self, numbers: Mapping[str, int | None], width: int) -> tuple[int, int]:
         for role, number in numbers.items():
@@ -217,15 +211,16 @@ class TextRows:
     def _pick(self, names: Sequence[str]) -> tuple[str, str]:
         """Return the names of the text and the label column."""
         chosen = {}
-        for role, known in _KNOWN_NAMES.items():
-            asked = self._asked[role]
+        for role, asked in self._asked.items():
             if asked is not None and asked not in names:
                 raise DataError(f"{self.path}: no column {asked!r}", hint=did_you_mean(asked, names))
             if asked is not None and names.count(asked) > 1:
-                raise DataError(f"{self.path}: {names.count(asked)} columns are named {asked!r}")
-            meant = [asked] if asked is not None else [name for name in names if name.casefold() in known]
-            if len(meant) == 1:
-                chosen[role] = meant[0]
+                raise DataError(
+                    f"{self.path}: {names.count(asked)} columns are named {asked!r}", hint="rename all but one of them"
+                )
+            name = asked if asked is not None else known_column(names, role)
+            if name is not None:
+                chosen[role] = name
         if len(chosen) == 1 and len(set(names)) == 2 == len(names):
             [(role, name)] = chosen.items()
             [other] = [candidate for candidate in names if candidate != name]
@@ -238,52 +233,11 @@ class TextRows:
                     hint=f"set it with --{role}-column; for a file without a header, set both by number, from 1",
                 )
         if chosen["text"] == chosen["label"]:
-            raise DataError(f"{self.path}: text and label cannot both be {chosen['text']!r}")
+            raise DataError(
+                f"{self.path}: text and label cannot both be {chosen['text']!r}",
+                hint="set --text-column and --label-column",
+            )
         return chosen["text"], chosen["label"]
-
-
-def _csv_records(lines: Lines) -> Iterator[tuple[int, list[str] | str]]:
-    while True:
-        reader = csv.reader(lines, strict=True)
-        line = lines.begin_row()
-        try:
-            for record in reader:
-                if record:
-                    yield line, record
-                line = lines.begin_row()
-        except csv.Error as error:
-            lines.keep_first()
-            yield line, f"not CSV: {error}"
-        else:
-            return
-
-
-def _tsv_records(lines: Lines) -> Iterator[tuple[int, list[str] | str]]:
-    for line in lines:
-        number = lines.number
-        lines.begin_row()
-        if line.strip():
-            yield number, line.rstrip("\n").split("\t")
-
-
-def _json_records(lines: Lines) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for line in lines:
-        number = lines.number
-        lines.begin_row()
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"not JSON: {error}"
-            continue
-        yield number, value if isinstance(value, dict) else "not a JSON object"
-
-
-def _label(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (str, int, float)) else None
 
 
 def _column_number(asked: str | None) -> int | None:

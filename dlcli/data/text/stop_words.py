@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.encodings import open_text
+from dlcli.data.reading.encodings import open_text
+from dlcli.data.reading.lines import Lines
+from dlcli.data.text.cleaning import clean_text
 
 MAX_WORDS = 100_000
 MAX_CHARACTERS = 100
@@ -36,8 +38,8 @@ def read_stop_words(path: Path) -> tuple[str, ...]:
     """
     words: set[str] = set()
     with open_text(path) as stream:
-        while line := stream.readline(MAX_CHARACTERS + 2):
-            word = line.replace("\0", "").strip()
+        for line in Lines(stream, str(path)):
+            word = clean_text(line)
             if len(word) > MAX_CHARACTERS or len(words) >= MAX_WORDS:
                 raise DataError(
                     f"{path}: not a list of stop words: {word[:20]!r}... is too long, or the list is",

@@ -57,8 +57,8 @@ class HousingImporter:
         """
         [path] = files
         sheet = read_sheet(path, delimiter=SPACES, header=False)
-        if len(sheet.names) != len(NAMES) or sheet.ragged:
-            line = sheet.ragged[0][0] if sheet.ragged else sheet.lines[0]
+        if len(sheet.names) != len(NAMES) or sheet.broken:
+            line = sheet.broken[0][0] if sheet.broken else sheet.lines[0]
             raise DataError(
                 f"{path}: line {line}: not the {len(NAMES)} numbers of {FILE}",
                 hint="for your own CSV file use `dl prepare table`",

@@ -27,8 +27,11 @@ class TableOptions:
     keep: tuple[str, ...] = option(
         (), "column to use although it numbers or names the rows (repeatable)", metavar="COLUMN"
     )
+    encoding: str = option(
+        "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
+    )
     delimiter: str = option("auto", "column delimiter", choices=("auto", "comma", "tab", "semicolon", "pipe", "spaces"))
     header: str = option("auto", "whether the first row is a header", choices=("auto", "yes", "no"))
     test_fraction: float = option(0.2, "fraction of the rows for the test split", minimum=0.01, maximum=0.9)
     seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
-    max_bad: int = option(100, "stop when more than N rows have the wrong length", minimum=0, maximum=10**9)
+    max_bad: int = option(100, "stop when more than N rows are malformed", minimum=0, maximum=10**9)

@@ -8,6 +8,7 @@ from pathlib import Path
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
+from dlcli.data.reading.encodings import require_encoding
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.data.tables.rows import TABLE_SUFFIXES, Sheet, read_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
@@ -52,15 +53,16 @@ class TableImporter:
         """Write the table form and return the card.
 
         Raises:
-            DataError: no target is named, or more than `max_bad` rows have the wrong length.
+            DataError: no target is named, or more than `max_bad` rows cannot be read.
         """
         [path] = files
         options = self.options
         delimiter = None if options.delimiter == "auto" else options.delimiter
-        sheet = read_sheet(path, delimiter=delimiter, header=_HEADERS[options.header])
+        encoding = require_encoding(path, options.encoding)
+        sheet = read_sheet(path, delimiter=delimiter, header=_HEADERS[options.header], encoding=encoding)
         header = "a header" if sheet.has_header else "no header"
         report(
-            f"{path}: {sheet.encoding}, {sheet.delimiter}, {header}, {len(sheet.rows):,} rows of "
+            f"{path}: {sheet.encoding.name}, {sheet.delimiter}, {header}, {len(sheet.rows):,} rows of "
             f"{len(sheet.names)} columns"
         )
         if options.target is None:
@@ -69,7 +71,7 @@ class TableImporter:
                 details=[f"columns: {', '.join(sheet.names[:20])}"],
                 hint=f"for example --target {sheet.names[-1]!r}",
             )
-        notes = self._refuse_ragged(sheet, path)
+        notes = [*sheet.notes, *self._refuse_broken(sheet, path)]
         request = TableRequest(
             options.target,
             _TASKS[options.task],
@@ -80,23 +82,25 @@ class TableImporter:
             options.seed,
         )
         card = write_table(sheet, request, folder, path.stem, str(path))
-        return replace(card, warnings=(*notes, *card.warnings))
+        details = {**card.details, "reading": sheet.reading.to_json()}
+        return replace(card, details=details, warnings=(*notes, *card.warnings))
 
-    def _refuse_ragged(self, sheet: Sheet, path: Path) -> list[str]:
+    def _refuse_broken(self, sheet: Sheet, path: Path) -> list[str]:
         """Return the note on skipped rows, if any.
 
         Raises:
-            DataError: there are more than `max_bad` of them.
+            DataError: there are more than `max_bad` of them, or no others.
         """
-        if not sheet.ragged:
+        if not sheet.broken:
             return []
-        line, count = sheet.ragged[0]
-        first = f"first: line {line} has {count} cells instead of {len(sheet.names)}"
-        if len(sheet.ragged) > self.options.max_bad:
+        line, reason = sheet.broken[0]
+        first = f"first: line {line}: {reason}"
+        if len(sheet.broken) > self.options.max_bad or not sheet.rows:
+            limit = f", more than --max-bad {self.options.max_bad}" if sheet.rows else ", and no others are left"
             raise DataError(
-                f"{path}: {len(sheet.ragged):,} rows have the wrong length, more than --max-bad {self.options.max_bad}",
+                f"{path}: {len(sheet.broken):,} rows cannot be read{limit}",
                 details=[first],
                 hint="correct them, set --delimiter, or allow more with --max-bad",
             )
-        lines = ", ".join(str(line) for line, _ in sheet.ragged[:_MAX_NAMED])
-        return [f"{len(sheet.ragged):,} rows of the wrong length were skipped: line {lines}"]
+        lines = ", ".join(str(line) for line, _ in sheet.broken[:_MAX_NAMED])
+        return [f"{len(sheet.broken):,} rows were skipped: line {lines} ({first})"]

@@ -1,7 +1,7 @@
 """Labelled texts in one CSV, TSV or JSONL file: cleaned, deduplicated, shuffled, split and tokenised.
 
-The file is streamed. Texts are duplicates if they are equal after stripping outer whitespace and normalising to NFC:
-one row of each text remains, or none if its rows have different labels. The vocabulary comes from the training split
+The file is streamed. Texts are duplicates if they are equal once cleaned (outer whitespace, Unicode's normal form): one
+row of each text remains, or none if its rows have different labels. The vocabulary comes from the training split
 only. `--strip-emoticons` replaces each emoticon by a space, so that no token spans the gap.
 """
 
@@ -19,8 +19,9 @@ from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
 from dlcli.data.parts import stratified_part
 from dlcli.data.text import writer as text_writer
+from dlcli.data.text.columns import CSV, JSONL, TSV
 from dlcli.data.text.form import SPLITS
-from dlcli.data.text.rows import CSV, JSONL, TSV, TextRows
+from dlcli.data.text.rows import TextRows
 from dlcli.data.text.stop_words import read_stop_words
 from dlcli.data.text.tokenizing.kinds import split_units
 from dlcli.datasets.text.coding import EMOTICON, look_over, tokenise
@@ -98,7 +99,13 @@ class LabelledTextImporter:
     def _write_splits(self, path: Path, folder: Path, report: Report) -> Card:
         """Write the JSONL of each split; return the card with counts and notes."""
         options = self.options
-        rows = TextRows(path, self.source.kind, text_column=options.text_column, label_column=options.label_column)
+        rows = TextRows(
+            path,
+            self.source.kind,
+            text_column=options.text_column,
+            label_column=options.label_column,
+            encoding=options.encoding,
+        )
         report(f"{path}: {rows.encoding.name}, texts in column {rows.columns.text}, labels in {rows.columns.label}")
         pool = collect(
             rows,
@@ -109,7 +116,11 @@ class LabelledTextImporter:
             say_every=lambda number: report(f"{number:,} rows read"),
         )
         if not len(pool.labels()):
-            raise DataError(f"{path}: no usable row among {pool.num_rows:,}", hint="see --text-column, --label-column")
+            raise DataError(
+                f"{path}: no usable row among {pool.num_rows:,}",
+                details=[f"line {row.line:,}: {row.reason}" for row in pool.bad[:2]],
+                hint="set other columns with --text-column and --label-column",
+            )
         kept = without_copies(pool)
         classes, labels = _settle_classes(pool, kept, path)
         counts: dict[str, dict[str, int]] = {}
@@ -119,13 +130,15 @@ class LabelledTextImporter:
             names = (classes[label] for label in labels[part].tolist())
             texts = pool.texts(kept.rows[part])
             text_writer.write_jsonl(text_writer.jsonl_file(folder, split), zip(texts, names, strict=True))
-        notes = [*_row_notes(pool, kept, rows.num_nul), *_class_notes(classes, labels)]
+        doubt = [warning] if (warning := rows.encoding.warning(path)) else []
+        notes = [*doubt, *rows.notes, *_row_notes(pool, kept, rows.num_nul), *_class_notes(classes, labels)]
         pool.path.unlink()
         is_sorted = is_sorted_by_label(pool.labels())
         if is_sorted:
             notes.append("the rows are sorted by label: they were shuffled before splitting")
         details: dict[str, Any] = {
             "encoding": rows.encoding.name,
+            "reading": rows.reading.to_json(),
             "rows": _row_counts(pool, kept, rows.num_nul),
             "sorted_by_label": is_sorted,
         }

@@ -18,6 +18,9 @@ class TextOptions:
     label_column: str | None = option(
         None, "column of labels: its name, or its number if there is no header", metavar="COLUMN"
     )
+    encoding: str = option(
+        "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
+    )
     tokenizer: str = option("jieba", "tokenizer", choices=TOKENIZERS)
     min_count: int = option(
         2, "treat tokens seen fewer than N times in training texts as unknown", minimum=1, maximum=10**9

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
 
 MAX_CLASSES = 10_000
@@ -23,6 +23,7 @@ MAX_LABEL = 200
 """Characters of a label, at most."""
 MAX_NAMED = 20
 """Broken rows that the card lists."""
+_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")
 _DIGEST_BYTES = 16  # the chance that two of 10^9 texts share one is 1e-21
 
 
@@ -79,13 +80,21 @@ class TextPool:
                     yield stream.read(end - start).decode()
 
     def add(self, text: str, label: str) -> bytes:
-        """Record a text; return its bytes, which the caller appends to the file."""
+        """Record a cleaned text; return its bytes, which the caller appends to the file."""
         data = text.encode()
-        key = data if text.isascii() else unicodedata.normalize("NFC", text).encode()
-        self._digests += hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
+        self._digests += hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
         self._labels.append(self.names.setdefault(label, len(self.names)))
         self._starts.append(self._starts[-1] + len(data))
         return data
+
+    def merge_numbers(self) -> None:
+        """Make one label of 1 and 1.0, if all labels are such numbers: a column with gaps turns whole numbers so."""
+        if not all(map(_WHOLE.fullmatch, self.names)):
+            return
+        merged: dict[str, int] = {}
+        places = [merged.setdefault(name.partition(".")[0], len(merged)) for name in self.names]
+        self.names = merged
+        self._labels = array("i", np.array(places, dtype=np.int32)[self.labels()].tolist())
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ def collect(
     max_bad: int,
     say_every: Callable[[int], None],
 ) -> TextPool:
-    """Return the texts of a file, stripped of outer whitespace and NUL; texts with the same NFC count as equal.
+    """Return the texts of a file, cleaned (see `clean_text`).
 
     Args:
         rows: the rows of the file.
@@ -139,7 +148,7 @@ def collect(
             if isinstance(found, BrokenRow):
                 _note_broken(pool, found, max_bad, rows.path)
                 continue
-            text = strip(found.text).strip() if strip else found.text
+            text = clean_text(strip(found.text)) if strip else found.text
             if not text:
                 pool.num_stripped += 1
                 continue
@@ -149,14 +158,15 @@ def collect(
                     f"{rows.path}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
                     hint="is this the column of labels? set it with --label-column",
                 )
+    pool.merge_numbers()
     return pool
 
 
 def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> TextRow | BrokenRow:
     if isinstance(row, BrokenRow):
         return row
-    text, label = _encodable(row.text).strip(), _encodable(row.label).strip()
-    if not label:
+    text, label = clean_text(row.text), clean_text(row.label)
+    if not label or label.casefold() == "nan":
         return BrokenRow(row.line, "no label")
     if len(label) > MAX_LABEL or not label.isprintable():
         return BrokenRow(row.line, f"an invalid label, {label[:40]!r}")
@@ -167,16 +177,6 @@ def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> T
     if label not in label_names:
         return BrokenRow(row.line, f"the label {label[:40]!r} is not one of {', '.join(label_names)}")
     return TextRow(row.line, text, label_names[label])
-
-
-def _encodable(text: str) -> str:
-    """Return the text without NUL, and with a question mark for each lone surrogate."""
-    text = text.replace("\0", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone \ud800 in JSON
-        return text.encode("utf-8", "replace").decode()
-    return text
 
 
 def _note_broken(pool: TextPool, row: BrokenRow, max_bad: int, path: Path) -> None:

@@ -7,7 +7,7 @@ Source: github.com/SophonPlus/ChineseNlpCorpus, datasets/weibo_senti_100k.
 
 from __future__ import annotations
 
-from dlcli.data.text.rows import CSV
+from dlcli.data.text.columns import CSV
 from dlcli.datasets.text.labelled import LabelledTextImporter, TextSource
 from dlcli.datasets.text.options import TextOptions
 

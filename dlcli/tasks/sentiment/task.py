@@ -21,6 +21,7 @@ from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
+from dlcli.data.text.columns import Reading
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
@@ -53,6 +54,7 @@ class SentimentTask:
         labels: tuple[str, ...],
         vocabulary: Vocabulary,
         tokenizer: Mapping[str, Any],
+        reading: Reading | None,
         source: TextSource | None,
     ) -> None:
         self._config = config
@@ -60,6 +62,7 @@ class SentimentTask:
         self.labels = labels
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer
+        self._reading = reading
         self._source = source
         self.model = build_network(config, train, len(labels), len(vocabulary))
         register_class_weights(self.model)
@@ -77,7 +80,8 @@ class SentimentTask:
         require_classes(form.card, data, "text")
         vocabulary = form.vocabulary()
         source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
-        task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), source)
+        reading = Reading.from_json(form.card.details.get("reading"))
+        task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), reading, source)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
@@ -95,18 +99,18 @@ class SentimentTask:
             DataError: the data cannot be read, was cut by another tokenizer, or has a class that the run does not.
         """
         labels, vocabulary = read_labels(assets.get("labels")), Vocabulary.from_json(assets.get("vocab"))
-        max_length, tokenizer = read_preprocess(assets.get("preprocess"))
+        max_length, tokenizer, reading = read_preprocess(assets.get("preprocess"))
         source = None
         if data is not None:
             form = open_texts(data)
-            if form.tokenizer_spec() != tokenizer:
+            if _words_of(form.tokenizer_spec()) != _words_of(tokenizer):
                 raise DataError(
                     f"{data}: its texts were cut by a different tokenizer from the run's",
                     details=[f"the run: {_brief(tokenizer)}; the data: {_brief(form.tokenizer_spec())}"],
                     hint="prepare the data with the run's tokenizer, or train on this data",
                 )
             source = TextSource(form, labels, vocabulary.tokens, max_length, train)
-        return cls(config, train, labels, vocabulary, tokenizer, source)
+        return cls(config, train, labels, vocabulary, tokenizer, reading, source)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int]) -> SentimentTask:
@@ -119,7 +123,7 @@ class SentimentTask:
         vocabulary = Vocabulary((PAD_TOKEN, UNK_TOKEN, *(f"w{number}" for number in range(998))))
         labels = ("negative", "positive")
         config = SentimentConfig(model=name)
-        return cls(config, TrainConfig(), labels, vocabulary, make_spec("whitespace"), None)
+        return cls(config, TrainConfig(), labels, vocabulary, make_spec("whitespace"), None, None)
 
     @property
     def card(self) -> Card | None:
@@ -131,7 +135,7 @@ class SentimentTask:
         return {
             "labels": list(self.labels),
             "vocab": list(self.vocabulary.tokens),
-            "preprocess": preprocess_of(self._config.max_length, self._tokenizer),
+            "preprocess": preprocess_of(self._config.max_length, self._tokenizer, self._reading),
         }
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
@@ -213,6 +217,11 @@ class SentimentTask:
             dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
             metadata={"assets": self.assets()},
         )
+
+
+def _words_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides a text's tokens once it is in Unicode's normal form, as prepared texts are."""
+    return {name: value for name, value in spec.items() if name != "unicode"}
 
 
 def _brief(spec: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.tables.numbers import PLAIN, Notation
 from dlcli.data.tables.precision import LARGEST
-from dlcli.data.tables.rows import is_missing
+from dlcli.data.tables.rows import Reading, is_missing
 
 UNKNOWN = 0
 """The index of a category that is not in the training part."""
@@ -85,6 +85,7 @@ class TableColumns:
         target: the name of the predicted column.
         mean, std, lowest, highest: statistics of the target in the training part; 0, 1, 0 and 0 for classes.
         offset: what is subtracted from the target in float64, and added to the network's predictions.
+        reading: how the table was read; None for tables prepared by version 0.1.
     """
 
     numeric: tuple[NumericColumn, ...]
@@ -95,6 +96,7 @@ class TableColumns:
     lowest: float = 0.0
     highest: float = 0.0
     offset: float = 0.0
+    reading: Reading | None = None
 
     @property
     def offsets(self) -> np.ndarray:
@@ -122,6 +124,7 @@ class TableColumns:
                 **{name: vars(self)[name] for name in ("mean", "std", "lowest", "highest", "offset")},
             },
             "standardise": "inside the network",
+            **({"reading": self.reading.to_json()} if self.reading is not None else {}),
         }
 
     @classmethod
@@ -142,6 +145,7 @@ class TableColumns:
                 _finite(target["lowest"]),
                 _finite(target["highest"]),
                 _finite(target.get("offset", 0.0)),
+                Reading.from_json(value.get("reading")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"the columns that came with the model are damaged: {error}") from None

@@ -11,6 +11,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm
 from dlcli.data.tables.numbers import Notation
 from dlcli.data.tables.precision import offset_of, refuse_extremes
+from dlcli.data.tables.rows import Reading
 from dlcli.tasks.tables.columns import UNKNOWN, CategoricalColumn, NumericColumn, TableColumns
 
 
@@ -45,7 +46,8 @@ def learn_columns(form: TableForm, rows: np.ndarray, num_bins: int, left_out: st
             f"{form.root}: no column is left to predict {form.target!r} from",
             hint=f"group by another column than {left_out!r}",
         )
-    found = TableColumns(tuple(numeric), tuple(categorical), form.target)
+    reading = Reading.from_json(form.card.details.get("reading"))
+    found = TableColumns(tuple(numeric), tuple(categorical), form.target, reading=reading)
     if form.card.classes:
         return found
     targets = form.rows.targets[rows]

@@ -11,7 +11,7 @@ from dlcli.data.codec import Answer
 from dlcli.data.tables.form import open_table
 from dlcli.data.tables.rows import read_sheet
 from dlcli.tasks.inference import ClassInference
-from dlcli.tasks.tables import codec as module
+from dlcli.tasks.tables import inputs as module
 from dlcli.tasks.tables.codec import RegressionCodec, TableClassificationCodec
 from dlcli.tasks.tables.learning import learn_columns
 
@@ -52,8 +52,9 @@ def one(codec, text):
 def test_a_file_is_its_rows_and_each_is_named_by_its_line(codec, write):
     path = write(HEADER, "50,Lyon,3", "", "60,Nice,4")
     sources = list(codec.expand([path]))
-    assert names(sources) == [f"{path}:2", f"{path}:4"]
-    np.testing.assert_array_equal(codec.encode(sources[1]).arrays["numeric"], np.float32([60, 4]))
+    assert names(sources) == [f"{path}:2", f"{path}:3", f"{path}:4"]
+    assert codec.encode(sources[1]).error == "an empty line"
+    np.testing.assert_array_equal(codec.encode(sources[2]).arrays["numeric"], np.float32([60, 4]))
 
 
 def test_one_row_can_be_asked_for_with_nothing_read_before(codec, write, assets):
@@ -67,7 +68,7 @@ def test_one_row_can_be_asked_for_with_nothing_read_before(codec, write, assets)
 def test_a_file_is_read_once_for_the_rows_that_are_named_in_turn(codec, write, monkeypatch):
     path, other = write(HEADER, "50,Lyon,3", "60,Nice,4"), write(HEADER, "1,Lyon,1", name="other.csv")
     read = []
-    monkeypatch.setattr(module, "read_sheet", lambda place: read.append(str(place)) or read_sheet(place))
+    monkeypatch.setattr(module, "read_sheet", lambda place, **how: read.append(str(place)) or read_sheet(place, **how))
     assert names(codec.expand([f"{path}:2", f"{path}:3", path, other])) == [
         f"{path}:2",
         f"{path}:3",
@@ -152,8 +153,11 @@ def test_what_is_not_used_of_standard_input_is_said_once(codec):
 
 
 def test_marks_inside_cells_of_standard_input_lose_no_row_in_silence(codec):
-    [source] = codec.read_lines([HEADER, '1,Ly"on,2', '3,Ni"ce,4'])
-    assert "quotation mark" in codec.encode(source).error
+    assert codec.read_lines([HEADER, '"1,Lyon,2', "3,Nice,4"]) == []
+    first, second = codec.finish_lines()
+    assert "quotation mark" in codec.encode(first).error
+    assert codec.encode(second).error is None
+    assert names([first, second]) == ["-:2", "-:3"]
 
 
 def test_standard_input_in_gb18030_is_read(codec):

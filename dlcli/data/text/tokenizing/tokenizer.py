@@ -6,11 +6,13 @@ Imports neither torch nor numpy until a tokenizer is built.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.data.text.cleaning import NORMAL_FORM
 from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
 
 TOKENIZERS = ("jieba", "char", "whitespace")
@@ -46,7 +48,7 @@ class Tokenizer(Protocol):
 
 
 def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the specification of a tokenizer, JSON values.
+    """Return the specification of a tokenizer, JSON values; texts are brought into Unicode's normal form first.
 
     Args:
         name: one of `TOKENIZERS`.
@@ -60,7 +62,8 @@ def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] 
     stripped = sorted(set(strip))
     for kind in stripped:
         _check(kind, KINDS, "kind of token")
-    return {"name": name, "version": _version(name), "stopwords": sorted(set(stopwords)), "strip": stripped}
+    words = sorted({unicodedata.normalize(NORMAL_FORM, word) for word in stopwords})
+    return {"name": name, "version": _version(name), "stopwords": words, "strip": stripped, "unicode": NORMAL_FORM}
 
 
 def _check(name: str, known: Iterable[str], what: str) -> None:
@@ -85,16 +88,17 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
     Raises:
         RunError: the specification is damaged, or names an unknown tokenizer or a version that is not installed.
     """
-    if not isinstance(spec, Mapping) or set(spec) != {"name", "version", "stopwords", "strip"}:
+    if not isinstance(spec, Mapping) or set(spec) - {"unicode"} != {"name", "version", "stopwords", "strip"}:
         raise _damaged("it must have name, version, stopwords and strip")
+    if spec.get("unicode", NORMAL_FORM) != NORMAL_FORM:
+        raise _damaged(f"unicode must be {NORMAL_FORM}")
     name, version = spec["name"], spec["version"]
     if not isinstance(name, str) or name not in TOKENIZERS:
         raise RunError(
             f"unknown tokenizer {name!r}", hint=f"known: {', '.join(TOKENIZERS)}; a newer version may have it"
         )
-    stopwords = _strings(spec, "stopwords")
-    strip = _strings(spec, "strip")
-    if unknown := strip - set(KINDS):
+    _strings(spec, "stopwords")
+    if unknown := _strings(spec, "strip") - set(KINDS):
         raise _damaged(f"unknown kind of token {min(unknown)!r}")
     if not isinstance(version, str):
         raise _damaged("version must be a string")
@@ -105,7 +109,7 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
             f"the texts were tokenised by {name} {version[:40]}, but {package} {_version(name)} is installed",
             hint=f"{fix}, or prepare the data and train again",
         )
-    return _Units(*_cutters(name), make_spec(name, stopwords=stopwords, strip=strip))
+    return _Units(*_cutters(name), dict(spec))
 
 
 def _damaged(why: str) -> RunError:
@@ -143,14 +147,18 @@ class _Units:
         self._cut, self._cut_many = cut, cut_many
         self._stripped = frozenset(spec["strip"])
         self._left_out = _blank() | frozenset(spec["stopwords"])
+        self._is_normal = "unicode" in spec  # version 0.1 of dlcli left texts as they were
 
     def tokens(self, text: str) -> list[str]:
-        pieces = _pieces(text)
+        pieces = _pieces(self._normal(text))
         return self._filled(self._cut(_PLACE.join(pieces[::2])), pieces)
 
     def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
-        split = [_pieces(text) for text in texts]
+        split = [_pieces(self._normal(text)) for text in texts]
         return list(map(self._filled, self._cut_many([_PLACE.join(pieces[::2]) for pieces in split]), split))
+
+    def _normal(self, text: str) -> str:
+        return unicodedata.normalize(NORMAL_FORM, text) if self._is_normal and not text.isascii() else text
 
     def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
         """Return the remaining tokens, with the units in place of their placeholders."""

@@ -1,0 +1,66 @@
+"""The lines of an open text, without their line breaks and NUL bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from dlcli.core.errors import DataError
+
+MAX_LINE = 4 * 2**20
+"""Characters of a line, at most; a longer one means that the file has no line breaks."""
+
+
+class Lines:
+    """The lines of a text that was opened with universal line breaks; iterate over it once.
+
+    Attributes:
+        number: number of the last line returned, from 1.
+        num_nul: NUL bytes removed so far.
+    """
+
+    def __init__(self, stream: TextIO, where: str) -> None:
+        self.number = 0
+        self.num_nul = 0
+        self._stream = stream
+        self._where = where
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines.
+
+        Raises:
+            DataError: a line is longer than `MAX_LINE`.
+        """
+        while line := self._stream.readline(MAX_LINE + 1):
+            self.number += 1
+            if len(line) > MAX_LINE:
+                raise DataError(
+                    f"{self._where}: a line longer than {MAX_LINE:,} characters, near line {self.number:,}",
+                    hint="there should be one row per line; is this another format?",
+                )
+            if "\0" in line:
+                self.num_nul += line.count("\0")
+                line = line.replace("\0", "")
+            yield line.removesuffix("\n")
+
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+def decode_line(line: str, codecs: Iterable[str]) -> str | None:
+    """Return a line of standard input as text, or None if it is in none of the encodings.
+
+    Args:
+        line: the line, with a surrogate for each byte that is not UTF-8 (Python's `surrogateescape`).
+        codecs: the encodings to try if there are such bytes.
+    """
+    if line.isascii() or not _UNDECODED.search(line):
+        return line
+    data = line.encode("utf-8", "surrogateescape")
+    for codec in codecs:
+        try:
+            return data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return None
