@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dlcli.core.config import fields_of
 from dlcli.core.errors import UsageError
 
+_SPACES = " \t\r\n"  # a script leaves these; an ideographic space was typed, and may be an input
+
 
 def check_words(command: str, rest: Sequence[str]) -> None:
     """Check that no word of a line is empty: as a path, it would mean the current folder.
@@ -17,8 +19,8 @@ def check_words(command: str, rest: Sequence[str]) -> None:
     for index, word in enumerate(rest):
         flag, equals, value = word.partition("=")
         if word.startswith("--") and equals:
-            where = f"the value of {flag}" if not value.strip() else ""
-        elif not word.strip():
+            where = f"the value of {flag}" if not value.strip(_SPACES) else ""
+        elif not word.strip(_SPACES):
             where = f"the argument after {rest[index - 1]}" if index else "the first argument"
         else:
             where = ""

@@ -14,10 +14,10 @@ STREAMS = {
     "names between NULs": Row(f"predict {RUN} -", DATA, "-print0", with_stdin("cat.png\0猫.png\0"), answers=2),
     "bytes of a picture": Row(f"predict {RUN} - --jsonl", DATA, "could be read", with_stdin(BYTES), answers=41),
     "bytes without a line break": Row(
-        f"predict {RUN} -", DATA, "a NUL", with_stdin(BYTES.replace(b"\n", b"")), answers=2
+        f"predict {RUN} -", DATA, "a NUL", with_stdin(BYTES.translate(None, b"\r\n")), answers=2
     ),
-    "list in UTF-16": Row(
-        f"predict {RUN} -", DATA, "a NUL", with_stdin("cat.png\n猫.png\n".encode("utf-16")), answers=4
+    "list in UTF-16 without a mark": Row(
+        f"predict {RUN} -", DATA, "a NUL", with_stdin("cat.png\n猫.png\n".encode("utf-16-le")), answers=4
     ),
     "list in GBK": Row(
         f"predict {RUN} -", PARTIAL, "No such", with_stdin("cat.png\n猫.png\n".encode("gbk")), answers=3

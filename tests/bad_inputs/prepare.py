@@ -89,8 +89,11 @@ PREPARE = {
     "texts without such a column": Row(
         "prepare text-csv t.csv --text-column review", DATA, "'review'", lambda b: b.write("t.csv", TEXTS)
     ),
-    "texts in no encoding": Row(
-        "prepare text-csv t.csv", DATA, "byte", lambda b: b.write("t.csv", b"label,text\n1,\xff\xfe\xff\n")
+    "texts in another encoding": Row(
+        "prepare text-csv t.csv --encoding utf-8",
+        DATA,
+        "byte",
+        lambda b: b.write("t.csv", b"label,text\n1,\xff\xfe\xff\n"),
     ),
     "texts that are a picture": Row("prepare text-csv cat.png", DATA, "cat.png", lambda b: b.png("cat.png")),
     "texts with too many broken rows": Row(

@@ -26,7 +26,7 @@ _FIRST = "row"
 
 def number_rows(sheet: Sheet) -> dict[int, int]:
     """Return line -> number of each row of the file, from 0, those of a wrong length included."""
-    lines = sorted([*sheet.lines, *(line for line, _ in sheet.ragged)])
+    lines = sorted([*sheet.lines, *(line for line, _ in sheet.broken)])
     return {line: number for number, line in enumerate(lines)}
 
 

@@ -264,19 +264,20 @@ def _only_decimal_commas(head: Sequence[str]) -> bool:
 
 
 def _starts_with_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row is a header: it has no numbers and no duplicates, and there are numbers below it.
+    """Return whether the first row is a header: it has no numbers, and there are numbers below it.
 
-    If no column has numbers, a cell that recurs below is a value, not a name. A header may have an empty cell: pandas
-    leaves the name of its index empty.
+    If no column has numbers, a cell that recurs below or beside is a value, not a name. A header may have an empty
+    cell: pandas leaves the name of its index empty.
     """
     named = {index: cell for index, cell in enumerate(rows[0]) if cell}
-    if any(map(_is_number, named.values())) or len(set(named.values())) < len(named):
+    if any(map(_is_number, named.values())):
         return False
     below = [[row[index] for row in rows[1:] if len(row) == len(rows[0])] for index in named]
     known = [[cell for cell in cells if not is_missing(cell)] for cells in below]
     if any(cells and all(map(_is_number, cells)) for cells in known):
         return True
-    return not any(name in cells for name, cells in zip(named.values(), below, strict=True))
+    has_copies = len(set(named.values())) < len(named)
+    return not has_copies and not any(name in cells for name, cells in zip(named.values(), below, strict=True))
 
 
 def _is_number(cell: str) -> bool:
