@@ -152,3 +152,12 @@ def test_a_batch_of_nothing_but_unreadable_items_is_skipped(seed):
     order = Order(np.arange(16), 8, seed=seed)
     assert not list(make_loader(order=order, max_bad=16, bad=set(range(16))).batches())
     assert len(list(make_loader(order=Order(np.arange(16), 8, seed=None), max_bad=8, bad=set(range(8))).batches())) == 1
+
+
+@pytest.mark.parametrize(("seed", "count"), [(None, 20), (3, 23)])
+def test_what_an_evaluation_has_left_out_is_not_counted(seed, count):
+    loader = make_loader(seed=seed, bad={2, 7, 22}, max_bad=3)
+    before = loader.num_items
+    for _ in range(2):
+        assert sum(1 for _ in loader.batches()) == len(loader)
+    assert (before, loader.num_items) == (23, count)
