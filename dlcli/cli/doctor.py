@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,16 @@ def _doctor(values: Values) -> None:
     if console.is_json:
         console.answer_json("doctor", {"findings": [asdict(finding) for finding in findings]})
     else:
-        console.table(["what", "state", "found"], [list(astuple(finding)) for finding in findings])
+        console.table(
+            ["what", "state", "found"], [[finding.what, finding.state, finding.found] for finding in findings]
+        )
     faults = [finding for finding in findings if finding.state == FAULT]
     if faults:
-        what, found = faults[0].what, faults[0].found
-        fault = RunError if subject is not None and _data_folder(subject) is None else DataError
-        raise fault(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {what}: {found}")
+        first = faults[0]
+        is_run = subject is not None and _data_folder(subject) is None
+        again = "train it again" if is_run else "restore the file, or prepare the data again with `dl prepare`"
+        message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {first.what}: {first.found}"
+        raise (RunError if is_run else DataError)(message, hint=first.fix or again)
 
 
 def _machine() -> Iterator[Finding]:
@@ -92,7 +96,14 @@ def _dataset(path: Path) -> Iterator[Finding]:
 
     form = form_of(path)
     if form is not None and form.findings:
-        yield from load_object(form.findings)(path)
+        try:
+            findings = list(load_object(form.findings)(path))
+        except DataError as error:
+            again = f"mend it, or prepare the data again with `dl prepare`; `dl doctor {path}` looks again"
+            raise DataError(error.message, details=error.details, hint=error.hint or again) from None
+        yield from findings
+        if not any(finding.state == FAULT for finding in findings):
+            yield from _training(path)
         return
     card = read_card(path)
     if card is None:
@@ -101,6 +112,26 @@ def _dataset(path: Path) -> Iterator[Finding]:
     items = ", ".join(f"{card.num_items(split):,} {split}" for split in card.splits)
     yield Finding("card", OK, f"{card.name}: form {card.form}, {items}")
     yield from (Finding("card", WARNING, warning) for warning in card.warnings)
+
+
+def _training(path: Path) -> Iterator[Finding]:
+    """Open a prepared folder as `dl train` does, and read the first batch."""
+    from dlcli.cli.targets import resolve_target
+    from dlcli.engine.request import resolve_request
+    from dlcli.engine.runs.opening import first_batch, open_task
+
+    target = resolve_target(str(path.resolve()), None)
+    request = resolve_request(target.spec, target.dataset, path)
+    try:
+        _, loader, valid = open_task(request)
+        first_batch(request, loader)
+    except DataError as error:
+        yield Finding("training", FAULT, error.message, error.hint or "")
+    except DlError as error:  # an option, such as the default network for images of this size
+        yield Finding("training", WARNING, error.message, error.hint or "")
+    else:
+        held_out = f"{valid.num_items:,} for validation" if valid is not None else "none for validation"
+        yield Finding("training", OK, f"{loader.num_items:,} items, {held_out}; `dl train {target.spec.name}` opens it")
 
 
 def _folds(parent: RunDir) -> Iterator[Finding]:

@@ -15,8 +15,10 @@ class Finding:
         what: what was checked.
         state: "ok", "warning", or "fault"; a fault makes the command fail.
         found: the result in words.
+        fix: how to mend it; "" where nothing is to be mended.
     """
 
     what: str
     state: str
     found: str
+    fix: str = ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from bad_inputs.arrange import DATA, USAGE, Row, prepare_csv
+from bad_inputs.arrange import DATA, USAGE, Row, prepare_csv, prepare_texts
 
 FOLDS = "train regression --data data/t --epochs 1 --threads 1"
 
@@ -142,4 +143,75 @@ OPTIONS = {
     ),
 }
 
-COLUMNS = {**SPLITS, **CELLS, **OPTIONS}
+
+def without(prepare: Callable[[Any], object], *names: str) -> Any:
+    """Return an arrangement: data/t prepared, then files removed from it."""
+
+    def arrange(bench: Any) -> None:
+        prepare(bench)
+        for name in names:
+            bench.home.joinpath("data/t", name).unlink()
+
+    return arrange
+
+
+def with_change(prepare: Callable[[Any], object], name: str, change: Callable[[str], str]) -> Any:
+    """Return an arrangement: data/t prepared, then the text of one file changed."""
+
+    def arrange(bench: Any) -> None:
+        prepare(bench)
+        path = bench.home / "data/t" / name
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    return arrange
+
+
+def rename(text: str) -> str:
+    return text.replace("size", "sise")
+
+
+def relabel(text: str) -> str:
+    return re.sub(r'"label": "[01]"', '"label": "7"', text, count=1)
+
+
+DOCTOR = {
+    "doctor: table.csv gone": Row("doctor data/t", DATA, "fix: prepare the data", without(prepare_csv, "table.csv")),
+    "doctor: table.csv cut off": Row(
+        "doctor data/t", DATA, "fix: prepare the data", with_change(prepare_csv, "table.csv", lambda text: text[:-9])
+    ),
+    "doctor: a column renamed": Row(
+        "doctor data/t",
+        DATA,
+        "'sise'",
+        with_change(prepare_csv, "table.csv", rename),
+    ),
+    "doctor: a cell that is no number": Row(
+        "doctor data/t", DATA, "fix:", with_change(prepare_csv, "table.csv", lambda text: text.replace("\n0,", "\nx,"))
+    ),
+    "doctor: card and table differ": Row(
+        "doctor data/t",
+        DATA,
+        "fix:",
+        with_change(prepare_csv, "dataset.json", rename),
+    ),
+    "doctor: texts gone": Row("doctor data/t", DATA, "fix: prepare the data", without(prepare_texts, "train.jsonl")),
+    "doctor: texts cut off": Row(
+        "doctor data/t", DATA, "fix:", with_change(prepare_texts, "train.jsonl", lambda text: text[:-9])
+    ),
+    "doctor: vocabulary gone": Row(
+        "doctor data/t", DATA, "fix: prepare the data", without(prepare_texts, "vocab.json")
+    ),
+    "doctor: vocabulary of nothing": Row(
+        "doctor data/t", DATA, "fix:", with_change(prepare_texts, "vocab.json", lambda text: "[]")
+    ),
+    "doctor: a class unknown to the card": Row(
+        "doctor data/t",
+        DATA,
+        "fix:",
+        with_change(
+            prepare_texts, "train.jsonl", lambda text: re.sub(r'"label": "[01]"', '"label": "7"', text, count=1)
+        ),
+    ),
+}
+
+COLUMNS = {**SPLITS, **CELLS, **OPTIONS, **DOCTOR}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from bad_inputs.arrange import prepare_csv
 
 from dlcli.core import registry
 from dlcli.core.registry import FORMS, FormSpec
@@ -19,7 +21,7 @@ def states(answer: Any) -> dict[str, str]:
 
 def test_images_without_a_card_are_examined_with_a_warning(bench: Any, dl: Any) -> None:
     bench.photos("photos")
-    assert states(dl("doctor", "photos", "--json")) == {"card": "warning", "train": "ok"}
+    assert states(dl("doctor", "photos", "--json")) == {"card": "warning", "train": "ok", "training": "ok"}
 
 
 def test_a_table_is_examined_column_by_column(bench: Any, dl: Any) -> None:
@@ -52,3 +54,38 @@ def test_the_task_of_a_folder_is_the_first_choice_of_its_form(bench: Any, monkey
     monkeypatch.setattr(registry, "_form_plugins", lambda: plugins)
     assert "voices" not in FORMS
     assert resolve_target("choir", None).spec.name == "sentiment"
+
+
+def test_a_prepared_folder_is_opened_as_training_opens_it(bench: Any, dl: Any) -> None:
+    prepare_csv(bench)
+    findings = {finding["what"]: finding for finding in json.loads(dl("doctor", "data/t", "--json").out)["findings"]}
+    assert findings["training"]["state"] == "ok"
+    assert findings["training"]["found"].startswith("29 items, 3 for validation")
+
+
+def test_what_only_folds_need_is_a_warning(bench: Any, dl: Any) -> None:
+    prepare_csv(bench)
+    bench.write("data/t/source.csv", "row\n")
+    answer = dl("doctor", "data/t", "--json")
+    assert (answer.code, states(answer)["source.csv"]) == (0, "warning")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_text(""),
+        lambda path: path.write_text("".join(path.read_text().splitlines(keepends=True)[:1])),
+        lambda path: path.write_text(path.read_text().replace("size", "sise", 1)),
+        lambda path: path.write_text(path.read_text().replace("train", "test")),
+        lambda path: path.write_text(re.sub(r",\d+,t", ",5,t", path.read_text())),
+    ],
+)
+def test_doctor_and_training_find_the_same_fault(bench: Any, dl: Any, damage: Any) -> None:
+    prepare_csv(bench)
+    damage(bench.home / "data/t/table.csv")
+    found = dl("doctor", "data/t")
+    trained = dl("train", "regression", "--data", "data/t", "--epochs", "1", "--threads", "1", "-q")
+    assert found.code == trained.code == 3
+    assert "  fix: " in found.err and "  fix: " in trained.err
+    assert trained.err.splitlines()[0].removeprefix("error: ") in found.err

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcli.core.errors import DataError
 from dlcli.core.findings import OK, WARNING, Finding
 from dlcli.data.balance import balance_of
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm, open_table
+from dlcli.data.tables.origin import SOURCE_NAME, read_numbers
 
 MOST_MISSING = 0.5
 """A column with a larger fraction of missing values deserves a warning: its replacements outweigh its values."""
@@ -28,6 +30,10 @@ def examine_table(folder: Path) -> Iterator[Finding]:
     yield from (Finding("card", WARNING, warning) for warning in card.warnings)
     for split in form.splits():
         yield balance_of(card, split, "rows") if card.classes else Finding(split, OK, f"{card.num_items(split):,} rows")
+    try:
+        read_numbers(folder, card, form.num_rows)
+    except DataError as error:  # training needs it for --splits and --group alone
+        yield Finding(SOURCE_NAME, WARNING, error.message, error.hint or "")
     yield from _columns(form)
     yield _target(form)
 

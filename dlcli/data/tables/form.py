@@ -8,6 +8,7 @@ categories. Nothing here is standardised or imputed: that is fitted on the train
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -267,7 +268,7 @@ def _places(sheet: Sheet, name: str, values: Sequence[str], where: str, *, gaps:
     return places
 
 
-def write_packed(folder: Path, rows: TableRows) -> None:
+def write_packed(folder: Path, rows: TableRows, columns: Sequence[Column], card: Card) -> None:
     """Write the packed copy of the table in the folder."""
     with atomic_file(folder / PACKED_NAME) as stream:
         np.savez(
@@ -276,13 +277,18 @@ def write_packed(folder: Path, rows: TableRows) -> None:
             categories=rows.categories,
             targets=rows.targets,
             is_test=rows.is_test,
-            of=_fingerprint(folder),
+            of=_fingerprint(folder, columns, card),
         )
 
 
-def _fingerprint(folder: Path) -> np.ndarray:
-    """Return the SHA-256 of table.csv, (32,) uint8; a packed copy with another one is stale."""
-    return np.frombuffer(bytes.fromhex(file_sha256(folder / TABLE_NAME)), np.uint8)
+def _fingerprint(folder: Path, columns: Sequence[Column], card: Card) -> np.ndarray:
+    """Return the SHA-256 of table.csv and that of its columns on the card, (64,) uint8.
+
+    A packed copy with another one is stale; version 0.1.0 wrote the first alone.
+    """
+    schema = repr([list(columns), list(card.classes), card.details.get("target"), card.details.get("target_notation")])
+    digest = hashlib.sha256(schema.encode("utf-8", "surrogatepass")).digest()
+    return np.frombuffer(bytes.fromhex(file_sha256(folder / TABLE_NAME)) + digest, np.uint8)
 
 
 def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRows | None:
@@ -292,7 +298,7 @@ def _read_packed(folder: Path, columns: Sequence[Column], card: Card) -> TableRo
         return None
     rows = TableRows(arrays["numeric"], arrays["categories"], arrays["targets"], arrays["is_test"])
     try:
-        is_fresh = np.array_equal(arrays["of"], _fingerprint(folder))
+        is_fresh = np.array_equal(arrays["of"], _fingerprint(folder, columns, card))
     except OSError:  # the table itself is missing, which reading it reports
         return None
     return rows if is_fresh and _fits(rows, columns, card) else None
@@ -318,7 +324,10 @@ def _fits(rows: TableRows, columns: Sequence[Column], card: Card) -> bool:
 def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card, again: str) -> TableRows:
     """Return the rows of table.csv, and store their packed copy if the folder is writable."""
     path = folder / TABLE_NAME
-    sheet = read_sheet(path, delimiter="comma", header=True)
+    try:
+        sheet = read_sheet(path, delimiter="comma", header=True)
+    except DataError as error:
+        raise DataError(error.message, details=error.details, hint=again) from None
     expected = {*(column.name for column in columns), target, SPLIT_COLUMN}
     if set(sheet.names) != expected or sheet.broken:
         lost = sorted(expected.symmetric_difference(sheet.names))
@@ -331,7 +340,7 @@ def _pack_again(folder: Path, columns: Sequence[Column], target: str, card: Card
     is_test = np.array(splits) == "test"
     rows = encode_sheet(sheet, columns, target, card.classes, is_test, str(path), target_notation(card))
     try:
-        write_packed(folder, rows)
+        write_packed(folder, rows, columns, card)
     except OSError:  # the folder is not writable: the copy is only for speed
         return rows
     return rows

@@ -84,7 +84,6 @@ def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, wh
     rows = encode_sheet(sheet, columns, request.target, classes, is_test, where, target.notation)
     used = [*(column.name for column in columns), request.target]
     _write_csv(folder / TABLE_NAME, sheet, [name for name in sheet.names if name in used], is_test)
-    write_packed(folder, rows)
     write_origin(folder, sheet, [numbers[line] for line in sheet.lines], used)
     notes += _repeats(sheet, used, is_test)
     details: dict[str, object] = {
@@ -98,7 +97,9 @@ def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, wh
     if len(numbers) > len(sheet.rows):
         details[SOURCE_ROWS] = len(numbers)
     counts, items = count_rows(rows, classes), count_items(rows, classes)
-    return Card(FORM, name, classes, counts, details, warnings=tuple(notes), items=items)
+    card = Card(FORM, name, classes, counts, details, warnings=tuple(notes), items=items)
+    write_packed(folder, rows, columns, card)
+    return card
 
 
 def _entry(column: Column) -> dict[str, object]:

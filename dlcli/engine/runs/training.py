@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import find_checkpoint, restore_training
 from dlcli.engine.runs.ending import run_to_end
 from dlcli.engine.runs.environment import git_revision, versions
-from dlcli.engine.runs.judging import refuse_unjudged
+from dlcli.engine.runs.opening import first_batch, open_task
 from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Loader, Task, network_of, notes_of
@@ -100,12 +99,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     task, loader, valid = _open_task(request, device, world)
     for note in notes_of(task) if request.folder is None else ():  # a fold's parent has said it
         console.warn(note)
-    first = next(iter(loader.batches()), None)
-    if first is None:
-        raise DataError(
-            f"{request.data}: nothing in the training split can be read",
-            hint=f"`dl doctor {shlex.quote(str(request.data))}` shows why",
-        )
+    first = first_batch(request, loader)
     untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
     device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)
     device = device.with_precision(world.share(device.precision))
@@ -258,14 +252,8 @@ def _new_task(request: TrainRequest, device: Device) -> Task:
 
 def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Task, Loader, Loader | None]:
     set_determinism(request.train.deterministic)
-    task = _new_task(request, device)
-    loader = task.loader("train", training=True, shard=world.shard)
-    if len(loader) == 0:
-        raise DataError(f"{request.data}: the training split is empty", hint="lower --val-fraction or add data")
-    valid: Loader | None = task.loader("valid", shard=world.shard)
-    if valid is not None and len(valid) == 0:
-        valid = None
-    refuse_unjudged(task.goal, request.train, request.auto, is_validated=valid is not None)
+    task, loader, valid = open_task(request, world.shard)
+    device.place(task.model)
     return task, loader, valid
 
 

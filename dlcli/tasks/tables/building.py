@@ -36,6 +36,20 @@ def open_for(task: str, data: Path) -> TableForm:
     return form
 
 
+def require_spread(form: TableForm) -> None:
+    """Check that a regression can be trained on the table.
+
+    Raises:
+        DataError: the target has the same value in every row.
+    """
+    targets = form.rows.targets
+    if targets.min() == targets.max():
+        raise DataError(
+            f"{form.root}: the target {form.target!r} is {targets[0]:g} in every row",
+            hint="prepare the table with another --target",
+        )
+
+
 def build_network(config: TableConfig, columns: TableColumns, out_features: int) -> TableMLP:
     """Return the network that the configuration names, with `out_features` outputs per member.
 

@@ -27,7 +27,7 @@ from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report
 from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
-from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
+from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig
 from dlcli.tasks.tables.metric import TableRegressionMetric
@@ -70,10 +70,12 @@ class RegressionTask:
         """Return the task with a new network for the prepared table.
 
         Raises:
-            DataError: the table cannot be read, or is not for this task.
+            DataError: the table cannot be read, is not for this task, or its target never varies.
             UsageError: there is no such network.
         """
-        source = TableSource(open_for(REGRESSION, data), None, train, num_bins=config.bins)
+        form = open_for(REGRESSION, data)
+        require_spread(form)
+        source = TableSource(form, None, train, num_bins=config.bins)
         return cls(config, train, source.columns, source)
 
     @classmethod

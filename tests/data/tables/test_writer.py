@@ -191,3 +191,14 @@ def test_copies_of_training_rows_in_test_are_counted_by_the_used_columns_alone(t
     clean, copied = write(tmp_path / "a", table), write(tmp_path / "b", table, drop={"note": "asked for"})
     assert not any("test" in note and "train too" in note for note in clean.card.warnings)
     assert any(note.startswith("10 rows of test") for note in copied.card.warnings)
+
+
+def test_the_packed_copy_is_fresh_until_the_card_names_other_columns(tmp_path):
+    form = write(tmp_path, sheet(size=size, 颜色=colour, y=real))
+    packed, card = tmp_path / PACKED_NAME, tmp_path / "dataset.json"
+    before = packed.stat().st_mtime_ns
+    assert open_table(tmp_path).card == form.card
+    assert packed.stat().st_mtime_ns == before
+    card.write_text(card.read_text(encoding="utf-8").replace("size", "sise"), encoding="utf-8")
+    with pytest.raises(DataError, match="does not match the card"):
+        open_table(tmp_path)
