@@ -11,6 +11,7 @@ from typing import Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.errors import DataError, DlError, RunError
+from dlcli.core.files import is_folder
 from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.core.registry import broken_plugins, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
@@ -85,8 +86,8 @@ def _subject(text: str) -> Iterator[Finding]:
 
 def _data_folder(text: str) -> Path | None:
     """Return the folder of the dataset that a word refers to, or None if it is a run."""
-    path = Path(text) if Path(text).is_dir() else Path("data") / text
-    return path if path.is_dir() and not (path / "run.json").exists() else None
+    path = Path(text) if is_folder(Path(text)) else Path("data") / text
+    return path if is_folder(path) and not (path / "run.json").exists() else None
 
 
 def _dataset(path: Path) -> Iterator[Finding]:

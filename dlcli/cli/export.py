@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -114,7 +115,7 @@ def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
     Raises:
         RunError: `no_run`, if no task has one.
     """
-    if Path(name).exists() or "/" in name:
+    if "/" in name or os.path.exists(name):  # noqa: PTH110 - answers no for a text too long for a path
         raise no_run
     owner = find_owner(name)
     if owner is None:

@@ -11,7 +11,7 @@ from dlcli.cli.options import Common, Compute, Values
 from dlcli.cli.words import pick_target
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
-from dlcli.core.files import finite
+from dlcli.core.files import finite, is_folder
 from dlcli.core.registry import TASKS, TaskSpec, find_dataset, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import resolve_run
 from dlcli.core.wording import brief
@@ -245,7 +245,7 @@ def data_of_run(info: Mapping[str, Any], asked: str | None) -> Path:
     name = str(info.get("dataset"))
     places = [Path(asked)] if asked else [Path(str(info.get("data", ""))), Path("data") / name]
     for place in places:
-        if place.is_dir():
+        if is_folder(place):
             return place
     again = how_to_prepare(name, "DATASET")
     raise DataError(
@@ -260,7 +260,7 @@ def data_if_there(info: Mapping[str, Any], asked: str | None) -> Path | None:
     Raises:
         DataError: the folder that the user named does not exist.
     """
-    if asked is not None and not Path(asked).is_dir():
+    if asked is not None and not is_folder(Path(asked)):
         raise DataError(f"{asked}: no prepared data there")
     place = Path(asked or str(info.get("data", "")))
-    return place if place.is_dir() else None
+    return place if is_folder(place) else None

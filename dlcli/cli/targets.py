@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.files import is_folder
 from dlcli.core.registry import (
     DATASETS,
     TASKS,
@@ -38,7 +39,7 @@ class Target:
 
 def is_known(word: str) -> bool:
     """Return whether a word is certainly a target; plugins are not searched."""
-    return word in TASKS or word in DATASETS or (DATA / word / "dataset.json").is_file()
+    return word in TASKS or word in DATASETS or (is_folder(DATA / word) and (DATA / word / "dataset.json").is_file())
 
 
 def resolve_target(text: str, data: str | None) -> Target:
@@ -57,14 +58,14 @@ def resolve_target(text: str, data: str | None) -> Target:
     if dataset is not None:
         folder = Path(data) if data else DATA / dataset.name
         return Target(_task_of_card(folder) or get_task(dataset.task), dataset.name, folder)
-    folder = DATA / text if (DATA / text).is_dir() else Path(text)
+    folder = DATA / text if is_folder(DATA / text) else Path(text)
     if data is not None and not _is_named(Path(data), text, folder):
         raise UsageError(
             f"{text!r} is no task, no dataset and not the folder of --data",
             hint=f"leave out --data, or type `dl train {shlex.quote(data)}`",
         )
     folder = Path(data) if data is not None else folder
-    if folder.is_dir():
+    if is_folder(folder):
         return Target(_task_of_folder(folder), _name_of(folder), folder)
     known = [*all_tasks(), *all_datasets()]
     raise UsageError(f"no task, dataset or folder {text!r}", hint=did_you_mean(text, known))
@@ -72,7 +73,7 @@ def resolve_target(text: str, data: str | None) -> Target:
 
 def _is_named(data: Path, text: str, folder: Path) -> bool:
     """Return whether a word means the folder of --data: it is that folder, or the name in its card."""
-    return data.is_dir() and (folder.resolve() == data.resolve() or text == _name_of(data))
+    return is_folder(data) and (folder.resolve() == data.resolve() or text == _name_of(data))
 
 
 def _name_of(folder: Path) -> str:
@@ -121,7 +122,7 @@ def ensure_prepared(target: Target, say: Callable[[str], None]) -> None:
         DataError: it does not exist.
     """
     require_data(target)
-    if target.data.is_dir():
+    if is_folder(target.data):
         return
     from dlcli.data.importing.preparing import prepare_dataset
 
@@ -139,7 +140,7 @@ def require_data(target: Target) -> None:
     """
     dataset = find_dataset(target.dataset)
     is_embedded = dataset is not None and not dataset.needs_source and target.data == DATA / dataset.name
-    if target.data.is_dir() or is_embedded:
+    if is_folder(target.data) or is_embedded:
         return
     raise DataError(
         f"{target.data}: no prepared data there",

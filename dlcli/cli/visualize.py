@@ -17,6 +17,7 @@ from dlcli.cli.targets import DATA, resolve_target
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
+from dlcli.core.files import is_folder
 from dlcli.core.registry import TaskSpec, all_tasks, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.data.inputs import input_test
@@ -87,7 +88,7 @@ def _task_of(word: str) -> TaskSpec | None:
 
 def _is_data(text: str) -> bool:
     """Return whether the user's word names a prepared folder, or a dataset in the usual place."""
-    return any((place / "dataset.json").exists() for place in (DATA / text, Path(text)))
+    return any(is_folder(place) and (place / "dataset.json").exists() for place in (DATA / text, Path(text)))
 
 
 def _no_picture(values: Values) -> None:
@@ -157,7 +158,7 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
 
 def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path]:
     """Return the files to write: `out` itself for one picture, else files in `out` or in the run's plots."""
-    if out is not None and len(stems) == 1 and not Path(out).is_dir():
+    if out is not None and len(stems) == 1 and not is_folder(Path(out)):
         return [Path(out)]
     if out is not None and Path(out).suffix.lower() == ".png":
         raise UsageError(f"--out {out}: there are {len(stems)} pictures", hint="name a folder")
@@ -275,7 +276,7 @@ class _Opened:
         if self._run is not None:
             return data_of_run(self._run.info(), None)
         target = resolve_target(self._text, None)
-        if not target.data.is_dir():
+        if not is_folder(target.data):
             raise DataError(
                 f"{target.data}: no prepared data there", hint=f"run {how_to_prepare(target.dataset, 'DATASET')}"
             )

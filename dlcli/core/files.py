@@ -106,6 +106,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether this is a folder: `Path.is_dir` raises for what can be no path, such as a long text."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits; the file is read in blocks.
 

@@ -83,12 +83,14 @@ def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -
         report: called with the format's notice, and with the exporters that failed before one succeeded.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or an ONNX file has a name that is not UTF-8.
         ExportError: no exporter could write a graph, or the file could not be written to disk.
         ParityError: every file that could be written differs from its module.
     """
     if format not in FORMATS:
         raise UsageError(f"no format {format!r}", hint=did_you_mean(format, FORMATS))
+    if format == "onnx" and str(path).encode("utf-8", "replace").decode() != str(path):
+        raise UsageError(f"--out {path}: no UTF-8 name, and ONNX Runtime opens no other", hint="choose another --out")
     import torch
 
     if FORMATS[format].notice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bad_inputs.arrange import DATA, RUN, USAGE, Row, with_stdin
+from bad_inputs.arrange import DATA, RUN, RUN_CODE, USAGE, Row, with_stdin
 from dlcli.core.errors import ExitCode
 
 PARTIAL = ExitCode.PARTIAL
@@ -123,4 +123,21 @@ NUMBERS = {
     "text for a number": Row("train digits --seed 1e3", USAGE, "--seed"),
 }
 
-ARGUMENTS = {**STREAMS, **EMPTY, **TARGETS, **CONFIGS, **NUMBERS}
+NAMES = {
+    "ONNX file whose name is no UTF-8": Row(
+        "export lenet --out caf\udce9.onnx", USAGE, r"caf\udce9.onnx: no UTF-8 name"
+    ),
+    "run of half a character": Row("eval caf\udce9", RUN_CODE, r"no run 'caf\udce9'"),
+    "target with a line break": Row("train 'a\nb'", USAGE, r"'a\nb'"),
+    "target of 5,000 characters": Row(f"train {'x' * 5000}", USAGE, "…"),
+    "data of 5,000 characters": Row(f"train digits --data {'x' * 5000}", DATA, "no prepared data"),
+    "subject of 5,000 characters": Row(f"doctor {'x' * 5000}", RUN_CODE, "no run"),
+    "picture of 5,000 characters": Row(f"visualize grid {'x' * 5000}", USAGE, "…"),
+    "source of 5,000 characters": Row(f"prepare image-folder {'x' * 5000}", DATA, "…"),
+    "network of 5,000 characters": Row(f"export {'x' * 5000}", RUN_CODE, "no run"),
+    "run of 5,000 characters": Row(f"eval {'x' * 5000}", RUN_CODE, "no run"),
+    "option of 5,000 characters": Row(f"train digits --{'x' * 5000}", USAGE, "…"),
+    "value of 5,000 characters": Row(f"train digits --optimizer {'x' * 5000}", USAGE, "…"),
+}
+
+ARGUMENTS = {**NAMES, **STREAMS, **EMPTY, **TARGETS, **CONFIGS, **NUMBERS}

@@ -137,6 +137,12 @@ TRAIN = {
         "train ./data/t --model textcnn --bidirectional", USAGE, "--bidirectional: textcnn", prepare_texts
     ),
     "word vectors that are no file": Row("train ./data/t --embedding v.txt", DATA, "v.txt", prepare_texts),
+    "word vectors in binary": Row(
+        "train ./data/t --embedding v.bin",
+        DATA,
+        "save_word2vec_format",
+        lambda b: (prepare_texts(b), b.write("v.bin", b"2 2\n\xe5\xa5\xbd \0\0\x80?\0\0\0@\n")),
+    ),
     "word vectors of another size": Row(
         "train ./data/t --embedding v.txt",
         USAGE,

@@ -56,6 +56,7 @@ def _check_brief(out: str, err: str, row: Row) -> None:
     lines = err.splitlines()
     first = next(index for index, line in enumerate(lines) if line.startswith("error: "))
     assert len(lines) <= MAX_LINES, err
+    assert max(map(len, lines)) <= 500, err
     assert not [line for line in lines[first + 1 :] if not line.startswith("  ")]
     assert len(out.splitlines()) == row.answers, out
 

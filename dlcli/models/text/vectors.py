@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,11 @@ from dlcli.core.errors import DataError
 
 MAX_DIM = 4096
 MAX_BAD = 100
+HEAD = 1 << 16
+"""Bytes from the beginning by which binary vectors are recognised."""
+
+AS_TEXT = "save them as text: gensim's KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(TXT)"
+
 MAX_LINE = 1 << 20
 """Maximum bytes of a line: 4,096 numbers take a tenth of it."""
 
@@ -31,7 +37,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarr
         (K,) int64 indices into `words`, (K, D) float32 vectors, and D.
 
     Raises:
-        DataError: the file cannot be read, holds no vectors, or has more than 100 broken lines.
+        DataError: the file cannot be read, is binary, holds no vectors, or has more than 100 broken lines.
     """
     place = {word: index for index, word in enumerate(words) if index}  # row 0 is padding, and stays zero
     found: dict[int, np.ndarray] = {}
@@ -75,9 +81,14 @@ def _vector(parts: Sequence[bytes], size: int) -> np.ndarray | None:
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            # Numbers in binary hold a zero byte within a few words, and text never does.
+            if b"\0" in stream.read(HEAD):
+                raise DataError(f"{path}: binary vectors (word2vec's or fastText's .bin), not text", hint=AS_TEXT)
+            stream.seek(0)
             number = 0
             while line := stream.readline(MAX_LINE):
                 number += 1
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 if len(line) == MAX_LINE:
                     raise DataError(f"{path}: line {number} is longer than {MAX_LINE:,} bytes: no word vectors")
                 yield number, line

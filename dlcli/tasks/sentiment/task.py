@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from dlcli.data.parts import at_hand
 from dlcli.data.text.columns import Reading
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
-from dlcli.data.text.vocabulary import PAD_TOKEN, UNK_TOKEN, Vocabulary
+from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
@@ -35,6 +35,9 @@ from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
 from dlcli.tasks.sentiment.source import TextSource
+
+FEW_FOUND = 0.5
+"""The share of the vocabulary below which the word vectors may be those of another language or tokenizer."""
 
 OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
 """Options passed unchanged to the networks that have them."""
@@ -64,6 +67,7 @@ class SentimentTask:
         self._tokenizer = tokenizer
         self._reading = reading
         self._source = source
+        self._notes: tuple[str, ...] = ()
         self.model = build_network(config, train, len(labels), len(vocabulary))
         register_class_weights(self.model)
 
@@ -85,7 +89,8 @@ class SentimentTask:
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
-            load_vectors(task.model, Path(config.embedding), vocabulary)
+            found = load_vectors(task.model, Path(config.embedding), vocabulary)
+            task._notes = coverage_notes(config.embedding, found, len(vocabulary) - len(SPECIALS))
         return task
 
     @classmethod
@@ -127,8 +132,11 @@ class SentimentTask:
 
     @property
     def card(self) -> Card | None:
-        """The card of the texts; None without data."""
-        return self._source.card if self._source is not None else None
+        """The card of the texts, with what was found about the word vectors; None without data."""
+        if self._source is None:
+            return None
+        card = self._source.card
+        return replace(card, warnings=(*card.warnings, *self._notes))
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels, vocabulary and preprocessing."""
@@ -262,8 +270,10 @@ def _takers(option: str) -> list[str]:
     return [name for name, spec in NETWORKS.items() if option in inspect.signature(load_object(spec.build)).parameters]
 
 
-def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None:
-    """Set the rows of the network's embedding to the vectors in a file; words missing there keep their own.
+def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> int:
+    """Set the rows of the network's embedding to the vectors in a file, and return their number.
+
+    Words without a vector in the file keep that of the network.
 
     Raises:
         DataError: the file cannot be read, or has none of the words.
@@ -282,3 +292,14 @@ def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> None
         raise DataError(f"--embedding {path}: contains none of the vocabulary's {len(vocabulary):,} words")
     with torch.no_grad():
         table[torch.from_numpy(rows)] = torch.from_numpy(values)
+    return len(rows)
+
+
+def coverage_notes(path: str, found: int, num_words: int) -> tuple[str, ...]:
+    """Return a warning if a file of word vectors has few of the vocabulary's words."""
+    if found >= FEW_FOUND * num_words:
+        return ()
+    return (
+        f"{path} has vectors for {found:,} of the vocabulary's {num_words:,} words; the others start at random: are "
+        "they cut and spelt alike?",
+    )

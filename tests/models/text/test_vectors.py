@@ -43,6 +43,23 @@ def test_what_holds_no_vectors_is_refused(tmp_path, data):
         read_vectors(path, WORDS)
 
 
+@pytest.mark.parametrize("head", [b"2 3\n", b"\xba\x16\x4f\x2f\x0c\0\0\0"])
+@pytest.mark.parametrize("suffix", [".bin", ".gz"])
+def test_binary_vectors_are_refused_with_the_way_to_text(tmp_path, head, suffix):
+    path = tmp_path / f"vectors{suffix}"
+    data = head + b"".join(word.encode() + b" " + np.array([1, 0.1, -2], "<f4").tobytes() for word in ("好", "坏"))
+    path.write_bytes(gzip.compress(data) if suffix == ".gz" else data)
+    with pytest.raises(DataError, match="binary vectors") as caught:
+        read_vectors(path, WORDS)
+    assert "save_word2vec_format" in str(caught.value.hint)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(LINES, encoding="utf-8-sig")
+    assert read_vectors(path, WORDS)[0].tolist() == [2, 3, 4]
+
+
 def test_of_a_word_that_stands_twice_the_first_is_taken(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("好 1 2\n好 3 4\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from dlcli.engine.loop import start_state, train
 from dlcli.tasks.classes.training import class_weights_of
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
-from dlcli.tasks.sentiment.task import SentimentTask
+from dlcli.tasks.sentiment.task import SentimentTask, coverage_notes
 
 from .conftest import MARKS, write_rows
 
@@ -148,3 +148,10 @@ def test_options_that_a_network_has_no_use_for_are_refused(data, open_texts_task
         open_texts_task(data, model="lstn")
     with pytest.raises(UsageError, match="--bidirectional"):
         open_texts_task(data, model="fasttext", hidden=None, bidirectional=True)
+
+
+@pytest.mark.parametrize(("found", "is_warned"), [(2, True), (14, True), (15, False), (30, False)])
+def test_few_word_vectors_are_warned_of(found, is_warned):
+    notes = coverage_notes("v.txt", found, 30)
+    assert bool(notes) == is_warned
+    assert all(note.startswith(f"v.txt has vectors for {found} of the vocabulary's 30 words") for note in notes)
