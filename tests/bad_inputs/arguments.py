@@ -130,7 +130,7 @@ NAMES = {
     "run of half a character": Row("eval caf\udce9", RUN_CODE, r"no run 'caf\udce9'"),
     "target with a line break": Row("train 'a\nb'", USAGE, r"'a\nb'"),
     "target of 5,000 characters": Row(f"train {'x' * 5000}", USAGE, "…"),
-    "data of 5,000 characters": Row(f"train digits --data {'x' * 5000}", DATA, "no prepared data"),
+    "data of 5,000 characters": Row(f"train digits --data {'x' * 5000}", DATA, "…"),
     "subject of 5,000 characters": Row(f"doctor {'x' * 5000}", RUN_CODE, "no run"),
     "picture of 5,000 characters": Row(f"visualize grid {'x' * 5000}", USAGE, "…"),
     "source of 5,000 characters": Row(f"prepare image-folder {'x' * 5000}", DATA, "…"),
