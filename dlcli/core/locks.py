@@ -59,6 +59,7 @@ def _acquire(path: Path) -> int:
             if os.fstat(descriptor).st_ino == _inode(path):
                 with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
                     os.ftruncate(descriptor, 0)
+                    os.lseek(descriptor, 0, os.SEEK_SET)
                     os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
                 return descriptor
         except BaseException:

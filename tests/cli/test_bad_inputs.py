@@ -15,6 +15,7 @@ from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.folders import FOLDERS
+from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
 from bad_inputs.rest import REST
@@ -25,9 +26,11 @@ ROWS = {
     for command, rows in (
         ("prepare", PREPARE),
         ("train", TRAIN),
+        ("train", LONG_RUNS),
         ("eval", EVALUATE),
         ("predict", PREDICT),
         ("", REST),
+        ("", REPLACED),
         ("argument", ARGUMENTS),
         ("columns", COLUMNS),
         ("folders", FOLDERS),
