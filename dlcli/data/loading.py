@@ -183,7 +183,7 @@ class ItemLoader:
                     done += 1
             except WorkersError as error:
                 self._workers = 0
-                Console().warn(f"the training process reads the {self._noun} itself, without workers: {error}")
+                _warn_once(f"the {self._noun} are read without worker processes: {error}")
         for batch in keys[done:]:
             yield self._collate([self._items[key] for key in batch])
 
@@ -201,6 +201,11 @@ class ItemLoader:
                 details=sorted(self._bad)[:2],
                 hint=self._hint,
             )
+
+
+@functools.cache  # there are several loaders, all on the same machine
+def _warn_once(line: str) -> None:
+    Console().warn(line)
 
 
 def _collate(
