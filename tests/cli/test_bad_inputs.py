@@ -18,6 +18,7 @@ from bad_inputs.folders import FOLDERS
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
+from bad_inputs.reading import READING
 from bad_inputs.rest import REST
 from bad_inputs.train import TRAIN
 
@@ -34,6 +35,7 @@ ROWS = {
         ("argument", ARGUMENTS),
         ("columns", COLUMNS),
         ("folders", FOLDERS),
+        ("reading", READING),
     )
     for name, row in rows.items()
 }

@@ -63,40 +63,36 @@ class RowSplitter:
         Args:
             line: the next line, without its line break.
         """
-        if not self._waiting:
-            if not line or line.isspace():
-                self._line += 1
-                self._empty.append(Row(self._line, ()))
-                return []
-            rows = self._one(line)
-        else:
-            rows = self._several(line)
-        if self._empty and rows:
-            rows, self._empty = [*self._empty, *rows], []
-        return rows
+        if self._waiting:
+            return self._several(line)
+        if line and not line.isspace():
+            return self._one(line)
+        self._line += 1
+        self._empty.append(Row(self._line, ()))
+        return []
 
     def close(self) -> list[Row]:
         """Return the rows of the lines that wait for a closing quotation mark that never came."""
         rows: list[Row] = []
         while self._waiting:
             rows += self._resolve("a quotation mark is not closed")
-        return [*self._empty, *rows] if rows else []
+        return rows
 
     def _one(self, line: str) -> list[Row]:
         """Return the row of a line that begins one; none if it goes on."""
         if len(line) > MAX_CHARACTERS:
             self._line += 1
-            return [Row(self._line, [line[:MAX_CHARACTERS]], _too_long(len(line)))]
+            return self._behind_empty(Row(self._line, [line[:MAX_CHARACTERS]], _too_long(len(line))))
         if not self._has_quotes or '"' not in line:
             self._line += 1
-            return [Row(self._line, [cell.lstrip(" ") for cell in line.split(self._delimiter)])]
+            return self._behind_empty(Row(self._line, [cell.lstrip(" ") for cell in line.split(self._delimiter)]))
         csv.field_size_limit(MAX_CHARACTERS)  # of the process; 131,072 is no property of a file
         try:
             cells = next(csv.reader((line,), **self._format))
         except csv.Error:
             return self._several(line)
         self._line += 1
-        return [Row(self._line, cells)]
+        return self._behind_empty(Row(self._line, cells))
 
     def _several(self, line: str) -> list[Row]:
         """Return the rows that a line completes that stands inside quotes, or is not a row by itself."""
@@ -107,10 +103,17 @@ class RowSplitter:
         try:
             cells = self._parse(self._waiting)
         except csv.Error as error:
-            if str(error) != _UNCLOSED:
-                return self._resolve(f"not CSV: {error}")
-            return self._resolve("a quotation mark is not closed") if self._num_characters > MAX_CHARACTERS else []
-        return [self._take(len(self._waiting), cells)]
+            if self._num_characters > MAX_CHARACTERS:
+                return self._resolve("a quotation mark is not closed")
+            return [] if str(error) == _UNCLOSED else self._resolve(f"not CSV: {error}")
+        return self._behind_empty(self._take(len(self._waiting), cells))
+
+    def _behind_empty(self, row: Row) -> list[Row]:
+        """Return a row behind the empty ones before it."""
+        if not self._empty:
+            return [row]
+        rows, self._empty = [*self._empty, row], []
+        return rows
 
     def _parse(self, lines: Sequence[str], **dialect: Any) -> list[str]:
         """Return the cells of a row.
@@ -138,7 +141,7 @@ class RowSplitter:
         """Return the waiting lines as rows: the first in another dialect or broken, then whatever the others are."""
         row = self._repaired() or self._take(1, [self._waiting[0]], fault)
         again, self._waiting, self._num_characters = self._waiting, [], 0
-        rows = [row]
+        rows = self._behind_empty(row)
         for line in again:
             rows += self.feed(line)
         return rows

@@ -26,7 +26,7 @@ MAX_BYTES = 2**37
 
 _SAMPLE_BYTES = 2**16
 _SAMPLE_CHARACTERS = 30
-_LEAST_COMMON = 0.95
+_LEAST_COMMON = 0.85
 """GB18030 is certain if at least this share of its characters is common; of Big5 read as GB18030, 0.4 to 0.7 are."""
 
 _KANA = frozenset(map(chr, range(0x3041, 0x30FF)))

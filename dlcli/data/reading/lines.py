@@ -34,6 +34,7 @@ class Lines:
         """
         while line := self._stream.readline(MAX_LINE + 1):
             self.number += 1
+            line = line.removesuffix("\n")
             if len(line) > MAX_LINE:
                 raise DataError(
                     f"{self._where}: a line longer than {MAX_LINE:,} characters, near line {self.number:,}",
@@ -42,7 +43,7 @@ class Lines:
             if "\0" in line:
                 self.num_nul += line.count("\0")
                 line = line.replace("\0", "")
-            yield line.removesuffix("\n")
+            yield line
 
 
 _UNDECODED = re.compile("[\udc80-\udcff]")
