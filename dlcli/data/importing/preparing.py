@@ -86,6 +86,8 @@ def prepare_dataset(
     target = destination.resolve()  # if `data/NAME` links to another disk, the folder on that disk is replaced
     for path in [*files, *([source] if source else [])]:
         _refuse_overlap(path, destination)
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe would wait for ever
+            raise DataError(f"{path}: not a regular file", hint="save its content in a file first")
     with _alone(target, destination, report), ThreadPoolExecutor(1) as thread:
         _recover_and_clean(target)
         existing = _existing_card(target, destination)

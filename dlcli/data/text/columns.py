@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from dlcli.data.labels import label_text
 
 CSV, TSV, JSONL = "csv", "tsv", "jsonl"
 _DELIMITERS = (",", ";", "\t", "|")
@@ -89,11 +90,8 @@ def field_names(record: Mapping[str, Any], depth: int = 1) -> list[str]:
 
 
 def label_of(value: Any) -> str | None:
-    """Return a JSON value as a label: 1 and 1.0 are one label; None for what is missing (null, NaN) or no label."""
+    """Return a JSON value as a label; None for what is missing (null, NaN) or no label."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(value) if isinstance(value, (str, int)) else None
+    is_missing = not isinstance(value, (str, int, float)) or value != value  # NaN differs from itself
+    return None if is_missing else label_text(value)

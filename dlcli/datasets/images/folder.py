@@ -13,15 +13,12 @@ and named. An image that is in several classes, byte for byte, has no label to l
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,50 +26,30 @@ from dlcli.core.errors import DataError
 from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.images import packed
-from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header, resize_image
+from dlcli.data.images.decoding import decode_image, read_bytes, resize_image
 from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
 from dlcli.data.images.form import no_images
 from dlcli.data.images.muffling import muffled
-from dlcli.data.images.pixels import PixelStatistics, leak_warning
+from dlcli.data.images.pixels import PixelStatistics
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
 from dlcli.data.parts import stratified_part
 from dlcli.data.walking import list_files, skipped_note
+from dlcli.datasets.images.inspecting import (
+    BadImage,
+    FoundImage,
+    Item,
+    are_large,
+    bad_notes,
+    for_each,
+    inspect,
+    leak_notes,
+    without_contradictions,
+)
 from dlcli.datasets.images.options import ImageFolderOptions
 
-_MAX_NAMED = 20  # bad files that the card names
 _MAX_SAMPLED = 2000  # training images from which mean and std are computed
 _SAMPLE_SIZE_PX = 64
-_LARGE_BYTES = 32 * 1024  # above this mean size, decoding takes longer than Python's overhead per file
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A file of the source."""
-
-    split: str
-    label: int
-    path: Path
-
-
-@dataclass(frozen=True)
-class _Image:
-    """The properties of a file that could be decoded."""
-
-    item: _Item
-    sha256: bytes
-    height: int  # upright, as decoded
-    width: int
-    channels: int
-    suffix: str
-
-
-@dataclass(frozen=True)
-class _Bad:
-    item: _Item
-    reason: str
 
 
 class ImageFolderImporter:
@@ -107,13 +84,13 @@ class ImageFolderImporter:
         [root] = files
         folder_names, items, notes = _list(root)
         report(f"{root}: checking {len(items):,} files in {len(folder_names)} classes")
-        images, bad = _inspect(items)
+        images, bad = inspect(items)
         self._refuse_too_many(bad, root)
-        images, copy_notes = _without_contradictions(images, folder_names, root)
+        images, copy_notes = without_contradictions(images, folder_names, root)
         classes, images, class_notes = _settle_classes(folder_names, images, root)
         if not any(image.item.split == "test" for image in images):
             images = self._cut_test_part(images)
-        notes += [*class_notes, *_bad_notes(bad, root), *copy_notes, *_leak_notes(images)]
+        notes += [*class_notes, *bad_notes(bad, root), *copy_notes, *leak_notes(images)]
         notes = [printable(note) for note in notes]
         card, train_files = _copy(images, classes, folder, notes, root)
         if packed.is_packable(card):
@@ -123,7 +100,7 @@ class ImageFolderImporter:
         mean, std = statistics.result()
         return replace(card, details={**card.details, "mean": mean, "std": std})
 
-    def _refuse_too_many(self, bad: Sequence[_Bad], root: Path) -> None:
+    def _refuse_too_many(self, bad: Sequence[BadImage], root: Path) -> None:
         if len(bad) > self.options.max_bad:
             first = bad[0]
             raise DataError(
@@ -132,7 +109,7 @@ class ImageFolderImporter:
                 hint="remove them, or allow more with --max-bad",
             )
 
-    def _cut_test_part(self, images: list[_Image]) -> list[_Image]:
+    def _cut_test_part(self, images: list[FoundImage]) -> list[FoundImage]:
         train = [image for image in images if image.item.split == "train"]
         labels = np.array([image.item.label for image in train])
         is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)
@@ -143,7 +120,7 @@ class ImageFolderImporter:
         return moved + [image for image in images if image.item.split != "train"]
 
 
-def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
+def _list(root: Path) -> tuple[list[str], list[Item], list[str]]:
     """Return the class names of all splits, the files, and notes on the layout."""
     layout = find_layout(root)
     folders, notes = layout.splits, layout.notes()
@@ -158,7 +135,7 @@ def _list(root: Path) -> tuple[list[str], list[_Item], list[str]]:
     }
     classes = sorted({name for found in listed.values() for name in found})
     items = [
-        _Item(split, label, folders[split] / name / file)
+        Item(split, label, folders[split] / name / file)
         for split, found in listed.items()
         for label, name in enumerate(classes)
         for file in found.get(name, ())
@@ -180,42 +157,9 @@ def _as_target(root: Path) -> str:
     return shlex.quote(printable(text if "/" in text or "\\" in text else f"./{text}"))
 
 
-def _inspect(items: Sequence[_Item]) -> tuple[list[_Image], list[_Bad]]:
-    with muffled:
-        results = _each(_inspect_one, items, are_large=_are_large([item.path for item in items]))
-    return [found for found in results if isinstance(found, _Image)], [r for r in results if isinstance(r, _Bad)]
-
-
-def _are_large(files: Sequence[Path]) -> bool:
-    sample = files[:: max(1, len(files) // 200)]
-    return sum(path.stat().st_size for path in sample) > _LARGE_BYTES * len(sample)
-
-
-def _each(function: Callable[..., Result], *arguments: Sequence[Any], are_large: bool) -> list[Result]:
-    """Return the function's results, computed in threads if the files are large.
-
-    OpenCV and hashlib release the GIL; for small files the threads contend for it and take 4x as long.
-    """
-    if not are_large:
-        return list(map(function, *arguments))
-    with ThreadPoolExecutor() as threads:
-        return list(threads.map(function, *arguments))
-
-
-def _inspect_one(item: _Item) -> _Image | _Bad:
-    try:
-        data = read_bytes(item.path)
-        header = read_header(data)
-        height, width, _ = decode_image(data, channels=header.channels).shape
-    except DataError as error:
-        return _Bad(item, error.message)
-    digest = hashlib.sha256(data).digest()
-    return _Image(item, digest, height, width, header.channels, SUFFIX_OF[header.format])
-
-
 def _settle_classes(
-    classes: list[str], images: list[_Image], root: Path
-) -> tuple[tuple[str, ...], list[_Image], list[str]]:
+    classes: list[str], images: list[FoundImage], root: Path
+) -> tuple[tuple[str, ...], list[FoundImage], list[str]]:
     """Drop classes without a readable image; return the other classes, the relabelled images, and notes.
 
     Raises:
@@ -246,46 +190,8 @@ def _settle_classes(
     return tuple(classes[label] for label in kept), relabelled, notes
 
 
-def _bad_notes(bad: Sequence[_Bad], root: Path) -> list[str]:
-    if not bad:
-        return []
-    notes = [f"{len(bad):,} files could not be read as images and were skipped"]
-    notes += [f"skipped {entry.item.path.relative_to(root)}: {entry.reason}" for entry in bad[:_MAX_NAMED]]
-    return notes
-
-
-def _without_contradictions(images: list[_Image], classes: Sequence[str], root: Path) -> tuple[list[_Image], list[str]]:
-    """Return the images that are in one class only, and a note on the others."""
-    labels: dict[bytes, set[int]] = {}
-    for image in images:
-        labels.setdefault(image.sha256, set()).add(image.item.label)
-    several = [image for image in images if len(labels[image.sha256]) > 1]
-    if not several:
-        return images, []
-    first = min(several, key=lambda image: str(image.item.path))
-    names = ", ".join(classes[label] for label in sorted(labels[first.sha256]))
-    count = len({image.sha256 for image in several})
-    what = "1 image is" if count == 1 else f"{count:,} images are"
-    note = f"{what} in several classes, so left out: the first is {first.item.path.relative_to(root)}, in {names}"
-    return [image for image in images if len(labels[image.sha256]) == 1], [note]
-
-
-def _leak_notes(images: Sequence[_Image]) -> list[str]:
-    """Return a note for each pair of splits that share byte-identical files."""
-    digests: dict[str, list[bytes]] = {}
-    for image in images:
-        digests.setdefault(image.item.split, []).append(image.sha256)
-    order = [split for split in ("train", "valid", "test") if split in digests]
-    notes: list[str] = []
-    for index, first in enumerate(order):
-        known = set(digests[first])
-        for second in order[index + 1 :]:
-            notes.extend(leak_warning(first, second, sum(digest in known for digest in digests[second])))
-    return notes
-
-
 def _copy(
-    images: Sequence[_Image], classes: tuple[str, ...], folder: Path, notes: Sequence[str], root: Path
+    images: Sequence[FoundImage], classes: tuple[str, ...], folder: Path, notes: Sequence[str], root: Path
 ) -> tuple[Card, list[Path]]:
     """Copy the files to the form; return its card, without mean and std yet, and the training files."""
     channels = 1 if all(image.channels == 1 for image in images) else 3
@@ -303,13 +209,13 @@ def _copy(
         counts[image.item.split][name] += 1
         targets.append(_target(folder / image.item.split / name, image, taken))
     sources = [image.item.path for image in images]
-    _each(shutil.copyfile, sources, targets, are_large=_are_large(sources))
+    for_each(shutil.copyfile, sources, targets, are_large=are_large(sources))
     train = [target for image, target in zip(images, targets, strict=True) if image.item.split == "train"]
     details = {"channels": channels, "image_size": size}
     return Card("images", printable(root.resolve().name), classes, counts, details, warnings=tuple(notes)), train
 
 
-def _target(folder: Path, image: _Image, taken: set[Path]) -> Path:
+def _target(folder: Path, image: FoundImage, taken: set[Path]) -> Path:
     """Return the path to copy a file to: its own name, plus the suffix of its format if it has no image suffix.
 
     Bytes that are not UTF-8 are escaped, since not every file system can store them.

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.data.labels import label_text
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
 
@@ -23,7 +24,6 @@ MAX_LABEL = 200
 """Characters of a label, at most."""
 MAX_NAMED = 20
 """Broken rows that the card lists."""
-_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")
 _DIGEST_BYTES = 16  # the chance that two of 10^9 texts share one is 1e-21
 
 
@@ -87,15 +87,6 @@ class TextPool:
         self._starts.append(self._starts[-1] + len(data))
         return data
 
-    def merge_numbers(self) -> None:
-        """Make one label of 1 and 1.0, if all labels are such numbers: a column with gaps turns whole numbers so."""
-        if not all(map(_WHOLE.fullmatch, self.names)):
-            return
-        merged: dict[str, int] = {}
-        places = [merged.setdefault(name.partition(".")[0], len(merged)) for name in self.names]
-        self.names = merged
-        self._labels = array("i", np.array(places, dtype=np.int32)[self.labels()].tolist())
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -158,14 +149,13 @@ def collect(
                     f"{rows.path}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
                     hint="is this the column of labels? set it with --label-column",
                 )
-    pool.merge_numbers()
     return pool
 
 
 def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> TextRow | BrokenRow:
     if isinstance(row, BrokenRow):
         return row
-    text, label = clean_text(row.text), clean_text(row.label)
+    text, label = clean_text(row.text), label_text(clean_text(row.label))
     if not label or label.casefold() == "nan":
         return BrokenRow(row.line, "no label")
     if len(label) > MAX_LABEL or not label.isprintable():
