@@ -43,19 +43,22 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class BadImage:
+    """A file that cannot be decoded, and why."""
+
     item: Item
     reason: str
 
 
 def inspect(items: Sequence[Item]) -> tuple[list[FoundImage], list[BadImage]]:
+    """Return the files that can be decoded, and the others with the reason, both in the order of `items`."""
     with muffled:
         results = for_each(_inspect_one, items, are_large=are_large([item.path for item in items]))
-    return [found for found in results if isinstance(found, FoundImage)], [
-        r for r in results if isinstance(r, BadImage)
-    ]
+    images = [result for result in results if isinstance(result, FoundImage)]
+    return images, [result for result in results if isinstance(result, BadImage)]
 
 
 def are_large(files: Sequence[Path]) -> bool:
+    """Return whether files are so large on average that several threads decode them faster than one."""
     sample = files[:: max(1, len(files) // 200)]
     return sum(path.stat().st_size for path in sample) > _LARGE_BYTES * len(sample)
 
@@ -83,6 +86,7 @@ def _inspect_one(item: Item) -> FoundImage | BadImage:
 
 
 def bad_notes(bad: Sequence[BadImage], root: Path) -> list[str]:
+    """Return the notes on files that were skipped: how many, and the first ones by name; [] for none."""
     if not bad:
         return []
     notes = [f"{len(bad):,} files could not be read as images and were skipped"]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError
+from dlcli.data.labels import label_text
 from dlcli.data.reading import lines as reading_lines
 from dlcli.data.text.columns import CSV, JSONL, TSV
 from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
@@ -162,4 +163,6 @@ def test_what_the_json_module_writes_is_read_back(tmp_path_factory, pairs):
     path = tmp_path_factory.mktemp("jsonl") / "a.jsonl"
     lines = [json.dumps({"text": text, "label": label}) for text, label in pairs]
     path.write_text("\n".join(lines), encoding="utf-8")
-    assert [(row.text, row.label) for row in TextRows(path, JSONL)] == pairs
+    labels = [label_text(label) for _, label in pairs]
+    expected = [(text, label) for (text, _), label in zip(pairs, labels, strict=True)]
+    assert [(row.text, row.label) for row in TextRows(path, JSONL)] == expected

@@ -32,7 +32,7 @@ def test_zero_is_negative_and_one_is_positive(tmp_path):
     assert sum(map(card.num_items, card.counts)) == 40
 
 
-@pytest.mark.parametrize("label", ["2", "-1", "positive", "0.0", "10"])
+@pytest.mark.parametrize("label", ["2", "-1", "positive", "0.5", "10"])
 def test_another_label_is_a_broken_row(tmp_path, label):
     card, _ = prepare(tmp_path, [*ROWS, f"{label},不算"])
     assert card.details["rows"]["broken"] == 1
