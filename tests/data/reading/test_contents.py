@@ -47,8 +47,8 @@ def read(path):
     ("name", "data"),
     [
         ("t.csv", TEXT),
-        ("t.csv.gz", gzip.compress(TEXT)),
-        ("t.csv", gzip.compress(TEXT)),
+        ("t.csv.gz", gzip.compress(TEXT, mtime=0)),
+        ("t.csv", gzip.compress(TEXT, mtime=0)),
         ("t.zip", zipped(**{"t.csv": TEXT})),
         ("t.zip", zipped(**{"data/": b"", "data/t.csv": TEXT, "__MACOSX/._t.csv": b"x"})),
     ],
@@ -105,7 +105,7 @@ def test_what_is_no_text_is_named_with_advice(tmp_path, data, what, advice):
 
 
 @pytest.mark.parametrize(
-    "data", [gzip.compress(TEXT * 9)[:-9], zipped(**{"t.csv": TEXT * 99})[:60], gzip.compress(TEXT)[:12]]
+    "data", [gzip.compress(TEXT * 9, mtime=0)[:-9], zipped(**{"t.csv": TEXT * 99})[:60], gzip.compress(TEXT, mtime=0)[:12]]
 )
 def test_what_is_cut_off_is_damaged(tmp_path, data):
     path = tmp_path / "t.csv"
