@@ -16,12 +16,13 @@ which would then wait for processes that never come, or be mute as one that is n
 def main() -> None:
     """Run the command line and exit with its code."""
     from dlcli.cli.app import run
-    from dlcli.cli.process import open_closed_streams, quieten_libraries
+    from dlcli.cli.process import make_threads_sleep, open_closed_streams, quieten_libraries
     from dlcli.core.interruption import catch_signals
 
     open_closed_streams()
     catch_signals()
     quieten_libraries(sys.argv[1:])
+    make_threads_sleep(os.environ)
     if sys.argv[1:2] not in ([name] for name in TRAINING):
         for name in WORLD:
             os.environ.pop(name, None)

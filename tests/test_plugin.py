@@ -153,6 +153,7 @@ def test_the_form_of_a_plugin_is_examined_and_trained_by_its_task(work):
     assert [(found["what"], found["state"], found["found"].split(",")[0]) for found in findings] == [
         ("train", "ok", "200 rows"),
         ("test", "ok", "50 rows"),
+        ("training", "ok", "180 items"),
     ]
     assert good(answers["train folder"]) == "runs/of-a-folder\n"
     assert "numbers" in answers["grid"]["stderr"]

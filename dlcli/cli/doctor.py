@@ -46,6 +46,7 @@ def _doctor(values: Values) -> None:
 def _machine() -> Iterator[Finding]:
     import torch
 
+    from dlcli.core.cores import usable_cores
     from dlcli.engine.compute.device import open_device
     from dlcli.engine.runs.environment import versions
 
@@ -55,7 +56,8 @@ def _machine() -> Iterator[Finding]:
     yield Finding("device", OK, f"{device.describe()}: {device.reason}")
     yield Finding("cuda devices", OK, str(torch.cuda.device_count()))
     capability = torch.backends.cpu.get_cpu_capability()
-    yield Finding("cpu", OK, f"{os.cpu_count()} cores, {capability}, bf16 {'yes' if _has_bf16() else 'no'}")
+    cores = f"{usable_cores()} of {os.cpu_count()} cores"
+    yield Finding("cpu", OK, f"{cores}, {capability}, bf16 {'yes' if _has_bf16() else 'no'}")
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding("free disk here", OK if free > 2**30 else WARNING, f"{free / 2**30:.1f} GiB")
     yield from _pair()

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from dlcli.core.console import ERRORS, Console
+from dlcli.core.cores import usable_cores
 from dlcli.core.errors import ExitCode
 from dlcli.core.interruption import STOPS
 
@@ -75,7 +76,7 @@ def _start(count: int, words: Sequence[str], more: Mapping[str, str]) -> list[su
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         # The processes share the cores; see `open_device`.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count))),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, usable_cores() // count))),
         # The folder of the user's files is not for imports, as it is not for one process that was started as `dl`.
         "PYTHONSAFEPATH": "1",
     }

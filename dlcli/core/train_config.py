@@ -98,7 +98,13 @@ class TrainConfig:
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
     precision: str = option("auto", "floating-point format", choices=("auto", "fp32", "bf16"), is_advanced=True)
-    threads: int | None = option(None, "CPU threads (default: all cores)", minimum=1, maximum=MAX_THREADS)
+    threads: int | None = option(
+        None,
+        "CPU threads (default auto: as many as are fastest, by a short timing)",
+        minimum=1,
+        maximum=MAX_THREADS,
+        may_be_auto=True,
+    )
     workers: int | None = option(
         None, "processes that decode large images (default: all cores)", minimum=0, maximum=256, is_advanced=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,4 +76,6 @@ def resolve_request(
         recipe = load_object(spec.recipe)(dataset, given)
     first = split_values(recipe, config_class, TrainConfig, origin="recipe")
     config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
+    if "threads" in auto:  # not an option to tune before the training, but the default, which a recipe may override
+        train, auto = replace(train, threads=None), auto - {"threads"}
     return TrainRequest(spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe)

@@ -24,6 +24,7 @@ from typing import Self
 import numpy as np
 from isal import isal_zlib
 
+from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 
 # Source: the PNG specification (third edition), 5 and 9: signature, chunk layout, colour types, filter type 1.
@@ -110,7 +111,7 @@ def _creator(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
 
 def num_processes() -> int:
     """Return the number of processes for writing: the cores that this process may use, at most 8."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cores()
     return min(usable, MAX_PROCESSES)
 
 

@@ -15,7 +15,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.labels import label_text
 from dlcli.data.tables.dates import are_compact_dates, hold_dates
 from dlcli.data.tables.form import CATEGORICAL, CLASSIFICATION, NUMERIC, REGRESSION, Column
-from dlcli.data.tables.numbers import PLAIN, Notation, Reading, find_notation
+from dlcli.data.tables.numbers import PLAIN, FoundNotation, Notation, find_notation
 from dlcli.data.tables.precision import refuse_extremes
 from dlcli.data.tables.rows import Sheet, is_missing, to_number
 
@@ -114,10 +114,10 @@ def settle_target(sheet: Sheet, target: str, task: str | None, notes: list[str],
             f"{where}: line {sheet.lines[odd]}: the target {target!r} is {quoted(cells[odd])}, not a number",
             hint="correct the cell, or prepare with --task classification",
         )
-    return _classification(cells, target, notes, where)
+    return _classification(cells, target, where)
 
 
-def _regression(cells: Sequence[str], target: str, reading: Reading, notes: list[str], where: str) -> Target:
+def _regression(cells: Sequence[str], target: str, reading: FoundNotation, notes: list[str], where: str) -> Target:
     numbers = [reading.notation.number(cell) for cell in cells]
     values = np.array(numbers, np.float64)
     distinct = np.unique(values)
@@ -133,8 +133,7 @@ def _regression(cells: Sequence[str], target: str, reading: Reading, notes: list
     return Target(REGRESSION, (), reading.notation)
 
 
-def _classification(cells: Sequence[str], target: str, notes: list[str], where: str) -> Target:
-    del notes
+def _classification(cells: Sequence[str], target: str, where: str) -> Target:
     classes = tuple(sorted(set(map(label_text, cells)), key=by_value))
     if len(classes) < 2:
         raise DataError(
@@ -149,7 +148,7 @@ def _classification(cells: Sequence[str], target: str, notes: list[str], where: 
     return Target(CLASSIFICATION, classes)
 
 
-def _refuse_mixed_target(sheet: Sheet, target: str, reading: Reading, odd: int, where: str) -> None:
+def _refuse_mixed_target(sheet: Sheet, target: str, reading: FoundNotation, odd: int, where: str) -> None:
     """Refuse a target of numbers with a few other cells, rather than predict a class for each number."""
     cells = sheet.column(target)
     if _is_mistaken(cells, reading):
@@ -200,7 +199,14 @@ def settle_column(
 
 
 def _settle_numbers(
-    name: str, sheet: Sheet, cells: Sequence[str], reading: Reading, notes: list[str], where: str, *, is_kept: bool
+    name: str,
+    sheet: Sheet,
+    cells: Sequence[str],
+    reading: FoundNotation,
+    notes: list[str],
+    where: str,
+    *,
+    is_kept: bool,
 ) -> Column | str:
     values = np.array([reading.notation.number(cell) for cell in cells], np.float64)
     if len(np.unique(values)) == 1 and len(cells) == len(sheet.rows):
@@ -226,7 +232,7 @@ def counts_rows(name: str, values: np.ndarray) -> bool:
     return bool(np.all(np.diff(values) == 1)) or _ID_NAME.fullmatch(name) is not None
 
 
-def _note_notation(name: str, cells: Sequence[str], reading: Reading) -> list[str]:
+def _note_notation(name: str, cells: Sequence[str], reading: FoundNotation) -> list[str]:
     """Return a line on how the numbers are read, unless they are plain."""
     notation = reading.notation
     if notation == PLAIN:
@@ -268,7 +274,7 @@ def _refuse_dates(name: str, cells: Sequence[str], where: str) -> None:
         )
 
 
-def _refuse_mixed(name: str, sheet: Sheet, reading: Reading, where: str) -> None:
+def _refuse_mixed(name: str, sheet: Sheet, reading: FoundNotation, where: str) -> None:
     """Refuse a column of numbers with some other cells: as categories, its numbers would lose their order.
 
     Raises:
@@ -292,7 +298,7 @@ def _refuse_mixed(name: str, sheet: Sheet, reading: Reading, where: str) -> None
         )
 
 
-def _is_mistaken(cells: Sequence[str], reading: Reading) -> bool:
+def _is_mistaken(cells: Sequence[str], reading: FoundNotation) -> bool:
     """Return whether a column is one of numbers, so that its other cells are mistakes.
 
     More than half of the cells are numbers and many of them differ, or nearly all cells are and they are not just yes

@@ -105,7 +105,7 @@ PLAIN = Notation()
 
 
 @dataclass(frozen=True)
-class Reading:
+class FoundNotation:
     """How the cells of a column can be read as numbers.
 
     Attributes:
@@ -123,15 +123,15 @@ class Reading:
     num_shaped: int
 
 
-def find_notation(cells: Sequence[str]) -> Reading:
+def find_notation(cells: Sequence[str]) -> FoundNotation:
     """Return how the known cells of a column can be read as numbers, decided by all of them."""
     num_plain = sum(to_number(cell) is not None for cell in cells)
     if num_plain == len(cells):
-        return Reading(PLAIN, num_plain, None, ("",), num_plain)
+        return FoundNotation(PLAIN, num_plain, None, ("",), num_plain)
     shaped = [parts for parts in map(_parts, cells) if parts is not None]
     counts = Counter((parts.prefix, parts.suffix) for parts in shaped)
     if not counts:
-        return Reading(PLAIN, num_plain, None, (), num_plain)
+        return FoundNotation(PLAIN, num_plain, None, (), num_plain)
     [((prefix, suffix), _)] = counts.most_common(1)
     alike = [parts for parts in shaped if (parts.prefix, parts.suffix) == (prefix, suffix)]
     notations = [Notation(decimal, thousands, prefix, suffix) for decimal, thousands in _STYLES]
@@ -144,8 +144,8 @@ def find_notation(cells: Sequence[str]) -> Reading:
     rivals = [n for n in order[1:] if fits[n] == fits[best] and values[n] != values[best]]
     affixes = tuple(" ".join(filter(None, affix)) for affix, _ in counts.most_common())
     if fits[best] < num_plain:
-        return Reading(PLAIN, num_plain, None, affixes, max(len(shaped), num_plain))
-    return Reading(best, fits[best], rivals[0] if rivals and not is_money else None, affixes, len(shaped))
+        return FoundNotation(PLAIN, num_plain, None, affixes, max(len(shaped), num_plain))
+    return FoundNotation(best, fits[best], rivals[0] if rivals and not is_money else None, affixes, len(shaped))
 
 
 def _num_thousandths(cells: Sequence[_Parts], decimal: str) -> int:

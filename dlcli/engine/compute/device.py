@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DeviceError, DlError, UsageError
 from dlcli.engine.compute.allocator import give_back_freed_memory, keep_freed_memory
 
@@ -164,8 +165,7 @@ def open_device(name: str = "auto", *, threads: int | None = None, local_rank: i
         DeviceError: there is no such device on this machine.
         UsageError: the name is not a device.
     """
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
-    torch.set_num_threads(threads or max(1, len(_usable_cores()) // processes))
+    torch.set_num_threads(threads or all_threads())
     keep_freed_memory()
     if name == "auto":
         if torch.cuda.is_available():
@@ -190,10 +190,10 @@ def open_device(name: str = "auto", *, threads: int | None = None, local_rank: i
     return Device(torch.device(kind), reason="requested")
 
 
-def _usable_cores() -> set[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
+def all_threads() -> int:
+    """Return the number of threads with which this process uses its share of the CPU cores."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun sets it
+    return max(1, usable_cores() // processes)
 
 
 def set_determinism(is_wanted: bool) -> None:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import time
-from collections.abc import Mapping
-from typing import Any
-
-import torch
-
 from dlcli.engine.compute.device import Device
-from dlcli.engine.task import Batch, KeepsState, Task
+from dlcli.engine.compute.trial import head_of, leaving_no_trace, time_step
+from dlcli.engine.task import Batch, Task
 
 TRIALS = 3
 """Timed steps per precision, alternating; the fastest counts, because other processes only ever slow one down."""
@@ -52,39 +46,13 @@ def choose_precision(
         return device.with_precision("fp32"), untimed
     if device.torch_device.type == "mps":
         return device.with_precision("fp32"), "the default on mps"
-    small = device.move(_head(batch))
-    before = copy.deepcopy(task.model.state_dict())
-    kept = copy.deepcopy(task.state()) if isinstance(task, KeepsState) else None
-    with torch.random.fork_rng():
+    small = device.move(head_of(batch, MAX_ITEMS))
+    with leaving_no_trace(task):
         trials = [
-            {name: _time_step(task, device.with_precision(name), small) for name in ("fp32", "bf16")}
+            {name: time_step(task, device.with_precision(name), small) for name in ("fp32", "bf16")}
             for _ in range(TRIALS + 1)  # one more, since the first builds kernels and is never the fastest
         ]
     seconds = {name: min(trial[name] for trial in trials) for name in ("fp32", "bf16")}
-    task.model.load_state_dict(before)
-    if isinstance(task, KeepsState) and kept is not None:
-        task.load_state(kept)
     gain = seconds["fp32"] / seconds["bf16"]
     precision = "bf16" if gain > MIN_GAIN else "fp32"
     return device.with_precision(precision), f"bf16 is {gain:.2f}x as fast as fp32 on this network here"
-
-
-def _head(value: Any) -> Any:
-    """Return the first items of each value in a batch."""
-    if isinstance(value, Mapping):
-        return {name: _head(item) for name, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple: its fields hold the items
-        return type(value)(*(_head(item) for item in value))
-    return value[:MAX_ITEMS] if isinstance(value, (torch.Tensor, list, tuple)) else value
-
-
-def _time_step(task: Task, device: Device, batch: Batch) -> float:
-    parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
-    task.model.train()
-    device.synchronize()
-    started = time.perf_counter()
-    with device.computing():
-        for update in task.training_step(batch):
-            torch.autograd.grad(sum(update.losses.values()), parameters, allow_unused=True)  # type: ignore[arg-type]
-    device.synchronize()
-    return time.perf_counter() - started

@@ -96,11 +96,12 @@ class Schedule:
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
-        return {"scale": self.scale, "stale_epochs": self.stale_epochs}
+        return {"scale": self.scale, "stale_epochs": self.stale_epochs, "num_steps": self.num_steps}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore the state from a checkpoint."""
         self.scale, self.stale_epochs = float(state["scale"]), int(state["stale_epochs"])
+        self.num_steps = int(state.get("num_steps", self.num_steps))  # fewer if a time budget shortened the training
 
 
 def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:

@@ -43,6 +43,7 @@ def run_to_end(
     valid: Loader | None,
     config: TrainConfig,
     console: Console,
+    more: Sequence[Callback] = (),
     *,
     is_new: bool,
 ) -> RunDir:
@@ -58,7 +59,8 @@ def run_to_end(
         try:
             if config.compile:
                 compile_network(state.task.model)
-            reason = train(state, loader, valid, config, _callbacks(run, config, console, signals, is_writer=is_writer))
+            callbacks = [*_callbacks(run, config, console, signals, is_writer=is_writer), *more]
+            reason = train(state, loader, valid, config, callbacks)
         except BaseException as error:
             if is_new and state.step == 0:
                 if is_writer:

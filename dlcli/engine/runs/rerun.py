@@ -17,7 +17,7 @@ from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.runs.environment import versions
-from dlcli.engine.runs.restore import describe_run, precision_of, request_of
+from dlcli.engine.runs.restore import describe_run, precision_of, request_of, threads_of
 
 TIMES = ("seconds", "items_per_s")
 """Values of an epoch that depend on the load of the machine."""
@@ -41,14 +41,15 @@ class Comparison:
 def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> TrainRequest:
     """Return the request that trains a run again.
 
-    It has the run's options, seed and precision; values that were chosen by a timing are not chosen again.
+    It has the run's options, seed, precision and number of threads; what was chosen by a timing is not chosen again.
 
     Raises:
         RunError: the run is damaged.
     """
     description = describe_run(run)
     request = request_of(description, run.config_file, data, command, name)
-    return replace(request, train=replace(request.train, precision=precision_of(run), profile=False))
+    threads = request.train.threads or threads_of(run)
+    return replace(request, train=replace(request.train, precision=precision_of(run), threads=threads, profile=False))
 
 
 def check_comparable(run: RunDir, request: TrainRequest) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dlcli.core.cores import usable_cores
 from dlcli.core.description import Description, read_description
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import load_object
@@ -86,6 +87,15 @@ def precision_of(run: RunDir) -> str:
     if value not in ("fp32", "bf16"):
         raise RunError(f"{run.info_file}: 'precision' cannot be {value!r}", hint="fp32 or bf16, as it was trained")
     return value
+
+
+def threads_of(run: RunDir) -> int | None:
+    """Return the number of CPU threads with which a run was started, for equal rounding; None if it is not known.
+
+    At most the cores of this machine, which may be another.
+    """
+    value = run.info().get("threads")
+    return min(value, usable_cores()) if type(value) is int and value >= 1 else None
 
 
 def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:

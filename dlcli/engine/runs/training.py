@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console, shorten
@@ -28,18 +30,21 @@ from dlcli.core.run_dir import (
 )
 from dlcli.core.train_config import MACHINE, TrainConfig
 from dlcli.data.card import Card
-from dlcli.engine.compute.device import Device, open_device, seed_everything, set_determinism
+from dlcli.engine.callbacks import Callback
+from dlcli.engine.compute.device import Device, all_threads, open_device, seed_everything, set_determinism
 from dlcli.engine.compute.distributed import World, joined, world_of_environment
 from dlcli.engine.compute.precision import choose_precision, why_untimed
+from dlcli.engine.compute.threads import choose_threads
 from dlcli.engine.loop import start_state
+from dlcli.engine.observers.pace import Pace
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import find_checkpoint, restore_training
 from dlcli.engine.runs.ending import run_to_end
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.opening import first_batch, open_task
-from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of
+from dlcli.engine.runs.restore import blaming, describe_run, precision_of, request_of, threads_of
 from dlcli.engine.state import TrainState
-from dlcli.engine.task import Loader, Task, network_of, notes_of
+from dlcli.engine.task import Batch, Loader, Task, network_of, notes_of
 from dlcli.engine.tuning.auto import Tuning, tune
 from dlcli.engine.tuning.budget import fit_budget
 
@@ -94,7 +99,7 @@ def _run_of_launch(world: World) -> RunDir | None:
 
 
 def _start(request: TrainRequest, console: Console, world: World, device: Device) -> RunDir:
-    request = fit_budget(request, console, _open_task, world, device)
+    request, keepers = fit_budget(request, console, _open_task, world, device)
     seed_everything(request.train.seed)
     task, loader, valid = _open_task(request, device, world)
     for note in notes_of(task) if request.folder is None else ():  # a fold's parent has said it
@@ -103,6 +108,7 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
     device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)
     device = device.with_precision(world.share(device.precision))
+    pace = _settle_threads(request, task, first, device, console, untimed)
     processes = "" if world.is_alone else f" x {world.size} processes"
     console.say(f"{device.describe()}{processes}, {device.precision} ({why})")
     tuning = _tune(request, console, world, device)
@@ -116,7 +122,22 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     run = world.share(_create_run(request, task, device, world, tuning) if world.is_writer else None)
     assert run is not None
     with _owned(run, world):
-        return run_to_end(run, state, loader, valid, request.train, console, is_new=True)
+        return run_to_end(run, state, loader, valid, request.train, console, [*pace, *keepers], is_new=True)
+
+
+def _settle_threads(
+    request: TrainRequest, task: Task, batch: Batch, device: Device, console: Console, untimed: str | None
+) -> Sequence[Callback]:
+    """Set the number of CPU threads if it is not given, and return the callback that chooses it again.
+
+    Each process of several chooses by itself, among its share of the cores.
+    """
+    if request.train.threads is not None or not device.is_cpu or untimed is not None or all_threads() == 1:
+        return ()
+    pace = Pace(batch, console)
+    count, why = choose_threads(task, device, batch)
+    console.detail(f"{count} thread{'' if count == 1 else 's'}: {why}")
+    return [pace]
 
 
 def _owned(run: RunDir, world: World) -> contextlib.AbstractContextManager[None]:
@@ -161,7 +182,7 @@ def resume_training(
     with blaming(run.config_file):
         _, options = describe_run(run).configs(str(run.config_file))
     options = replace(options, **(machine or {}))
-    device = open_device(options.device, threads=options.threads, local_rank=world.local_rank)
+    device = open_device(options.device, threads=options.threads or threads_of(run), local_rank=world.local_rank)
     with joined(world, device) as world, _owned(run, world):
         return _go_on(run, data, console, world, device, machine or {})
 
@@ -269,6 +290,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World,
         "command": request.command,
         "seed": request.train.seed,
         "device": device.describe(),
+        "threads": torch.get_num_threads(),
         "precision": device.precision,
         "processes": world.size,
         "launch": world.launch,

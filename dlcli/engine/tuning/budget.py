@@ -10,7 +10,7 @@ import dataclasses
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,10 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import World
 from dlcli.engine.compute.precision import choose_precision
+from dlcli.engine.compute.threads import choose_threads
 from dlcli.engine.evaluate import validate
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.budget_keeper import BudgetKeeper
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Batch, Loader, Task
 
@@ -90,34 +92,43 @@ class Plan:
     config: Any
     train: TrainConfig
     reason: str
+    deadline: float
+    valid_s: float
 
 
 def fit_budget(
     request: TrainRequest, console: Console, open_task: OpenRequest, world: World, device: Device
-) -> TrainRequest:
-    """Return the request with the size and the epochs that fill its --budget; unchanged if it has none.
+) -> tuple[TrainRequest, Sequence[Callback]]:
+    """Return the request with the size and the epochs that fill its --budget, and the callback that keeps to it.
+
+    The request is unchanged, and there is no callback, if it has no budget.
 
     Raises:
-        UsageError: the budget is too short, or conflicts with another option.
+        UsageError: the budget conflicts with another option.
     """
     if request.train.budget is None:
-        return request
+        return request, ()
     if request.train.deterministic:
         raise UsageError("--budget: a timing would decide, which --deterministic rules out", hint="use --epochs")
     if "batch_size" in request.auto:
         raise UsageError("--budget and --batch-size auto cannot be combined", hint="give --batch-size a number")
 
     precision = request.train.precision
+    has_threads = request.train.threads is not None or not device.is_cpu
 
     def open_sized(config: Any, options: TrainConfig) -> tuple[Task, Loader, Loader | None, Device]:
-        nonlocal precision  # chosen with the first size: a wider network gains more from bf16, not less
+        nonlocal precision, has_threads  # chosen with the first size: a wider network gains more from bf16, not less
         task, loader, valid = open_task(dataclasses.replace(request, config=config, train=options), device, world)
         first = next(iter(loader.batches()), None)
         if first is None:
             raise DataError(f"{request.data}: nothing in the training split can be read")
         chosen, _ = choose_precision(task, device, first, precision)
         precision = world.share(chosen.precision)
-        return task, loader, valid, device.with_precision(precision)
+        chosen = device.with_precision(precision)
+        if not has_threads:
+            choose_threads(task, chosen, first)
+            has_threads = True
+        return task, loader, valid, chosen
 
     offered = load_object(request.spec.sizes)(request.config) if request.spec.sizes else ()
     with device.keeping_random():
@@ -125,7 +136,8 @@ def fit_budget(
         clock = lambda: world.share(time.perf_counter())  # noqa: E731
         plan = plan_budget(request.config, request.train, offered, open_sized, clock)
     console.say(plan.reason)
-    return dataclasses.replace(request, config=plan.config, train=plan.train)
+    keeper = BudgetKeeper(plan.deadline, plan.valid_s, console, clock)
+    return dataclasses.replace(request, config=plan.config, train=plan.train), [keeper]
 
 
 def plan_budget(
@@ -139,8 +151,8 @@ def plan_budget(
         open_task: creates the task for a size.
         clock: returns seconds since an arbitrary moment; all processes must read the same value.
 
-    Raises:
-        UsageError: not even the smallest size reaches its minimum number of epochs.
+    If not even the smallest size reaches the number of epochs that is worth its while, it is trained as long as the
+    time goes, and the reason says so.
     """
     assert options.budget is not None
     budget_s = parse_duration(options.budget)
@@ -154,22 +166,19 @@ def plan_budget(
     offered = list(sizes) or [Size(config, "", worthwhile_epochs=1, max_epochs=MOST_EPOCHS)]
     size, steps, cost = choose_size(offered, measure, lambda: deadline - clock())
     spent_s = clock() - started
+    steps = max(1, steps)
     epochs = steps / cost.steps_per_epoch
-    if epochs < offered[0].worthwhile_epochs:
-        needed_s = cost.start_s + size.worthwhile_epochs * cost.epoch_s
-        what = f"{size.label}, " if size.label else ""
-        raise UsageError(
-            f"--budget {options.budget}: {what}{size.worthwhile_epochs} epochs take {needed_s:.0f} s here",
-            hint=f"use --budget {math.ceil((spent_s + needed_s) / (1 - RESERVE))}s or more",
-        )
     expected_s = spent_s + cost.seconds_of(steps)
     parts = [part for part in (size.label, cost.precision, f"{epochs:.4g} epochs of {cost.epoch_s:.1f} s") if part]
     reason = f"budget {options.budget}: {', '.join(parts)}; about {expected_s:.0f} s with validation"
+    if epochs < size.worthwhile_epochs:
+        needed_s = math.ceil((spent_s + cost.start_s + size.worthwhile_epochs * cost.epoch_s) / (1 - RESERVE))
+        reason += f"; {size.worthwhile_epochs} epochs would take --budget {needed_s}s here"
     # The last epoch may be cut short: the schedule knows the number of steps and ends with them.
     is_cut = steps % cost.steps_per_epoch > 0
     most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
     settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps, precision=cost.precision)
-    return Plan(size.config, settled, reason)
+    return Plan(size.config, settled, reason, deadline, cost.valid_s)
 
 
 def choose_size(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from dlcli.core.cores import usable_cores
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
 from dlcli.data.images.augmentation import BatchAugmentation
@@ -167,7 +167,7 @@ class ImageSource:
     def _workers(self, count: int) -> int:
         if self._train.workers is not None:
             return self._train.workers
-        return min(os.cpu_count() or 1, 8) if count > 256 else 0  # a worker takes longer to start than 256 images
+        return min(usable_cores(), 8) if count > 256 else 0  # a worker takes longer to start than 256 images
 
     def augmented(self, count: int) -> np.ndarray:
         """Return up to `count` augmented training images of the first batch, (N, H, W, C) uint8."""

@@ -1,0 +1,69 @@
+"""A training on a machine that gets slower ends in its budget, with its schedule at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlcli.core.console import Console
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.callbacks import Callback
+from dlcli.engine.compute.device import open_device
+from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.budget_keeper import BudgetKeeper
+
+
+class Clock(Callback):
+    """A clock that each step moves on."""
+
+    def __init__(self, seconds_of_step):
+        self.now = 0.0
+        self._seconds_of_step = seconds_of_step
+
+    def on_step_end(self, state):
+        self.now += self._seconds_of_step(state.step)
+
+
+class Rates(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_step_end(self, state):
+        self.seen.append(state.learning_rate)
+
+
+def run(toy_task, seconds_of_step, deadline, epochs=20):
+    config = TrainConfig(epochs=epochs, batch_size=4, optimizer="sgd", learning_rate=0.01, schedule="linear")
+    task = toy_task(config)
+    loader = task.loader("train")
+    state = start_state(task, loader, config, open_device("cpu", threads=1))
+    planned = state.schedule.num_steps
+    clock, rates = Clock(seconds_of_step), Rates()
+    keeper = BudgetKeeper(deadline, 0.0, Console(), lambda: clock.now)
+    reason = train(state, loader, None, config, [clock, rates, keeper])
+    return state, planned, clock.now, rates.seen, reason
+
+
+def test_on_a_steady_machine_nothing_changes(toy_task, capsys):
+    _, planned, _, _, _ = run(toy_task, lambda step: 1.0, 1e9)
+    state, _, seconds, rates, reason = run(toy_task, lambda step: 1.0, float(planned))
+    assert (state.step, seconds, reason) == (planned, planned, None)
+    assert rates == sorted(rates, reverse=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("slowness", [2, 5])
+def test_a_slow_machine_ends_in_time_and_at_the_lowest_rate(toy_task, capsys, slowness):
+    _, planned, _, _, _ = run(toy_task, lambda step: 1.0, 1e9)
+    slow = lambda step: 1.0 if step < planned / 4 else float(slowness)  # noqa: E731
+    state, _, seconds, rates, reason = run(toy_task, slow, float(planned))
+    assert state.step < planned
+    assert seconds <= planned * 1.05 + slowness
+    assert seconds >= planned * 0.8
+    assert rates[-1] <= 2 * rates[0] / state.step + 1e-9  # the last step of a linear schedule
+    assert f"the budget ended the training at step {state.step}" == reason
+    assert capsys.readouterr().err.count("slower than when the budget was planned") == 1
+
+
+def test_a_deadline_that_has_passed_ends_at_the_next_look(toy_task):
+    state, planned, _, _, _ = run(toy_task, lambda step: 1.0, 0.0)
+    assert state.step == 10 < planned
