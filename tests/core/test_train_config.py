@@ -68,9 +68,9 @@ def test_every_optimizer_and_schedule_is_accepted_and_the_default_is_one(name, c
     assert all(getattr(resolved(**{name: choice}), name) == choice for choice in choices)
 
 
-def test_only_batch_size_and_learning_rate_may_be_measured():
+def test_only_batch_size_learning_rate_and_threads_may_be_measured():
     names = {name for name, info in FIELDS.items() if info.option.may_be_auto}
-    assert names == {"batch_size", "learning_rate"}
+    assert names == {"batch_size", "learning_rate", "threads"}
     _, left = split_auto(TrainConfig, [Layer(None, dict.fromkeys(FIELDS, "auto"))])
     assert left == names
 

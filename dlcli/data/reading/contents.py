@@ -20,8 +20,10 @@ from dlcli.data.reading.workbook import workbook_as_csv
 
 HEAD_BYTES = 4096
 
-GZIP, ZIP, WORKBOOK = "gzip", "zip", "xlsx"
-"""Kinds that hold a text."""
+GZIP, ZIP = "gzip", "zip"
+"""Kinds that may hold a text."""
+
+_WORKBOOK = "xl/workbook.xml"  # what is in every .xlsx file
 
 _AS_CSV = "save or export it as CSV"
 _DECOMPRESS = "decompress it first"
@@ -134,6 +136,30 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: {error.strerror or error}") from None
 
 
+def suffix_of_text(path: Path) -> str:
+    """Return the suffix of the text in a file, in lower case: `.csv` of `t.csv.gz`, of a zip of `t.csv`, of a workbook.
+
+    Raises:
+        DataError: the file cannot be read, or is a damaged archive.
+    """
+    kind = _kind_of_file(path)
+    if kind == GZIP:
+        return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
+    if kind != ZIP:
+        return path.suffix.lower()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path}: cannot be unpacked: {error}", hint="unpack it first, or copy it again") from None
+    return ".csv" if _WORKBOOK in members else Path(members[0]).suffix.lower() if members else ""
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names of the files in an archive, without those that macOS adds."""
+    return [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+
+
 def _kind_of_file(path: Path) -> str | Foreign | None:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
@@ -157,13 +183,12 @@ def _open_zip(path: Path) -> Iterator[IO[bytes]]:
         DataError: there are several or none, or the file in it is no text.
     """
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if "xl/workbook.xml" in names:
+        members = _members(archive)
+        if _WORKBOOK in members:
             yield io.BytesIO(workbook_as_csv(path))
             return
-        if "mimetype" in names or "word/document.xml" in names or "ppt/presentation.xml" in names:
+        if not {"mimetype", "word/document.xml", "ppt/presentation.xml"}.isdisjoint(members):
             raise _refused(path, Foreign("an office document", _AS_CSV))
-        members = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")]
         if len(members) != 1:
             shown = ", ".join(members[:5]) + (", ..." if len(members) > 5 else "")
             raise DataError(

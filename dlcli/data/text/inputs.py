@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
-from dlcli.data.reading.contents import refuse_json_array
+from dlcli.data.reading.contents import refuse_json_array, suffix_of_text
 from dlcli.data.reading.delimited import Row, RowSplitter
 from dlcli.data.reading.encodings import detect_encoding, open_text
 from dlcli.data.reading.lines import Lines, decode_line
@@ -22,7 +22,7 @@ from dlcli.data.text.columns import CSV, JSONL, TSV, Reading, delimiter_of, fiel
 from dlcli.data.text.rows import parse_object
 
 _KINDS = {".csv": CSV, ".tsv": TSV, ".tab": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}
-TEXT_SUFFIXES = frozenset({".txt", *_KINDS})
+TEXT_SUFFIXES = frozenset({".txt", ".xlsx", *_KINDS})
 _PLAIN = "plain"
 _MAX_NAMED = 5
 
@@ -56,7 +56,7 @@ class TextReader:
     def __init__(self, reading: Reading | None, path: Path | None = None) -> None:
         self._reading = reading
         self._where = "standard input" if path is None else str(path)
-        self._kind = _KINDS.get(path.suffix.lower(), "") if path is not None else ""
+        self._kind = _KINDS.get(suffix_of_text(path), "") if path is not None else ""
         self._splitter: RowSplitter | None = None
         self._header: Sequence[str] | None = None
         self._place = 0
@@ -185,7 +185,7 @@ def texts_of_file(path: Path, reading: Reading | None) -> Iterator[Text]:
     Raises:
         DataError: the file cannot be read, its encoding is not certain, or no column of texts is found.
     """
-    if _KINDS.get(path.suffix.lower()) == JSONL:
+    if _KINDS.get(suffix_of_text(path)) == JSONL:
         refuse_json_array(path)
     encoding = detect_encoding(path, [reading.codec] if reading is not None else [])
     if encoding.sample:

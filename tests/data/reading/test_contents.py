@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
-from dlcli.data.reading.contents import GZIP, ZIP, is_json_array, kind_of, open_bytes, refuse_json_array
+from dlcli.data.reading.contents import GZIP, ZIP, is_json_array, kind_of, open_bytes, refuse_json_array, suffix_of_text
 from dlcli.data.tables.rows import read_sheet
 
 TEXT = "a,b\n1,2\n名,3\n".encode()
@@ -127,6 +127,23 @@ def test_what_is_not_there_or_no_file_is_said(tmp_path):
 @pytest.mark.parametrize("text", [b"a,b\n1,2\n", b"{}", b"", b"<3 good film", b"PKO,b\n", "名,b\n".encode("gb18030")])
 def test_texts_are_not_taken_for_anything_else(text):
     assert kind_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "suffix"),
+    [
+        ("t.CSV", TEXT, ".csv"),
+        ("t.jsonl.gz", gzip.compress(TEXT, mtime=0), ".jsonl"),
+        ("t.csv", gzip.compress(TEXT, mtime=0), ".csv"),
+        ("t.zip", zipped(**{"data/t.tsv": TEXT, "__MACOSX/._t.tsv": b""}), ".tsv"),
+        ("t.zip", zipped(), ""),
+        ("t.xlsx", zipped(**{"[Content_Types].xml": b"", "xl/workbook.xml": b""}), ".csv"),
+    ],
+)
+def test_the_suffix_is_that_of_the_text_inside(tmp_path, name, data, suffix):
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert suffix_of_text(path) == suffix
 
 
 def test_containers_are_told():

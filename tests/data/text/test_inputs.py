@@ -65,6 +65,8 @@ def test_a_csv_is_read_by_the_column_that_the_run_was_trained_on(write):
         ("n.jsonl", '{"data": {"text": "good"}}\n', Reading(JSONL, "data.text")),
         ("n.ndjson", '{"data": {"text": "good"}}\n', None),
         ("n.csv.gz", gzip.compress(b"review,label\ngood,1\n", mtime=0), OWN),
+        ("n.jsonl.gz", gzip.compress(b'{"text": "good"}\n', mtime=0), None),
+        ("n.csv.gz", gzip.compress(b"stars,text\n1,good\n", mtime=0), None),
         ("n.txt", "good\n", OWN),
     ],
 )
