@@ -36,9 +36,7 @@ def test_what_is_asked_for_is_taken_without_a_trial(toy_task, asked):
 @pytest.mark.parametrize(("seconds", "chosen"), [((2.0, 1.0), "bf16"), ((1.0, 2.0), "fp32"), ((1.05, 1.0), "fp32")])
 def test_the_faster_format_wins_by_a_margin(toy_task, monkeypatch, seconds, chosen):
     taken = dict(zip(("fp32", "bf16"), seconds, strict=True))
-    monkeypatch.setattr(
-        "dlcli.engine.compute.precision.time_step", lambda task, device, batch: taken[device.precision]
-    )
+    monkeypatch.setattr("dlcli.engine.compute.precision.time_step", lambda task, device, batch: taken[device.precision])
     device, _ = choose_precision(toy_task(TrainConfig()), CPU, {}, "auto")
     assert device.precision == chosen
 
