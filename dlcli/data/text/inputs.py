@@ -6,9 +6,8 @@ one that holds none says why.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,8 @@ class TextReader:
             return [text for row in self._splitter.feed(line) for text in self._texts(row)]
         if self._kind in (CSV, TSV):  # an empty line before the header
             return []
-        return [self._of_json(line) if self._kind == JSONL or _may_be_object(line) else self._whole(line)]
+        may_be_object = line.startswith("{") and line.rstrip().endswith("}")
+        return [self._of_json(line) if self._kind == JSONL or may_be_object else self._whole(line)]
 
     def feed_bytes(self, line: str) -> list[Text]:
         """Return the texts that a line of standard input completes, its bytes decoded; see `decode_line`."""
@@ -80,8 +80,8 @@ class TextReader:
         decoded = decode_line(line, [*own, "gb18030"])
         if decoded is not None:
             return self.feed(decoded.replace("\0", ""))
-        self._number += 1
-        return [Text(line, fault=f"line {self._number:,}: neither UTF-8 nor GB18030")]
+        texts = self.feed(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        return [replace(text, fault=f"line {self._number:,}: neither UTF-8 nor GB18030") for text in texts]
 
     def close(self) -> list[Text]:
         """Return the texts of what waits for a closing quotation mark."""
@@ -119,8 +119,9 @@ class TextReader:
         if self._header is None and row.cells:
             names = [cell.strip() for cell in row.cells]
             reading = self._reading
-            if reading is not None and reading.kind == self._kind and not reading.header and reading.text.isdigit():
-                self._header, self._place = [""] * len(names), int(reading.text) - 1
+            number = int(reading.text) if reading is not None and not reading.header and reading.text.isdigit() else 0
+            if reading is not None and reading.kind == self._kind and 1 <= number <= len(names):
+                self._header, self._place = [""] * len(names), number - 1
             else:
                 self._header, self._place = names, self._column(names)
                 return []
@@ -203,13 +204,3 @@ def text_of_argument(argument: str) -> Text:
     """Return the text in an argument: itself, or the `text` of a JSON object."""
     [text] = TextReader(None).feed_bytes(argument)
     return Text(text.text, text.kept, text.fault.removeprefix("line 1: "))
-
-
-def _may_be_object(line: str) -> bool:
-    """Return whether a line of plain texts is a JSON object."""
-    if not line.startswith("{") or not line.rstrip().endswith("}"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -130,10 +130,9 @@ class RowReader:
         codecs = [*([self._reading.codec] if self._reading is not None else []), "gb18030"]
         for line in lines:
             state.num_lines += 1
-            text = decode_line(line, codecs)
-            if text is None:
-                sources.append(Source(f"{_STDIN}:{state.num_lines}", Row(fault="neither UTF-8 nor GB18030")))
-                text = ""
+            decoded = decode_line(line, codecs)
+            fault = "" if decoded is not None else "neither UTF-8 nor GB18030"
+            text = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if decoded is None else decoded
             text = text.replace("\0", "")
             if state.cutter is None:
                 if not text.strip():
@@ -141,7 +140,7 @@ class RowReader:
                 self._begin(text)
             assert state.cutter is not None
             for row in state.cutter.feed(text):
-                sources += self._of_stdin(row)
+                sources += self._of_stdin(row._replace(fault=row.fault or fault) if row.cells else row)
         return sources
 
     def finish_lines(self) -> list[Source]:

@@ -149,6 +149,12 @@ def test_every_line_of_standard_input_is_answered():
     assert [text.text for text in texts if not text.fault] == ["good", "bad", "{", "ab"]
 
 
+def test_bytes_in_no_encoding_are_a_fault_of_their_row():
+    texts = fed(["review,label", "good,1", "\udcff\udcfe,0", "bad,0"], OWN)
+    assert [text.fault for text in texts] == ["", "line 3: neither UTF-8 nor GB18030", ""]
+    assert fed(["good,1", '"a', "b,0"], Reading(CSV, "7"))[0].text == "good,1"
+
+
 def test_bytes_of_standard_input_are_read_in_the_runs_encoding():
     line = "très bon".encode("cp1252").decode("utf-8", "surrogateescape")
     assert [text.text for text in fed([line], Reading(CSV, "1", codec="cp1252"))] == ["très bon"]

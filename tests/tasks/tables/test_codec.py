@@ -167,6 +167,13 @@ def test_standard_input_in_gb18030_is_read(codec):
     assert "'里昂'" in codec.encode(source).kept["note"]
 
 
+def test_bytes_in_no_encoding_are_a_fault_of_their_row(codec):
+    sources = codec.read_lines([HEADER, "1,Lyon,2", "\udcff\udcfe,Lyon,3", "", "4,Nice,5"])
+    assert names(sources) == ["-:2", "-:3", "-:4", "-:5"]
+    errors = [codec.encode(source).error for source in sources]
+    assert errors == [None, "neither UTF-8 nor GB18030", "an empty line", None]
+
+
 def test_a_header_that_lacks_a_column_is_said_for_each_row(codec):
     sources = codec.read_lines(["size,city", "1,Lyon", "2,Nice"])
     assert [codec.encode(source).error for source in sources] == ["lacks the column age"] * 2
