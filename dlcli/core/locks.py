@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def _acquire(path: Path) -> int:
                 with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
                     os.ftruncate(descriptor, 0)
                     os.lseek(descriptor, 0, os.SEEK_SET)
-                    os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
+                    os.write(descriptor, f"{os.getpid()} {_host()}\n".encode())
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -78,7 +77,7 @@ def _is_held(descriptor: int) -> bool:
         if error.errno not in WITHOUT_LOCKS:
             raise
         pid, host = _parse(_content(descriptor))
-        return host == socket.gethostname() and pid != os.getpid() and _is_alive(pid)
+        return host == _host() and pid != os.getpid() and _is_alive(pid)
     return False
 
 
@@ -101,6 +100,12 @@ def _content(descriptor: int) -> str:
     return os.read(descriptor, 300).decode(errors="replace")
 
 
+def _host() -> str:
+    import socket  # help pages import this module, and would take a tenth longer
+
+    return socket.gethostname()
+
+
 def _parse(content: str) -> tuple[int, str]:
     pid, _, host = content.strip().partition(" ")
     return (int(pid), host) if pid.isdecimal() and len(pid) < 10 else (0, host)
@@ -110,7 +115,7 @@ def _held_by(content: str) -> HeldError:
     pid, host = _parse(content)
     if not pid:
         return HeldError("another process", None)
-    return HeldError(f"process {pid} on {host}", pid if host == socket.gethostname() else None)
+    return HeldError(f"process {pid} on {host}", pid if host == _host() else None)
 
 
 def _is_alive(pid: int) -> bool:
