@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dlcli.core.errors import UsageError
+from dlcli.core.wording import printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk and a used-up quota answer."""
@@ -126,8 +127,11 @@ _TOKEN = secrets.token_hex(4)
 
 
 def hidden_beside(path: Path, kind: str) -> Path:
-    """Return a hidden path beside `path` for this process: `.NAME.PID-TOKEN.KIND`."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}.{kind}")
+    """Return a hidden path beside `path` for this process: `.NAME.PID-TOKEN.KIND`.
+
+    Bytes of the name that are not UTF-8 are escaped, since not every library that writes there takes them.
+    """
+    return path.with_name(f".{printable(path.name)}.{os.getpid()}-{_TOKEN}.{kind}")
 
 
 @contextlib.contextmanager

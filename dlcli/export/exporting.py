@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dlcli.core.errors import DlError, ExportError, ParityError, RunError, UsageError, did_you_mean, first_line
 from dlcli.core.files import place_of, staging_folder
 from dlcli.core.registry import load_object
+from dlcli.core.wording import is_unicode
 from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
 from dlcli.export.plan import ONE_GRAPH, Check, ExportPlan, ExportResult, Graph
@@ -83,14 +84,12 @@ def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -
         report: called with the format's notice, and with the exporters that failed before one succeeded.
 
     Raises:
-        UsageError: there is no such format, or an ONNX file has a name that is not UTF-8.
+        UsageError: there is no such format.
         ExportError: no exporter could write a graph, or the file could not be written to disk.
         ParityError: every file that could be written differs from its module.
     """
     if format not in FORMATS:
         raise UsageError(f"no format {format!r}", hint=did_you_mean(format, FORMATS))
-    if format == "onnx" and str(path).encode("utf-8", "replace").decode() != str(path):
-        raise UsageError(f"--out {path}: no UTF-8 name, and ONNX Runtime opens no other", hint="choose another --out")
     import torch
 
     if FORMATS[format].notice:
@@ -102,7 +101,9 @@ def export_model(plan: ExportPlan, format: str, path: Path, *, report: Report) -
         with staging_folder(path) as folder:
             written = {}
             for graph in plan.graphs:
-                name = f"{graph.name}{FORMATS[format].suffix}" if is_folder else path.name
+                # torch's exporters take no path that is not UTF-8.
+                has_own = is_folder or not is_unicode(path.name)
+                name = f"{graph.name}{FORMATS[format].suffix}" if has_own else path.name
                 (folder / graph.name).mkdir()
                 texts = _metadata_texts(plan, graph, is_part=is_folder)
                 written[graph.name] = _write_graph(graph, format, folder / graph.name / name, texts, report)

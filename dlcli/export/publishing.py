@@ -69,7 +69,7 @@ def publish_file(draft: Path, path: Path) -> Published:
     places = []
     for file in drafts:
         _sync(file)
-        places.append(file.replace(path.with_name(file.name)))
+        places.append(file.replace(path if file.name == draft.name else path.with_name(file.name)))
     *data_paths, _ = places
     total = sum(place.stat().st_size for place in places)
     return Published(total, file_sha256(path), data_paths[0] if data_paths else None)

@@ -124,9 +124,6 @@ NUMBERS = {
 }
 
 NAMES = {
-    "ONNX file whose name is no UTF-8": Row(
-        "export lenet --out caf\udce9.onnx", USAGE, r"caf\udce9.onnx: no UTF-8 name"
-    ),
     "run of half a character": Row("eval caf\udce9", RUN_CODE, r"no run 'caf\udce9'"),
     "target with a line break": Row("train 'a\nb'", USAGE, r"'a\nb'"),
     "target of 5,000 characters": Row(f"train {'x' * 5000}", USAGE, "…"),

@@ -117,6 +117,12 @@ def test_checks_name_the_sizes_of_every_sample(plans: Plans, format: str, export
 
 
 @pytest.mark.parametrize(("format", "exporter"), WAYS)
+def test_a_file_may_have_a_name_that_is_not_utf8(plans: Plans, format: str, exporter: str, tmp_path: Path) -> None:
+    plan = plans["image"](exporters=(exporter,))
+    assert_file_equals_module(plan, export(plan, format, tmp_path / "caf\udce9.model")[0])
+
+
+@pytest.mark.parametrize(("format", "exporter"), WAYS)
 def test_result_describes_the_file(plans: Plans, format: str, exporter: str, tmp_path: Path) -> None:
     result, _ = export(plans["two"](exporters=(exporter,)), format, tmp_path / "new" / "deeper" / "net")
     content = result.path.read_bytes()
