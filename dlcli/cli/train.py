@@ -220,7 +220,8 @@ def _resume(options: TrainOptions, values: Values, console: Console, count: int)
         )
     if count > 1:
         return _launch(count, console)
-    train = values.resolve(TrainConfig)
+    given = {name: value for name, value in values.given.items() if (name, value) != ("threads", AUTO)}
+    train = Values(values.arguments, given).resolve(TrainConfig)  # in which no number of threads means auto
     machine = {name: vars(train)[name] for name in MACHINE if name in values.given}
     from dlcli.engine.runs.cross_validation import resume_cross_validation
     from dlcli.engine.runs.training import resume_training

@@ -117,6 +117,9 @@ TRAIN = {
     ),
     "finished already": Row(f"train --resume {RUN}", USAGE, "--from", lambda b: b.run()),
     "resumed with other options": Row(f"train --resume {RUN} --epochs 9", USAGE, "--epochs", lambda b: b.run()),
+    "resumed with as many threads as are fastest": Row(
+        f"train --resume {RUN} --threads auto", USAGE, "is finished", lambda b: b.run()
+    ),
     "resumed where there is no run": Row("train --resume digits-lenet-2", RUN_CODE, RUN, lambda b: b.run()),
     "resumed from half a checkpoint": Row(
         f"train --resume {RUN}",

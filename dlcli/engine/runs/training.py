@@ -134,10 +134,10 @@ def _settle_threads(
     """
     if request.train.threads is not None or not device.is_cpu or untimed is not None or all_threads() == 1:
         return ()
-    pace = Pace(batch, console)
     count, why = choose_threads(task, device, batch)
-    console.detail(f"{count} thread{'' if count == 1 else 's'}: {why}")
-    return [pace]
+    tell = console.say if count < all_threads() else console.detail
+    tell(f"{count} thread{'' if count == 1 else 's'}: {why}")
+    return [Pace(batch, console)]
 
 
 def _owned(run: RunDir, world: World) -> contextlib.AbstractContextManager[None]:
@@ -211,7 +211,10 @@ def _go_on(
         _note_resumption(run, request, state)
     where = f"at epoch {state.epoch + 1}, step {state.step}" if newest is not None else "at its beginning"
     console.say(f"resuming {run.path} {where}")
-    return run_to_end(run, state, loader, valid, request.train, console, is_new=False)
+    is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
+    # It goes on with the threads of the run, for equal rounding, until its pace changes.
+    pace = [Pace(first_batch(request, loader), console)] if is_free else []
+    return run_to_end(run, state, loader, valid, request.train, console, pace, is_new=False)
 
 
 def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, tuple[Path, dict[str, Any]] | None]:
