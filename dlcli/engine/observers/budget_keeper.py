@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections import deque
 from collections.abc import Callable
 
 from dlcli.core.console import Console
@@ -15,9 +17,12 @@ LOOK_EVERY = 10
 TOLERANCE = 1.1
 """The training is shortened if what is left takes this many times the time that is left."""
 
+NEWEST = 3
+"""The pace is that of this many looks; the first steps of an epoch are slow, and a single pause means nothing."""
+
 
 class BudgetKeeper(Callback):
-    """Shortens a training that would end after its deadline.
+    """Shortens a training that would end after its deadline, and gives it back its length when the machine recovers.
 
     The learning rate then falls as that of a training that was as short from the start: one that is cut off at a high
     rate is far worse.
@@ -34,13 +39,13 @@ class BudgetKeeper(Callback):
         self._valid_s = valid_s
         self._console = console
         self._clock = clock
-        self._moment = 0.0
-        self._step = 0
-        self._planned: int | None = None
+        self._looked = (0, 0.0)  # the step and the time of the last look
+        self._paces: deque[float] = deque(maxlen=NEWEST)
+        self._planned: int | None = None  # the steps, once they are no longer those
 
     def on_train_start(self, state: TrainState) -> None:
         """Start the clock."""
-        self._moment, self._step = self._clock(), state.step
+        self._looked = (state.step, self._clock())
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Leave the validation out of the pace."""
@@ -48,26 +53,28 @@ class BudgetKeeper(Callback):
 
     def on_step_end(self, state: TrainState) -> None:
         """Compare what is left with the time that is left; end the epoch and the training at the last step."""
-        if state.step - self._step >= LOOK_EVERY:
+        step, moment = self._looked
+        if state.step - step >= LOOK_EVERY:
             now = self._clock()
-            step_s = max(1e-9, (now - self._moment) / (state.step - self._step))
-            self._moment, self._step = now, state.step
-            self._shorten(state, step_s, self._deadline - now)
+            self._looked = (state.step, now)
+            self._paces.append(max(1e-9, (now - moment) / (state.step - step)))
+            if len(self._paces) == NEWEST or now >= self._deadline:
+                self._fit(state, statistics.median(self._paces), self._deadline - now)
         if self._planned is not None and state.step >= state.schedule.num_steps:
             raise StopTraining(f"the budget ended the training at step {state.step}", finishes_epoch=True)
 
-    def _shorten(self, state: TrainState, step_s: float, left_s: float) -> None:
+    def _fit(self, state: TrainState, step_s: float, left_s: float) -> None:
         remaining = state.schedule.num_steps - state.step
-        validations = math.ceil(remaining / state.steps_per_epoch)
-        if remaining <= 0 or remaining * step_s + validations * self._valid_s <= max(0.0, left_s) * TOLERANCE:
+        needed_s = remaining * step_s + math.ceil(remaining / state.steps_per_epoch) * self._valid_s
+        if self._planned is None and needed_s <= max(0.0, left_s) * TOLERANCE:
             return
         epoch_s = state.steps_per_epoch * step_s + self._valid_s
-        fitting = max(0, int((left_s - self._valid_s) / epoch_s * state.steps_per_epoch))
+        fitting = state.step + max(0, int((left_s - self._valid_s) / epoch_s * state.steps_per_epoch))
         if self._planned is None:
             self._planned = state.schedule.num_steps
             self._console.say(
-                f"the machine is slower than when the budget was planned: about {state.step + fitting} steps in place "
-                f"of {self._planned}"
+                f"the machine is slower than when the budget was planned: about {fitting} steps in place of "
+                f"{self._planned}"
             )
-        state.schedule.num_steps = min(state.schedule.num_steps, state.step + fitting)
+        state.schedule.num_steps = min(self._planned, fitting)
         state.num_epochs = max(state.epoch + 1, math.ceil(state.schedule.num_steps / state.steps_per_epoch))

@@ -67,3 +67,17 @@ def test_a_slow_machine_ends_in_time_and_at_the_lowest_rate(toy_task, capsys, sl
 def test_a_deadline_that_has_passed_ends_at_the_next_look(toy_task):
     state, planned, _, _, _ = run(toy_task, lambda step: 1.0, 0.0)
     assert state.step == 10 < planned
+
+
+def test_a_single_pause_changes_nothing(toy_task, capsys):
+    pause = lambda step: 30.0 if step == 3 else 1.0  # noqa: E731
+    state, planned, _, _, _ = run(toy_task, pause, 240.0)
+    assert (planned, state.step) == (200, 200)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_machine_that_recovers_gives_the_steps_back(toy_task):
+    short, planned, _, _, _ = run(toy_task, lambda step: 3.0 if step > 40 else 1.0, 220.0)
+    recovered, _, seconds, _, _ = run(toy_task, lambda step: 3.0 if 40 < step < 80 else 1.0, 220.0)
+    assert short.step < recovered.step < planned
+    assert seconds <= 220.0 * 1.05
