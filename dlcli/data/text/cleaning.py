@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Final
 
 NORMAL_FORM: Final = "NFC"
 """Precomposed characters, as most programs write them; macOS writes file names and some texts decomposed."""
 
-_UNSEEN = "\\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\u3164\ufeff"
-_AROUND = re.compile(rf"^[{_UNSEEN}]+|[{_UNSEEN}]+$")
+_SPACES = (*range(0x21), *range(0x7F, 0xA1), 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_WITHOUT_WIDTH = (0xAD, *range(0x200B, 0x2010), 0x2060, 0x3164, 0xFEFF)
+_UNSEEN = "".join(map(chr, (*_SPACES, *_WITHOUT_WIDTH)))
+"""Spaces and control characters, and what has no width: removed around a text, where a regular expression is slower."""
 
 
 def clean_text(text: str) -> str:
@@ -18,11 +19,11 @@ def clean_text(text: str) -> str:
 
     A lone surrogate, which no file can store, becomes a question mark.
     """
-    text = text.replace("\0", "").strip()
+    text = text.replace("\0", "").strip(_UNSEEN)
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:  # \ud800 in JSON
         text = text.encode("utf-8", "replace").decode()
-    return _AROUND.sub("", unicodedata.normalize(NORMAL_FORM, text))
+    return unicodedata.normalize(NORMAL_FORM, text)

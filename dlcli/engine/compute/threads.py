@@ -31,7 +31,7 @@ def choose_threads(task: Task, device: Device, batch: Batch) -> tuple[int, str]:
 
     Args:
         task: the task whose training step is timed.
-        device: the CPU at the precision of the training.
+        device: the CPU; the number format is chosen afterwards, with this number of threads.
         batch: a training batch; as many of its items as a short step has are used.
     """
     most = all_threads()

@@ -106,9 +106,9 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
         console.warn(note)
     first = first_batch(request, loader)
     untimed = why_untimed(is_deterministic=request.train.deterministic, num_steps=len(loader) * request.train.epochs)
+    pace = _settle_threads(request, task, first, device, console, untimed)
     device, why = choose_precision(task, device, first, request.train.precision, untimed=untimed)
     device = device.with_precision(world.share(device.precision))
-    pace = _settle_threads(request, task, first, device, console, untimed)
     processes = "" if world.is_alone else f" x {world.size} processes"
     console.say(f"{device.describe()}{processes}, {device.precision} ({why})")
     tuning = _tune(request, console, world, device)

@@ -122,13 +122,12 @@ def fit_budget(
         first = next(iter(loader.batches()), None)
         if first is None:
             raise DataError(f"{request.data}: nothing in the training split can be read")
+        if not has_threads:
+            choose_threads(task, device, first)
+            has_threads = True
         chosen, _ = choose_precision(task, device, first, precision)
         precision = world.share(chosen.precision)
-        chosen = device.with_precision(precision)
-        if not has_threads:
-            choose_threads(task, chosen, first)
-            has_threads = True
-        return task, loader, valid, chosen
+        return task, loader, valid, device.with_precision(precision)
 
     offered = load_object(request.spec.sizes)(request.config) if request.spec.sizes else ()
     with device.keeping_random():
