@@ -21,13 +21,14 @@ DELIMITERS: dict[str, str] = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe
 """Name -> character; if two split a file equally well, the first is preferred."""
 
 SPACES = "spaces"
-"""Columns separated by any amount of whitespace, as in many old datasets; used only on request."""
+"""Columns separated by any amount of whitespace, as in many old datasets."""
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 """Missing values, in lower case: those of pandas, and the question mark of the UCI repository."""
 
 _SAMPLE_ROWS = 50
 _MAX_NOTES = 3
+_FEW_COLUMNS, _MOSTLY = 2, 0.6
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
@@ -214,13 +215,13 @@ class RowCutter:
     """
 
     def __init__(self, delimiter: str, *, line: int = 0) -> None:
-        is_spaced = delimiter == SPACES
         self._has_decimal_comma = delimiter == "semicolon"
-        self._splitter = RowSplitter(DELIMITERS.get(delimiter, "\0"), has_quotes=not is_spaced, line=line)
-        self._is_spaced = is_spaced
+        self._is_spaced = delimiter == SPACES
+        self._splitter = RowSplitter(DELIMITERS.get(delimiter, " "), line=line)
 
     def feed(self, line: str) -> list[Row]:
         """Return the rows that a line completes."""
+        line = " ".join(line.split()) if self._is_spaced else line
         return list(map(self._tidied, self._splitter.feed(line)))
 
     def close(self) -> list[Row]:
@@ -230,7 +231,7 @@ class RowCutter:
     def _tidied(self, row: Row) -> Row:
         if row.fault or not row.cells:
             return row
-        cells = row.cells[0].split() if self._is_spaced else [cell.strip() for cell in row.cells]
+        cells = [cell.strip() for cell in row.cells]
         if self._has_decimal_comma:
             cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
         return row._replace(cells=cells)
@@ -254,7 +255,15 @@ def _find_delimiter(lines: Sequence[str]) -> str:
                 return name
             if rank > most:
                 best, most = name, rank
-    return best
+    return SPACES if most[1] <= _FEW_COLUMNS and _are_spaced_numbers(head, most[1]) else best
+
+
+def _are_spaced_numbers(head: Sequence[str], num_columns: int) -> bool:
+    """Return whether blanks split all rows into the same number of cells, over twice as many, and mostly numbers."""
+    rows = [row.cells for row in cut_rows(head, SPACES) if row.cells]
+    cells = [cell for row in rows for cell in row]
+    is_even = len({len(row) for row in rows}) == 1 and len(rows[0]) > 2 * num_columns
+    return is_even and sum(map(_is_number, cells)) >= _MOSTLY * len(cells)
 
 
 def _only_decimal_commas(head: Sequence[str]) -> bool:

@@ -71,6 +71,15 @@ def test_columns_set_apart_by_blanks_are_read_where_asked_for():
     assert [list(row) for row in sheet.rows] == [["1.0", "2"], ["3.0", "4"]]
 
 
+def test_names_in_quotes_may_hold_blanks_between_columns_of_blanks():
+    lines = [f'{n}.0   8   3{n}7.0  1\t"buick skylark {n}"' for n in range(10, 20)]
+    sheet = parse_sheet("\n".join(lines), "x")
+    assert (sheet.delimiter, sheet.has_header) == ("spaces", False)
+    assert sheet.rows[3] == ["13.0", "8", "3137.0", "1", "buick skylark 13"]
+    assert parse_sheet("1 234;5 678;9 012\n2 234;6 678;8 012\n", "x").delimiter == "semicolon"
+    assert parse_sheet("so it is\nas it was\n", "x").delimiter == "comma"
+
+
 def test_rows_of_another_length_are_named_and_left_out():
     sheet = parse_sheet("a,b\n1,2\n3\n4,5,6\n7,8\n", "x")
     assert sheet.broken == ((3, "1 cells, but 2 columns"), (4, "3 cells, but 2 columns"))
