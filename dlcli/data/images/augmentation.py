@@ -9,14 +9,37 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from dlcli.data.images.operations.colour import FILL
 
-FILL = 128
-"""Value of cut-out pixels: close to the mean of every dataset, hence close to 0 after normalisation."""
+
+class Augmentation(Protocol):
+    """An augmentation of whole batches: numbers drawn on the CPU, applied on the device of the images."""
+
+    @property
+    def alternates(self) -> bool:
+        """Whether the loader, which knows epoch and item, decides which images are mirrored."""
+        ...
+
+    def plan(
+        self,
+        count: int,
+        size: tuple[int, int],
+        random: np.random.Generator,
+        *,
+        is_mirrored: np.ndarray | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the numbers of `count` images of (height, width) `size` for `apply`, a row for each image."""
+        ...
+
+    def apply(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
+        """Return the augmented images, (N, C, H, W) uint8."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.augmentation import Augmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.muffling import muffle_worker
 from dlcli.data.images.packed import Stacked
@@ -20,11 +20,11 @@ from dlcli.data.order import Order
 
 
 def packed_loader(
-    images: np.ndarray | Stacked, labels: np.ndarray, order: Order, augmentation: BatchAugmentation | None = None
+    images: np.ndarray | Stacked, labels: np.ndarray, order: Order, augmentation: Augmentation | None = None
 ) -> ArrayLoader:
     """Return a loader of batches from a packed copy, with an augmentation plan in each batch.
 
-    A batch is {"images": (N, C, H, W) uint8, "labels", "rows": (N,) int64, "plan": of `BatchAugmentation.plan`};
+    A batch is {"images": (N, C, H, W) uint8, "labels", "rows": (N,) int64, "plan": of `Augmentation.plan`};
     `rows` are the images' indices in the split.
 
     Args:
