@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
 from dlcli.data.images.operations.colour import FILL
 
 
