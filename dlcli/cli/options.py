@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from dlcli.cli.words import with_bare_values
 from dlcli.core.config import AUTO, MAX_SEED, MAX_THREADS, FieldInfo, Layer, fields_of, option, resolve
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError
@@ -130,6 +132,8 @@ def make_command(
     assert isinstance(command, _Command)
     command.sections = {info.name: info.option.section for info in fields if info.option.section}
     command.advanced = frozenset(info.name for info in fields if info.option.is_advanced)
+    if any(info.option.bare is not None for info in fields):
+        command.complete = functools.partial(with_bare_values, fields=fields, configs=(*configs, Common))
     return command
 
 
@@ -149,11 +153,17 @@ class _Command(TyperCommand):
         sections: the headings, by the field of the first option below each.
         advanced: the fields that `--help` hides.
         shows_all: whether the page shows them too, each with a mark.
+        complete: adds the values that were left out to the words of a line; None if every option needs its value.
     """
 
     sections: Mapping[str, str] = {}
     advanced: frozenset[str] = frozenset()
     shows_all: bool = False
+    complete: Callable[[list[str]], list[str]] | None = None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a line, completed."""
+        return super().parse_args(ctx, self.complete(args) if self.complete is not None else args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options section by section."""
@@ -223,17 +233,26 @@ def _option_parameter(info: FieldInfo, default: Any) -> inspect.Parameter:
     if info.option.short:
         flags.append(f"-{info.option.short}")
     kind: Any = list[info.kind] if info.is_list else info.kind  # type: ignore[name-defined]
-    parser = _number_or_auto(info.kind) if info.option.may_be_auto else None
+    parser = _number_parser(info) if info.option.may_be_auto or info.may_be_list else None
     shown = typer.Option(*flags, help=_help(info, default), metavar=_metavar(info), show_default=False, parser=parser)
     return _parameter(info.name, Annotated[kind | None, shown], None)
 
 
-def _number_or_auto(kind: type) -> Callable[[str], Any]:
+def _number_parser(info: FieldInfo) -> Callable[[str], Any]:
+    """Return a parser of a number, of `auto` or of numbers separated by commas, as the option allows."""
+
     def parse(text: str) -> Any:
+        if info.option.may_be_auto and text == AUTO:
+            return AUTO
+        parts = text.split(",") if info.may_be_list else [text]
         try:
-            return AUTO if text == AUTO else kind(text)
+            numbers = tuple(info.kind(part) for part in parts)
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is neither a number of type {kind.__name__} nor {AUTO}") from None
+            kinds = [f"a number of type {info.kind.__name__}"]
+            kinds += ["several with commas between them"] if info.may_be_list else []
+            kinds += [AUTO] if info.option.may_be_auto else []
+            raise typer.BadParameter(f"{text!r} is neither {' nor '.join(kinds)}") from None
+        return numbers if len(numbers) > 1 else numbers[0]
 
     return parse
 
@@ -251,7 +270,7 @@ def _metavar(info: FieldInfo) -> str | None:
         return info.option.metavar
     if info.option.choices:
         return "|".join(info.option.choices)
-    letter = {int: "N", float: "X", str: "TEXT"}[info.kind]
+    letter = {int: "N", float: "X", str: "TEXT"}[info.kind] + (",..." if info.may_be_list else "")
     return f"{letter}|{AUTO}" if info.option.may_be_auto else letter
 
 

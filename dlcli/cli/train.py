@@ -39,7 +39,7 @@ class TrainOptions:
     config: str | None = option(None, "TOML file of options; flags override it", metavar="FILE")
     resume: str | None = option(None, "resume an interrupted run", metavar="RUN")
     origin: str | None = option(None, "start a new run with this run's options", flag="from", metavar="RUN")
-    devices: int | None = option(None, "train with N processes, one per GPU", minimum=1, maximum=1024)
+    devices: int | None = option(None, "train with N processes, one per GPU", minimum=1, maximum=1024, is_advanced=True)
     name: str | None = option(None, "name of the run (default: DATASET-MODEL-N)", metavar="NAME")
 
 

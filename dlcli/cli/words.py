@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dlcli.core.config import fields_of
+from dlcli.core.config import FieldInfo, fields_of
 from dlcli.core.errors import UsageError
+
+_NUMBER = re.compile(r"-\d+")
+"""A negative number: no option has such a name, so it is the value of the option before it."""
 
 _SPACES = " \t\r\n"  # a script leaves these; an ideographic space was typed, and may be an input
 
@@ -42,6 +46,9 @@ def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Iter
     takes_value = _flags(configs)
     before, is_end = None, False
     for word in rest:
+        if _NUMBER.fullmatch(word) and not is_end:
+            before = None
+            continue
         if word.startswith("-") and word != "-" and not is_end:
             before, is_end = word, word == "--"
             continue
@@ -56,7 +63,7 @@ def _flags(configs: Iterable[type]) -> dict[str, bool]:
     """Return whether each flag takes a value."""
     found = dict.fromkeys(("--help", "-h", "--help-all", "--"), False)
     for info in (info for config in configs for info in fields_of(config)):
-        takes = info.kind is not bool
+        takes = info.kind is not bool and info.option.bare is None
         found |= {f"--{info.flag}": takes} | ({} if takes else {f"--no-{info.flag}": False})
         if info.option.short:
             found[f"-{info.option.short}"] = takes
@@ -72,6 +79,44 @@ def _takes_next(option: str | None, takes_value: Mapping[str, bool]) -> bool | N
     if takes_value.get(option[:2]):  # the value follows without a space, as in -e3
         return False
     return takes_value.get(f"-{option[-1]}")  # the last of several letters, as in -qe
+
+
+def with_bare_values(words: Sequence[str], fields: Sequence[FieldInfo], configs: Iterable[type]) -> list[str]:
+    """Return the words of a line with `=VALUE` on each option whose value may be left out.
+
+    `--freeze` becomes `--freeze=head`, and `--no-augment` `--augment=none`. Such an option takes the next word as its
+    value only after the target (`dl train photos --freeze layer4`): before it, that word is the target. A negative
+    number is always a value.
+
+    Args:
+        words: the words after the command.
+        fields: the options of the command.
+        configs: dataclasses of all options that the line may have.
+    """
+    bare = {f"--{info.flag}": info for info in fields if info.option.bare is not None}
+    negated = {f"--no-{info.flag}": info for info in bare.values() if info.option.off is not None}
+    takes_value, result, has_target = _flags(configs), list[str](), False
+    left = iter(range(len(words)))
+    for index in left:
+        word = words[index]
+        following = words[index + 1] if index + 1 < len(words) else "-"
+        if word == "--":
+            return [*result, *words[index:]]
+        if word in negated:
+            result.append(f"--{negated[word].flag}={negated[word].option.off}")
+        elif word in bare:
+            has_value = _NUMBER.fullmatch(following) or (has_target and not following.startswith("-"))
+            result.append(f"{word}={following if has_value else bare[word].option.bare}")
+            if has_value:
+                next(left)
+        elif word.startswith("-") and word != "-":
+            result.append(word)
+            if _takes_next(word, takes_value) and index + 1 < len(words):
+                result.append(words[next(left)])
+        else:
+            has_target = True
+            result.append(word)
+    return result
 
 
 def flag_value(rest: Sequence[str], flag: str) -> str | None:

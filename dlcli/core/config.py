@@ -47,6 +47,8 @@ class Option:
         section: the heading on the help page for this option and those after it.
         is_advanced: show it in `--help-all` only; it is accepted either way.
         commands: the commands in which an inference option has an effect; empty for all that know the task.
+        bare: the value of a text option that is given without one (`--freeze`), and of `true` in a file.
+        off: the value that `--no-FLAG` gives a text option with a `bare` value, and `false` in a file.
     """
 
     help: str
@@ -61,6 +63,8 @@ class Option:
     section: str | None = None
     is_advanced: bool = False
     commands: tuple[str, ...] = ()
+    bare: str | None = None
+    off: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +83,7 @@ class FieldInfo:
     kind: type  # bool, int, float or str: the type of a single value
     is_optional: bool  # None is allowed
     is_list: bool  # a tuple of values
+    may_be_list: bool  # a single value, or a tuple of several
     default: Any
     option: Option
 
@@ -103,6 +108,8 @@ def option(
     section: str | None = None,
     is_advanced: bool = False,
     commands: Sequence[str] = (),
+    bare: str | None = None,
+    off: str | None = None,
 ) -> Any:
     """Return a dataclass field that is also a command-line option; see `Option`."""
     info = Option(
@@ -118,6 +125,8 @@ def option(
         section,
         is_advanced,
         tuple(commands),
+        bare,
+        off,
     )
     return dataclasses.field(default=default, metadata={"option": info})
 
@@ -127,19 +136,19 @@ def fields_of(config_class: type) -> tuple[FieldInfo, ...]:
     hints = typing.get_type_hints(config_class)
     result = []
     for field in dataclasses.fields(config_class):
-        kind, is_optional, is_list = _take_apart(hints[field.name])
-        result.append(FieldInfo(field.name, kind, is_optional, is_list, field.default, field.metadata["option"]))
+        kind, is_optional, is_list, may_be_list = _take_apart(hints[field.name])
+        spec = field.metadata["option"]
+        result.append(FieldInfo(field.name, kind, is_optional, is_list, may_be_list, field.default, spec))
     return tuple(result)
 
 
-def _take_apart(hint: Any) -> tuple[type, bool, bool]:
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        [kind] = [argument for argument in arguments if argument is not type(None)]
-        return kind, True, False
-    if typing.get_origin(hint) is tuple:
-        return arguments[0], False, True
-    return hint, False, False
+def _take_apart(hint: Any) -> tuple[type, bool, bool, bool]:
+    """Return the type of a single value, and whether None, only a tuple, or also a tuple is allowed."""
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    tuples = [part for part in parts if typing.get_origin(part) is tuple]
+    plain = [part for part in parts if part not in tuples and part is not type(None)]
+    kind = plain[0] if plain else typing.get_args(tuples[0])[0]
+    return kind, type(None) in parts, bool(tuples) and not plain, bool(tuples) and bool(plain)
 
 
 def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
@@ -166,6 +175,8 @@ def check_value(info: FieldInfo, value: Any, origin: str | None) -> Any:
     Raises:
         UsageError: the value has the wrong type or is out of range.
     """
+    if isinstance(value, bool) and info.option.bare is not None:
+        value = info.option.bare if value else info.option.off
     if value is None:
         if info.is_optional:
             return None
@@ -174,6 +185,11 @@ def check_value(info: FieldInfo, value: Any, origin: str | None) -> Any:
         if not isinstance(value, (list, tuple)):
             raise UsageError(f"{_where(info, origin)} must be a list, not {value!r}")
         return tuple(_check_single(info, item, origin) for item in value)
+    if info.may_be_list and isinstance(value, (list, tuple)):
+        if not value:
+            raise UsageError(f"{_where(info, origin)} needs a value")
+        items = tuple(_check_single(info, item, origin) for item in value)
+        return items if len(items) > 1 else items[0]
     return _check_single(info, value, origin)
 
 
@@ -232,7 +248,7 @@ def split_values(values: Mapping[str, Any], *config_classes: type, origin: str |
         if key not in by_key and key.startswith("no_") and isinstance(value, bool):
             key, value = key.removeprefix("no_"), not value
         info = by_key.get(key)
-        if info is None or (key != name.replace("-", "_") and info.kind is not bool):
+        if info is None or (key != name.replace("-", "_") and info.kind is not bool and info.option.bare is None):
             raise UsageError(f"{origin}: no option {name!r}", hint=did_you_mean(key, by_key))
         if info.name in owners[info.name]:
             raise UsageError(f"{origin}: {info.name} is set twice, the second time as {name!r}", hint="leave one out")

@@ -4,18 +4,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dlcli.core.choices import Choices, Setting, read_choice
 from dlcli.core.config import MAX_SEED, MAX_THREADS, option
 from dlcli.core.duration import parse_duration
 from dlcli.core.errors import UsageError
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "lazyadam", "muon")
-SCHEDULES = ("constant", "step", "cosine", "linear", "onecycle", "plateau")
+_BETAS = (
+    Setting("beta1", 0.9, 0.0, 0.99999),
+    Setting("beta2", 0.999, 0.0, 0.9999999),
+    Setting("eps", 1e-8, 0.0, 1.0, is_open=True),
+)
+
+OPTIMIZERS: Choices = {
+    "sgd": (Setting("momentum", 0.9, 0.0, 0.99999), Setting("nesterov", True)),
+    "adam": _BETAS,
+    "adamw": _BETAS,
+    "lazyadam": (),
+    "muon": (),
+}
+"""What each optimizer may be given, as in `sgd:momentum=0` and `adam:0.5,0.999`."""
+
+SCHEDULES: Choices = {
+    "constant": (),
+    # Without a number of epochs: at half and at three quarters (He et al. 2015, CIFAR-10 section).
+    "step": (Setting("epochs", 0, 1, 1_000_000), Setting("factor", 0.1, 0.0, 1.0)),
+    "exponential": (Setting("factor", 0.95, 0.0, 1.0),),
+    "cosine": (Setting("end", 0.0, 0.0, 1.0),),
+    "linear": (Setting("hold", 0.0, 0.0, 0.999),),
+    # Smith & Topin 2017, with fastai's values.
+    "onecycle": (
+        Setting("divisor", 25.0, 1.0, 1e9),
+        Setting("rise", 0.3, 0.0, 1.0, is_open=True),
+        Setting("end", 1e-4, 0.0, 1.0),
+    ),
+    "plateau": (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
+}
+"""What each schedule may be given; `dlcli.engine.optim.schedule` says what the values do."""
+
+HEAD = "head"
+"""What `--freeze` trains if it is given no value."""
 
 LOO = "loo"
 """Leave-one-out, in place of a number of folds."""
 
 MACHINE = ("device", "threads", "workers")
 """Options of the machine rather than of the training: they may differ in a resumed run."""
+
+
+def read_optimizer(text: str) -> tuple[str, dict[str, float]]:
+    """Return the name and values of an optimizer, such as `sgd:momentum=0`; ValueError if it is none."""
+    return read_choice(text, OPTIMIZERS)
+
+
+def read_schedule(text: str) -> tuple[str, dict[str, float]]:
+    """Return the name and values of a schedule, such as `step:5,0.9`; ValueError if it is none."""
+    return read_choice(text, SCHEDULES)
 
 
 def parse_folds(text: str) -> str:
@@ -56,12 +99,32 @@ class TrainConfig:
         maximum=10_000_000,
         may_be_auto=True,
     )
-    optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
-    learning_rate: float = option(
-        1e-3, "peak learning rate; auto: found by a range test", flag="lr", minimum=0.0, may_be_auto=True
+    optimizer: str = option(
+        "adamw", f"{', '.join(OPTIMIZERS)}; values after a colon: sgd:momentum=0", metavar="NAME", read=read_optimizer
+    )
+    learning_rate: float | tuple[float, ...] = option(
+        1e-3,
+        "peak learning rate; auto: found by a range test; several: of early layers to head, 0 freezes",
+        flag="lr",
+        minimum=0.0,
+        may_be_auto=True,
+        metavar="X[,X...]|auto",
+    )
+    freeze: str | None = option(
+        None,
+        "train the head only; or the layers from STAGE on; or the last N groups",
+        metavar="[STAGE|-N]",
+        bare=HEAD,
     )
     weight_decay: float = option(1e-2, "weight decay (norms and biases are exempt)", minimum=0.0, is_advanced=True)
-    schedule: str = option("cosine", "learning rate schedule", choices=SCHEDULES, is_advanced=True)
+    l1: float = option(0.0, "L1 penalty on weights (not on norms and biases)", minimum=0.0, is_advanced=True)
+    schedule: str = option(
+        "cosine",
+        f"{', '.join(SCHEDULES)}; values after a colon: step:5,0.9",
+        metavar="NAME",
+        read=read_schedule,
+        is_advanced=True,
+    )
     warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0, maximum=1_000_000, is_advanced=True)
     clip_norm: float | None = option(None, "clip the gradient norm to this", minimum=0.0, is_advanced=True)
     accumulate: int = option(
@@ -77,6 +140,19 @@ class TrainConfig:
         minimum=0.0,
         maximum=0.99999,
         is_advanced=True,
+    )
+    eval_every: int = option(
+        1, "validate and record every N epochs only", minimum=1, maximum=1_000_000, is_advanced=True
+    )
+    log_every: int | None = option(
+        None,
+        "log loss, rate and gradient norm every N steps to steps.jsonl and TensorBoard",
+        minimum=1,
+        maximum=10**9,
+        is_advanced=True,
+    )
+    save_every: int | None = option(
+        None, "keep a checkpoint, epoch-N.pt, every N epochs", minimum=1, maximum=1_000_000, is_advanced=True
     )
     folds: str | None = option(
         None,

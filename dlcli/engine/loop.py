@@ -16,7 +16,7 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.backward import Backward
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import LONE, World
-from dlcli.engine.compute.gradients import clip_gradients, divide_gradients
+from dlcli.engine.compute.gradients import add_l1_gradients, clip_gradients, divide_gradients, gradient_norm
 from dlcli.engine.evaluate import validate
 from dlcli.engine.observers.averaging import averaged_copy, averaged_weights
 from dlcli.engine.optim.build import parameters_of
@@ -32,7 +32,7 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     """Return the state before the first step, with new optimizers."""
     steps = max(1, math.ceil(len(loader) / config.accumulate))
     num_steps = min(steps * config.epochs, config.max_steps or math.inf)
-    schedule = Schedule(config.schedule, int(num_steps), round(steps * config.warmup))
+    schedule = Schedule(config.schedule, int(num_steps), round(steps * config.warmup), steps)
     optimizers = task.optimizers()
     rates = base_rates(optimizers.values())
     num_epochs = math.ceil(num_steps / steps)
@@ -94,7 +94,8 @@ def _run_epoch(
     for batch in loader.batches(state.epoch, start=state.batch):
         state.phase("forward")
         if state.batch % config.accumulate == 0:
-            state.task.model.train()
+            if not state.task.model.training:
+                state.task.model.train()
             set_rates(state.optimizers.values(), state.base_rates, state.schedule, state.step)
             weights: dict[str, int] = {}
         is_last = state.batch + 1 == num_batches or (state.batch + 1) % config.accumulate == 0
@@ -109,6 +110,9 @@ def _run_epoch(
             if ending is not None:
                 break
         state.phase("data")
+    if ending is None and not is_recorded(state.epoch + 1, state.num_epochs, config):
+        state.epoch, state.batch, state.sums = state.epoch + 1, 0, Sums()
+        return
     state.phase("validation")
     seconds = time.perf_counter() - started
     _finish_epoch(state, valid, seconds, items=loader.num_items * (state.batch - first_batch) / max(1, num_batches))
@@ -116,6 +120,11 @@ def _run_epoch(
         callback.on_epoch_end(state)
     if ending is not None:
         raise ending
+
+
+def is_recorded(epoch: int, num_epochs: int, config: TrainConfig) -> bool:
+    """Return whether an epoch, from 1, is validated, recorded and saved, rather than a pass over the data alone."""
+    return epoch % config.eval_every == 0 or epoch >= num_epochs
 
 
 def _tell_step(state: TrainState, callbacks: Sequence[Callback]) -> StopTraining | None:
@@ -163,8 +172,12 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
             weight = weights.pop(update.optimizer)  # a second step in this batch starts from zero
             if is_part:
                 divide_gradients(parameters, state.world.mean(weight))
+            if config.l1:
+                add_l1_gradients(parameters, config.l1)
             if config.clip_norm is not None:
-                clip_gradients(parameters, config.clip_norm)
+                state.gradient_norm = clip_gradients(parameters, config.clip_norm)
+            elif config.log_every is not None and (state.step + 1) % config.log_every == 0:
+                state.gradient_norm = gradient_norm(parameters)
             state.phase("optimizer")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -208,10 +221,12 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
     _check_losses(state)
     _stop_where(state, None if has_finite_weights(state.task.model) else "a weight")
     first, *others = state.world.gather(state.sums)
-    means = first.merge(others).means()
+    sums = first.merge(others)
+    means = sums.means()
     record: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, "loss": sum(means.values())}
     if len(means) > 1:
         record |= {f"loss_{name}": value for name, value in means.items()}
+    record |= {f"train_{name}": value for name, value in sums.figure_means().items()}
     # Each process has its own running statistics in training; those of the writer are validated and saved.
     for model in (state.task.model, state.averaged):
         if model is not None:

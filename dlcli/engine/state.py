@@ -19,31 +19,39 @@ from dlcli.engine.task import Samples, Task, Update
 
 @dataclass
 class Sums:
-    """Losses of the epoch so far, as tensors on the device, so that adding to them needs no synchronisation."""
+    """Losses and figures of the epoch so far, as tensors on the device: adding to them needs no synchronisation."""
 
     losses: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, update: Update) -> None:
-        """Add an update's losses, each weighted by its count."""
-        for name, loss in update.losses.items():
-            weighted = loss.detach().float() * update.count
-            self.losses[name] = self.losses[name] + weighted if name in self.losses else weighted
-            self.counts[name] = self.counts.get(name, 0) + update.count
+        """Add an update's losses and figures, each weighted by its count."""
+        for totals, values in ((self.losses, update.losses), (self.figures, update.figures)):
+            for name, value in values.items():
+                weighted = value.detach().float() * update.count
+                totals[name] = totals[name] + weighted if name in totals else weighted
+                self.counts[name] = self.counts.get(name, 0) + update.count
 
     def merge(self, others: Iterable[Sums]) -> Sums:
         """Return the total of these sums and those of other processes."""
-        merged = Sums(dict(self.losses), dict(self.counts))
+        merged = Sums(dict(self.losses), dict(self.counts), dict(self.figures))
         for other in others:
-            for name, total in other.losses.items():
-                known = merged.losses.get(name)
-                merged.losses[name] = total if known is None else known + total.to(known)
-                merged.counts[name] = merged.counts.get(name, 0) + other.counts[name]
+            for totals, more in ((merged.losses, other.losses), (merged.figures, other.figures)):
+                for name, total in more.items():
+                    known = totals.get(name)
+                    totals[name] = total if known is None else known + total.to(known)
+            for name, count in other.counts.items():
+                merged.counts[name] = merged.counts.get(name, 0) + count
         return merged
 
     def means(self) -> dict[str, float]:
         """Return the mean of each loss over its items; this synchronises the device."""
         return {name: float(total) / self.counts[name] for name, total in self.losses.items()}
+
+    def figure_means(self) -> dict[str, float]:
+        """Return the mean of each figure over its items."""
+        return {name: float(total) / self.counts[name] for name, total in self.figures.items()}
 
 
 def _ignore(phase: str) -> None:
@@ -62,7 +70,8 @@ class TrainState:
         epoch: the current epoch, from 0; once it has ended, the next one.
         batch: finished micro-batches in this epoch.
         step: finished optimizer steps since the start of training.
-        sums: losses of this epoch so far.
+        sums: losses and figures of this epoch so far.
+        gradient_norm: the norm of the last step's gradients, a scalar, before clipping; None if it was not measured.
         record: the metrics of the last finished epoch.
         samples: the new samples of that epoch, if a callback draws them.
         world: the processes of this training.
@@ -89,6 +98,7 @@ class TrainState:
     sums: Sums = field(default_factory=Sums)
     record: dict[str, Any] = field(default_factory=dict)
     samples: Samples | None = None
+    gradient_norm: Tensor | None = None
     best: float | None = None
     best_epoch: int = 0
     world: World = LONE

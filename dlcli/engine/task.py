@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -41,11 +41,14 @@ class Update:
         optimizer: the name of the task's optimizer that steps.
         losses: name -> scalar tensor, the mean over `count` items; the loop minimises their sum.
         count: the number of items (images, tokens or boxes), the weight in sums over batches.
+        figures: name -> scalar tensor, the mean over `count` items of something else that is known anyway, such as the
+            accuracy; recorded as `train_<name>`.
     """
 
     optimizer: str
     losses: Mapping[str, Tensor]
     count: int
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

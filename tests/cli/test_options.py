@@ -177,7 +177,7 @@ def test_every_option_of_a_training_is_accepted_whether_help_shows_it_or_not(nam
             expected[info.name] = not info.default
         else:
             typed, value = VALUES[info.kind]
-            line += [f"--{info.flag}", typed]
+            line += [f"--{info.flag}={typed}"] if info.option.bare is not None else [f"--{info.flag}", typed]
             expected[info.name] = value
     seen: list[Values] = []
     make_command("train", "Train.", seen.append, configs=configs).main(line, standalone_mode=False)
@@ -196,7 +196,7 @@ def test_the_page_of_the_documentation_shows_every_option_and_marks_the_advanced
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
     for name, spec in TASKS.items():
         section = page.split(f"## `dl train {name}`")[1].split("## `dl")[0]
-        fields = [info for cls in (load_object(spec.config), TrainConfig) for info in fields_of(cls)]
+        fields = [info for cls in (TrainOptions, load_object(spec.config), TrainConfig) for info in fields_of(cls)]
         marked = "\n".join(line for line in section.splitlines() if line.startswith("  + --"))
         assert _flags(marked) == {info.flag for info in fields if info.option.is_advanced}
         assert {info.flag for info in fields} <= _flags(section)

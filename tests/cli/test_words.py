@@ -8,8 +8,8 @@ import pytest
 
 from dlcli.cli.options import Common
 from dlcli.cli.targets import resolve_target
-from dlcli.cli.words import check_words, flag_value, pick_target
-from dlcli.core.config import option
+from dlcli.cli.words import check_words, flag_value, pick_target, with_bare_values
+from dlcli.core.config import fields_of, option
 from dlcli.core.errors import UsageError
 
 
@@ -19,6 +19,8 @@ class Example:
     out: str | None = option(None, "where to")
     name: str | None = option(None, "name")
     flip: bool = option(True, "flips")
+    freeze: str | None = option(None, "what is frozen", bare="head")
+    augment: str = option("plain", "operations", bare="plain", off="none")
 
 
 KNOWN = {"cifar10", "digits"}
@@ -44,6 +46,11 @@ KNOWN = {"cifar10", "digits"}
         "--quiet --epochs 3 cifar10 --name digits",
         "--of-a-plugin 3 cifar10",
         "--of-a-plugin cifar10",
+        "--freeze cifar10",
+        "--freeze -2 cifar10",
+        "--freeze=layer4 cifar10",
+        "cifar10 --freeze layer4",
+        "--no-augment --freeze cifar10 --augment digits",
     ],
 )
 def test_the_target_is_found_wherever_it_stands(line: str) -> None:
@@ -112,3 +119,29 @@ def test_an_options_value_may_be_the_name_of_a_target(line: str, answer: str, be
 def test_data_elsewhere_is_named_by_its_folder_its_name_its_dataset_or_its_task(target: str, bench: Any) -> None:
     bench.photos("photos")
     assert resolve_target(target, "photos").data == Path("photos")
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("photos --freeze", "photos --freeze=head"),
+        ("photos --freeze --epochs 3", "photos --freeze=head --epochs 3"),
+        ("photos --freeze layer4", "photos --freeze=layer4"),
+        ("photos --freeze=layer4", "photos --freeze=layer4"),
+        ("photos --freeze -2", "photos --freeze=-2"),
+        ("photos --freeze -q", "photos --freeze=head -q"),
+        ("--freeze photos", "--freeze=head photos"),
+        ("--freeze -2 photos", "--freeze=-2 photos"),
+        ("--epochs 3 --freeze photos", "--epochs 3 --freeze=head photos"),
+        ("-e 3 photos --freeze layer4", "-e 3 photos --freeze=layer4"),
+        ("--out --freeze photos", "--out --freeze photos"),  # the value of --out
+        ("photos --no-augment", "photos --augment=none"),
+        ("photos --augment", "photos --augment=plain"),
+        ("photos --augment rotate=10", "photos --augment=rotate=10"),
+        ("photos --freeze -- x", "photos --freeze=head -- x"),
+        ("photos -- --freeze", "photos -- --freeze"),
+        ("", ""),
+    ],
+)
+def test_a_value_that_is_left_out_is_added(line: str, completed: str) -> None:
+    assert with_bare_values(line.split(), fields_of(Example), [Example, Common]) == completed.split()

@@ -26,11 +26,11 @@ from dlcli.engine.compute.precision import choose_precision
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.samples import SampleFiles
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import (
-    Checkpoints,
     load_answering,
     read_checkpoint,
     restore_training,

@@ -246,3 +246,59 @@ def test_where_nothing_judges_the_epochs_the_newest_is_the_best(toy_task, has_go
     assert min(losses) < losses[-1]
     assert judged.seen == [(True, 1, None), (True, 2, None), (True, 3, None)]
     assert all(("val_loss" in record) is is_validated for record in recorder.records)
+
+
+@pytest.mark.parametrize(("every", "recorded"), [(1, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 6, 7]), (7, [7]), (100, [7])])
+def test_an_epoch_that_is_not_recorded_trains_all_the_same(toy_task, every, recorded):
+    config = dataclasses.replace(BASE, epochs=7, eval_every=every, schedule="cosine")
+    recorder, (whole, _) = Recorder(), run(toy_task(config), dataclasses.replace(config, eval_every=1))
+    state, _ = run(toy_task(config), config, [recorder])
+    assert [record["epoch"] for record in recorder.records] == recorded
+    assert torch.equal(weights(state.task), weights(whole.task))
+    assert recorder.records[-1]["loss"] == whole.record["loss"]
+    assert recorder.records[-1]["score"] == whole.record["score"]
+
+
+def test_a_training_that_is_stopped_records_the_epoch_in_which_it_is(toy_task):
+    class Stop(Callback):
+        def on_step_end(self, state):
+            if state.epoch == 1:
+                raise StopTraining("enough", finishes_epoch=True)
+
+    config, recorder = dataclasses.replace(BASE, epochs=7, eval_every=5), Recorder()
+    run(toy_task(config), config, [recorder, Stop()])
+    assert [record["epoch"] for record in recorder.records] == [2]
+
+
+def test_the_l1_penalty_is_in_the_gradient_and_not_in_the_logged_loss(toy_task):
+    config = dataclasses.replace(BASE, epochs=1, batch_size=1000, l1=0.1, weight_decay=0.0, optimizer="sgd:momentum=0")
+    task, by_hand, recorder = toy_task(config, dropout=0.0), toy_task(config, dropout=0.0), Recorder()
+    run(task, config, [recorder])
+    by_hand.model.train()
+    [batch] = by_hand.loader("train").batches(0)
+    [update] = by_hand.training_step(batch)
+    loss = update.losses["squared"]
+    (loss + 0.1 * sum(p.abs().sum() for p in by_hand.model.parameters() if p.ndim >= 2)).backward()
+    with torch.no_grad():
+        for parameter in by_hand.model.parameters():
+            parameter -= config.learning_rate * parameter.grad
+    assert torch.allclose(weights(task), weights(by_hand), atol=1e-6)
+    assert recorder.records[0]["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
+
+
+def test_a_figure_of_the_steps_is_recorded_as_the_mean_over_all_items(toy_task):
+    config, recorder = dataclasses.replace(BASE, epochs=2), Recorder()
+    task, seen = toy_task(config), []
+    step = task.training_step
+
+    def with_figure(batch):
+        for update in step(batch):
+            seen.append((float(len(seen)), update.count))
+            yield dataclasses.replace(update, figures={"number": torch.tensor(seen[-1][0])})
+
+    task.training_step = with_figure
+    run(task, config, [recorder])
+    half = len(seen) // 2
+    for part, record in ((seen[:half], recorder.records[0]), (seen[half:], recorder.records[1])):
+        mean = sum(value * count for value, count in part) / sum(count for _, count in part)
+        assert record["train_number"] == pytest.approx(mean)

@@ -5,9 +5,10 @@ import copy
 import torch
 from torch import nn
 
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.models.images.lenet import SmallCNN
 from dlcli.models.images.normalised import Normalised
-from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.zoo import build_torchvision
 from dlcli.models.summary import LayerSummary, summarise, summarise_calls
 
@@ -31,7 +32,7 @@ def test_summary_of_a_small_network_equals_the_one_worked_by_hand() -> None:
 
 def test_model_and_random_generator_stay_as_they_were() -> None:
     model = SmallCNN(num_classes=3, width=4)
-    freeze_backbone(model)
+    freeze_layers(model, layer_rates(model, TrainConfig(freeze="head")))
     model.train()
     model.layer2.eval()
     weights, modes = copy.deepcopy(model.state_dict()), [module.training for module in model.modules()]

@@ -26,13 +26,32 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()  # sum duplicate rows first
+    norm = gradient_norm(parameters)
     values = [_values(parameter.grad) for parameter in parameters if parameter.grad is not None]
     if not values:
-        return torch.zeros(())
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(value) for value in values]))
+        return norm
     scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_(values, scale)
     return norm
+
+
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
+    """Return the total L2 norm of the gradients, a scalar; duplicate rows of sparse ones must be summed."""
+    values = [_values(parameter.grad) for parameter in parameters if parameter.grad is not None]
+    if not values:
+        return torch.zeros(())
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(value) for value in values]))
+
+
+def add_l1_gradients(parameters: Sequence[Tensor], penalty: float) -> None:
+    """Add the gradient of `penalty` times the sum of the absolute weights, in place: of matrices and filters alone.
+
+    Norms and biases are exempt, as from weight decay.
+    """
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.ndim >= 2:
+            parameter.grad = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+            parameter.grad.add_(parameter.detach().sign(), alpha=penalty)
 
 
 def _values(gradient: Tensor) -> Tensor:

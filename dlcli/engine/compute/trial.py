@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dlcli.engine.compute.device import Device
+from dlcli.engine.optim.build import parameters_of
 from dlcli.engine.task import Batch, KeepsState, Task
 
 
@@ -41,7 +42,7 @@ def head_of(value: Any, count: int) -> Any:
 
 def time_step(task: Task, device: Device, batch: Batch) -> float:
     """Return the seconds that the losses of a batch and their gradients take; nothing is updated."""
-    parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+    parameters = [each for optimizer in task.optimizers().values() for each in parameters_of(optimizer)]
     task.model.train()
     device.synchronize()
     started = time.perf_counter()

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 
 class MetricsLog(Callback):
-    """Writes one JSON line per epoch to `metrics.jsonl`; a resumed run first removes lines after its checkpoint.
+    """Writes a JSON line per recorded epoch to `metrics.jsonl`; a resumed run first removes those after its checkpoint.
 
     Args:
         path: the file.
         console: where lost lines are reported.
+        every: epochs per line.
     """
 
-    def __init__(self, path: Path, console: Console) -> None:
+    def __init__(self, path: Path, console: Console, every: int = 1) -> None:
         self._path = path
         self._console = console
+        self._every = every
 
     def on_train_start(self, state: TrainState) -> None:
         """Keep only the lines of finished epochs; a damaged line is removed, and reported if its epoch is finished."""
@@ -39,7 +41,7 @@ class MetricsLog(Callback):
             if epoch <= state.epoch:
                 kept[epoch] = line
         write_text(self._path, "".join(line + "\n" for line in kept.values()))
-        num_lost = state.epoch - len(kept)
+        num_lost = state.epoch // self._every - len(kept)
         if num_lost > 0:
             self._console.warn(f"{self._path} was damaged: the metrics of {num_lost} finished epochs are lost")
 

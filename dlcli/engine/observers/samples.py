@@ -27,6 +27,7 @@ class SampleFiles(Callback):
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
+        self._has_any = True  # until the task has drawn nothing
 
     def on_train_start(self, state: TrainState) -> None:
         """Delete files of epochs after the checkpoint."""
@@ -37,8 +38,11 @@ class SampleFiles(Callback):
     def on_epoch_end(self, state: TrainState) -> None:
         """Draw the samples, write those that differ from the previous files, and set `state.samples` to them."""
         state.samples = None
+        if not self._has_any:
+            return
         with averaged_weights(network_of(state.task), state.averaged):
             drawn = draw_samples(state.task, state.device)
+        self._has_any = drawn is not None
         state.samples = self._write(drawn, state.epoch) if drawn is not None else None
 
     def _write(self, drawn: Samples, epoch: int) -> Samples:

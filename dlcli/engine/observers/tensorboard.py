@@ -11,18 +11,34 @@ import math
 import socket
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from dlcli.engine.callbacks import Callback
+from dlcli.engine.observers.step_log import StepLog
 from dlcli.engine.state import TrainState
+
+INTERVAL_S = 0.1
+"""Minimum time between two epochs that are written: an event takes half a millisecond, a small epoch one."""
 
 
 class TensorBoard(Callback):
-    """Writes each epoch's metrics, learning rate and new samples."""
+    """Writes each epoch's metrics, learning rate and new samples, and with a log of steps those against steps.
 
-    def __init__(self, folder: Path) -> None:
+    Epochs that follow each other within `INTERVAL_S` are left out, except for the last: the run's metrics have them.
+
+    Args:
+        folder: the folder of the event file.
+        steps: the log of steps, whose lines of an epoch are written as `step/...`; None for none.
+        clock: returns seconds since an arbitrary moment.
+    """
+
+    def __init__(self, folder: Path, steps: StepLog | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
+        self._steps = steps
+        self._clock = clock
+        self._written_s = -math.inf
         self._file: IO[bytes] | None = None
 
     def on_train_start(self, state: TrainState) -> None:
@@ -41,8 +57,11 @@ class TensorBoard(Callback):
         """Write the record and the new samples."""
         from tensorboardX import summary
 
-        if self._file is None:
+        now = self._clock()
+        is_last = state.epoch >= state.num_epochs
+        if self._file is None or (now - self._written_s < INTERVAL_S and state.samples is None and not is_last):
             return
+        self._written_s = now
         epoch = state.record["epoch"]
         for name, value in state.record.items():
             if name not in ("epoch", "step") and value is not None and math.isfinite(value):
@@ -53,6 +72,10 @@ class TensorBoard(Callback):
         if samples is not None and samples.lines:
             text = "\n".join(f"    {line}" for line in samples.lines)
             self._write(step=epoch, summary=summary.text("samples", text))
+        for record in self._steps.records if self._steps is not None else ():
+            for name, value in record.items():
+                if name not in ("epoch", "step") and math.isfinite(value):
+                    self._write(step=record["step"], summary=summary.scalar(f"step/{name}", value))
         self._file.flush()
 
     def on_train_end(self, state: TrainState) -> None:

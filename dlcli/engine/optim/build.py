@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.errors import UsageError
-from dlcli.core.train_config import TrainConfig
+from dlcli.core.train_config import TrainConfig, read_optimizer
+from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.engine.optim.muon import Muon, muon_groups
 from dlcli.models.fitting import LearnsEarly
-
-MOMENTUM = 0.9
-"""For SGD, with Nesterov momentum: what every reference recipe in this field uses."""
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -44,33 +42,65 @@ def with_ends(groups: Iterable[dict[str, Any]], module: nn.Module) -> list[dict[
     return [group for group in split if group["params"]]
 
 
+def with_rates(groups: Iterable[dict[str, Any]], rates: Mapping[int, float]) -> list[dict[str, Any]]:
+    """Return the non-empty groups split by the learning rates of their parameters, the highest first.
+
+    Args:
+        groups: groups whose `lr`, 1 if absent, is relative to the rates.
+        rates: the learning rate of each parameter by its id.
+    """
+    split = []
+    for group in groups:
+        ratio, own = group.get("lr", 1.0), [rates[id(parameter)] for parameter in group["params"]]
+        for rate in sorted(set(own), reverse=True):
+            members = [p for p, its_rate in zip(group["params"], own, strict=True) if its_rate == rate]
+            split.append({**group, "params": members, "lr": ratio * rate})
+    return split
+
+
 def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
-    """Return the configured optimizer for the module's trainable parameters.
+    """Return the configured optimizer for the module's trainable parameters; frozen layers are frozen first.
 
     Raises:
-        UsageError: weight decay is requested and the optimizer does not support it.
+        UsageError: weight decay is requested and the optimizer does not support it, or the learning rates or
+            `--freeze` do not fit the module's layers.
     """
-    if config.optimizer == "muon":
-        return Muon(with_ends(muon_groups(module, lr=config.learning_rate, weight_decay=config.weight_decay), module))
-    groups = with_ends(parameter_groups(module, config.weight_decay), module)
-    rate = config.learning_rate
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True)
-    if config.optimizer == "lazyadam":
-        if config.weight_decay:
-            raise UsageError(
-                f"--optimizer lazyadam has no weight decay, and --weight-decay is {config.weight_decay:g}",
-                hint="use --weight-decay 0: rows that are not in a batch must not change",
-            )
-        from dlcli.engine.optim.lazy_adam import LazyAdam
-
-        for group in groups:
-            del group["weight_decay"]
-        return LazyAdam(groups, lr=rate)
+    rates = layer_rates(module, config)
+    if config.freeze is not None or isinstance(config.learning_rate, tuple):
+        freeze_layers(module, rates)
+    name, values = read_optimizer(config.optimizer)
+    if name == "muon":
+        relative = muon_groups(module, lr=1.0, weight_decay=config.weight_decay)
+        return Muon(with_ends(with_rates(relative, rates), module))
+    groups = with_ends(with_rates(parameter_groups(module, config.weight_decay), rates), module)
+    if name == "sgd":
+        return _sgd(groups, values)
+    if name == "lazyadam":
+        return _lazy_adam(groups, config)
+    build = torch.optim.Adam if name == "adam" else torch.optim.AdamW
     # One kernel for all parameters: half the time of a step with a large embedding, and the same result.
-    if config.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=rate, fused=True)
-    return torch.optim.AdamW(groups, lr=rate, fused=True)
+    return build(groups, betas=(values["beta1"], values["beta2"]), eps=values["eps"], fused=True)
+
+
+def _sgd(groups: list[dict[str, Any]], values: Mapping[str, float]) -> Optimizer:
+    momentum = values["momentum"]
+    # Nesterov's look-ahead is along the momentum: without one there is none.
+    return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=bool(values["nesterov"]) and momentum > 0)
+
+
+def _lazy_adam(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    from dlcli.engine.optim.lazy_adam import LazyAdam
+
+    if config.weight_decay:
+        raise UsageError(
+            f"--optimizer lazyadam has no weight decay, and --weight-decay is {config.weight_decay:g}",
+            hint="use --weight-decay 0: rows that are not in a batch must not change",
+        )
+    if config.l1:
+        raise UsageError("--optimizer lazyadam has no L1 penalty", hint="it would move every row; use another one")
+    for group in groups:
+        del group["weight_decay"]
+    return LazyAdam(groups, lr=0.0)
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:

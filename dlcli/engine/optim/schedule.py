@@ -1,54 +1,98 @@
-"""Learning rate schedules as functions of progress, so that resuming needs no state (except for plateaus)."""
+"""Learning rate schedules as functions of the step, so that resuming needs no state (except for plateaus).
+
+Each equals the scheduler of `torch.optim.lr_scheduler` with the same values, step by step.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch.optim import Optimizer
 
-STEP_DECAY, STEP_AT = 0.1, (0.5, 0.75)
-"""`step`: divide by ten at half and at three quarters of the epochs (He et al. 2015, CIFAR-10 section)."""
+from dlcli.core.train_config import read_schedule
+
+STEP_AT = (0.5, 0.75)
+"""`step` without a number of epochs: at half and at three quarters of the training (He et al. 2015, CIFAR-10)."""
+
+Values = Mapping[str, float]
 
 
-ONECYCLE_WARMUP, ONECYCLE_START, ONECYCLE_END = 0.3, 1 / 25, 1e-4
-"""`onecycle`: rise for 30 % from 1/25 of the peak, then fall to 1e-4 of it (Smith & Topin 2017, fastai's values)."""
+@dataclass(frozen=True)
+class Place:
+    """A moment of the training.
+
+    Attributes:
+        step: finished optimizer steps.
+        num_steps: steps until the schedule ends.
+        steps_per_epoch: steps in an epoch.
+    """
+
+    step: int
+    num_steps: float
+    steps_per_epoch: int
+
+    @property
+    def progress(self) -> float:
+        """The finished fraction."""
+        return self.step / max(1, self.num_steps)
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.step // max(1, self.steps_per_epoch)
 
 
-PLATEAU_PATIENCE, PLATEAU_DECAY = 3, 0.3
-"""`plateau`: after more than this many epochs without improvement, multiply the learning rate by this factor."""
-
-
-def _constant(progress: float) -> float:
-    del progress
+def _constant(place: Place, values: Values) -> float:
+    del place, values
     return 1.0
 
 
-def _step(progress: float) -> float:
-    return float(STEP_DECAY ** sum(progress >= at for at in STEP_AT))
+def _step(place: Place, values: Values) -> float:
+    """Multiply by `factor` every `epochs` epochs, as StepLR does."""
+    if values["epochs"]:
+        return float(values["factor"] ** (place.epoch // values["epochs"]))
+    return float(values["factor"] ** sum(place.progress >= at for at in STEP_AT))
 
 
-def _cosine(progress: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+def _exponential(place: Place, values: Values) -> float:
+    """Multiply by `factor` after every epoch, as ExponentialLR does."""
+    return float(values["factor"] ** place.epoch)
 
 
-def _linear(progress: float) -> float:
-    return max(0.0, 1 - progress)
+def _cosine(place: Place, values: Values) -> float:
+    """Fall to `end` of the peak, as CosineAnnealingLR does."""
+    return _between(1.0, values["end"], min(place.progress, 1.0))
 
 
-def _onecycle(progress: float) -> float:
-    if progress < ONECYCLE_WARMUP:
-        rise = 1 - _cosine(progress / ONECYCLE_WARMUP)
-        return ONECYCLE_START + (1 - ONECYCLE_START) * rise
-    fall = _cosine((progress - ONECYCLE_WARMUP) / (1 - ONECYCLE_WARMUP))
-    return ONECYCLE_END + (1 - ONECYCLE_END) * fall
+def _linear(place: Place, values: Values) -> float:
+    """Hold for the fraction `hold`, then fall to zero; 0.5 is CycleGAN's (Zhu et al. 2017, arXiv:1703.10593)."""
+    return min(1.0, max(0.0, (1 - place.progress) / (1 - values["hold"])))
 
 
-SHAPES: dict[str, Callable[[float], float]] = {
+def _onecycle(place: Place, values: Values) -> float:
+    """Rise from 1/`divisor` for the fraction `rise`, then fall to `end`, both along a cosine, as OneCycleLR does.
+
+    Source: Smith & Topin 2017, arXiv:1708.07120.
+    """
+    last = max(1.0, place.num_steps - 1)
+    top = min(max(0.0, values["rise"] * place.num_steps - 1), last - 1e-9)
+    if place.step <= top:
+        return _between(1 / values["divisor"], 1.0, place.step / top if top else 1.0)
+    return _between(1.0, values["end"], min(1.0, (place.step - top) / (last - top)))
+
+
+def _between(start: float, end: float, fraction: float) -> float:
+    """Return the value at a fraction of the way along half a cosine wave."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * fraction))
+
+
+SHAPES: dict[str, Callable[[Place, Values], float]] = {
     "constant": _constant,
     "step": _step,
+    "exponential": _exponential,
     "cosine": _cosine,
     "linear": _linear,
     "onecycle": _onecycle,
@@ -61,18 +105,23 @@ class Schedule:
     """The factor by which the base learning rates are multiplied.
 
     Attributes:
-        shape: a name in `SHAPES`.
+        text: the name of a shape, and its values, as in `--schedule`.
         num_steps: optimizer steps in the whole training.
         warmup_steps: steps of linear warm-up, multiplied with the shape.
+        steps_per_epoch: steps in an epoch.
         scale: the factor from plateaus so far.
         stale_epochs: epochs since the last improvement.
     """
 
-    shape: str
+    text: str
     num_steps: int
     warmup_steps: int = 0
+    steps_per_epoch: int = 1
     scale: float = 1.0
     stale_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        self.name, self.values = read_schedule(self.text)
 
     def factor(self, step: int, until: float = 1.0) -> float:
         """Return the factor for a step.
@@ -81,17 +130,21 @@ class Schedule:
             step: the step's number, from 0.
             until: the fraction of the training into which the shape is compressed; after it the factor is 0.
         """
-        progress = step / max(1, self.num_steps)
-        if until < 1 and progress >= until:
+        if until < 1 and step / max(1, self.num_steps) >= until:
             return 0.0
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return warm * self.scale * SHAPES[self.shape](progress / until)
+        place = Place(step, self.num_steps * until, self.steps_per_epoch)
+        return warm * self.scale * SHAPES[self.name](place, self.values)
 
     def observe(self, *, is_better: bool) -> None:
-        """Record the end of an epoch; only `plateau` depends on it."""
+        """Record a validation; only `plateau` depends on it.
+
+        After more than `patience` validations in a row without improvement, it multiplies by `factor`, as
+        ReduceLROnPlateau does with a threshold of 0.
+        """
         self.stale_epochs = 0 if is_better else self.stale_epochs + 1
-        if self.shape == "plateau" and self.stale_epochs > PLATEAU_PATIENCE:
-            self.scale *= PLATEAU_DECAY
+        if self.name == "plateau" and self.stale_epochs > self.values["patience"]:
+            self.scale *= self.values["factor"]
             self.stale_epochs = 0
 
     def state(self) -> dict[str, Any]:
@@ -111,6 +164,10 @@ def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:
 
 def set_rates(optimizers: Iterable[Optimizer], rates: list[list[float]], schedule: Schedule, step: int) -> None:
     """Set each group's learning rate to its base rate times the schedule's factor for the step."""
+    factors: dict[float, float] = {}
     for optimizer, bases in zip(optimizers, rates, strict=True):
         for group, base in zip(optimizer.param_groups, bases, strict=True):
-            group["lr"] = base * schedule.factor(step, group.get("until", 1.0))
+            until = group.get("until", 1.0)
+            if until not in factors:
+                factors[until] = schedule.factor(step, until)
+            group["lr"] = base * factors[until]

@@ -20,9 +20,6 @@ from torch import Tensor, nn
 from dlcli.core.errors import RunError, first_line, why_refused
 from dlcli.core.files import atomic_file
 from dlcli.core.run_dir import RunDir
-from dlcli.engine.callbacks import Callback
-from dlcli.engine.loop import has_finite_weights
-from dlcli.engine.observers.averaging import averaged_weights
 from dlcli.engine.state import Sums, TrainState
 from dlcli.engine.task import KeepsState, Task, network_of
 
@@ -75,8 +72,44 @@ class Progress:
         state.best, state.best_epoch, state.seconds = self.best, self.best_epoch, self.seconds
 
 
+def weights_content(weights: Mapping[str, Tensor], epoch: int, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint of weights for inference holds.
+
+    Args:
+        weights: those of the part of the model used for inference, by name.
+        epoch: finished epochs.
+        description: JSON values that make the file self-contained: task, configuration, assets.
+    """
+    return {
+        "schema": CHECKPOINT_SCHEMA,
+        "description": json.dumps(description, ensure_ascii=False),
+        "part": NETWORK,
+        "model": weights,
+        "epoch": epoch,
+    }
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint, with its SHA-256, beside the file and rename it.
+
+    Raises:
+        OSError: the disk is full; the old file is kept. The free space is checked before the first byte is written.
+    """
+    content = {**content, "sha256": _digest(content)}
+    _require_space(path, content)
+    with atomic_file(path) as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # torch.save fails once more while it closes the file
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
 def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any], *, with_training: bool) -> None:
     """Write the part of the model used for inference, or, if `with_training`, everything that is needed to resume.
+
+    Every process must call this; only the writer writes.
 
     Args:
         path: the file to replace.
@@ -86,28 +119,14 @@ def save_checkpoint(path: Path, state: TrainState, description: Mapping[str, Any
             generators.
 
     Raises:
-        OSError: the disk is full; the old file is kept. The free space is checked before the first byte is written.
+        OSError: see `write_checkpoint`.
     """
-    content: dict[str, Any] = {
-        "schema": CHECKPOINT_SCHEMA,
-        "description": json.dumps(description, ensure_ascii=False),
-        "part": MODEL if with_training else NETWORK,
-        "model": (state.task.model if with_training else network_of(state.task)).state_dict(),
-        "epoch": state.epoch,
-    }
+    content = weights_content(network_of(state.task).state_dict(), state.epoch, description)
     if with_training:
-        content["training"] = _training_state(state)  # collective: every process must call it
-    if not state.world.is_writer:
-        return
-    content["sha256"] = _digest(content)
-    _require_space(path, content)
-    with atomic_file(path) as stream:
-        try:
-            torch.save(content, stream)
-        except RuntimeError as error:  # torch.save fails once more while it closes the file
-            if isinstance(error.__context__, OSError):
-                raise error.__context__ from None
-            raise
+        training = _training_state(state)  # collective: every process must call it
+        content |= {"part": MODEL, "model": state.task.model.state_dict(), "training": training}
+    if state.world.is_writer:
+        write_checkpoint(path, content)
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -159,7 +178,7 @@ def _training_state(state: TrainState) -> dict[str, Any]:
         "schedule": state.schedule.state(),
         "progress": asdict(Progress.of(state)),
         "averaged": state.averaged.state_dict() if state.averaged is not None else None,
-        "sums": {"losses": sums.losses, "counts": sums.counts},
+        "sums": {"losses": sums.losses, "counts": sums.counts, "figures": sums.figures},
         "task": _task_states(state),
         "random": state.world.gather(random),
     }
@@ -282,8 +301,9 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
             states = training["task"]
             state.task.load_state(states[min(state.world.rank, len(states) - 1)])  # there may be more processes now
         Progress.from_values(training["progress"]).put_into(state)
-        losses = {name: state.device.move(value) for name, value in training["sums"]["losses"].items()}
-        state.sums = Sums(losses, dict(training["sums"]["counts"])) if state.world.is_writer else Sums()
+        sums = training["sums"]
+        losses, figures = (state.device.move(dict(sums.get(kind, {}))) for kind in ("losses", "figures"))
+        state.sums = Sums(losses, dict(sums["counts"]), figures) if state.world.is_writer else Sums()
         if len(training["random"]) == state.world.size:  # with another number of processes the order differs anyway
             random = training["random"][state.world.rank]
             torch.set_rng_state(random["cpu"])
@@ -291,37 +311,3 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
                 torch.cuda.set_rng_state_all(random["cuda"])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         raise RunError(f"{path}: its training state does not fit: {error}") from None
-
-
-class Checkpoints(Callback):
-    """Saves the newest state, the one before it, and the best weights."""
-
-    def __init__(self, run: RunDir, description: Mapping[str, Any]) -> None:
-        self._run = run
-        self._description = description
-        self._saved_at = (-1, -1)
-
-    def on_epoch_end(self, state: TrainState) -> None:
-        """Save the state, and the weights if they are the best so far."""
-        if state.is_best:
-            with averaged_weights(network_of(state.task), state.averaged):
-                save_checkpoint(self._run.best_checkpoint, state, self._description, with_training=False)
-        self._save_last(state)
-
-    def on_train_end(self, state: TrainState) -> None:
-        """Save the state of a training stopped within an epoch; a broken state never replaces a good one."""
-        is_new = self._saved_at != (state.epoch, state.batch)
-        if state.failure is None and is_new and has_finite_weights(state.task.model):
-            self._save_last(state)
-
-    def _save_last(self, state: TrainState) -> None:
-        last = self._run.last_checkpoint
-        if state.world.is_writer and last.exists():
-            last.replace(self._run.previous_checkpoint)
-        try:
-            save_checkpoint(last, state, self._description, with_training=True)
-        except BaseException:
-            if state.world.is_writer and self._run.previous_checkpoint.exists() and not last.exists():
-                self._run.previous_checkpoint.replace(last)
-            raise
-        self._saved_at = (state.epoch, state.batch)

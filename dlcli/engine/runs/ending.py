@@ -21,6 +21,7 @@ from dlcli.engine.callbacks import Callback
 from dlcli.engine.compute.compiling import compile_network
 from dlcli.engine.loop import train
 from dlcli.engine.observers.averaging import Averaging
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.observers.data_notes import DataNotes
 from dlcli.engine.observers.epoch_lines import EpochLines
 from dlcli.engine.observers.limits import EarlyStopping, limits_of
@@ -29,11 +30,14 @@ from dlcli.engine.observers.observing import Observing
 from dlcli.engine.observers.profiling import Profile
 from dlcli.engine.observers.samples import SampleFiles
 from dlcli.engine.observers.signals import StopOnSignal
+from dlcli.engine.observers.step_log import StepLog
 from dlcli.engine.observers.tensorboard import TensorBoard
-from dlcli.engine.runs.checkpoint import Checkpoints
 from dlcli.engine.runs.restore import describe_run
 from dlcli.engine.state import TrainState
 from dlcli.engine.task import Loader
+
+STEPS = "steps.jsonl"
+"""The file of `--log-every` in a run."""
 
 
 def run_to_end(
@@ -115,14 +119,16 @@ def _callbacks(
 
     Every process takes part in checkpoints, since each has a part of the state; only the writer saves to disk.
     """
-    checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {})
+    checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {}, config.save_every)
     callbacks: list[Callback] = [Averaging(), checkpoints]
     if is_writer:
         samples = Observing(SampleFiles(run), "samples", console)
-        board = Observing(TensorBoard(run.path / "tensorboard"), "TensorBoard", console)
+        steps = StepLog(run.path / STEPS, config.log_every) if config.log_every is not None else None
+        logs = [Observing(steps, "--log-every", console)] if steps is not None else []
+        board = Observing(TensorBoard(run.path / "tensorboard", steps), "TensorBoard", console)
         profile = [Observing(Profile(run.path / "profile", console), "--profile", console)] if config.profile else []
         notes = Observing(DataNotes(console, Path(str(run.info().get("data", ""))), run.card_file), "data", console)
-        writers = [MetricsLog(run.metrics_file, console), samples, board]
+        writers = [MetricsLog(run.metrics_file, console, config.eval_every), *logs, samples, board]
         callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), notes, *profile]
     callbacks += [signals, *limits_of(config)]
     if config.patience is not None:

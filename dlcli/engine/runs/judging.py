@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from dlcli.core.errors import UsageError
-from dlcli.core.train_config import SCHEDULES, TrainConfig
+from dlcli.core.train_config import SCHEDULES, TrainConfig, read_schedule
 from dlcli.engine.task import Goal
 
 PLATEAU = "plateau"
@@ -28,7 +28,7 @@ def refuse_unjudged(
     by_epoch: dict[str, str] = {}
     if train.patience is not None:
         by_epoch[f"--patience {train.patience}"] = "use --epochs, --max-steps or --max-time instead"
-    if train.schedule == PLATEAU:
+    if read_schedule(train.schedule)[0] == PLATEAU:
         by_epoch[f"--schedule {PLATEAU}"] = f"use one of {', '.join(name for name in SCHEDULES if name != PLATEAU)}"
     by_figure = dict(by_epoch)
     if train.folds is not None or train.splits is not None:

@@ -228,7 +228,7 @@ class RangeSweep(Watch):
     def on_train_start(self, state: TrainState) -> None:
         """Start at the lowest rate."""
         super().on_train_start(state)
-        state.schedule = dataclasses.replace(state.schedule, shape="constant", warmup_steps=0)
+        state.schedule = dataclasses.replace(state.schedule, text="constant", warmup_steps=0)
         _scale(state, LOWEST)
 
     def on_step_end(self, state: TrainState) -> None:

@@ -83,27 +83,3 @@ def head_name(model: nn.Module) -> str:
     if not found:
         raise ValueError(f"{type(model).__name__} has no layer named {', '.join(sorted(HEAD_NAMES))}")
     return str(found[-1])
-
-
-def freeze_backbone(model: nn.Module) -> None:
-    """Freeze everything except the head: no gradients, and batch norms that use their running statistics.
-
-    A hook puts a frozen norm into eval mode before each of its forward passes, even after `model.train()`. The hook
-    affects neither the class nor `state_dict`, deepcopy, pickle or any export.
-
-    Raises:
-        ValueError: the model has no head.
-    """
-    head = head_of(model)
-    model.requires_grad_(False)
-    head.requires_grad_(True)
-    for module in model.modules():
-        # SyncBatchNorm is a subclass too; InstanceNorm as torchvision's networks use it has no statistics.
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
-            module.register_forward_pre_hook(_enter_eval_mode)
-
-
-def _enter_eval_mode(module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
-    if module.training:  # exporters call eval() first and would trace the write
-        module.eval()

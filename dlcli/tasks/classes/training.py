@@ -50,6 +50,18 @@ def class_weights_of(model: nn.Module) -> Tensor | None:
     return dict(model.named_buffers(recurse=False)).get(WEIGHTS)
 
 
+def accuracy_of(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return the share of right answers in a training batch as `accuracy`, for `Update.figures`.
+
+    It is that of the augmented items in training mode, so it may be below the validation accuracy.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) int64.
+    """
+    return {"accuracy": (logits.detach().argmax(1) == labels).float().mean()}
+
+
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, class_weights: Tensor | None) -> Tensor:
     """Return the mean cross-entropy of a batch, a float32 scalar.
 

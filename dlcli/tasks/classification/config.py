@@ -41,7 +41,6 @@ class ClassificationConfig:
     pretrained: str | None = option(
         None, "start from torchvision's weights (`default`), a file or a run", metavar="default|FILE|RUN"
     )
-    freeze: bool = option(False, "train the head only, with frozen batch-norm statistics")
     max_bad: int = option(
         100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
     )

@@ -29,11 +29,16 @@ from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_gr
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
-from dlcli.models.images.stem import freeze_backbone
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
-from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
+from dlcli.tasks.classes.training import (
+    accuracy_of,
+    class_weights_of,
+    cross_entropy,
+    register_class_weights,
+    require_classes,
+)
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
@@ -65,8 +70,6 @@ class ClassificationTask:
         self._source = source
         self._inference = ClassificationInference()
         network = build_network(config, len(labels), preprocess)
-        if config.freeze:
-            freeze_backbone(network)
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
         register_class_weights(self.model)
         self.augmentation = source.augmentation if source is not None else None
@@ -145,9 +148,9 @@ class ClassificationTask:
         images, labels = batch["images"], batch["labels"]
         if self.augmentation is not None:
             images = self.augmentation.apply(images, batch["plan"])
-        weights = class_weights_of(self.model)
-        loss = cross_entropy(self.model(images), labels, self._config.label_smoothing, weights)
-        yield Update("network", {"cross_entropy": loss}, len(labels))
+        logits = self.model(images)
+        loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
+        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(logits, labels))
 
     def set_inference(self, options: ClassificationInference) -> None:
         """Set the options for prediction, evaluation and export."""

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.table import Table
-from dlcli.core.train_config import TrainConfig
+from dlcli.core.train_config import TrainConfig, read_optimizer
 from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
@@ -30,7 +30,13 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
-from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
+from dlcli.tasks.classes.training import (
+    accuracy_of,
+    class_weights_of,
+    cross_entropy,
+    register_class_weights,
+    require_classes,
+)
 from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
@@ -163,7 +169,7 @@ class SentimentTask:
         labels = batch["labels"]
         logits = self.model(batch["tokens"], batch["lengths"])
         loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
-        yield Update("network", {"cross_entropy": loss}, len(labels))
+        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(logits, labels))
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits."""
@@ -260,7 +266,7 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag}: {config.model} has no such option", hint=f"choose {' or '.join(takers)}")
     network: nn.Module = build(
-        num_classes=num_classes, vocab_size=vocab_size, sparse=train.optimizer == "lazyadam", **own
+        num_classes=num_classes, vocab_size=vocab_size, sparse=read_optimizer(train.optimizer)[0] == "lazyadam", **own
     )
     return network
 

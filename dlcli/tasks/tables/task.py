@@ -26,7 +26,13 @@ from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report
-from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
+from dlcli.tasks.classes.training import (
+    accuracy_of,
+    class_weights_of,
+    cross_entropy,
+    register_class_weights,
+    require_classes,
+)
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig
@@ -282,7 +288,8 @@ class TableClassificationTask:
         labels: Tensor = batch["labels"]
         weights = class_weights_of(self.model)
         loss = cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)), self._config.label_smoothing, weights)
-        yield Update("network", {"cross_entropy": loss}, len(labels))
+        answers = logits.detach().softmax(2).mean(0)
+        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(answers, labels))
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits; for an ensemble, the logarithms of its mean probabilities."""

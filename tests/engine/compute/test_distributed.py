@@ -55,7 +55,8 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.compute.distributed import joined, world_of_environment
 from dlcli.engine.loop import start_state, train
-from dlcli.engine.runs.checkpoint import Checkpoints, read_checkpoint, restore_training
+from dlcli.engine.observers.checkpoints import Checkpoints
+from dlcli.engine.runs.checkpoint import read_checkpoint, restore_training
 torch.set_num_threads(1)
 cpu, run = Device(torch.device("cpu")), RunDir(Path(sys.argv[2]))
 with joined(world_of_environment(), cpu) as world:

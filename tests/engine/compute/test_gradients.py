@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcli.engine.compute.gradients import clip_gradients, divide_gradients
+from dlcli.engine.compute.gradients import add_l1_gradients, clip_gradients, divide_gradients, gradient_norm
 
 WORDS = torch.tensor([1, 3, 3, 3])  # a row that a batch names three times
 
@@ -73,3 +73,19 @@ def test_without_any_gradient_the_norm_is_zero():
     assert clip_gradients([parameter], 1.0) == 0
     divide_gradients([parameter], 2.0)
     assert parameter.grad is None
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_l1_gradient_is_that_of_the_penalty_on_matrices(sparse: bool) -> None:
+    parameters, by_hand = with_gradients(sparse=sparse), with_gradients(sparse=False)
+    add_l1_gradients(parameters, 0.3)
+    (0.3 * sum(p.abs().sum() for p in by_hand if p.ndim >= 2 and p.grad is not None)).backward()
+    assert_same(parameters, by_hand)
+
+
+def test_the_norm_of_no_gradient_is_zero_and_else_torchs() -> None:
+    parameters = with_gradients(sparse=False)
+    assert gradient_norm(parameters) == torch.nn.utils.get_total_norm(
+        [p.grad for p in parameters if p.grad is not None]
+    )
+    assert gradient_norm([torch.zeros(3, requires_grad=True)]) == 0

@@ -14,8 +14,9 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging, averaged_copy, averaged_weights
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.observers.metrics_log import MetricsLog
-from dlcli.engine.runs.checkpoint import Checkpoints, load_weights, read_checkpoint, restore_training
+from dlcli.engine.runs.checkpoint import load_weights, read_checkpoint, restore_training
 
 CPU = Device(torch.device("cpu"))
 BASE = TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, schedule="cosine", ema=0.8)  # five steps an epoch

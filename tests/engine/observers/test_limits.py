@@ -10,8 +10,9 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.observers.limits import StepLimit, TimeLimit, limits_of
-from dlcli.engine.runs.checkpoint import Checkpoints, read_checkpoint, restore_training
+from dlcli.engine.runs.checkpoint import read_checkpoint, restore_training
 
 CPU = Device(torch.device("cpu"))
 BASE = TrainConfig(epochs=3, batch_size=10, optimizer="sgd", learning_rate=0.01, schedule="cosine")  # 4 steps an epoch

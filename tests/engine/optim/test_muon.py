@@ -12,9 +12,10 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.optim.muon import BIAS_RATE, HEAD_RATE, REST_MOMENTUM, Muon, direction, muon_groups, orthogonalised
-from dlcli.engine.runs.checkpoint import Checkpoints, read_checkpoint, restore_training
+from dlcli.engine.runs.checkpoint import read_checkpoint, restore_training
 
 CPU = Device(torch.device("cpu"))
 

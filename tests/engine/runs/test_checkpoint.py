@@ -23,9 +23,9 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.runs.checkpoint import (
-    Checkpoints,
     Progress,
     describe_checkpoint,
     find_checkpoint,
@@ -55,7 +55,7 @@ def start(make, config, run, *, resume=False, stop_at=None):
     torch.manual_seed(config.seed)
     if resume:
         restore_training(state, read_checkpoint(run.last_checkpoint), run.last_checkpoint)
-    callbacks = [MetricsLog(run.metrics_file, Console()), Checkpoints(run, {"name": "toy"})]
+    callbacks = [MetricsLog(run.metrics_file, Console()), Checkpoints(run, {"name": "toy"}, interval_s=0.0)]
     train(state, loader, task.loader("valid"), config, [*callbacks, *([StopAt(stop_at)] if stop_at else [])])
     return task
 
@@ -232,7 +232,7 @@ sys.path.insert(0, sys.argv[2])
 from conftest import ToyTask
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.runs.checkpoint import Checkpoints
+from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state
 torch.set_num_threads(1)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.optim.build import build_optimizer
+from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.models.fitting import FIT_IMAGES, FitsToImages, fit_count
 from dlcli.models.images.airnet import HEAD_SCALE, AirNet, whitening_filters
-from dlcli.models.images.stem import freeze_backbone
 
 
 def correlated_images(count: int = 40, channels: int = 3, size: int = 12) -> Tensor:
@@ -106,7 +106,7 @@ def test_the_last_pool_is_the_papers_three_by_three(size: int) -> None:
 
 def test_frozen_airnet_trains_its_head_alone() -> None:
     network = AirNet(num_classes=10, width=8)
-    freeze_backbone(network)
+    freeze_layers(network, layer_rates(network, TrainConfig(freeze="head")))
     assert [name for name, p in network.named_parameters() if p.requires_grad] == ["head.weight"]
 
 

@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import UsageError
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.models.images.small_stem import FAMILIES
-from dlcli.models.images.stem import freeze_backbone, head_of
+from dlcli.models.images.stem import head_of
 from dlcli.models.images.zoo import _small_patch, build_torchvision, check_shape, classifier_names
 
 REPRESENTATIVE = (
@@ -139,7 +141,7 @@ def test_least_size_runs_and_one_pixel_less_cannot(name: str, family: str) -> No
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
 def test_grey_images_will_do_and_only_the_head_stays_trainable(name: str) -> None:
     model = build_torchvision(name, num_classes=5, in_channels=1, image_size=32)
-    freeze_backbone(model)
+    freeze_layers(model, layer_rates(model, TrainConfig(freeze="head")))
     before = {key: value.clone() for key, value in model.named_buffers()}
     model.train()(torch.randn(2, 1, 32, 32)).sum().backward()
     assert all(torch.equal(value, before[key]) for key, value in model.named_buffers())

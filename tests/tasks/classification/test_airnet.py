@@ -77,7 +77,7 @@ def test_a_width_for_any_other_network_is_refused_with_those_that_take_one(data,
 
 
 def test_a_frozen_airnet_trains_its_head_and_keeps_its_layer(data, open_task):
-    task = open_task(data, model="airnet", width=8, freeze=True, train={"optimizer": "muon"})
+    task = open_task(data, model="airnet", width=8, train={"optimizer": "muon", "freeze": "head"})
     [group] = task.optimizers()["network"].param_groups
     assert group["params"] == [task.model.network.head.weight]
 

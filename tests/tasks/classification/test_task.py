@@ -187,7 +187,7 @@ def test_a_restored_run_downloads_no_weights(make_images, open_task, monkeypatch
 @pytest.mark.parametrize("model", ["cnn", "lenet", "squeezenet1_1"])
 def test_a_frozen_network_trains_its_head_alone(make_images, open_task, model):
     data = make_images({"train": TWO}, size=(32, 32))
-    task = open_task(data, model=model, freeze=True)
+    task = open_task(data, model=model, train={"freeze": "head"})
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     fit(task, epochs=1, learning_rate=0.1)
     head = f"network.{head_name(task.model.network)}"
