@@ -21,6 +21,7 @@ from bad_inputs.prepare import PREPARE
 from bad_inputs.reading import READING
 from bad_inputs.rest import REST
 from bad_inputs.train import TRAIN
+from bad_inputs.weights import WEIGHTS
 
 ROWS = {
     f"{command}, {name}" if command else name: row
@@ -36,6 +37,7 @@ ROWS = {
         ("columns", COLUMNS),
         ("folders", FOLDERS),
         ("reading", READING),
+        ("weights", WEIGHTS),
     )
     for name, row in rows.items()
 }

@@ -10,6 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import UsageError
 from dlcli.models.images.airnet import AirNet
+from dlcli.models.images.efficientnet_lite import efficientnet_lite0
 from dlcli.models.images.inception import Inception
 from dlcli.models.images.lenet import LeNet, SmallCNN
 from dlcli.models.images.mobilenet import MobileNet
@@ -20,7 +21,15 @@ from dlcli.models.images.vgg import VGG
 
 Build = Callable[..., nn.Module]
 
-PHOTO_NETWORKS: tuple[Build, ...] = (AirNet, VGG, ResNet, MobileNet, Inception, PeleeNet)
+PHOTO_NETWORKS: tuple[Build, ...] = (
+    AirNet,
+    VGG,
+    ResNet,
+    MobileNet,
+    Inception,
+    PeleeNet,
+    efficientnet_lite0,
+)
 DIGIT_NETWORKS: tuple[Build, ...] = (LeNet, SmallCNN)
 NETWORKS = PHOTO_NETWORKS + DIGIT_NETWORKS
 

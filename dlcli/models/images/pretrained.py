@@ -1,10 +1,9 @@
-"""Pretrained weights: torchvision's, a local file's, or another run's."""
+"""Pretrained weights: published ones, a local file's, or another run's."""
 
 from __future__ import annotations
 
 import pickle
 import re
-import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcli.core.console import is_interactive
-from dlcli.core.errors import DataError, RunError, first_line, why_refused
+from dlcli.core.errors import RunError, first_line, why_refused
+from dlcli.models.images.efficientnet_lite import EfficientNetLite, own_names
+from dlcli.models.images.published import IMAGENET_PIXELS, PIXELS, published_file
 from dlcli.models.images.small_stem import stem_name
 from dlcli.models.images.stem import head_name
 
 DEFAULT = "default"
-"""Requests torchvision's default weights, the best it has."""
+"""Requests a network's published weights, the best of several."""
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Auxiliary heads of GoogLeNet and Inception v3, which are not built here."""
@@ -35,13 +35,6 @@ BEST_OF_RUN = Path("checkpoints", "best.pt")
 
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 """torchvision's DenseNet files still use `norm.1.weight` for what is now `norm1.weight`."""
-
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Statistics of ImageNet's training pixels, with which torchvision's weights were trained."""
-
-HALVES = (0.5, 0.5, 0.5)
-"""Mean and std of the two networks whose weights came from TensorFlow, which scales pixels to -1..1."""
 
 
 def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -63,7 +56,7 @@ def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[fl
     mean, scale = state.get("mean"), state.get("scale")
     if isinstance(mean, Tensor) and isinstance(scale, Tensor) and mean.numel() == scale.numel() in (1, 3):
         return tuple((mean.flatten() / 255).tolist()), tuple((1 / (255 * scale.flatten())).tolist())
-    return (HALVES, HALVES) if name in ("googlenet", "inception_v3") else (IMAGENET_MEAN, IMAGENET_STD)
+    return PIXELS.get(name, IMAGENET_PIXELS)
 
 
 def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -> None:
@@ -76,12 +69,12 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -
     Args:
         model: the network, adapted to its classes, channels and image size.
         name: name of the network.
-        source: "default" for torchvision's weights (from the cache of torch.hub, else downloaded), a file of weights,
-            or the folder of a run.
+        source: "default" for the published weights (see `published_file`), a file of weights, or the folder of a run.
         image_size: side of the images in pixels.
 
     Raises:
-        DataError: the weights cannot be downloaded.
+        UsageError: the network has no published weights.
+        DataError: they are not installed, or cannot be downloaded.
         RunError: the file is missing, damaged, refused, or does not fit.
     """
     path = _path_of(name, source)
@@ -99,7 +92,7 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -
 
 def _path_of(name: str, source: str) -> Path:
     if source == DEFAULT:
-        return _default_file(name)
+        return published_file(name)
     path = Path(source).expanduser()
     return path / BEST_OF_RUN if path.is_dir() else path
 
@@ -154,8 +147,8 @@ def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
 
 
 def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_size: int) -> OrderedDict[str, Tensor]:
-    from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
-
+    if isinstance(model, EfficientNetLite):
+        state = OrderedDict(own_names(state, model))
     for key in list(state):
         old = _OLD_DENSENET.match(key)
         if key.startswith(AUXILIARY):
@@ -169,7 +162,17 @@ def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_si
             del state[key]
     if stem in state and state[stem].shape != own[stem].shape:
         _fit_stem(state, stem, own[stem].shape)
-    if isinstance(model, VisionTransformer) and "encoder.pos_embedding" in state:
+    if "encoder.pos_embedding" in state:
+        state = _fit_positions(state, model, path, image_size)
+    return state
+
+
+def _fit_positions(
+    state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_size: int
+) -> OrderedDict[str, Tensor]:
+    from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings  # two seconds
+
+    if isinstance(model, VisionTransformer):
         try:
             state = OrderedDict(interpolate_embeddings(image_size, model.patch_size, state))
         except (ValueError, RuntimeError) as error:
@@ -186,29 +189,6 @@ def _fit_stem(state: OrderedDict[str, Tensor], key: str, shape: torch.Size) -> N
     elif shape[1] == 1:
         # A grey image is an RGB image of three equal channels: summed filters give the same output.
         state[key] = weight.sum(dim=1, keepdim=True)
-
-
-def _default_file(name: str) -> Path:
-    from torchvision.models import get_model_weights
-
-    url = str(get_model_weights(name).DEFAULT.url)
-    file_name = url.rsplit("/", 1)[-1]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / file_name
-    if path.exists():
-        return path
-    checksum = re.search(r"-([0-9a-f]{8,})\.", file_name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            url, str(path), checksum[1] if checksum else None, progress=is_interactive(sys.stderr)
-        )
-    except (OSError, RuntimeError) as error:  # no network, a full disk; a wrong checksum
-        raise DataError(
-            f"the weights of {name} cannot be downloaded: {first_line(error)}",
-            details=(f"looked for: {url}",),
-            hint=f"download {file_name} by hand and pass it with --pretrained FILE",
-        ) from None
-    return path
 
 
 def _does_not_fit(path: Path, name: str, reason: str) -> RunError:

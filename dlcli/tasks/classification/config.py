@@ -39,7 +39,7 @@ class ClassificationConfig:
         "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
     )
     pretrained: str | None = option(
-        None, "start from torchvision's weights (`default`), a file or a run", metavar="default|FILE|RUN"
+        None, "start from published weights (`default`), a file or a run", metavar="default|FILE|RUN"
     )
     max_bad: int = option(
         100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True

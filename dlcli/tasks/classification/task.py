@@ -28,7 +28,7 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, che
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
-from dlcli.models.images.pretrained import DEFAULT, expected_pixels, load_pretrained
+from dlcli.models.images.pretrained import expected_pixels, load_pretrained
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
@@ -214,9 +214,6 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
     """
     name = config.model
     if name in NETWORKS:
-        if config.pretrained == DEFAULT:
-            hint = "choose a torchvision network, or name a run's folder or a file of weights"
-            raise UsageError(f"--pretrained: {name} has no published weights", hint=hint)
         build = load_object(NETWORKS[name].build)
         if config.width is not None and not _takes_width(build):
             raise UsageError(f"--width: {name} has a fixed width", hint=_networks_with_a_width())
