@@ -83,20 +83,35 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())
         raise UsageError(f"{name} {asked}: {error}", hint="choose another size") from None
     prefix = common_prefix([layer.name for layer in summary.layers])  # of the wrapper that normalises the input
+    groups = _groups(network)
     layers = [replace(layer, name=f"{layer.name}.".removeprefix(prefix).rstrip(".")) for layer in summary.layers]
     side = inputs[0].shape[-1] if inputs[0].ndim == 4 else None
     source = networks_of(spec)[name].source if name in networks_of(spec) else _library(spec)
     if console.is_json:
         found = asdict(replace(summary, layers=tuple(layers)))
-        console.answer_json("model", {"name": name, "source": source, "image_size": side, **found})
+        stages = {"stages": [stage for group in groups for stage in group], "groups": groups}
+        console.answer_json("model", {"name": name, "source": source, "image_size": side, **found, **stages})
         return
     rows = [[layer.name, layer.kind, " x ".join(map(str, layer.output_shape)), layer.parameters] for layer in layers]
     console.table(["layer", "kind", "output", "parameters"], rows)
-    counts = f"\n{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds"
+    if groups:
+        console.answer(f"\nstages, for --freeze and --lr: {' | '.join(' '.join(group) for group in groups)}")
+    counts = "" if groups else "\n"
+    counts += f"{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:,.1f} M multiply-adds"
     if side is not None:
         field = summary.receptive_field
         counts += f" at {side} px, receptive field {f'{field} pixels' if field else 'the whole input'}"
     console.answer(f"{counts}; {source}")
+
+
+def _groups(network: Any) -> list[list[str]]:
+    """Return the names of the network's stages by group, as three learning rates cut them; [] if it has fewer."""
+    from dlcli.engine.optim.layers import NUM_GROUPS, cut_groups, stages_of
+
+    stages = stages_of(network)
+    if len(stages) < NUM_GROUPS:
+        return []
+    return [[stage.name for stage in group] for group in cut_groups(stages, NUM_GROUPS)]
 
 
 def _library(spec: TaskSpec) -> str:

@@ -62,6 +62,11 @@ class DrawRashly(Callback):
         state.task.samples()
 
 
+@pytest.fixture(autouse=True)
+def _every_epoch(monkeypatch):
+    monkeypatch.setattr("dlcli.engine.observers.samples.INTERVAL_S", 0.0)
+
+
 def run(task, run_dir, *callbacks, config=BASE, resume=False, observers=(SampleFiles,)):
     run_dir.path.mkdir(exist_ok=True)
     loader, valid = task.loader("train", training=True), task.loader("valid")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,29 @@ from dlcli.engine.task import Samples, network_of
 if TYPE_CHECKING:
     from dlcli.engine.state import TrainState
 
+INTERVAL_S = 2.0
+"""Minimum time between two drawings: a grid of images takes a tenth of a second."""
+
 
 class SampleFiles(Callback):
-    """Draws the task's samples once per epoch, with the weights that are validated, and writes those that are new.
+    """Draws the task's samples after an epoch, with the weights that are validated, and writes those that are new.
 
-    New samples are found by comparison with the run's files, so that a resumed run writes the same files as an
-    uninterrupted one. It must precede the callbacks that show `state.samples`.
+    Epochs that end within `interval_s` of the last drawn one are left out, except for the last of the training. New
+    samples are found by comparison with the run's files. It must precede the callbacks that show `state.samples`.
+
+    Args:
+        run: the run.
+        interval_s: seconds between two drawings; None for `INTERVAL_S`.
+        clock: returns seconds since an arbitrary moment.
     """
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(
+        self, run: RunDir, interval_s: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._run = run
+        self._interval_s = INTERVAL_S if interval_s is None else interval_s
+        self._clock = clock
+        self._drawn_s: float | None = None
         self._has_any = True  # until the task has drawn nothing
 
     def on_train_start(self, state: TrainState) -> None:
@@ -38,8 +52,11 @@ class SampleFiles(Callback):
     def on_epoch_end(self, state: TrainState) -> None:
         """Draw the samples, write those that differ from the previous files, and set `state.samples` to them."""
         state.samples = None
-        if not self._has_any:
+        now, is_last = self._clock(), state.epoch >= state.num_epochs
+        is_soon = self._drawn_s is not None and now - self._drawn_s < self._interval_s
+        if not self._has_any or (is_soon and not is_last):
             return
+        self._drawn_s = now
         with averaged_weights(network_of(state.task), state.averaged):
             drawn = draw_samples(state.task, state.device)
         self._has_any = drawn is not None

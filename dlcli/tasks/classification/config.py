@@ -34,6 +34,9 @@ class ClassificationConfig:
     cutout: int = option(
         0, "small images: side of the square cut out, 0 for none", minimum=0, maximum=512, is_advanced=True
     )
+    dropout: float | None = option(
+        None, "dropout rate of a network that has dropout", minimum=0.0, maximum=0.95, is_advanced=True
+    )
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9, is_advanced=True)
     class_weights: str = option(
         "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dlcli.core.cores import usable_cores
+from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
 from dlcli.data.images.augmentation import BatchAugmentation
@@ -182,6 +183,25 @@ class ImageSource:
         folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
         chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
         return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
+
+    def some_validation(self, count: int) -> tuple[list[np.ndarray], list[int]]:
+        """Return up to `count` validation images, evenly spaced, each (H, W, C) uint8, and their class indices.
+
+        Unreadable ones are left out, and all if there is no validation part.
+        """
+        try:
+            folder, indices = self._part("valid")
+        except DataError:
+            return [], []
+        images, labels, files = [], [], self._files(folder)
+        for row in indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)].tolist():
+            try:
+                image = read_image(files[row], channels=self._preprocess.channels)
+            except DataError:
+                continue
+            images.append(self._preprocess.fit(image))
+            labels.append(int(self._labels(folder)[row]))
+        return images, labels
 
     def images_at(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
         """Return the images with these row numbers in a split, each (H, W, C) uint8."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -26,6 +27,7 @@ from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
+from dlcli.models.dropout import set_dropout
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
@@ -43,6 +45,9 @@ from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
+
+NUM_ANSWERS = 16
+"""Validation images in the samples of an epoch."""
 
 LARGE_SIZE = 224
 """Side of the network's input in pixels if the images differ in size: ImageNet's, which pretrained weights expect."""
@@ -70,6 +75,8 @@ class ClassificationTask:
         self._source = source
         self._inference = ClassificationInference()
         network = build_network(config, len(labels), preprocess)
+        if config.dropout is not None:
+            set_dropout(network, config.dropout, config.model)
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
         register_class_weights(self.model)
         self.augmentation = source.augmentation if source is not None else None
@@ -168,12 +175,19 @@ class ClassificationTask:
         return LogitsMetric(self.labels, has_views=self._inference.tta)
 
     def samples(self) -> Samples | None:
-        """Return a grid of augmented training images; None without data."""
+        """Return a grid of augmented training images above one of validation images with answers; None without data."""
         if self._source is None:
             return None
-        from dlcli.visualize.canvas import tile
+        from dlcli.visualize.answers import draw_answers
+        from dlcli.visualize.canvas import stack, tile
 
-        return Samples(tile(self._source.augmented(64)))
+        training = tile(self._source.augmented(64))
+        images, labels = self._source.some_validation(NUM_ANSWERS)
+        if not images:
+            return Samples(training)
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        logits = self.model(pixels.to(next(self.model.parameters()).device)).float().cpu().numpy()
+        return Samples(stack([training, draw_answers(images, labels, logits, self.labels)]))
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the metrics of each class."""

@@ -34,7 +34,7 @@ def run(task, folder, *, epoch=0):
     loader, seen = task.loader("train"), Seen()
     state = start_state(task, loader, CONFIG, CPU)
     state.epoch, state.step = epoch, epoch * len(loader)
-    train(state, loader, None, CONFIG, [SampleFiles(RunDir(folder)), seen])
+    train(state, loader, None, CONFIG, [SampleFiles(RunDir(folder), interval_s=0.0), seen])
     return seen.samples
 
 
@@ -98,3 +98,14 @@ def test_samples_are_drawn_as_validation_computes(toy_task):
     assert found == {"training": False, "grad": False, "kind": torch.bfloat16}
     assert torch.equal(torch.get_rng_state(), random)
     assert torch.equal(model[1].running_mean, statistics)
+
+
+def test_epochs_soon_after_one_another_share_a_drawing_and_the_last_is_drawn(tmp_path, toy_task):
+    config = TrainConfig(epochs=9, batch_size=20, learning_rate=0.01)
+    task, moments = toy_task(config), iter(range(100))
+    task.samples = lambda: Samples(None, (str(next(moments)),))
+    loader, seen, seconds = task.loader("train"), Seen(), iter(range(100))
+    state = start_state(task, loader, config, CPU)
+    train(state, loader, None, config, [SampleFiles(RunDir(tmp_path), 3.0, lambda: float(next(seconds))), seen])
+    assert names(tmp_path) == [f"epoch-000{epoch}.txt" for epoch in (1, 4, 7, 9)]
+    assert [samples is not None for samples in seen.samples] == [epoch in (1, 4, 7, 9) for epoch in range(1, 10)]

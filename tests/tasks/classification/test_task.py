@@ -10,7 +10,7 @@ from torch import nn
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
-from dlcli.engine.evaluate import evaluate
+from dlcli.engine.evaluate import draw_samples, evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.export.plan import PARITY_BATCHES
 from dlcli.models.images.stem import head_name
@@ -234,7 +234,7 @@ def test_photos_are_brought_to_224_pixels_and_small_images_keep_their_size(make_
 
 
 def test_samples_show_what_training_sees(make_images, open_task):
-    picture = open_task(make_images({"train": TWO})).samples().picture
+    picture = draw_samples(open_task(make_images({"train": TWO})), CPU).picture
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
     assert picture.shape[2] == 3
