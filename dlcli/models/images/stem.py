@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.modes import evaluating
 
 SMALL_IMAGE = 64
 """Images of at most this side, in pixels, get a stride-1 stem: CIFAR's 32 and Tiny ImageNet's 64."""
@@ -83,3 +84,26 @@ def head_name(model: nn.Module) -> str:
     if not found:
         raise ValueError(f"{type(model).__name__} has no layer named {', '.join(sorted(HEAD_NAMES))}")
     return str(found[-1])
+
+
+def head_inputs(model: nn.Module, images: Tensor) -> Tensor:
+    """Return what the head of a classifier sees, (N, F), computed in evaluation mode without gradients.
+
+    Args:
+        model: (N, C, H, W) images -> (N, K) logits.
+        images: (N, C, H, W), as the model takes them.
+
+    Raises:
+        ValueError: the model has no head, or does something else after it, so that it is no function of these.
+    """
+    head, seen = head_of(model), list[Tensor]()
+    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        with evaluating(model), torch.no_grad():
+            logits = model(images)
+    finally:
+        hook.remove()
+    with torch.no_grad():
+        if seen[-1].ndim != 2 or not torch.equal(head(seen[-1]), logits):
+            raise ValueError("the head is not the last layer")
+    return seen[-1]

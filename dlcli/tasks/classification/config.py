@@ -44,6 +44,12 @@ class ClassificationConfig:
     pretrained: str | None = option(
         None, "start from published weights (`default`), a file or a run", metavar="default|FILE|RUN"
     )
+    cache: str | None = option(
+        None,
+        "features: compute what a frozen body sees of a few augmented views once, and train the head on it",
+        choices=("features",),
+        is_advanced=True,
+    )
     max_bad: int = option(
         100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
     )

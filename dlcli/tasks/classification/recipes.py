@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dlcli.core.train_config import HEAD
+
 DIGITS: dict[str, Any] = {
     # 8 x 8 pixels leave room for a shift of one pixel at most, and a mirrored digit is not that digit.
     "model": "cnn",
@@ -104,7 +106,7 @@ def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         dataset: the name of the dataset.
-        given: the user's options, of which `model`, `pretrained` and `budget` change the defaults.
+        given: the user's options, of which `model`, `pretrained`, `cache` and `budget` change the defaults.
     """
     chosen = dict(BY_DATASET.get(dataset, FOLDER))
     model = str(given.get("model") or chosen["model"])
@@ -113,6 +115,8 @@ def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= BY_MODEL.get(family, {})
     if given.get("pretrained"):
         chosen |= FINE_TUNE
+    if given.get("cache"):
+        chosen["freeze"] = HEAD
     if given.get("budget"):
         chosen.pop("width", None)  # the budget chooses it
     return chosen

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.table import Table
-from dlcli.core.train_config import TrainConfig
+from dlcli.core.train_config import HEAD, TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.copies import note_contradictions
 from dlcli.data.images.form import ImagesForm, open_images
@@ -24,6 +24,7 @@ from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
+from dlcli.engine.compute.device import map_tensors
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
@@ -31,6 +32,7 @@ from dlcli.models.dropout import set_dropout
 from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
+from dlcli.models.images.stem import head_inputs, head_of
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
@@ -43,6 +45,7 @@ from dlcli.tasks.classes.training import (
 )
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
+from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
 
@@ -74,6 +77,7 @@ class ClassificationTask:
         self.preprocess = preprocess
         self._source = source
         self._inference = ClassificationInference()
+        self._caches_features = False
         network = build_network(config, len(labels), preprocess)
         if config.dropout is not None:
             set_dropout(network, config.dropout, config.model)
@@ -94,6 +98,8 @@ class ClassificationTask:
         preprocess = _preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
+        if config.cache is not None:
+            task.cache_features()
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.pretrained is None:
@@ -144,7 +150,33 @@ class ClassificationTask:
         Raises:
             DataError: there is no data, or no such split.
         """
-        return at_hand(self._source).loader(split, training=training, shard=shard)
+        images = at_hand(self._source).loader(split, training=training, shard=shard)
+        if not self._caches_features:
+            return images
+        return FeatureLoader(images, self._embedded, NUM_VIEWS if training else 1)
+
+    def cache_features(self) -> None:
+        """Let the loaders yield what the head sees of the images, computed once.
+
+        Raises:
+            UsageError: more than the head is trained, or the head is not the network's last layer.
+        """
+        if self._train.freeze not in (HEAD, "-1"):
+            raise UsageError("--cache features: more than the head is trained", hint="add --freeze, or leave it out")
+        try:
+            head_inputs(self.model, torch.zeros(1, self.preprocess.channels, *at_hand(self._source).size))
+        except ValueError as error:
+            raise UsageError(f"--cache features: {self._config.model}: {error}", hint="leave it out") from None
+        self._caches_features = True
+
+    def _embedded(self, batch: Batch) -> Tensor:
+        """Return what the head sees of a batch of images, (N, F), on the model's device."""
+        device = next(self.model.parameters()).device
+        images, plan = map_tensors((batch["images"], batch["plan"]), lambda tensor: tensor.to(device))
+        return head_inputs(self.model, self._augmented(images, plan))
+
+    def _augmented(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
+        return images if self.augmentation is None else self.augmentation.apply(images, plan)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
@@ -152,10 +184,11 @@ class ClassificationTask:
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
         """Yield the cross-entropy of a batch."""
-        images, labels = batch["images"], batch["labels"]
-        if self.augmentation is not None:
-            images = self.augmentation.apply(images, batch["plan"])
-        logits = self.model(images)
+        labels = batch["labels"]
+        if FEATURES in batch:
+            logits = head_of(self.model)(batch[FEATURES])
+        else:
+            logits = self.model(self._augmented(batch["images"], batch["plan"]))
         loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
         yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(logits, labels))
 
@@ -165,6 +198,8 @@ class ClassificationTask:
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits, and with --tta their mean over views, with mirrored ones if training flips images."""
+        if FEATURES in batch:
+            return {"logits": head_of(self.model)(batch[FEATURES])}
         if not self._inference.tta:
             return {"logits": self.model(batch["images"])}
         plain, mean = logits_over_views(self.model, batch["images"], mirror=self._config.flip)
