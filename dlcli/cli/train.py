@@ -47,7 +47,9 @@ def build(rest: list[str]) -> Any:
     """Return the command, with the options of the task that the line refers to."""
     target = _target_of_line(rest)
     spec = target.spec if target else None
-    recipe = load_object(target.spec.recipe)(target.dataset, {}) if target else {}
+    # Only the card is read for a help page: images would need numpy.
+    data = target.data if target is not None and (target.data / "dataset.json").is_file() else None
+    recipe = load_object(target.spec.recipe)(target.dataset, {}, data) if target else {}
     configs = [load_object(spec.config), TrainConfig] if spec else [TrainConfig]
 
     def run(values: Values) -> int | None:

@@ -32,7 +32,7 @@ def check_words(command: str, rest: Sequence[str]) -> None:
             raise UsageError(f"dl {command}: {where} is empty", hint="is a variable of the script not set?")
 
 
-def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Iterable[type] = ()) -> str | None:
+def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Sequence[type] = ()) -> str | None:
     """Return the word of a line that names the target: the first that is neither an option nor an option's value.
 
     `dl train --epochs 3 cifar10` and `dl train cifar10 --epochs 3` are equivalent. A word after an unknown option (a
@@ -44,8 +44,9 @@ def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Iter
         configs: dataclasses of the options that the line may have.
     """
     takes_value = _flags(configs)
+    bare = {f"--{info.flag}" for config in configs for info in fields_of(config) if info.option.bare is not None}
     before, is_end = None, False
-    for word in rest:
+    for index, word in enumerate(rest):
         if _NUMBER.fullmatch(word) and not is_end:
             before = None
             continue
@@ -53,6 +54,8 @@ def pick_target(rest: Sequence[str], known: Callable[[str], bool], configs: Iter
             before, is_end = word, word == "--"
             continue
         takes = _takes_next(before, takes_value)
+        if before in bare and _has_target(rest[index + 1 :], takes_value):
+            takes = True  # see `with_bare_values`
         if takes is False or (takes is None and known(word)):
             return word
         before = None
@@ -84,9 +87,9 @@ def _takes_next(option: str | None, takes_value: Mapping[str, bool]) -> bool | N
 def with_bare_values(words: Sequence[str], fields: Sequence[FieldInfo], configs: Iterable[type]) -> list[str]:
     """Return the words of a line with `=VALUE` on each option whose value may be left out.
 
-    `--freeze` becomes `--freeze=head`, and `--no-augment` `--augment=none`. Such an option takes the next word as its
-    value only after the target (`dl train photos --freeze layer4`): before it, that word is the target. A negative
-    number is always a value.
+    `--freeze` becomes `--freeze=head`, and `--no-augment` `--augment=none`. The next word is such an option's value
+    unless it is the only word that can be the target: `dl train --freeze photos` has no value, `dl train --freeze
+    layer4 photos` and `dl train photos --freeze layer4` have one. A negative number is always a value.
 
     Args:
         words: the words after the command.
@@ -105,7 +108,8 @@ def with_bare_values(words: Sequence[str], fields: Sequence[FieldInfo], configs:
         if word in negated:
             result.append(f"--{negated[word].flag}={negated[word].option.off}")
         elif word in bare:
-            has_value = _NUMBER.fullmatch(following) or (has_target and not following.startswith("-"))
+            may_take = has_target or _has_target(words[index + 2 :], takes_value)
+            has_value = _NUMBER.fullmatch(following) or (may_take and not following.startswith("-"))
             result.append(f"{word}={following if has_value else bare[word].option.bare}")
             if has_value:
                 next(left)
@@ -117,6 +121,21 @@ def with_bare_values(words: Sequence[str], fields: Sequence[FieldInfo], configs:
             has_target = True
             result.append(word)
     return result
+
+
+def _has_target(words: Sequence[str], takes_value: Mapping[str, bool]) -> bool:
+    """Return whether one of the words is neither an option nor an option's value."""
+    before = None
+    for index, word in enumerate(words):
+        if word == "--":
+            return index + 1 < len(words)
+        if word.startswith("-") and word != "-":
+            before = word
+            continue
+        if _takes_next(before, takes_value) is False:
+            return True
+        before = None
+    return False
 
 
 def flag_value(rest: Sequence[str], flag: str) -> str | None:

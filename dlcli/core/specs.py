@@ -16,7 +16,8 @@ class TaskSpec:
         form: the prepared form that the task reads.
         default_dataset: the dataset that `dl train NAME` uses.
         config: the dataclass of the task's options (torch-free).
-        recipe: a function (dataset name, options given by the user) -> suitable defaults (torch-free).
+        recipe: a function (dataset name, options given by the user, folder of the data or None) -> suitable defaults
+            (torch-free); the folder may not exist.
         task: the class with the maths; see `dlcli.engine.task.Task`.
         codec: the class that turns raw inputs into arrays and arrays into records, without torch; see
             `dlcli.data.codec.Codec`.

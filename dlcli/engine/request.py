@@ -73,7 +73,7 @@ def resolve_request(
     recipe: Mapping[str, Any] = {}
     if takes_recipe:
         given = {name: value for layer in (*own, *shared) for name, value in layer.values.items()}
-        recipe = load_object(spec.recipe)(dataset, given)
+        recipe = load_object(spec.recipe)(dataset, given, data)
     first = split_values(recipe, config_class, TrainConfig, origin="recipe")
     config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
     if "threads" in auto:  # not an option to tune before the training, but the default, which a recipe may override

@@ -14,6 +14,7 @@ from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
+from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.predict import PREDICT
@@ -38,6 +39,7 @@ ROWS = {
         ("folders", FOLDERS),
         ("reading", READING),
         ("weights", WEIGHTS),
+        ("fine-tuning", FINE_TUNING),
     )
     for name, row in rows.items()
 }

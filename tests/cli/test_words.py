@@ -49,8 +49,10 @@ KNOWN = {"cifar10", "digits"}
         "--freeze cifar10",
         "--freeze -2 cifar10",
         "--freeze=layer4 cifar10",
+        "--freeze layer4 cifar10",
+        "--freeze layer4 --epochs 3 cifar10",
         "cifar10 --freeze layer4",
-        "--no-augment --freeze cifar10 --augment digits",
+        "--no-augment --freeze cifar10 --augment=digits",
     ],
 )
 def test_the_target_is_found_wherever_it_stands(line: str) -> None:
@@ -132,6 +134,9 @@ def test_data_elsewhere_is_named_by_its_folder_its_name_its_dataset_or_its_task(
         ("photos --freeze -q", "photos --freeze=head -q"),
         ("--freeze photos", "--freeze=head photos"),
         ("--freeze -2 photos", "--freeze=-2 photos"),
+        ("--freeze layer4 photos", "--freeze=layer4 photos"),
+        ("--freeze layer4 --epochs 3 -- photos", "--freeze=layer4 --epochs 3 -- photos"),
+        ("--freeze photos --epochs 3", "--freeze=head photos --epochs 3"),
         ("--epochs 3 --freeze photos", "--epochs 3 --freeze=head photos"),
         ("-e 3 photos --freeze layer4", "-e 3 photos --freeze=layer4"),
         ("--out --freeze photos", "--out --freeze photos"),  # the value of --out

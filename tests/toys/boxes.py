@@ -51,9 +51,9 @@ class BoxesOptions:
     """The dataset has no options."""
 
 
-def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of a training."""
-    del dataset, given
+    del dataset, given, data
     return {"learning_rate": 0.02, "schedule": "linear"}
 
 

@@ -1,4 +1,4 @@
-"""Published weights: where those of each network come from, and which pixels they expect."""
+"""Published weights: where those of each network come from, and which pixels they expect; torch-free."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from dlcli.core.console import is_interactive
 from dlcli.core.errors import DataError, UsageError, first_line
@@ -96,6 +94,11 @@ def published_file(name: str) -> Path:
     return _downloaded_file(name, str(models.get_model_weights(name).DEFAULT.url))
 
 
+def is_installed(name: str) -> bool:
+    """Return whether the package with a network's weights is installed; fast and torch-free."""
+    return name in PACKAGES and importlib.util.find_spec(PACKAGES[name].module) is not None
+
+
 def _packaged_file(name: str, package: WeightsPackage) -> Path:
     found = importlib.util.find_spec(package.module)  # its code is not run
     folders = found.submodule_search_locations if found is not None else None
@@ -111,6 +114,8 @@ def _packaged_file(name: str, package: WeightsPackage) -> Path:
 
 
 def _downloaded_file(name: str, url: str) -> Path:
+    import torch
+
     file_name = url.rsplit("/", 1)[-1]
     path = Path(torch.hub.get_dir()) / "checkpoints" / file_name
     if path.exists():

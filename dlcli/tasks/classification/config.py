@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from dlcli.core.config import option
 from dlcli.tasks.inference import top_k_option
 
+SCRATCH = "none"
+"""The value of `--pretrained` that starts from random weights."""
+
 FLIP_MODES = ("random", "alternating")
 
 
@@ -42,7 +45,7 @@ class ClassificationConfig:
         "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
     )
     pretrained: str | None = option(
-        None, "start from published weights (`default`), a file or a run", metavar="default|FILE|RUN"
+        None, "start from published weights (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
     )
     cache: str | None = option(
         None,

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dlcli.core.train_config import HEAD
+from dlcli.data.images.sides import typical_side
+from dlcli.models.images.published import is_installed
+from dlcli.tasks.classification.config import SCRATCH
+
+SMALL_SIDE_PX = 64
+"""Images of at most this side are learned from scratch: ImageNet's features are of larger things."""
 
 DIGITS: dict[str, Any] = {
     # 8 x 8 pixels leave room for a shift of one pixel at most, and a mirrored digit is not that digit.
@@ -55,6 +62,19 @@ FOLDER: dict[str, Any] = {
     "batch_size": 32,
 }
 
+BACKBONE = "efficientnet_lite0"
+"""What photos start from where its weights are installed."""
+
+PHOTOS: dict[str, Any] = {
+    **FOLDER,
+    "model": BACKBONE,
+    "pretrained": "default",
+    "learning_rate": (1e-4, 3e-4, 1e-3),
+    "epochs": 6,
+    "batch_size": 16,
+    "label_smoothing": 0.1,
+}
+
 FINE_TUNE: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 3e-4, "weight_decay": 0.05, "schedule": "onecycle"}
 """For pretrained weights: a tenth of the learning rate from scratch, so that they are not destroyed."""
 
@@ -101,22 +121,35 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 }
 
 
-def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults for a dataset, given the user's own options.
 
     Args:
         dataset: the name of the dataset.
-        given: the user's options, of which `model`, `pretrained`, `cache` and `budget` change the defaults.
+        given: the user's options, of which `model`, `image_size`, `pretrained`, `cache` and `budget` change the
+            defaults.
+        data: the folder of the images; None, as for a help page, stands for photos.
     """
+    if dataset not in BY_DATASET and _starts_from_backbone(given, data):
+        return {**PHOTOS, **({"freeze": HEAD} if given.get("cache") else {})}
     chosen = dict(BY_DATASET.get(dataset, FOLDER))
     model = str(given.get("model") or chosen["model"])
     family = model if model in BY_MODEL else model.split("_")[0]
     if not model.endswith("_bn"):
         chosen |= BY_MODEL.get(family, {})
-    if given.get("pretrained"):
+    if given.get("pretrained") not in (None, SCRATCH):
         chosen |= FINE_TUNE
     if given.get("cache"):
         chosen["freeze"] = HEAD
     if given.get("budget"):
         chosen.pop("width", None)  # the budget chooses it
     return chosen
+
+
+def _starts_from_backbone(given: Mapping[str, Any], data: Path | None) -> bool:
+    """Return whether a training on a user's own images starts from the installed backbone."""
+    is_open = given.get("model") in (None, BACKBONE) and given.get("pretrained") in (None, "default")
+    if not is_open or given.get("width") is not None or not is_installed(BACKBONE):
+        return False
+    side = given.get("image_size") or (typical_side(data) if data is not None else None)
+    return side is None or int(side) > SMALL_SIDE_PX

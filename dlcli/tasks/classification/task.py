@@ -44,7 +44,7 @@ from dlcli.tasks.classes.training import (
     require_classes,
 )
 from dlcli.tasks.classification.codec import VIEWS
-from dlcli.tasks.classification.config import ClassificationConfig, ClassificationInference
+from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
@@ -93,6 +93,8 @@ class ClassificationTask:
             DataError: the images cannot be read, or cannot train a classifier.
             UsageError: there is no such network, or an option does not fit it.
         """
+        if config.pretrained == SCRATCH:
+            config = dataclasses.replace(config, pretrained=None)
         form = note_contradictions(open_images(data))
         require_classes(form.card, data, "image")
         preprocess = _preprocess_for(form, config)

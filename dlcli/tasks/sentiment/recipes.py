@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 TEXTS: dict[str, Any] = {
@@ -27,7 +28,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 }
 
 
-def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults, given the user's own options, of which `model` changes them."""
-    del dataset
+    del dataset, data
     return {**TEXTS, **BY_MODEL.get(str(given.get("model") or TEXTS["model"]), {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # Small networks spend most of a step on call overhead, and regression needs every digit: fp32, without a trial of bf16.
@@ -33,13 +34,13 @@ HOUSING: dict[str, Any] = {
 BY_DATASET = {"housing": HOUSING}
 
 
-def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of regression for a dataset."""
-    del given
+    del given, data
     return dict(BY_DATASET.get(dataset, TABLE))
 
 
-def classification_recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def classification_recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of classification; those of `housing` contain options that only regression has."""
-    del dataset, given
+    del dataset, given, data
     return dict(TABLE)

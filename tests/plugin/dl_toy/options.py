@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import option
@@ -30,7 +31,7 @@ class ToyDataOptions:
     noise: float = option(0.01, "standard deviation of the noise", minimum=0.0)
 
 
-def recipe(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults that suit a dataset under what the user has given."""
-    del dataset, given
+    del dataset, given, data
     return {"epochs": 20, "batch_size": 16, "learning_rate": 0.05, "weight_decay": 0.0}
