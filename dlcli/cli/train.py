@@ -208,6 +208,8 @@ def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str,
 def _short(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(map(_short, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -52,7 +52,10 @@ def test_a_flags_number_wins_over_a_files_auto(bench: Any, dl: Any) -> None:
     ("words", "told"),
     [
         (("--batch-size", "many"), "'many' is neither a number of type int nor auto"),
-        (("--lr", "automatic"), "'automatic' is neither a number of type float nor auto"),
+        (
+            ("--lr", "automatic"),
+            "'automatic' is neither a number of type float nor several with commas between them nor auto",
+        ),
         (("--batch-size", "0"), "--batch-size must be at least 1"),
         (("--max-time", "5"), "--max-time: '5' is not a length of time: write it as 90s, 5m or 1h30m"),
         (("--max-steps", "0"), "--max-steps must be at least 1"),

@@ -53,12 +53,13 @@ class EpochLines(Callback):
 
 
 def epoch_line(state: TrainState, *, eta_s: float) -> str:
-    """Return the line for the last finished epoch: the losses and the goal; the other metrics are in the log.
+    """Return the line for the last finished epoch: the losses and the goal, in training too; the log has the rest.
 
     The best epoch is marked if epochs are compared.
     """
     record, goal = state.record, state.task.goal
-    shown = [n for n in record if n.startswith(("loss", "val_loss")) or (goal is not None and n == goal.metric)]
+    goals = (goal.metric, f"train_{goal.metric}") if goal is not None else ()
+    shown = [name for name in record if name.startswith(("loss", "val_loss")) or name in goals]
     parts = [f"epoch {record['epoch']}/{state.num_epochs}"]
     parts += [f"{name} {format_figure(record[name])}" for name in shown if record[name] is not None]
     if state.is_best and state.best is not None:
