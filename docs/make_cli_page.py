@@ -11,6 +11,7 @@ from dlcli.cli.app import COMMANDS, run
 from dlcli.cli.pictures import all_pictures
 from dlcli.core.errors import ExitCode
 from dlcli.core.registry import DATASETS, TASKS
+from dlcli.data.images.operations.table import OPERATIONS, range_of
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -39,6 +40,16 @@ def help_page(*words: str) -> str:
     return text.getvalue().strip()
 
 
+def operations() -> str:
+    """Return the table of what a user may name to `--augment`."""
+    rows = [
+        f"| {', '.join(f'`{each}`' for each in (name, *operation.other_names))} | {operation.meaning} "
+        f"| {operation.default:g} | {range_of(name)} |"
+        for name, operation in OPERATIONS.items()
+    ]
+    return "\n".join(["| operation | what its value means | default | range |", "|---|---|---|---|", *rows])
+
+
 def render() -> str:
     """Return the whole page."""
     os.environ["COLUMNS"] = "100"
@@ -51,6 +62,7 @@ def render() -> str:
     pages += [("visualize", name) for name in all_pictures()]
     for words in pages:
         parts += [f"## `{' '.join(['dl', *words])}`", f"```\n{help_page(*words)}\n```"]
+    parts += ["## The operations of `--augment`", operations()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
 from dlcli.cli.targets import DATA, resolve_target
 from dlcli.cli.words import pick_target
-from dlcli.core.config import option
+from dlcli.core.config import Layer, option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
-from dlcli.core.registry import TaskSpec, all_tasks, get_task, how_to_prepare, load_object
+from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.data.inputs import input_test
 from dlcli.visualize.pictures import PICTURES
@@ -43,7 +43,8 @@ class DrawOptions:
 def build(rest: list[str]) -> Any:
     """Return the command, with the options of the picture that the line names."""
     built_in = all_pictures()
-    known_options = [DrawOptions, *(found.picture.options for found in built_in.values())]
+    own = [picture.options for spec in TASKS.values() for picture in pictures_of(spec).values()]
+    known_options = [DrawOptions, *own, *(found.picture.options for found in built_in.values())]
     name = pick_target(rest, built_in.__contains__, [*known_options, Common])
     arguments = [
         Argument("picture", " | ".join(built_in), is_required=False),
@@ -81,7 +82,8 @@ def _task_of_line(rest: Sequence[str], options: Sequence[type]) -> TaskSpec | No
 def _task_of(word: str) -> TaskSpec | None:
     spec = task_of(word)
     try:
-        return resolve_target(word, None).spec if spec is None and _is_data(word) else spec
+        is_data = spec is None and (_is_data(word) or is_folder(Path(word)))
+        return resolve_target(word, None).spec if is_data else spec
     except DlError:
         return None
 
@@ -294,18 +296,10 @@ class _Opened:
         return self._run.folder("plots") if self._run is not None else Path()
 
     def training_samples(self) -> np.ndarray:
-        from dlcli.engine.request import resolve_request
-
-        task: Task
-        if self._run is not None:
-            task = self._loaded[0]
-        else:
-            target = resolve_target(self._text, None)
-            request = resolve_request(target.spec, target.dataset, self.data())
-            task = load_object(target.spec.task).from_data(request.config, request.train, request.data)
         from dlcli.engine.compute.device import open_device
         from dlcli.engine.evaluate import draw_samples
 
+        task = self.task()
         samples = draw_samples(task, open_device("cpu"))
         picture = samples.picture if samples is not None else None
         if picture is None and task.card is not None:
@@ -313,3 +307,21 @@ class _Opened:
         if picture is None:
             raise DataError(f"{self.name}: the training data is missing", hint="prepare it where the run was trained")
         return picture
+
+    def task(self, **changes: Any) -> Task:
+        from dlcli.engine.request import resolve_request
+        from dlcli.engine.runs.restore import describe_run
+
+        task: Task
+        if self._run is None:
+            target = resolve_target(self._text, None)
+            request = resolve_request(target.spec, target.dataset, self.data(), [Layer(None, changes)])
+            task = load_object(target.spec.task).from_data(request.config, request.train, request.data)
+        elif changes:
+            description, data = describe_run(self._run), data_of_run(self._run.info(), None)
+            changed = replace(description, config={**description.config, **changes})
+            configs = changed.configs(str(self._run.config_file))
+            task = load_object(description.spec.task).from_assets(*configs, description.assets, data)
+        else:
+            task = self._loaded[0]
+        return task

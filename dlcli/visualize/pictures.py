@@ -43,7 +43,7 @@ class GridOptions:
 
     split: str = option("train", "the split of the data")
     per_class: int = option(8, "images per class", minimum=1, maximum=64)
-    augmented: bool = option(False, "draw augmented training inputs instead")
+    augmented: bool = option(False, "draw augmented training inputs instead; of images also --augment OPERATIONS")
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,13 @@ class Subject(Protocol):
         """Return a picture of augmented training inputs, (H, W, 3) uint8 RGB."""
         ...
 
+    def task(self, **changes: Any) -> Any:
+        """Return the task with the training data opened and some of its options changed.
+
+        Of a run without changes it has the trained weights, otherwise new ones.
+        """
+        ...
+
     def shows(self, texts: Iterable[str]) -> None:
         """Record texts in the picture other than class names, so that missing glyphs can be reported."""
         ...

@@ -12,6 +12,7 @@ import pytest
 from bad_inputs.advice import advised, why_wrong
 from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
+from bad_inputs.augment import AUGMENT
 from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
@@ -35,6 +36,7 @@ ROWS = {
         ("", REST),
         ("", REPLACED),
         ("argument", ARGUMENTS),
+        ("augment", AUGMENT),
         ("columns", COLUMNS),
         ("folders", FOLDERS),
         ("reading", READING),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from dlcli.cli import pictures
 from dlcli.cli.pictures import all_pictures, find_picture, pictures_of
 from dlcli.core.registry import TASKS
+from dlcli.data.images.operations.table import OPERATIONS
+from dlcli.visualize import grids
 from dlcli.visualize.pictures import PICTURES, Picture
 from dlcli.visualize.subject import Drawn, NoOptions, Subject
 
-OWN = {"classification": ["cam"], "sentiment": ["attention", "embeddings", "lengths"], "regression": []}
+OWN = {"classification": ["grid", "cam"], "sentiment": ["attention", "embeddings", "lengths"], "regression": []}
 
 
 def draw_red(subject: Subject, options: NoOptions) -> Drawn:
@@ -38,9 +41,9 @@ def red_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("task", "names"), OWN.items())
-def test_a_task_names_its_own_pictures_and_no_general_one(task: str, names: list[str]) -> None:
+def test_a_task_names_its_own_pictures_and_only_images_have_a_grid_of_their_own(task: str, names: list[str]) -> None:
     assert list(pictures_of(TASKS[task])) == names
-    assert not set(names) & set(PICTURES)
+    assert set(names) & set(PICTURES) <= {"grid"}
 
 
 def test_general_pictures_are_listed_first_and_then_those_of_the_tasks() -> None:
@@ -94,3 +97,42 @@ def test_samples_are_those_of_the_folder_s_form(dl: Any, bench: Any) -> None:
     assert dl("visualize", "grid", "photos", "--out", "g.png").code == 0
     assert Path("g.png").read_bytes().startswith(b"\x89PNG")
     assert dataclasses.is_dataclass(PICTURES["grid"].options)
+
+
+def test_the_table_of_operations_has_every_one_with_its_range(dl: Any, bench: Any) -> None:
+    bench.digits()
+    answer = dl("visualize", "grid", "./data/digits", "--augment", "list", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    entries = json.loads(answer.out)["operations"]
+    assert [entry["name"] for entry in entries] == list(OPERATIONS)
+    assert all(entry["minimum"] <= entry["default"] <= entry["maximum"] for entry in entries)
+    shown = dl("visualize", "grid", "./data/digits", "--augment", "list").out
+    assert "degrees of rotation to either side, at most" in shown
+
+
+@pytest.mark.parametrize("subject", ["./data/digits", "digits-lenet-1"])
+def test_a_row_begins_with_the_image_and_goes_on_with_what_training_sees(
+    subject: str, dl: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[dict[str, list[np.ndarray]], str]] = []
+
+    def record(samples: dict[str, list[np.ndarray]], *, title: str) -> np.ndarray:
+        drawn.append((samples, title))
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(grids, "draw_samples", record)
+    bench.run()
+    words = ("visualize", "grid", subject, "--out", "g.png")
+    assert dl(*words, "--augment", "flip=1").code == 0
+    assert dl(*words, "--augmented").code == 0
+    assert dl(*words, "--augment", "each").code == 0
+    (flipped, title), (own, own_title), (every, _) = drawn
+    assert (list(flipped), title.split(":")[0]) == (list("01234567"), "augment flip=1")
+    for image, *versions in flipped.values():
+        assert len(versions) == 8
+        assert all(np.array_equal(version, image[:, ::-1]) for version in versions)
+    assert own_title.startswith("augment default:")
+    # The recipe of digits shifts by up to a pixel and mirrors nothing.
+    assert not any(np.array_equal(image[:, ::-1], version) for image, *versions in own.values() for version in versions)
+    assert [name.partition("=")[0] for name in every] == list(OPERATIONS)
+    assert {len(images) for images in every.values()} == {7}

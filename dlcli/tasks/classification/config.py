@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
 from dlcli.tasks.inference import top_k_option
 
 SCRATCH = "none"
 """The value of `--pretrained` that starts from random weights."""
 
 FLIP_MODES = ("random", "alternating")
+
+DEFAULT_AUGMENTATION = ("crop_pad", "flip", "flip_mode", "cutout")
+"""The options that shape the default augmentation; they have no effect on operations."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,35 @@ class ClassificationConfig:
     image_size: int | None = option(
         None, "image side in pixels (default: the dataset's, or 224)", minimum=8, maximum=4096
     )
-    augment: bool = option(True, "augment training images")
-    crop_pad: int = option(
-        4, "small images: random crops after padding by N pixels", minimum=0, maximum=64, is_advanced=True
+    augment: str = option(
+        DEFAULT,
+        "augmentation of training images: default, none, trivial, or operations with or without a strength, such as "
+        "`flip rotate=10 colour=0.1`; `dl visualize grid DATA --augment list` shows all",
+        metavar="OPERATIONS",
+        bare=DEFAULT,
+        off=NONE,
+        read=parse_augment,
     )
-    flip: bool = option(True, "random horizontal flips", is_advanced=True)
+    crop_pad: int = option(
+        4,
+        "default augmentation, small images: random crops after padding by N pixels",
+        minimum=0,
+        maximum=64,
+        is_advanced=True,
+    )
+    flip: bool = option(True, "default augmentation: random horizontal flips", is_advanced=True)
     flip_mode: str = option(
-        "random", "flip at random, or every image in alternate epochs", choices=FLIP_MODES, is_advanced=True
+        "random",
+        "default augmentation: flip at random, or every image in alternate epochs",
+        choices=FLIP_MODES,
+        is_advanced=True,
     )
     cutout: int = option(
-        0, "small images: side of the square cut out, 0 for none", minimum=0, maximum=512, is_advanced=True
+        0,
+        "default augmentation, small images: side of the square cut out, 0 for none",
+        minimum=0,
+        maximum=512,
+        is_advanced=True,
     )
     dropout: float | None = option(
         None, "dropout rate of a network that has dropout", minimum=0.0, maximum=0.95, is_advanced=True

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dlcli.core.errors import UsageError
 from dlcli.core.train_config import HEAD
+from dlcli.data.images.operations.table import DEFAULT, NONE
 from dlcli.data.images.sides import typical_side
 from dlcli.models.images.published import is_installed
-from dlcli.tasks.classification.config import SCRATCH
+from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, SCRATCH
 
 SMALL_SIDE_PX = 64
 """Images of at most this side are learned from scratch: ImageNet's features are of larger things."""
@@ -126,10 +128,16 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
 
     Args:
         dataset: the name of the dataset.
-        given: the user's options, of which `model`, `image_size`, `pretrained`, `cache` and `budget` change the
-            defaults.
+        given: the user's options, of which `model`, `image_size`, `pretrained`, `cache`, `budget` and `augment` change
+            the defaults.
         data: the folder of the images; None, as for a help page, stands for photos.
+
+    Raises:
+        UsageError: an option shapes the default augmentation, and `augment` replaces it.
     """
+    has_operations = given.get("augment") not in (None, True, False, DEFAULT, NONE)
+    if has_operations:
+        _check_operations(given)
     if dataset not in BY_DATASET and _starts_from_backbone(given, data):
         return {**PHOTOS, **({"freeze": HEAD} if given.get("cache") else {})}
     chosen = dict(BY_DATASET.get(dataset, FOLDER))
@@ -143,6 +151,8 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         chosen["freeze"] = HEAD
     if given.get("budget"):
         chosen.pop("width", None)  # the budget chooses it
+    if has_operations:  # which replace the default augmentation
+        chosen = {name: value for name, value in chosen.items() if name not in DEFAULT_AUGMENTATION}
     return chosen
 
 
@@ -153,3 +163,12 @@ def _starts_from_backbone(given: Mapping[str, Any], data: Path | None) -> bool:
         return False
     side = given.get("image_size") or (typical_side(data) if data is not None else None)
     return side is None or int(side) > SMALL_SIDE_PX
+
+
+def _check_operations(given: Mapping[str, Any]) -> None:
+    for name in DEFAULT_AUGMENTATION:
+        if name in given:
+            raise UsageError(
+                f"--{name.replace('_', '-')} shapes the default augmentation, which --augment replaces here",
+                hint="leave one of them out; operations such as flip, translate=0.1 and cutout=0.25 do as much",
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
-from dlcli.data.images.augmentation import BatchAugmentation
+from dlcli.data.images.augmentation import Augmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
 from dlcli.data.images.loader import file_loader, packed_loader
@@ -24,14 +25,11 @@ from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
+from dlcli.tasks.classification.augmenting import alternates, batch_augmentation, centre_crop, file_augmentation
 from dlcli.tasks.classification.config import ClassificationConfig
 
 EVAL_BATCH = 256
 """Images per batch in evaluation: enough to keep two cores or a GPU busy at 32 pixels."""
-
-CROP_AREA = (0.35, 1.0)
-"""Range of the fraction of a large image's area in a random crop: milder than ImageNet's 0.08, which needs hundreds of
-epochs (Touvron et al. 2019, arXiv:1906.06423, on the effect of strong crops on apparent size)."""
 
 
 class ImageSource:
@@ -82,17 +80,14 @@ class ImageSource:
         return dataclasses.replace(card, warnings=warnings)
 
     @property
-    def augmentation(self) -> BatchAugmentation | None:
+    def augmentation(self) -> Augmentation | None:
         """The augmentation of packed batches on the device; None for large images, augmented as they are decoded."""
-        if not self._config.augment or not self._is_packed:
-            return None
-        side = min(self._preprocess.height, self._preprocess.width)
-        pad = min(self._config.crop_pad, side - 1)
-        return BatchAugmentation(pad, self._config.flip, min(self._config.cutout, side), self._alternates)
+        return batch_augmentation(self._config, self.size) if self._is_packed else None
 
     @property
-    def _alternates(self) -> bool:
-        return self._config.flip and self._config.flip_mode == "alternating"
+    def augment(self) -> str:
+        """The option of that name."""
+        return self._config.augment
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
         """Return the folder from which a split is read, and the indices in it; see `dlcli.data.parts.part`."""
@@ -114,7 +109,7 @@ class ImageSource:
         folder, indices = self._part(split)
         batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
         order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
-        return self._open(folder, order, is_augmented=training and self._config.augment)
+        return self._open(folder, order, is_augmented=training)
 
     def _open(self, folder: str, order: Order, *, is_augmented: bool) -> ArrayLoader | ItemLoader:
         labels = self._labels(folder)
@@ -122,21 +117,17 @@ class ImageSource:
             images = self._packed(folder)
             if images is not None:
                 return packed_loader(images, labels, order, self.augmentation if is_augmented else None)
-        if is_augmented:
-            import torchvision.transforms.v2  # noqa: F401 - once here, or each worker would need seconds for it
-
-        flips_at_random = self._config.flip and not self._alternates
-        to_size = functools.partial(random_crop, self._preprocess, flips_at_random)
+        fit = functools.partial(centre_crop, self._preprocess)
         return file_loader(
             self._files(folder),
             labels,
             order,
             channels=self._preprocess.channels,
-            to_size=to_size if is_augmented else functools.partial(centre_crop, self._preprocess),
+            to_size=file_augmentation(self._config, self._preprocess) if is_augmented else fit,
             workers=self._workers(len(order.indices)),
             max_bad=self._config.max_bad,
             on_bad=self.bad_files.append,
-            alternates=is_augmented and self._alternates,
+            alternates=is_augmented and alternates(self._config),
         )
 
     def _own(self, folder: str) -> tuple[str, ...]:
@@ -178,6 +169,36 @@ class ImageSource:
             images = self.augmentation.apply(images, plan)
         return np.ascontiguousarray(images[:count].permute(0, 2, 3, 1).numpy())
 
+    def examples(self, count: int) -> dict[int, int]:
+        """Return the row and the class index of up to `count` training images, of as many classes as there are."""
+        folder, indices = self._part("train")
+        labels = self._labels(folder)[indices]
+        by_class = np.argsort(labels, kind="stable")
+        in_class = np.arange(len(labels)) - np.searchsorted(labels[by_class], labels[by_class])
+        chosen = np.sort(by_class[np.argsort(in_class, kind="stable")[:count]])
+        return dict(
+            sorted(zip(indices[chosen].tolist(), labels[chosen].tolist(), strict=True), key=lambda pair: pair[1])
+        )
+
+    def versions(self, rows: Sequence[int], count: int, augment: str | None = None) -> list[list[np.ndarray]]:
+        """Return training images as `count` epochs would show them: for each row a list of (H, W, C) uint8.
+
+        Args:
+            rows: their row numbers in the training split, each once.
+            count: number of epochs.
+            augment: in place of the option of that name.
+        """
+        source = copy.copy(self)
+        source._config = dataclasses.replace(self._config, augment=augment or self._config.augment)
+        order = Order(np.array(rows), len(rows), seed=self._train.seed)
+        loader, augmentation = source._open(self._part("train")[0], order, is_augmented=True), source.augmentation
+        seen: dict[int, list[np.ndarray]] = {row: [] for row in rows}
+        for batch in (batch for epoch in range(count) for batch in loader.batches(epoch)):
+            images = batch["images"] if augmentation is None else augmentation.apply(batch["images"], batch["plan"])
+            for row, image in zip(batch["rows"].tolist(), images.permute(0, 2, 3, 1).numpy(), strict=True):
+                seen[row].append(image)
+        return list(seen.values())
+
     def some_images(self, count: int) -> np.ndarray:
         """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else the first split."""
         folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
@@ -208,33 +229,3 @@ class ImageSource:
         folder, _ = self._part(split)
         files = self._files(folder)
         return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
-
-
-def centre_crop(preprocess: Preprocess, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return the image at the network's size, as in prediction: (H, W, C) uint8 in and out."""
-    del seed
-    return preprocess.fit(image)
-
-
-def random_crop(preprocess: Preprocess, flip: bool, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random crop of the image at the network's size, (H, W, C) uint8 in and out.
-
-    Args:
-        preprocess: the network's size.
-        flip: whether to mirror half of the crops.
-        image: (H, W, C) uint8.
-        seed: the seed of the crop.
-
-    Source: the crops of Szegedy et al. 2014, arXiv:1409.4842.
-    """
-    from torchvision.transforms import v2
-
-    tensor = torch.from_numpy(image).permute(2, 0, 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        size = (preprocess.height, preprocess.width)
-        tensor = v2.RandomResizedCrop(size, scale=CROP_AREA, antialias=True)(tensor)
-        if flip and torch.rand(()) < 0.5:
-            tensor = tensor.flip(-1)
-    cropped: np.ndarray = tensor.permute(1, 2, 0).numpy()
-    return cropped

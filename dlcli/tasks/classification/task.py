@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dlcli.core.train_config import HEAD, TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.copies import note_contradictions
 from dlcli.data.images.form import ImagesForm, open_images
+from dlcli.data.images.operations.table import note_of, parse_augment
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
@@ -43,6 +44,7 @@ from dlcli.tasks.classes.training import (
     register_class_weights,
     require_classes,
 )
+from dlcli.tasks.classification.augmenting import mirrors_images
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
@@ -142,6 +144,15 @@ class ClassificationTask:
         """The card of the images, with the unreadable files found so far; None without data."""
         return self._source.card if self._source is not None else None
 
+    @property
+    def source(self) -> ImageSource:
+        """The images.
+
+        Raises:
+            DataError: there are none.
+        """
+        return at_hand(self._source)
+
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels and preprocessing."""
         return {"labels": list(self.labels), "preprocess": self.preprocess.to_json()}
@@ -204,12 +215,17 @@ class ClassificationTask:
             return {"logits": head_of(self.model)(batch[FEATURES])}
         if not self._inference.tta:
             return {"logits": self.model(batch["images"])}
-        plain, mean = logits_over_views(self.model, batch["images"], mirror=self._config.flip)
+        plain, mean = logits_over_views(self.model, batch["images"], mirror=mirrors_images(self._config))
         return {"logits": plain, VIEWS: mean}
 
     def metric(self) -> LogitsMetric:
         """Return a new metric."""
         return LogitsMetric(self.labels, has_views=self._inference.tta)
+
+    def notes(self) -> Sequence[str]:
+        """Return what the augmentation does that few pictures bear; see `dlcli.engine.task.HasNotes`."""
+        note = note_of(parse_augment(self._config.augment))
+        return [note] if note else []
 
     def samples(self) -> Samples | None:
         """Return a grid of augmented training images above one of validation images with answers; None without data."""
@@ -249,7 +265,7 @@ class ClassificationTask:
             pixels = np.random.default_rng(0).integers(0, 256, (total, *shape), dtype=np.uint8)
         has_views = self._inference.tta
         return single_graph(
-            OverViews(self.model, mirror=self._config.flip) if has_views else self.model,
+            OverViews(self.model, mirror=mirrors_images(self._config)) if has_views else self.model,
             inputs=self.inputs,
             outputs=(*self.outputs, VIEWS) if has_views else self.outputs,
             samples=cut_samples({"images": pixels}),

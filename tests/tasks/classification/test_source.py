@@ -17,8 +17,9 @@ from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import balanced_weights
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.parts import part_of_fold
+from dlcli.tasks.classification.augmenting import centre_crop, random_crop
 from dlcli.tasks.classification.config import ClassificationConfig
-from dlcli.tasks.classification.source import ImageSource, centre_crop, random_crop
+from dlcli.tasks.classification.source import ImageSource
 
 SPLITS = ("train", "valid", "test")
 COUNTS = {"train": {"a": 12, "b": 7}, "test": {"a": 4, "b": 5}}
@@ -128,7 +129,7 @@ def test_the_size_is_that_of_the_network(make_images):
     ("options", "expected"),
     [
         ({}, BatchAugmentation(4, True, 0, False)),
-        ({"augment": False}, None),
+        ({"augment": "none"}, None),
         ({"crop_pad": 64, "cutout": 99}, BatchAugmentation(7, True, 8, False)),
         ({"flip": False, "flip_mode": "alternating"}, BatchAugmentation(4, False, 0, False)),
         ({"flip_mode": "alternating"}, BatchAugmentation(4, True, 0, True)),
@@ -144,7 +145,7 @@ def test_files_are_augmented_as_they_are_decoded_and_not_on_the_device(make_imag
 
 @pytest.mark.parametrize("side", [8, 6])
 def test_without_augmentation_training_sees_the_images_themselves(make_images, side):
-    source = open_source(make_images(COUNTS), side=side, augment=False)
+    source = open_source(make_images(COUNTS), side=side, augment="none")
     seen = source.augmented(3)
     [rows] = [
         batch["rows"][:3].tolist() for batch in itertools.islice(source.loader("train", training=True).batches(), 1)

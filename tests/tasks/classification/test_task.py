@@ -220,7 +220,7 @@ def test_worker_processes_change_no_photo_and_any_batch_is_reached(make_images, 
 
 def test_without_augmentation_training_sees_the_images_themselves(make_images, open_task):
     data = make_images({"train": TWO}, size=(70, 90))
-    task = open_task(data, image_size=32, augment=False, train={"val_fraction": 0.0})
+    task = open_task(data, image_size=32, augment="none", train={"val_fraction": 0.0})
     plain = torch.cat([batch["images"] for batch in task.loader("train").batches()])
     for batch in task.loader("train", training=True).batches():
         assert torch.equal(batch["images"], plain[batch["rows"]])

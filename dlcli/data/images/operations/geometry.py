@@ -23,9 +23,13 @@ MIDDLE = np.array([[1.0, 0.0, 0.5, 0.5]])
 _MAX_STRETCH = math.log(4 / 3)
 """Logarithm of the most by which a random crop changes the ratio of the sides (Szegedy et al. 2014)."""
 
+_DIAGONAL = np.arange(3)
+
 
 def _identities(count: int) -> np.ndarray:
-    return np.tile(np.eye(3), (count, 1, 1))
+    result = np.zeros((count, 3, 3))
+    result[:, _DIAGONAL, _DIAGONAL] = 1.0
+    return result
 
 
 def _translations(x: np.ndarray | float, y: np.ndarray | float, count: int) -> np.ndarray:

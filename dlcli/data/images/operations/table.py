@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dlcli.core.errors import did_you_mean
+from dlcli.core.errors import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,11 @@ class Operation:
     minimum: float = 0.0
     other_names: tuple[str, ...] = ()
     upends_above: float | None = None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the strength is the share of the images that are changed at all."""
+        return self.meaning.startswith("share of images")
 
 
 @dataclass(frozen=True)
@@ -149,21 +154,21 @@ OPERATIONS: Mapping[str, Operation] = {
     "contrast": Operation("share by which it changes, at most", 0.2, _around_one("contrast"), 1),
     "saturation": Operation("share by which it changes, at most", 0.4, _around_one("saturation"), 1),
     "hue": Operation("share of the colour circle by which it turns, at most", 0.05, _either_way("hue"), 0.5),
-    "grey": Operation("share of images without colour", 0.1, _share("grey"), 1, other_names=("gray",)),
+    "grey": Operation("share of images without colour", 0.2, _share("grey"), 1, other_names=("gray",)),
     "posterize": Operation(
         "bits that a pixel keeps of its 8, at least", 4, _bits, 8, minimum=1, other_names=("posterise",)
     ),
     "solarize": Operation(
         "value of 255 from which on pixels are inverted, at least", 128, _threshold, 256, other_names=("solarise",)
     ),
-    "autocontrast": Operation("share of images stretched to full contrast", 0.25, _share("autocontrast"), 1),
+    "autocontrast": Operation("share of images stretched to full contrast", 0.5, _share("autocontrast"), 1),
     "equalize": Operation(
-        "share of images with equalized histograms", 0.25, _share("equalize"), 1, other_names=("equalise",)
+        "share of images with equalized histograms", 0.5, _share("equalize"), 1, other_names=("equalise",)
     ),
     "sharpness": Operation("share by which it changes, at most", 0.5, _around_one("sharpness"), 1),
     "blur": Operation("share of the side: standard deviation, at most", 0.01, _up_to("blur"), 0.1),
     "noise": Operation("share of the range of values: standard deviation, at most", 0.05, _noise, 0.5),
-    "erase": Operation("share of images with an erased rectangle", 0.25, _rectangle, 1),
+    "erase": Operation("share of images with an erased rectangle", 0.5, _rectangle, 1),
     "cutout": Operation("share of the side: side of a square cut out of every image", 0.25, _square, 1),
     "trivial": Operation(
         "share of the full strength of one operation at random (TrivialAugment)", 1, _trivial, 1, upends_above=0.6
@@ -207,7 +212,9 @@ def _step(word: str) -> Step:
     typed, equals, value = word.partition("=")
     name = CANONICAL.get(typed)
     if name is None:
-        raise ValueError(f"no operation {typed!r}; {did_you_mean(typed, OPERATIONS)}")
+        near = nearest(typed, CANONICAL)
+        known = f"did you mean {near!r}?" if near else f"known: {', '.join(OPERATIONS)}"
+        raise ValueError(f"no operation {typed!r}; {known}")
     operation = OPERATIONS[name]
     if not equals:
         return Step(name, operation.default)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli.data.images.operations.colour import FILL
+from dlcli.data.images.operations.geometry import matrices
 from dlcli.data.images.operations.moving import apply, apply_to_image, apply_to_images
 from dlcli.data.images.operations.numbers import draw_numbers, row_of, without_windows
 from dlcli.data.images.operations.table import OPERATIONS, parse_augment
@@ -90,6 +91,35 @@ def test_what_changes_colours_or_erases_leaves_boxes_and_masks() -> None:
     assert moved.kept.tolist() == list(range(6))
 
 
+def test_a_box_that_reaches_out_of_the_image_is_cut_also_by_a_flip() -> None:
+    # torchvision 0.29.1 gives [10, 2, 30, 8]: its boxes are clamped "softly", and stay outside.
+    numbers = draw_numbers(parse_augment("flip=1"), 1, (20, 20), np.random.default_rng(0))
+    moved = apply(np.zeros((20, 20, 3), np.uint8), numbers, np.array([[-10, 2, 10, 8]]))
+    assert moved.boxes.tolist() == [[10, 2, 20, 8]]
+
+
+@pytest.mark.parametrize("angle", [30, 45, 90])
+def test_a_rotated_image_its_boxes_and_masks_have_one_frame(angle: int) -> None:
+    # Of 20 x 30 pixels turned by 45 degrees, torchvision 0.29.1's expand=True makes an image 36 wide and a canvas of
+    # boxes 37 wide.
+    numbers = {"matrix": matrices({"angle": np.array([angle])}, 1, (20, 30))}
+    box = np.array([[5, 2, 15, 8]], np.float32)
+    moved = apply(np.zeros((20, 30, 3), np.uint8), numbers, box, filled(box[0], (20, 30))[None])
+    assert moved.image.shape[:2] == moved.masks.shape[1:] == (20, 30)
+    np.testing.assert_allclose(hull(moved.masks[0]), moved.boxes[0], atol=1.5)
+
+
+def test_boxes_of_several_kinds_are_moved_in_one_call_and_told_apart_after_it() -> None:
+    # torchvision 0.29.1's SanitizeBoundingBoxes looks at the first boxes of a sample, and passes the others over.
+    faces, cars = boxes_in((30, 40), np.random.default_rng(0), 3), boxes_in((30, 40), np.random.default_rng(1), 4)
+    numbers = draw_numbers(parse_augment("scale=0.1"), 1, (30, 40), np.random.default_rng(3))
+    image = np.zeros((30, 40, 3), np.uint8)
+    both = apply(image, numbers, np.concatenate([faces, cars]))
+    for boxes, own in ((faces, both.kept < 3), (cars, both.kept >= 3)):
+        np.testing.assert_array_equal(apply(image, numbers, boxes).boxes, both.boxes[own])
+    assert 0 < len(both.kept) < 7
+
+
 @pytest.mark.parametrize("name", ["flip", "vflip"])
 def test_two_flips_are_none(name: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
@@ -153,6 +183,27 @@ def test_a_photo_that_shrinks_is_averaged_not_sampled() -> None:
         moved = apply_to_image(stripes, draw_numbers(parse_augment(text), 1, (32, 32), random), (32, 32))
         assert moved.shape == (32, 32, 3)
         assert np.abs(moved.astype(int) - 127).max() < 20, text
+
+
+@pytest.mark.parametrize("size", [(7, 9), (13, 200), (40, 31), (501, 303)])
+def test_a_photo_of_any_size_lies_where_its_boxes_lie(size: tuple[int, int]) -> None:
+    """A bright corner of a photo, halved several times or enlarged, is where its box says, also under a rotation."""
+    height, width = size
+    image = np.zeros((*size, 3), np.uint8)
+    image[: height // 2, : width // 2] = 255
+    box = np.array([[0, 0, width // 2, height // 2]], np.float32)
+    frame = (24, 24)
+    for text in ("flip=0", "rotate=30", "scale=0.7 shear=10"):
+        numbers = draw_numbers(parse_augment(text), 1, frame, np.random.default_rng(5))
+        moved = apply(image, numbers, box, np.ones((1, *size), np.uint8), frame=frame, least_area=0.0)
+        is_bright = apply_to_image(image, numbers, frame)[..., 0] > 127
+        left, top, right, bottom = moved.boxes[0]
+        rows, columns = np.flatnonzero(is_bright.any(axis=1)), np.flatnonzero(is_bright.any(axis=0))
+        if text != "flip=0":  # the hull also holds what the rotation reflects into the frame
+            assert is_bright[int(top + bottom) // 2, int(left + right) // 2]
+        else:
+            expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+            np.testing.assert_allclose(moved.boxes[0], expected, atol=1.5 * max(1, 24 / min(size)))
 
 
 def test_numbers_are_a_function_of_the_generator_alone() -> None:
