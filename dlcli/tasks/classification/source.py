@@ -147,14 +147,18 @@ class ImageSource:
             return None
         return images[0] if len(images) == 1 else Stacked(images)
 
-    def plain_training_images(self, count: int) -> torch.Tensor:
-        """Return up to `count` training images, evenly spaced and not augmented, (N, C, H, W) uint8."""
+    def plain_training(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return up to `count` training images, evenly spaced and not augmented, and their class indices.
+
+        That is (N, C, H, W) uint8 and (N,) int64; unreadable images are left out.
+        """
         folder, indices = self._part("train")
         places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
         order = Order(indices[places], EVAL_BATCH, seed=None)
         empty = torch.zeros((0, self._preprocess.channels, self._preprocess.height, self._preprocess.width))
-        batches = self._open(folder, order, is_augmented=False).batches()
-        return torch.cat([empty.to(torch.uint8), *(batch["images"] for batch in batches)])
+        batches = list(self._open(folder, order, is_augmented=False).batches())
+        images = torch.cat([empty.to(torch.uint8), *(batch["images"] for batch in batches)])
+        return images, torch.cat([torch.zeros(0, dtype=torch.int64), *(batch["labels"] for batch in batches)])
 
     def _workers(self, count: int) -> int:
         if self._train.workers is not None:

@@ -30,7 +30,6 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.dropout import set_dropout
-from dlcli.models.fitting import FitsToImages, fit_count
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
 from dlcli.models.images.stem import head_inputs, head_of
@@ -48,6 +47,7 @@ from dlcli.tasks.classification.augmenting import mirrors_images
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
+from dlcli.tasks.classification.fitting import MAX_IMAGES, fit_head, fit_network
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.source import ImageSource
 
@@ -102,6 +102,8 @@ class ClassificationTask:
         preprocess = _preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
+        if config.fit_head:
+            fit_head(task.model, *source.plain_training(MAX_IMAGES), name=config.model)
         if config.cache is not None:
             task.cache_features()
         if config.class_weights == "balanced":
@@ -319,15 +321,6 @@ def _networks_with_a_width() -> str:
 
 def _takes_width(build: Callable[..., nn.Module]) -> bool:
     return "width" in inspect.signature(build).parameters
-
-
-def fit_network(model: nn.Module, source: ImageSource) -> None:
-    """Fit a network's first layer to the training images, if it has one that needs it."""
-    if not isinstance(model, Normalised) or not isinstance(model.network, FitsToImages):
-        return
-    images = source.plain_training_images(fit_count(*source.size))
-    if len(images):  # if none can be read, training reports it
-        model.network.fit_to(model.normalise(images))
 
 
 def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:

@@ -44,14 +44,14 @@ def test_files_one_by_one_give_the_same_layer_as_the_packed_copy(data, open_task
 def test_an_unreadable_file_is_left_out_of_the_layer_and_stands_on_the_card_once(data, open_task):
     (data / "train" / "a" / "003.png").write_bytes(b"no image")
     task = open_task(data, model="airnet", width=8, image_size=30, train={"val_fraction": 0.0})
-    assert len(task._source.plain_training_images(1000)) == 39
+    assert len(task._source.plain_training(1000)[0]) == 39
     list(task.loader("train").batches())
     assert sum("003.png" in warning for warning in task.card.warnings) == 1
 
 
 def test_images_are_taken_from_all_classes(data, open_task):
     task = open_task(data, model="airnet", width=8, train={"val_fraction": 0.0})
-    brightness = task._source.plain_training_images(10).float().mean(dim=(1, 2, 3))
+    brightness = task._source.plain_training(10)[0].float().mean(dim=(1, 2, 3))
     assert int((brightness > brightness.mean()).sum()) == 5
 
 

@@ -164,7 +164,7 @@ def test_training_sees_augmented_images_of_the_networks_size(make_images, side):
 @pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (5, 5), (1000, 16)])
 def test_plain_training_images_are_of_the_training_part_alone(make_images, count, expected):
     source = open_source(make_images(COUNTS))
-    images = source.plain_training_images(count).numpy()
+    images = source.plain_training(count)[0].numpy()
     assert (images.dtype, images.shape) == (np.uint8, (expected, 3, 8, 8))
     rows = rows_of(source, "train", training=True)
     known = {image.transpose(2, 0, 1).tobytes() for image in source.images_at("train", rows)}
