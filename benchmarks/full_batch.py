@@ -20,13 +20,13 @@ from pathlib import Path
 
 import torch
 
+from dlcli.core.config import Layer
 from dlcli.core.console import Console
 from dlcli.core.registry import TASKS
 from dlcli.engine.compute.device import Device, seed_everything
 from dlcli.engine.loop import start_state
 from dlcli.engine.request import TrainRequest, resolve_request
 from dlcli.engine.runs.training import start_training
-from dlcli.core.config import Layer
 from dlcli.tasks.tables.task import LOSSES, RegressionTask
 
 

@@ -245,9 +245,18 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
 
 
 def _judge(state: TrainState, record: Mapping[str, Any], goal: Goal | None) -> None:
-    """Record whether the finished epoch is the best so far by the goal; without a goal, the newest is the best."""
+    """Record whether the finished epoch is the best so far by the goal; without a goal, the newest is the best.
+
+    Of epochs that are equal by the goal, as they often are on a few validation items, that of the lowest loss counts.
+    """
     value = record.get(goal.metric) if goal is not None else None
-    state.is_best = goal is None or (value is not None and goal.is_better(float(value), state.best))
+    loss = record.get("val_loss")
+    is_lower = loss is not None and state.best_loss is not None and loss < state.best_loss
+    is_equal = value is not None and value == state.best
+    state.is_best = (
+        goal is None or (value is not None and goal.is_better(float(value), state.best)) or (is_equal and is_lower)
+    )
     if state.is_best:
         state.best, state.best_epoch = None if value is None else float(value), state.epoch + 1
+        state.best_loss = None if loss is None or goal is None else float(loss)
     state.schedule.observe(is_better=state.is_best)

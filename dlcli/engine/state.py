@@ -76,6 +76,7 @@ class TrainState:
         samples: the new samples of that epoch, if a callback draws them.
         world: the processes of this training.
         best: the goal's best value so far; None if epochs are not compared (no goal, or no validation).
+        best_loss: the validation loss of the best epoch, if there is one.
         best_epoch: the best epoch, from 1: by the goal, or the newest if epochs are not compared.
         is_best: whether the last finished epoch is the best so far.
         failure: the exception that ended the training, for `on_train_end`.
@@ -100,6 +101,7 @@ class TrainState:
     samples: Samples | None = None
     gradient_norm: Tensor | None = None
     best: float | None = None
+    best_loss: float | None = None
     best_epoch: int = 0
     world: World = LONE
     is_best: bool = False

@@ -302,3 +302,26 @@ def test_a_figure_of_the_steps_is_recorded_as_the_mean_over_all_items(toy_task):
     for part, record in ((seen[:half], recorder.records[0]), (seen[half:], recorder.records[1])):
         mean = sum(value * count for value, count in part) / sum(count for _, count in part)
         assert record["train_number"] == pytest.approx(mean)
+
+
+def test_of_equal_epochs_the_one_of_the_lowest_loss_is_the_best(toy_task):
+    figures = [(0.5, 2.0), (0.75, 1.0), (0.75, 1.5), (0.75, 0.5), (0.5, 0.1), (0.75, 0.5)]
+    config, task = dataclasses.replace(BASE, epochs=len(figures)), toy_task(BASE)
+    left = iter(figures)
+
+    class Fixed:
+        def update(self, batch, outputs):
+            pass
+
+        def compute(self):
+            return dict(zip(("score", "loss"), next(left), strict=True))
+
+    task.metric = Fixed
+    best = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, state):
+            best.append((state.best_epoch, state.is_best))
+
+    run(task, config, [Watch()])
+    assert best == [(1, True), (2, True), (2, False), (4, True), (4, False), (4, False)]

@@ -10,7 +10,7 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ class Progress:
     best: float | None
     best_epoch: int
     seconds: float
+    best_loss: float | None = None
 
     @classmethod
     def of(cls, state: TrainState) -> Progress:
         """Return the progress of a training."""
-        return cls(state.epoch, state.batch, state.step, state.best, state.best_epoch, state.seconds)
+        return cls(state.epoch, state.batch, state.step, state.best, state.best_epoch, state.seconds, state.best_loss)
 
     @classmethod
     def from_values(cls, values: Any) -> Progress:
@@ -53,23 +54,27 @@ class Progress:
             ValueError: a name is missing or unknown, or a value has the wrong type or is out of range.
         """
         names = {field.name for field in fields(cls)}
-        if not isinstance(values, Mapping) or values.keys() != names:
-            found = values.keys() if isinstance(values, Mapping) else ()
-            odd = sorted(map(str, names.symmetric_difference(found)))
+        needed = {field.name for field in fields(cls) if field.default is MISSING}  # older files lack the others
+        if not isinstance(values, Mapping) or not needed <= values.keys() <= names:
+            found = set(values.keys()) if isinstance(values, Mapping) else set()
+            odd = sorted(map(str, (found - names) | (needed - found)))
             raise ValueError(f"its progress has missing or unknown names: {', '.join(odd)}")
         for name in ("epoch", "batch", "step", "best_epoch"):
             if type(values[name]) is not int or values[name] < 0:
                 raise ValueError(f"its progress has {name} = {values[name]!r}")
         if type(values["seconds"]) not in (int, float) or not 0 <= values["seconds"] < math.inf:
             raise ValueError(f"its progress has seconds = {values['seconds']!r}")
-        if values["best"] is not None and (type(values["best"]) is not float or math.isnan(values["best"])):
-            raise ValueError(f"its progress has best = {values['best']!r}")
+        for name in ("best", "best_loss"):
+            value = values.get(name)
+            if value is not None and (type(value) is not float or math.isnan(value)):
+                raise ValueError(f"its progress has {name} = {value!r}")
         return cls(**values)
 
     def put_into(self, state: TrainState) -> None:
         """Set the state of a training to this progress."""
         state.epoch, state.batch, state.step = self.epoch, self.batch, self.step
         state.best, state.best_epoch, state.seconds = self.best, self.best_epoch, self.seconds
+        state.best_loss = self.best_loss
 
 
 def weights_content(weights: Mapping[str, Tensor], epoch: int, description: Mapping[str, Any]) -> dict[str, Any]:
