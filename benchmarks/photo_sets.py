@@ -3,8 +3,8 @@
     python benchmarks/photo_sets.py OUT      # needs DLCLI_DATA, a folder with coco-mini/ and raccoon/
 
 `OUT/five`: 200 photos, 40 each of person, chair, bowl, dining table and raccoon. `OUT/nine`: 179 photos, 20 each of
-nine other things, 19 of one. A photo is a box with a margin of a tenth of its sides, at least 64 pixels wide and high; a
-class has one photo of an image while there are images enough. Recipes are chosen on `nine` and reported on `five`.
+nine other things, 19 of one. A photo is a box with a margin of a tenth of its sides, at least 64 pixels wide and high;
+a class has one photo of an image while there are images enough. Recipes are chosen on `nine` and reported on `five`.
 """
 
 from __future__ import annotations
