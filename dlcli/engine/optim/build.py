@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig, read_optimizer
-from dlcli.engine.optim.layers import freeze_layers, layer_rates
+from dlcli.engine.optim.layers import freeze_layers, freeze_statistics, layer_rates
 from dlcli.engine.optim.muon import Muon, muon_groups
 from dlcli.models.fitting import LearnsEarly
 
@@ -68,6 +68,8 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizer:
     rates = layer_rates(module, config)
     if config.freeze is not None or isinstance(config.learning_rate, tuple):
         freeze_layers(module, rates)
+    if config.freeze_norms:
+        freeze_statistics(module)
     name, values = read_optimizer(config.optimizer)
     if name == "muon":
         relative = muon_groups(module, lr=1.0, weight_decay=config.weight_decay)

@@ -7,7 +7,7 @@ freezes the early ones or gives them lower rates (Howard & Ruder 2018, arXiv:180
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,11 +160,8 @@ def _frozen(stages: Sequence[Stage], freeze: str | None, num_rates: int) -> Sequ
     return [stage for group in groups[: total - count] for stage in group]
 
 
-def freeze_layers(network: nn.Module, rates: dict[int, float]) -> None:
+def freeze_layers(network: nn.Module, rates: Mapping[int, float]) -> None:
     """Freeze the parameters with a rate of 0: no gradients, and batch norms that use their running statistics.
-
-    A hook puts a frozen norm into eval mode before each of its forward passes, even after `model.train()`. The hook
-    affects neither the class nor `state_dict`, deepcopy, pickle or any export.
 
     Raises:
         UsageError: every parameter is frozen.
@@ -175,14 +172,29 @@ def freeze_layers(network: nn.Module, rates: dict[int, float]) -> None:
     for parameter in parameters:
         if not rates[id(parameter)]:
             parameter.requires_grad_(False)
+    for norm in _batch_norms(network):
+        own = list(norm.parameters())
+        if own and not any(rates[id(parameter)] for parameter in own):
+            freeze_statistics(norm)
+
+
+def freeze_statistics(network: nn.Module) -> None:
+    """Let every batch norm use its running statistics in training too; its weights still learn.
+
+    A hook puts the norm into eval mode before each of its forward passes, even after `model.train()`. The hook affects
+    neither the class nor `state_dict`, deepcopy, pickle or any export.
+    """
+    for norm in _batch_norms(network):
+        if _enter_eval_mode not in norm._forward_pre_hooks.values():
+            norm.eval()
+            norm.register_forward_pre_hook(_enter_eval_mode)
+
+
+def _batch_norms(network: nn.Module) -> Iterator[nn.Module]:
     for module in network.modules():
         # SyncBatchNorm is a subclass too; InstanceNorm as torchvision's networks use it has no statistics.
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            own = list(module.parameters())
-            is_frozen = bool(own) and not any(rates[id(parameter)] for parameter in own)
-            if is_frozen and _enter_eval_mode not in module._forward_pre_hooks.values():
-                module.eval()
-                module.register_forward_pre_hook(_enter_eval_mode)
+            yield module
 
 
 def _enter_eval_mode(module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:

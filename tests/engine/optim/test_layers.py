@@ -202,3 +202,11 @@ def test_groups_that_a_network_does_not_have_are_refused(
 def test_a_single_rate_of_zero_freezes_nothing(network: SmallCNN) -> None:
     build_optimizer(network, TrainConfig(learning_rate=0.0))
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_frozen_norms_learn_their_weights_and_keep_their_statistics(network: SmallCNN) -> None:
+    before = copy.deepcopy(network.state_dict())
+    trained(network, learning_rate=0.1, freeze_norms=True)
+    moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+    assert not [key for key in moved if "running" in key or "num_batches" in key]
+    assert {key for key, parameter in network.named_parameters()} == moved
