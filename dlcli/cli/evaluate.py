@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
+from dlcli.cli.ready import Ready, find_run, open_ready
 from dlcli.core.config import fields_of, option
 from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean
-from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def build(rest: list[str]) -> Any:
         "Evaluate a run on its test data or another split.",
         run,
         arguments=[Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model")],
-        configs=[EvalOptions, *inference, Compute],
+        configs=[EvalOptions, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -54,11 +55,13 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(EvalOptions), values.resolve(Compute)
     bounds = [_bound(text) for text in options.fail_under]
-    run = resolve_run(values.arguments["run"])
-    info = run.info()
-    data = data_of_run(info, options.data)
-    typed = resolve_inference(values, inference, task_of(values.arguments["run"]))
-    if run.holds_folds:
+    text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
+    if pretrained is not None and options.data is None:
+        raise UsageError("--pretrained: a network has no data of its own", hint="name prepared data with --data DIR")
+    run = find_run(text) if pretrained is None else None
+    data = data_of_run(run.info() if run is not None else {}, options.data)
+    typed = resolve_inference(values, inference, task_of(text, pretrained))
+    if run is not None and run.holds_folds:
         _refuse_inference(run, values, inference)
         report = _evaluate_folds(run, data, options, compute, console)
         _check_names(bounds, report["metrics"])
@@ -67,18 +70,22 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.observers.data_notes import print_notes
-    from dlcli.engine.runs.evaluation import measure_run, require_items
+    from dlcli.engine.runs.evaluation import measure_run, measure_task, require_items
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
+    if run is not None:
+        measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
+    else:
+        task, _ = open_ready(text, pretrained, report=console.warn, data=data, inference=typed)
+        measured = measure_task(task, text, data, options.split, device, with_baselines=options.baseline)
     report = measured.report
     require_items(report, measured.notes)
     _check_names(bounds, report["metrics"])
     print_notes(console, measured.notes)
-    if options.plots:
+    if options.plots and run is not None:
         warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])
-    plots = _store(run, measured, options, console)
+    plots = _store(run, measured, options, console) if run is not None else []
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:
@@ -86,7 +93,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     else:
         console.say(f"{report['run']} on {report['items']:,} items of {report['data']}, split {report['split']}")
         _print(console, [_metrics_table(report), *measured.tables])
-        if plots:
+        if run is not None and plots:
             console.say(f"plots in {run.folder('plots')}")
     _check_bounds(bounds, report["metrics"], report["lower_is_better"])
 

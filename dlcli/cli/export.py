@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.opening import INFERENCE_HELP, data_if_there, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
+from dlcli.cli.ready import Ready, open_ready
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError
-from dlcli.core.networks import find_owner
-from dlcli.core.registry import TaskSpec, load_object
+from dlcli.core.networks import find_owner, get_owner, has_weights
+from dlcli.core.registry import load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def build(rest: list[str]) -> Any:
         "export",
         "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
         run,
-        arguments=[Argument("run", "a run (as for `dl eval`), or a network, exported with random weights")],
-        configs=[ExportOptions, *inference, Compute],
+        arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
+        configs=[ExportOptions, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -50,30 +51,28 @@ def build(rest: list[str]) -> Any:
 def _export(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
     options, compute = values.resolve(ExportOptions), values.resolve(Compute)
-    text = values.arguments["run"]
-    try:
-        run: RunDir | None = resolve_run(text)
-    except RunError as error:
-        run, spec = None, _task_of_network(text, error)
-    if run is not None and options.out is not None and run.holds(Path(options.out)):
-        raise UsageError(f"--out {options.out}: a file of the run itself", hint="name another file")
+    text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
+    run = _run_of(text) if pretrained is None else None
+    _check_out(options.out, run, pretrained)
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
-    from dlcli.engine.task import TakesInference
     from dlcli.export.exporting import default_name, export_model
 
     open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
     if run is not None:
         task, more = _task_of_run(run, options.data, resolve_inference(values, inference, task_of(text)))
-        folder, name = run.exports, run.name
+    elif pretrained is not None:
+        typed = resolve_inference(values, inference, task_of(text, pretrained))
+        data = data_if_there({}, options.data) if options.data is not None else None
+        task, description = open_ready(text, pretrained, report=console.warn, data=data, inference=typed)
+        more = asdict(description)
     else:
-        task, more = load_object(spec.task).from_network(text, {}), {"task": spec.name, "model": text}
-        typed = resolve_inference(values, inference, spec)
-        if typed is not None and isinstance(task, TakesInference):
-            task.set_inference(typed)
-        folder, name = Path(), text
-        console.warn(f"no finished run of {text!r}: exporting the network with random weights (seed {compute.seed})")
+        task, more = _random_task(text, values, inference)
+        advice = "; add --pretrained default for its published ones" if has_weights(text) else ""
+        seed = f"(seed {compute.seed})"
+        console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
+    folder, name = (run.exports, run.name) if run is not None else (Path(), text)
     plan = task.export_plan()
     plan = replace(plan, metadata={**plan.metadata, **more, "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
@@ -86,6 +85,20 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.answer_json("export", _document(result))
     else:
         console.answer(str(result.path))
+
+
+def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> None:
+    """Check that the output file does not replace what is exported.
+
+    Raises:
+        UsageError: it does.
+    """
+    if out is None:
+        return
+    if run is not None and run.holds(Path(out)):
+        raise UsageError(f"--out {out}: a file of the run itself", hint="name another file")
+    if pretrained is not None and Path(out).resolve() == Path(pretrained).expanduser().resolve():
+        raise UsageError(f"--out {out}: the file of weights itself", hint="name another file")
 
 
 def _document(result: ExportResult) -> dict[str, Any]:
@@ -109,15 +122,28 @@ def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, M
     return task, {**asdict(description), "metrics": info.get("best") or {}}
 
 
-def _task_of_network(name: str, no_run: RunError) -> TaskSpec:
-    """Return the task that has a network with this name.
+def _random_task(name: str, values: Values, inference: Sequence[type]) -> tuple[Task, Mapping[str, Any]]:
+    """Return the task with a network of random weights."""
+    from dlcli.engine.task import TakesInference
+
+    spec = get_owner(name)
+    task: Task = load_object(spec.task).from_network(name, {})
+    typed = resolve_inference(values, inference, spec)
+    if typed is not None and isinstance(task, TakesInference):
+        task.set_inference(typed)
+    return task, {"task": spec.name, "model": name}
+
+
+def _run_of(text: str) -> RunDir | None:
+    """Return the run that the word refers to; None if it is the name of a network.
 
     Raises:
-        RunError: `no_run`, if no task has one.
+        RunError: it is neither.
     """
-    if "/" in name or os.path.exists(name):  # noqa: PTH110 - answers no for a text too long for a path
-        raise no_run
-    owner = find_owner(name)
-    if owner is None:
-        raise no_run
-    return owner
+    try:
+        return resolve_run(text)
+    except RunError:
+        # os.path.exists answers no for a text too long for a path
+        if "/" in text or os.path.exists(text) or find_owner(text) is None:  # noqa: PTH110
+            raise
+        return None

@@ -7,8 +7,8 @@ from typing import Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
-from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.core.networks import find_owner, networks_of, zoo_names, zoo_of, zoos
+from dlcli.core.errors import UsageError
+from dlcli.core.networks import get_owner, networks_of, zoo_names, zoo_of, zoos
 from dlcli.core.registry import TaskSpec, all_tasks, load_object
 
 SIZES = ("image_size", "channels", "num_classes")
@@ -63,11 +63,7 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         UsageError: there is no such network, or it cannot have this size.
     """
     console = values.console()
-    spec = find_owner(name)
-    if spec is None:
-        known = [*(each for spec in all_tasks().values() for each in networks_of(spec))]
-        known += [each for _, zoo in zoos() for each in zoo_names(zoo)]
-        raise UsageError(f"no network {name!r}", hint=did_you_mean(name, known))
+    spec = get_owner(name)
     from dlcli.engine.task import network_of
     from dlcli.models.summary import common_prefix, summarise, summarise_calls
 

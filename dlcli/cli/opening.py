@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.cli.options import Common, Compute, Values
+from dlcli.cli.ready import Ready, find_run, open_ready, pretrained_of_line
 from dlcli.cli.words import pick_target
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DataError, DlError, RunError, UsageError
 from dlcli.core.files import finite, is_folder
+from dlcli.core.networks import find_owner
 from dlcli.core.registry import TASKS, TaskSpec, find_dataset, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import resolve_run
 from dlcli.core.wording import brief
@@ -60,8 +62,13 @@ class Opened:
     predictor: Predictor
 
 
-def task_of(text: str) -> TaskSpec | None:
-    """Return the task of a run, checkpoint, exported file or folder without opening its model; None if it has none."""
+def task_of(text: str, pretrained: str | None = None) -> TaskSpec | None:
+    """Return the task of a run, checkpoint, exported file or folder without opening its model; None if it has none.
+
+    With `pretrained`, that of a network.
+    """
+    if pretrained is not None:
+        return find_owner(text)
     path = Path(text)
     try:
         from dlcli.export.model_file import is_graph_folder
@@ -86,16 +93,17 @@ def inference_of_line(rest: Sequence[str], *configs: type) -> tuple[type, ...]:
         rest: the words after the command, or after the picture.
         configs: the command's own options.
     """
-    word = run_of_line(rest, lambda word: task_of(word) is not None, *configs)
+    pretrained = pretrained_of_line(rest)
+    word = run_of_line(rest, lambda word: task_of(word, pretrained) is not None, *configs)
     if word is None:
         return ()
-    spec = task_of(word)
+    spec = task_of(word, pretrained)
     return _inference_classes(TASKS.values() if spec is None else [spec])
 
 
 def run_of_line(rest: Sequence[str], known: Callable[[str], bool], *configs: type) -> str | None:
     """Return the word of a line that names the run or file; see `pick_target`."""
-    options = [*configs, Common, Compute, *_inference_classes(TASKS.values())]
+    options = [*configs, Common, Compute, Ready, *_inference_classes(TASKS.values())]
     # The run comes before the inputs, of which there may be thousands.
     return pick_target(rest[:FEW_WORDS], known, options)
 
@@ -127,17 +135,33 @@ def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | 
     return values.resolve(own) if own is not None else None
 
 
-def open_model(text: str, *, device: str, threads: int | None, inference: Any = None) -> Opened:
-    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, or a folder of several.
+def open_model(
+    text: str,
+    *,
+    device: str,
+    threads: int | None,
+    inference: Any = None,
+    pretrained: str | None = None,
+    report: Callable[[str], None],
+) -> Opened:
+    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
 
-    `inference` are the inference options, in the dataclass that the task's spec names; None for their defaults.
+    Args:
+        text: what names it.
+        device, threads: where it computes.
+        inference: the inference options, in the dataclass that the task's spec names; None for their defaults.
+        pretrained: "default" or a file: `text` is a network's name, with these weights; None for anything else.
+        report: is called with what was assumed about such weights.
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
-        UsageError: the exported file lacks an output that an inference option needs.
+        UsageError: the exported file lacks an output that an inference option needs; there is no such network.
+        DataError: the published weights are not there.
         DeviceError: there is no such device.
     """
     path = Path(text)
+    if pretrained is not None:
+        return _open_torch(text, path, device, threads, inference, pretrained, report)
     from dlcli.export.model_file import is_graph_folder
 
     if is_graph_folder(path):
@@ -152,7 +176,7 @@ def open_model(text: str, *, device: str, threads: int | None, inference: Any = 
             return _open_exported(path, threads, inference)
         if kind != "checkpoint":
             raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
-    return _open_torch(text, path, device, threads, inference)
+    return _open_torch(text, path, device, threads, inference, None, report)
 
 
 def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
@@ -191,17 +215,27 @@ def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], i
     return first
 
 
-def _open_torch(text: str, path: Path, device_name: str, threads: int | None, inference: Any) -> Opened:
+def _open_torch(
+    text: str,
+    path: Path,
+    device_name: str,
+    threads: int | None,
+    inference: Any,
+    pretrained: str | None,
+    report: Callable[[str], None],
+) -> Opened:
     from dlcli.engine.compute.device import open_device
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.runs.restore import load_task, load_task_from_file
     from dlcli.engine.task import network_of
 
     device = open_device(device_name, threads=threads)
-    if path.is_file():
+    if pretrained is not None:
+        task, description = open_ready(text, pretrained, report=report, inference=inference)
+    elif path.is_file():
         task, description = load_task_from_file(path, inference=inference)
     else:
-        task, description = load_task(resolve_run(text), inference=inference)
+        task, description = load_task(find_run(text), inference=inference)
     device.place(network_of(task))
     codec = load_object(description.spec.codec)(description.assets, inference)
     return Opened(description.run, codec, RunPredictor(task, device))

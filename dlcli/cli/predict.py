@@ -20,6 +20,7 @@ from dlcli.cli.opening import (
     task_of,
 )
 from dlcli.cli.options import Argument, Compute, Values, make_command
+from dlcli.cli.ready import Ready
 from dlcli.cli.streams import source_batches
 from dlcli.core.config import option
 from dlcli.core.console import Console, format_figure, format_table, json_text, shorten
@@ -61,7 +62,7 @@ def build(rest: list[str]) -> Any:
             Argument("run", "a run (as for `dl eval`), a checkpoint, or an exported file"),
             Argument("input", "files, folders, globs, or - for standard input", False, True),
         ],
-        configs=[PredictOptions, *inference, Compute],
+        configs=[PredictOptions, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -72,8 +73,16 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     if sum((options.jsonl, options.csv, console.is_json)) > 1:
         raise UsageError("--json, --jsonl and --csv are mutually exclusive")
     model, inputs = values.arguments["run"], values.arguments["input"] or []
-    typed = resolve_inference(values, inference, task_of(model))
-    opened = open_model(model, device=compute.device, threads=compute.threads, inference=typed)
+    pretrained = values.resolve(Ready).pretrained
+    typed = resolve_inference(values, inference, task_of(model, pretrained))
+    opened = open_model(
+        model,
+        device=compute.device,
+        threads=compute.threads,
+        inference=typed,
+        pretrained=pretrained,
+        report=console.warn,
+    )
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
     drawing = Drawing(Path(options.save_dir), opened, inputs) if options.save_dir else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,13 @@ from dlcli.cli.glyphs import warn_of_missing_glyphs
 from dlcli.cli.opening import data_if_there, data_of_run, inference_of_line, resolve_inference, run_of_line, task_of
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
+from dlcli.cli.ready import Ready, find_run, open_ready, pretrained_of_line
 from dlcli.cli.targets import DATA, resolve_target
 from dlcli.cli.words import pick_target
 from dlcli.core.config import Layer, option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
+from dlcli.core.networks import get_owner
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.data.inputs import input_test
@@ -44,7 +46,7 @@ def build(rest: list[str]) -> Any:
     """Return the command, with the options of the picture that the line names."""
     built_in = all_pictures()
     own = [picture.options for spec in TASKS.values() for picture in pictures_of(spec).values()]
-    known_options = [DrawOptions, *own, *(found.picture.options for found in built_in.values())]
+    known_options = [DrawOptions, Ready, *own, *(found.picture.options for found in built_in.values())]
     name = pick_target(rest, built_in.__contains__, [*known_options, Common])
     arguments = [
         Argument("picture", " | ".join(built_in), is_required=False),
@@ -66,7 +68,7 @@ def build(rest: list[str]) -> Any:
         _visualize(name, found, values, inference)
 
     summary = f"Draw {name}: {picture.summary}."
-    configs = [picture.options, DrawOptions, *inference]
+    configs = [picture.options, DrawOptions, Ready, *inference]
     return make_command("visualize", summary, run, arguments=arguments, configs=configs)
 
 
@@ -75,12 +77,13 @@ def _task_of_line(rest: Sequence[str], options: Sequence[type]) -> TaskSpec | No
 
     None for a line without a run or data, or with an error, which is reported when the command runs.
     """
-    word = run_of_line(rest, lambda word: _task_of(word) is not None, *options)
-    return _task_of(word) if word is not None else None
+    pretrained = pretrained_of_line(rest)
+    word = run_of_line(rest, lambda word: _task_of(word, pretrained) is not None, *options)
+    return _task_of(word, pretrained) if word is not None else None
 
 
-def _task_of(word: str) -> TaskSpec | None:
-    spec = task_of(word)
+def _task_of(word: str, pretrained: str | None) -> TaskSpec | None:
+    spec = task_of(word, pretrained)
     try:
         is_data = spec is None and (_is_data(word) or is_folder(Path(word)))
         return resolve_target(word, None).spec if is_data else spec
@@ -126,12 +129,14 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
     out = values.resolve(DrawOptions).out
     if values.arguments["subject"] is None:
         raise UsageError(f"dl visualize: name a {picture.subject}", hint="`dl runs` lists the runs")
-    text = values.arguments["subject"]
+    text, pretrained = values.arguments["subject"], values.resolve(Ready).pretrained
     subject = _Opened(
         text,
         values.arguments["input"] or [],
         prefers_run=picture.subject == "RUN",
-        inference=resolve_inference(values, inference, task_of(text)),
+        inference=resolve_inference(values, inference, task_of(text, pretrained)),
+        pretrained=pretrained,
+        report=console.warn,
     )
     _check_task(name, found, subject)
     table = picture.table(subject, options) if picture.table is not None else None
@@ -171,18 +176,29 @@ def _paths(stems: Sequence[str], out: str | None, subject: _Opened) -> list[Path
 class _Opened:
     """See `dlcli.visualize.subject.Subject`; everything is opened on first use."""
 
-    def __init__(self, text: str, inputs: Sequence[str], *, prefers_run: bool, inference: Any) -> None:
+    def __init__(
+        self,
+        text: str,
+        inputs: Sequence[str],
+        *,
+        prefers_run: bool,
+        inference: Any,
+        pretrained: str | None,
+        report: Callable[[str], None],
+    ) -> None:
         self._text = text
         self._inputs = inputs
         self._prefers_run = prefers_run
         self._inference = inference
+        self._pretrained = pretrained
+        self._report = report
         self.shown: list[str] = []
         """Texts in the pictures, besides the class names."""
 
     @property
     def is_run(self) -> bool:
-        """Whether the picture is of a run rather than of data."""
-        return self._run is not None
+        """Whether the picture is of a run or a network rather than of data."""
+        return self._run is not None or self._pretrained is not None
 
     @property
     def name(self) -> str:
@@ -190,8 +206,10 @@ class _Opened:
 
     @cached_property
     def _run_error(self) -> DlError | None:
+        if self._pretrained is not None:
+            return UsageError(f"{self._text} is a network, and this picture needs a run", hint="`dl runs` lists them")
         try:
-            resolve_run(self._text)
+            find_run(self._text)
         except DlError as error:
             return error
         return None
@@ -208,6 +226,8 @@ class _Opened:
         from dlcli.engine.runs.restore import load_task
 
         open_device("cpu")
+        if self._pretrained is not None:
+            return open_ready(self._text, self._pretrained, report=self._report, inference=self._inference)
         run = self.run()
         return load_task(run, data=data_if_there(run.info(), None), inference=self._inference)
 
@@ -218,7 +238,9 @@ class _Opened:
         return codec
 
     def spec(self) -> TaskSpec:
-        """Return the task of the run, or the task for the data."""
+        """Return the task of the run or the network, or the task for the data."""
+        if self._pretrained is not None:
+            return get_owner(self._text)
         if self._run is None and not self._prefers_run:
             return resolve_target(self._text, None).spec
         return get_task(self.run().entry("task"))
@@ -247,6 +269,8 @@ class _Opened:
         if self._run is not None:
             names = self._run.read_json("labels.json") if (self._run.path / "labels.json").exists() else []
             return [str(name) for name in names]
+        if self._pretrained is not None:
+            return [str(name) for name in self.assets().get("labels", [])]
         from dlcli.data.card import read_card
 
         card = read_card(self.data())
@@ -277,6 +301,8 @@ class _Opened:
     def data(self) -> Path:
         if self._run is not None:
             return data_of_run(self._run.info(), None)
+        if self._pretrained is not None:
+            raise UsageError(f"{self._text} is a network, and this picture needs data", hint="name a run, or the data")
         target = resolve_target(self._text, None)
         if not is_folder(target.data):
             raise DataError(
@@ -288,6 +314,8 @@ class _Opened:
         """Return whether a path is that of an input, of the run or of the data."""
         if self._run is not None:
             return self._run.holds(path) or input_test(self._inputs)(path)
+        if self._pretrained is not None:
+            return input_test([*self._inputs, self._pretrained])(path)
         is_beside_data = path.resolve().parent == Path(self._text).resolve()
         return not is_beside_data and input_test([*self._inputs, self._text])(path)
 
@@ -314,8 +342,9 @@ class _Opened:
 
         task: Task
         if self._run is None:
+            data = self.data()  # a network has none
             target = resolve_target(self._text, None)
-            request = resolve_request(target.spec, target.dataset, self.data(), [Layer(None, changes)])
+            request = resolve_request(target.spec, target.dataset, data, [Layer(None, changes)])
             task = load_object(target.spec.task).from_data(request.config, request.train, request.data)
         elif changes:
             description, data = describe_run(self._run), data_of_run(self._run.info(), None)

@@ -126,11 +126,13 @@ class Network:
         build: "module:Callable" that takes plain arguments.
         summary: one line for `dl models`.
         source: the paper or page that it follows.
+        weights: the data on which its published weights were trained; "" if there are none.
     """
 
     build: str
     summary: str
     source: str
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,10 @@ class Zoo:
         names: "module:function" () -> their names; this imports the library.
         summary: a description in the plural, for messages.
         source: the library.
+        weights: the data on which their published weights were trained; "" if there are none.
     """
 
     names: str
     summary: str
     source: str
+    weights: str = ""

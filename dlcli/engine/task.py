@@ -263,7 +263,7 @@ class HasBaselines(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task with something to say about its data as the options cut it, before a training starts."""
+    """A task with something to say about its data as the options cut it, or about the weights that it was given."""
 
     def notes(self) -> Sequence[str]:
         """Return one line for each thing; none if there is nothing to say."""
@@ -271,7 +271,7 @@ class HasNotes(Protocol):
 
 
 def notes_of(task: Task) -> Sequence[str]:
-    """Return what the task has to say about its data."""
+    """Return what the task has to say about its data or its weights."""
     return task.notes() if isinstance(task, HasNotes) else ()
 
 
@@ -284,6 +284,18 @@ def check_sizes(name: str, size: Mapping[str, int], known: Collection[str] = ())
     unknown = next((option for option in size if option not in known), None)
     if unknown is not None:
         raise UsageError(f"--{unknown.replace('_', '-')}: {name} has no such size", hint=f"`dl models {name}`")
+
+
+def refuse_weights(name: str, pretrained: str | None) -> None:
+    """Check that no ready weights are requested of a network that needs more than weights, such as a vocabulary.
+
+    Raises:
+        UsageError: they are.
+    """
+    if pretrained is not None:
+        raise UsageError(
+            f"--pretrained: {name} needs more than weights to answer", hint="name a run, which stores the rest"
+        )
 
 
 class TaskFactory(Protocol):
@@ -310,14 +322,21 @@ class TaskFactory(Protocol):
         ...
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> Task:
-        """Return the task with a newly initialised network, for `dl models` and for export.
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> Task:
+        """Return the task with a network alone: newly initialised, for `dl models` and for export, or ready to answer.
 
-        `size` is the user's choice of `image_size`, `channels` and `num_classes`; the network has defaults for the
-        rest. `check_sizes` rejects those that the task does not support.
+        Args:
+            name: the network's.
+            size: the user's choice of `image_size`, `channels` and `num_classes`; the network has defaults for the
+                rest. `check_sizes` rejects those that the task does not support.
+            pretrained: None; "default" for the network's published weights, or a file of weights. They determine the
+                assets (classes, preprocessing); what is assumed about a file is among the task's notes. A task whose
+                answers depend on more than weights refuses them (`refuse_weights`).
 
         Raises:
-            UsageError: there is no such network, or it does not support one of the sizes.
+            UsageError: there is no such network, it does not support one of the sizes, or it has no ready weights.
             ValueError: it cannot be built at that size.
+            DataError: the published weights are not there.
+            RunError: the file of weights is missing, damaged or does not fit.
         """
         ...

@@ -40,6 +40,7 @@ def _probe(line: str, environment: dict[str, str]) -> tuple[int, str, list[str]]
         "train cifar10 -h",
         "prepare mnist -h",
         "predict -h",
+        "predict efficientnet_lite0 --pretrained default -h",
         "eval -h",
         "export -h",
         "visualize -h",

@@ -24,7 +24,7 @@ from dlcli.data.loading import ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import at_hand, part
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Update, check_sizes
+from dlcli.engine.task import Batch, Goal, Update, check_sizes, refuse_weights
 from dlcli.export.align import detections_aligned
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
 from toys.boxes import CELL_PX, CLASSES, Boxes, DetectionConfig, DetectionScore, open_boxes, padded
@@ -114,9 +114,10 @@ class DetectionTask:
         return cls(config, train, data)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> DetectionTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> DetectionTask:
         """Return the task with a network of fresh weights."""
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         return cls(DetectionConfig(model=name), TrainConfig(), None)
 
     def assets(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, read_card
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.engine.task import Batch, Samples, Update
+from dlcli.engine.task import Batch, Samples, Update, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
 from toys.dots import NOISE, SIDE_PX, GanConfig, as_picture, open_dots
 
@@ -129,9 +129,10 @@ class PoolGan:
         return cls(train, data)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> PoolGan:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> PoolGan:
         """Return the task with networks of fresh weights."""
-        del name, size
+        del size
+        refuse_weights(name, pretrained)
         return cls(TrainConfig())
 
     @property

@@ -19,7 +19,7 @@ from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import at_hand, part
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Samples, Update, check_sizes
+from dlcli.engine.task import Batch, Goal, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
 from toys.sentences import END, MAX_LENGTH, PAD, START, WORDS, TranslationScore, open_pairs, tokens_of
 from toys.seq import WIDTH, SeqInference, SeqTask
@@ -55,9 +55,10 @@ class TranslationTask:
         return cls(train, data)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> TranslationTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> TranslationTask:
         """Return the task with networks of fresh weights."""
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         return cls(TrainConfig(), None)
 
     def assets(self) -> dict[str, Any]:

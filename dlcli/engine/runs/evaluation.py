@@ -24,7 +24,7 @@ class Measured:
     """A run's task and its evaluation.
 
     Attributes:
-        task: the task with the run's best weights.
+        task: the task with the weights that were measured.
         report: the JSON values of `Metric.report`, with `run`, `split`, `data`, `items`, the entries of the tables, and
             `baselines` if requested.
         tables: the tables to print.
@@ -50,6 +50,13 @@ def measure_run(
         RunError: the run is damaged.
     """
     task, _ = load_task(run, data=data, inference=inference)
+    return measure_task(task, str(run.path), data, split, device, with_baselines=with_baselines)
+
+
+def measure_task(
+    task: Task, name: str, data: Path, split: str, device: Device, *, with_baselines: bool = False
+) -> Measured:
+    """Evaluate a task with its data and weights on a split. See `measure_run`; `name` stands for the run's path."""
     loader = task.loader(split)
     if len(loader) == 0:
         raise DataError(f"{data}: nothing to measure: the split {split!r} is empty", hint=f"try {_other_split(split)}")
@@ -62,7 +69,7 @@ def measure_run(
         report["baselines"] = finite(task.baseline(split))
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
-    where = {"run": str(run.path), "split": split, "data": str(data), "items": loader.num_items}
+    where = {"run": name, "split": split, "data": str(data), "items": loader.num_items}
     return Measured(task, {**where, **report}, tables, metric, warnings_since_prepared(task.card, data))
 
 

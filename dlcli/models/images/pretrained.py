@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcli.core.errors import RunError, first_line, why_refused
+from dlcli.core.errors import RunError, UsageError, first_line, why_refused
 from dlcli.models.images.efficientnet_lite import EfficientNetLite, own_names
 from dlcli.models.images.published import IMAGENET_PIXELS, PIXELS, published_file
 from dlcli.models.images.small_stem import stem_name
@@ -59,18 +59,20 @@ def expected_pixels(name: str, source: str) -> tuple[tuple[float, ...], tuple[fl
     return PIXELS.get(name, IMAGENET_PIXELS)
 
 
-def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -> None:
+def load_pretrained(model: nn.Module, name: str, source: str, image_size: int, *, is_whole: bool = False) -> None:
     """Load pretrained weights into a classifier, in place.
 
-    All names and shapes must match, with two exceptions. The head keeps its fresh weights if the number of classes
-    differs. The first convolution is summed over RGB for one channel, and keeps its fresh weights if its kernel was
-    changed for small images. ViT's position embeddings are interpolated to the image size.
+    All names and shapes must match, with two exceptions for a network that is to be trained. The head keeps its fresh
+    weights if the number of classes differs. The first convolution is summed over RGB for one channel, and keeps its
+    fresh weights if its kernel was changed for small images. ViT's position embeddings are interpolated to the image
+    size.
 
     Args:
         model: the network, adapted to its classes, channels and image size.
         name: name of the network.
         source: "default" for the published weights (see `published_file`), a file of weights, or the folder of a run.
         image_size: side of the images in pixels.
+        is_whole: whether nothing may keep its fresh weights, since the network is to answer as it is.
 
     Raises:
         UsageError: the network has no published weights.
@@ -78,16 +80,42 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int) -
         RunError: the file is missing, damaged, refused, or does not fit.
     """
     path = _path_of(name, source)
-    state = _fit(read_state_dict(path), model, path, image_size)
+    state = _fit(read_state_dict(path), model, path, image_size, is_whole)
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)
     except (RuntimeError, ValueError) as error:
         raise _does_not_fit(path, name, " ".join(str(error).split())) from None
-    fresh = (f"{head_name(model)}.", f"{stem_name(model)}.weight")
+    fresh = () if is_whole else (f"{head_name(model)}.", f"{stem_name(model)}.weight")
     missing = [key for key in missing if not key.startswith(fresh)]
     if missing or unexpected:
         wrong = [f"no {key}" for key in missing[:2]] + [f"unknown {key}" for key in unexpected[:2]]
         raise _does_not_fit(path, name, f"{', '.join(wrong)} ({len(missing) + len(unexpected)} names differ)")
+
+
+def count_classes(model: nn.Module, name: str, source: str) -> int:
+    """Return the number of classes of a file of weights.
+
+    Args:
+        model: the network, with any number of classes.
+        name: name of the network.
+        source: the file.
+
+    Raises:
+        UsageError: it is a checkpoint of dl, or a run, which names its classes.
+        RunError: the file is missing, damaged, refused, or has no head of several classes.
+    """
+    path = _path_of(name, source)
+    if "description" in _read(path):
+        raise UsageError(
+            f"--pretrained {source}: weights of a run, which also holds their classes",
+            hint=f"name {source} in the place of {name}, without --pretrained",
+        )
+    key = f"{head_name(model)}.weight"
+    head = _own_names(read_state_dict(path), model).get(key)
+    if head is None or head.ndim not in (2, 4) or len(head) < 2:
+        found = "no" if head is None else "one output in"
+        raise _does_not_fit(path, name, f"{found} {key}, so it cannot answer as it is")
+    return len(head)
 
 
 def _path_of(name: str, source: str) -> Path:
@@ -146,7 +174,8 @@ def read_state_dict(path: Path) -> OrderedDict[str, Tensor]:
     return state
 
 
-def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_size: int) -> OrderedDict[str, Tensor]:
+def _own_names(state: OrderedDict[str, Tensor], model: nn.Module) -> OrderedDict[str, Tensor]:
+    """Return the weights without auxiliary heads, by the names that the network has for them."""
     if isinstance(model, EfficientNetLite):
         state = OrderedDict(own_names(state, model))
     for key in list(state):
@@ -155,6 +184,22 @@ def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_si
             del state[key]
         elif old:
             state[old[1] + old[2]] = state.pop(key)
+    return state
+
+
+def _fit(
+    state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_size: int, is_whole: bool
+) -> OrderedDict[str, Tensor]:
+    state = _own_names(state, model)
+    if not is_whole:
+        _drop_unfitting(state, model)
+    if "encoder.pos_embedding" in state:
+        state = _fit_positions(state, model, path, image_size)
+    return state
+
+
+def _drop_unfitting(state: OrderedDict[str, Tensor], model: nn.Module) -> None:
+    """Remove a head of other classes and a stem of another kernel, in place."""
     own = model.state_dict()
     head, stem = f"{head_name(model)}.", f"{stem_name(model)}.weight"
     for key in [key for key in state if key.startswith(head)]:
@@ -162,9 +207,6 @@ def _fit(state: OrderedDict[str, Tensor], model: nn.Module, path: Path, image_si
             del state[key]
     if stem in state and state[stem].shape != own[stem].shape:
         _fit_stem(state, stem, own[stem].shape)
-    if "encoder.pos_embedding" in state:
-        state = _fit_positions(state, model, path, image_size)
-    return state
 
 
 def _fit_positions(

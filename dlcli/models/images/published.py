@@ -99,6 +99,25 @@ def is_installed(name: str) -> bool:
     return name in PACKAGES and importlib.util.find_spec(PACKAGES[name].module) is not None
 
 
+def published_size(name: str) -> int | None:
+    """Return the side, in pixels, of the images that weights of torchvision expect; None for a network of our own."""
+    if name in PACKAGES:
+        return None
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        return None
+    [side] = models.get_model_weights(name).DEFAULT.transforms().crop_size
+    return int(side)
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1000 classes, in the order that all published weights here have."""
+    from torchvision.models import ResNet18_Weights
+
+    return tuple(ResNet18_Weights.DEFAULT.meta["categories"])
+
+
 def _packaged_file(name: str, package: WeightsPackage) -> Path:
     found = importlib.util.find_spec(package.module)  # its code is not run
     folders = found.submodule_search_locations if found is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,16 @@ def worst_rows(report: Mapping[str, Any]) -> list[int]:
 def class_tables(
     report: Mapping[str, Any], labels: Sequence[str], worst_texts: Sequence[str] | None = None
 ) -> Iterator[Table]:
-    """Yield the metrics of each class, and for texts the worst mistakes.
+    """Yield the metrics of each class that occurs or was predicted, and for texts the worst mistakes.
 
     Args:
         report: as returned by `LogitsMetric.report`.
         labels: the class names.
         worst_texts: the text of each of the worst mistakes; None if items have no text.
     """
-    yield table_of_entries("per_class", report["per_class"])
+    table = table_of_entries("per_class", report["per_class"])
+    seen = [entry["support"] > 0 or entry["predicted"] > 0 for entry in report["per_class"]]
+    yield replace(table, rows=[row for row, is_seen in zip(table.rows, seen, strict=True) if is_seen])
     if worst_texts is None:
         return
     entries = [{**entry, "text": text} for entry, text in zip(report["worst"], worst_texts, strict=True)]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from dlcli.core.registry import Network, Zoo
 
+IMAGENET = "ImageNet"
+
 NETWORKS: Mapping[str, Network] = {
     "airnet": Network(
         "dlcli.models.images.airnet:AirNet", "whitened patches, six 3x3 convolutions", "Jordan 2024, arXiv:2404.00498"
@@ -35,22 +37,25 @@ NETWORKS: Mapping[str, Network] = {
         "dlcli.models.images.efficientnet_lite:efficientnet_lite0",
         "inverted residuals for phones, with ImageNet's weights",
         "Liu 2020; Tan & Le, arXiv:1905.11946",
+        IMAGENET,
     ),
     "efficientnet_lite1": Network(
         "dlcli.models.images.efficientnet_lite:efficientnet_lite1",
         "the same, deeper, for 240 pixels",
         "Liu 2020; Tan & Le, arXiv:1905.11946",
+        IMAGENET,
     ),
     "efficientnet_lite2": Network(
         "dlcli.models.images.efficientnet_lite:efficientnet_lite2",
         "the same, wider, for 260 pixels",
         "Liu 2020; Tan & Le, arXiv:1905.11946",
+        IMAGENET,
     ),
     "lenet": Network("dlcli.models.images.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998"),
     "cnn": Network("dlcli.models.images.lenet:SmallCNN", "a small modern CNN for digits", "see its file"),
 }
 
-ZOO = Zoo("dlcli.models.images.zoo:classifier_names", "torchvision classifiers", "torchvision")
+ZOO = Zoo("dlcli.models.images.zoo:classifier_names", "torchvision classifiers", "torchvision", IMAGENET)
 
 
 OWN_IMAGE_SIZES = {"peleenet": 224, "efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.core.registry import load_object
+from dlcli.core.errors import UsageError
 from dlcli.core.table import Table
 from dlcli.core.train_config import HEAD, TrainConfig
 from dlcli.data.card import Card
@@ -44,11 +42,13 @@ from dlcli.tasks.classes.training import (
     require_classes,
 )
 from dlcli.tasks.classification.augmenting import mirrors_images
+from dlcli.tasks.classification.building import build_network
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
 from dlcli.tasks.classification.fitting import MAX_IMAGES, fit_head, fit_network
-from dlcli.tasks.classification.networks import NETWORKS, default_sizes
+from dlcli.tasks.classification.networks import default_sizes
+from dlcli.tasks.classification.ready import describe_weights
 from dlcli.tasks.classification.source import ImageSource
 
 NUM_ANSWERS = 16
@@ -80,6 +80,7 @@ class ClassificationTask:
         self._source = source
         self._inference = ClassificationInference()
         self._caches_features = False
+        self._notes: tuple[str, ...] = ()
         network = build_network(config, len(labels), preprocess)
         if config.dropout is not None:
             set_dropout(network, config.dropout, config.model)
@@ -127,12 +128,22 @@ class ClassificationTask:
         return cls(_without_download(config), train, labels, preprocess, source)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> ClassificationTask:
-        """Return the task with fresh weights, at the network's default sizes unless `size` overrides them.
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> ClassificationTask:
+        """Return the task with a network alone, at its default sizes unless `size` overrides them.
 
         Raises:
-            UsageError: there is no such network or size.
+            UsageError: there is no such network or size, or it has no published weights.
+            DataError: the published weights are not there.
+            RunError: the file of weights is missing, damaged or does not fit.
         """
+        if pretrained is not None:
+            check_sizes(name, size, ("image_size",))
+            ready = describe_weights(name, pretrained, size.get("image_size"))
+            task = cls(ClassificationConfig(model=name), TrainConfig(), ready.labels, ready.preprocess, None)
+            network, side = task.model.get_submodule("network"), ready.preprocess.height
+            load_pretrained(network, name, pretrained, side, is_whole=True)
+            task._notes = ready.notes
+            return task
         sizes = default_sizes(name)
         check_sizes(name, size, sizes)
         sizes |= size
@@ -225,9 +236,9 @@ class ClassificationTask:
         return LogitsMetric(self.labels, has_views=self._inference.tta)
 
     def notes(self) -> Sequence[str]:
-        """Return what the augmentation does that few pictures bear; see `dlcli.engine.task.HasNotes`."""
+        """Return what the augmentation does that few pictures bear, and what was assumed about ready weights."""
         note = note_of(parse_augment(self._config.augment))
-        return [note] if note else []
+        return [*([note] if note else []), *self._notes]
 
     def samples(self) -> Samples | None:
         """Return a grid of augmented training images above one of validation images with answers; None without data."""
@@ -273,54 +284,6 @@ class ClassificationTask:
             samples=cut_samples({"images": pixels}),
             metadata={"assets": self.assets()},
         )
-
-
-def build_network(config: ClassificationConfig, num_classes: int, preprocess: Preprocess) -> nn.Module:
-    """Return the network that the configuration names.
-
-    Raises:
-        UsageError: there is no such network, or --pretrained does not fit it.
-    """
-    name = config.model
-    if name in NETWORKS:
-        build = load_object(NETWORKS[name].build)
-        if config.width is not None and not _takes_width(build):
-            raise UsageError(f"--width: {name} has a fixed width", hint=_networks_with_a_width())
-        width = {} if config.width is None else {"width": config.width}
-        network: nn.Module = build(
-            num_classes=num_classes, in_channels=preprocess.channels, image_size=preprocess.height, **width
-        )
-        if config.pretrained is not None:
-            load_pretrained(network, name, config.pretrained, preprocess.height)
-        return network
-    if config.width is not None:
-        raise UsageError("--width: torchvision's networks have fixed widths", hint=_networks_with_a_width())
-    from dlcli.models.images.zoo import (  # torchvision takes two seconds
-        build_torchvision,
-        check_shape,
-        classifier_names,
-    )
-
-    known = classifier_names()
-    if name not in known:
-        raise UsageError(f"--model: no network {name!r}", hint=did_you_mean(name, [*NETWORKS, *known]))
-    check_shape(name, preprocess.height, preprocess.width)
-    return build_torchvision(
-        name,
-        num_classes=num_classes,
-        in_channels=preprocess.channels,
-        image_size=preprocess.height,
-        pretrained=config.pretrained,
-    )
-
-
-def _networks_with_a_width() -> str:
-    names = [name for name, spec in NETWORKS.items() if _takes_width(load_object(spec.build))]
-    return f"choose {' or '.join(names)}"
-
-
-def _takes_width(build: Callable[..., nn.Module]) -> bool:
-    return "width" in inspect.signature(build).parameters
 
 
 def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:

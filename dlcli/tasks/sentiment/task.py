@@ -26,7 +26,7 @@ from dlcli.data.text.form import open_texts
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
@@ -124,13 +124,14 @@ class SentimentTask:
         return cls(config, train, labels, vocabulary, tokenizer, reading, source)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> SentimentTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> SentimentTask:
         """Return the task with fresh weights over a small made-up vocabulary.
 
         Raises:
-            UsageError: there is no such network, or `size` is not empty.
+            UsageError: there is no such network, or `size` or `pretrained` is given.
         """
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         vocabulary = Vocabulary((PAD_TOKEN, UNK_TOKEN, *(f"w{number}" for number in range(998))))
         labels = ("negative", "positive")
         config = SentimentConfig(model=name)

@@ -21,7 +21,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
 from dlcli.tasks.classes.metric import LogitsMetric
@@ -103,13 +103,14 @@ class RegressionTask:
         return cls(config, train, columns, source)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> RegressionTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> RegressionTask:
         """Return the task with fresh weights over eight columns of numbers.
 
         Raises:
-            UsageError: there is no such network, or `size` is not empty.
+            UsageError: there is no such network, or `size` or `pretrained` is given.
         """
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         return cls(RegressionConfig(model=name), TrainConfig(), plain_columns(), None)
 
     @property
@@ -248,13 +249,14 @@ class TableClassificationTask:
         return cls(config, train, labels, columns, source)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> TableClassificationTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> TableClassificationTask:
         """Return the task with fresh weights over eight columns of numbers and three classes.
 
         Raises:
-            UsageError: there is no such network, or `size` is not empty.
+            UsageError: there is no such network, or `size` or `pretrained` is given.
         """
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         return cls(TableClassificationConfig(model=name), TrainConfig(), ("0", "1", "2"), plain_columns(), None)
 
     @property

@@ -24,7 +24,7 @@ from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import at_hand, stratified_part
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.task import Batch, Goal, Update, check_sizes
+from dlcli.engine.task import Batch, Goal, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 
 
@@ -97,9 +97,10 @@ class ToyTask:
         return cls(config, train, data)
 
     @classmethod
-    def from_network(cls, name: str, size: Mapping[str, int]) -> ToyTask:
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> ToyTask:
         """Return the task with a network of fresh weights; no size can be chosen."""
         check_sizes(name, size)
+        refuse_weights(name, pretrained)
         return cls(ToyConfig(model=name), TrainConfig(), None)
 
     @property

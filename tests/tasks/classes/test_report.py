@@ -26,6 +26,14 @@ def test_items_without_text_have_the_table_of_classes_alone(report):
     assert [row[0] for row in table.rows] == list(NAMES)
 
 
+def test_a_class_that_neither_occurs_nor_is_predicted_has_no_row_but_an_entry():
+    metric = LogitsMetric(("cat", "cow", "dog", "eel"))
+    metric.update({"labels": np.array([0, 0]), "rows": np.arange(2)}, {"logits": np.eye(4, dtype=np.float32)[[0, 2]]})
+    [table] = class_tables(metric.report(), ("cat", "cow", "dog", "eel"))
+    assert [row[0] for row in table.rows] == ["cat", "dog"]
+    assert [entry["name"] for entry in table.entries] == ["cat", "cow", "dog", "eel"]
+
+
 def test_the_worst_mistakes_are_told_with_their_texts_and_all_of_them_in_json(report):
     texts = [f"text\n{row} " + "long " * 30 for row in worst_rows(report)]
     _, table = class_tables(report, NAMES, texts)
