@@ -58,7 +58,8 @@ def by_dl(data: Path, splits: Path, fold: int, folder: Path, given: dict[str, An
     options = {"splits": str(splits), "fold": fold, **given}
     request = resolve_request(TASKS["classification"], "photos", data, [Layer("benchmark", options)])
     started = time.perf_counter()
-    run = start_training(dataclasses.replace(request, folder=folder), Console(is_quiet=True))
+    name = str(len(list(folder.iterdir())) + 1)
+    run = start_training(dataclasses.replace(request, folder=folder, name=name), Console(is_quiet=True))
     taken = time.perf_counter() - started
     return float(measure_run(run, data, "test", open_device("cpu")).report["metrics"]["accuracy"]), taken
 
@@ -198,18 +199,19 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "dl": given,
         "scratch": {"pretrained": "none"},
-        "frozen": {"cache": "features", "fit_head": False, "learning_rate": 1e-3, "epochs": 40},
+        "frozen": {"cache": "features"},
     }
     others = {"torchvision": torchvision_recipe, "timm": timm_recipe}
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in args.ways.split(",")}
     with tempfile.TemporaryDirectory() as folder:
-        splits = Path(folder, "splits.json")
+        splits, runs = Path(folder, "splits.json"), Path(folder, "runs")
+        runs.mkdir()
         splits.write_text(json.dumps([{"train": train.tolist(), "test": test.tolist()} for train, test in pairs]))
         for fold, (train, test) in enumerate(pairs[: args.folds], start=1):
             seconds = args.seconds or 60.0
             for way in found:
                 if way in own:
-                    result = by_dl(args.data, splits, fold, Path(folder, "runs"), own[way])
+                    result = by_dl(args.data, splits, fold, runs, own[way])
                     seconds = result[1] if way == "dl" else seconds
                 else:
                     result = by_recipe(others[way](), files, labels, train, test, seconds)
