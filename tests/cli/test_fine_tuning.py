@@ -56,4 +56,4 @@ def test_a_file_of_before_there_were_groups_is_understood(bench: Any, dl: Any, s
     bench.write("old.toml", f"freeze = {stored}\n")
     assert dl(*f"train digits {QUICK} --max-steps 1 --config old.toml --name old".split()).code == 0
     lines = Path("runs/old/config.toml").read_text().splitlines()
-    assert [line for line in lines if line.startswith("freeze")] == ([freeze] if freeze else [])
+    assert [line for line in lines if line.startswith("freeze =")] == ([freeze] if freeze else [])

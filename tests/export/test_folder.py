@@ -71,7 +71,7 @@ def test_sentences_of_the_folder_equal_those_of_the_run(folders: dict[str, Path]
     task = seq.SeqTask()
     if inference is not None:
         task.set_inference(inference)
-    exported = open_model(str(folders[format]), device="cpu", threads=1, inference=inference).predictor
+    exported = open_model(str(folders[format]), device="cpu", threads=1, inference=inference, report=print).predictor
     run = RunPredictor(task, open_device("cpu"))  # type: ignore[arg-type]
     for count, longest in ((1, 1), (4, 6), (5, 13)):
         batch = seq.sentences(count, longest, seed=7)
@@ -210,7 +210,7 @@ def test_tampered_model_json_is_a_run_error(copied: Path, name: str) -> None:
     shutil.copy(copied / "step.onnx", copied.parent / "step.onnx")  # the file outside is there
     changed(copied, TAMPERED[name])
     with pytest.raises(RunError) as caught:
-        open_model(str(copied), device="cpu", threads=1)
+        open_model(str(copied), device="cpu", threads=1, report=print)
     assert caught.value.exit_code == ExitCode.RUN == 4
     assert caught.value.hint
     assert len(caught.value.lines()) <= 6
@@ -243,7 +243,7 @@ def test_missing_or_exchanged_file_is_named(folders: dict[str, Path], copied: Pa
 
 def test_one_graph_of_several_is_no_model(folders: dict[str, Path]) -> None:
     with pytest.raises(RunError, match="one of several graphs") as caught:
-        open_model(str(folders["onnx"] / "step.onnx"), device="cpu", threads=1)
+        open_model(str(folders["onnx"] / "step.onnx"), device="cpu", threads=1, report=print)
     assert caught.value.hint == "name the folder that contains it"
 
 
@@ -252,7 +252,7 @@ def test_several_graphs_of_a_task_without_a_search_are_refused(
 ) -> None:
     monkeypatch.setitem(builtin.TASKS, seq.SPEC.name, dataclasses.replace(seq.SPEC, search=""))
     with pytest.raises(DlError, match="several graphs"):
-        open_model(str(folders["onnx"]), device="cpu", threads=1)
+        open_model(str(folders["onnx"]), device="cpu", threads=1, report=print)
 
 
 def test_run_with_an_asset_called_model_is_no_export(tmp_path: Path) -> None:

@@ -127,7 +127,14 @@ def test_only_the_default_augmentation_mirrors_in_turn():
     assert not alternates(ClassificationConfig(flip_mode="alternating", augment="none"))
 
 
-@pytest.mark.parametrize("dataset", ["cifar10", "digits", "photos"])
+def test_photos_have_operations_unless_their_default_augmentation_is_shaped():
+    assert recipe("photos", {})["augment"] == "flip scale=0.35"
+    for name in DEFAULT_AUGMENTATION:
+        assert recipe("photos", {name: 1})["augment"] == "default"
+    assert "augment" not in recipe("photos", {"pretrained": "none"})
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "digits"])
 def test_operations_replace_what_a_recipe_says_of_the_default(dataset):
     plain, own = recipe(dataset, {}), recipe(dataset, {"augment": "flip rotate"})
     assert own == {name: value for name, value in plain.items() if name not in DEFAULT_AUGMENTATION}
