@@ -68,8 +68,10 @@ class Device:
             DeviceError: the device ran out of memory, or there is no compiler for it.
             UsageError: an operation has no deterministic implementation on this device.
         """
+        is_bf16 = self.precision == "bf16"
+        mixed = torch.autocast(self.torch_device.type, dtype=torch.bfloat16) if is_bf16 else contextlib.nullcontext()
         try:
-            with torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            with mixed:
                 yield
         except RuntimeError as error:
             fault = self._fault_of(error)

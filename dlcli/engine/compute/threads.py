@@ -6,6 +6,9 @@ spinning, for a thread that is not running); on a quiet machine they are 1.5 tim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from dlcli.engine.compute.device import Device, all_threads
@@ -22,6 +25,17 @@ MIN_ITEMS = 16
 
 MIN_GAIN = 1.1
 """Fewer threads must be at least this much faster than all."""
+
+
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Compute with so many CPU threads within the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_threads(task: Task, device: Device, batch: Batch) -> tuple[int, str]:

@@ -33,7 +33,7 @@ class ClassificationConfig:
     augment: str = option(
         DEFAULT,
         "augmentation of training images: default, none, trivial, or operations with or without a strength, such as "
-        "`flip rotate=10 colour=0.1`; `dl visualize grid DATA --augment list` shows all",
+        "`flip rotate=10 colour=0.1`; dl visualize grid DATA --augment list shows all",
         metavar="OPERATIONS",
         bare=DEFAULT,
         off=NONE,

@@ -160,6 +160,8 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         chosen |= BY_MODEL.get(family, {})
     if given.get("pretrained") not in (None, SCRATCH):
         chosen |= FINE_TUNE
+        if dataset not in BY_DATASET:
+            chosen["freeze_norms"] = True  # as for PHOTOS
     if given.get("cache"):
         chosen["freeze"] = HEAD
     if given.get("budget"):

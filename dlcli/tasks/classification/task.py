@@ -23,7 +23,8 @@ from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
-from dlcli.engine.compute.device import map_tensors
+from dlcli.engine.compute.device import all_threads, map_tensors
+from dlcli.engine.compute.threads import using_threads
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
@@ -199,7 +200,9 @@ class ClassificationTask:
         """Return what the head sees of a batch of images, (N, F), on the model's device."""
         device = next(self.model.parameters()).device
         images, plan = map_tensors((batch["images"], batch["plan"]), lambda tensor: tensor.to(device))
-        return head_inputs(self.model, self._augmented(images, plan))
+        # The number of threads of a training is chosen for its steps, which here are those of the head alone.
+        with using_threads(self._train.threads or all_threads()):
+            return head_inputs(self.model, self._augmented(images, plan))
 
     def _augmented(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
         return images if self.augmentation is None else self.augmentation.apply(images, plan)
