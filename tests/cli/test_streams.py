@@ -115,10 +115,10 @@ def test_of_several_processes_only_the_first_speaks(dl: Any, monkeypatch: pytest
 
 
 def _on_terminal(line: str, environment: dict[str, str]) -> tuple[int, str]:
-    """Return a command's exit code and all that it writes to a terminal of 100 columns."""
+    """Return a command's exit code and all that it writes to a terminal of 140 columns."""
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        ["dl", *line.split()], env={**environment, "COLUMNS": "100"}, stdin=terminal, stdout=terminal, stderr=terminal
+        ["dl", *line.split()], env={**environment, "COLUMNS": "140"}, stdin=terminal, stdout=terminal, stderr=terminal
     ) as process:
         os.close(terminal)
         chunks = []
