@@ -90,7 +90,7 @@ def apply_to_image(image: np.ndarray, numbers: Numbers, frame: Size) -> np.ndarr
         moved = _warp(image, _whole_matrix(image, numbers, frame), frame)
     else:
         left, top, width, height = _windows(image, numbers, frame)[0].astype(int)
-        moved = _turn(_resize(image[top : top + height, left : left + width], frame), code)
+        moved = _turn(resize(image[top : top + height, left : left + width], frame), code)
     return retouch(np.array(moved[None]), numbers)[0]
 
 
@@ -135,7 +135,7 @@ def _turn(image: np.ndarray, code: int) -> np.ndarray:
     return (cv2.rotate(result, rotation) if rotation is not None else result).reshape(*shape, image.shape[2])
 
 
-def _resize(image: np.ndarray, size: Size) -> np.ndarray:
+def resize(image: np.ndarray, size: Size) -> np.ndarray:
     """Return the image at another size, halved until it is near, then bilinear: (H, W, C) uint8."""
     if image.shape[:2] == size:
         return image
