@@ -1,0 +1,106 @@
+"""Images beside masks of instance numbers: Penn-Fudan's pedestrians, and folders `images/` and `masks/` like them.
+
+A mask has the size of its image; its pixels are 0 for the background and k for the k-th object. All objects are of one
+class. Source: www.cis.upenn.edu/~jshi/ped_html.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.data.annotated.formats.places import ImageFinder, split_of
+from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
+from dlcli.data.images.decoding import read_bytes, read_header
+
+NAME = "pennfudan"
+SUMMARY = "masks of instance numbers: PNGImages/ and PedMasks/, or images/ and masks/"
+
+LAYOUTS = (("PNGImages", "PedMasks", "person"), ("images", "masks", "object"))
+"""Folder of the images, folder of the masks, and the class."""
+
+MAX_OBJECTS = 254
+"""The largest instance number in a file of 8 bits, where 255 is the edge between objects."""
+
+
+def matches(source: Path) -> bool:
+    """Return whether this is a folder with one of the `LAYOUTS`."""
+    return _layout(source) is not None
+
+
+def _layout(source: Path) -> tuple[str, str, str] | None:
+    return next(
+        (layout for layout in LAYOUTS if all((source / folder).is_dir() for folder in layout[:2])),
+        None,
+    )
+
+
+def read(source: Path, options: Reading) -> Found:
+    """Return the images, each with its map of instance numbers and an object for each of them.
+
+    Args:
+        source: the folder around the two folders.
+        options: `images` is the folder of the images, if it is elsewhere.
+
+    Raises:
+        DataError: it is no such folder, or none of its masks fits an image.
+    """
+    layout = _layout(source)
+    if layout is None:
+        raise DataError(f"{source}: neither PNGImages/ and PedMasks/ nor images/ and masks/")
+    folder, mask_folder, label = layout
+    finder, masks = ImageFinder(options.images or source / folder), ImageFinder(source / mask_folder)
+    mask_of = {name.rpartition(".")[0].removesuffix("_mask"): name for name in masks.names}
+    notes: list[str] = []
+    images = []
+    for name in finder.names:
+        mask = mask_of.pop(name.rpartition(".")[0], None)
+        if mask is None:
+            notes.append(f"{name}: no mask in {mask_folder}/: skipped")
+            continue
+        try:
+            count = _num_instances(masks.root / mask)
+        except DataError as error:
+            notes.append(f"{mask_folder}/{mask}: {error.message}: skipped")
+            continue
+        objects = (FoundObject(label, None),) * count
+        path = masks.root / mask if count else None
+        images.append(
+            FoundImage(finder.root / name, f"{mask_folder}/{mask}", split_of(name), objects, instance_map=path)
+        )
+    notes += [f"{mask_folder}/{mask}: no image of this name in {folder}/: skipped" for mask in mask_of.values()]
+    if not images:
+        raise DataError(
+            f"{source}: no mask in {mask_folder}/ fits an image in {folder}/",
+            details=notes[:3],
+            hint="expected: images/a.jpg with masks/a.png or masks/a_mask.png of 0, 1, 2, ...",
+        )
+    return Found(tuple(images), (label,), tuple(notes))
+
+
+def _num_instances(path: Path) -> int:
+    """Return the largest instance number of a mask.
+
+    Raises:
+        DataError: it cannot be read, has colours, or holds something other than instance numbers.
+    """
+    from PIL import Image
+
+    data = read_bytes(path)
+    read_header(data)  # bounds the number of pixels
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode not in ("1", "L", "P", "I", "I;16"):
+                raise DataError(f"colours ({image.mode}) in place of one number for each pixel")
+            values = np.unique(np.asarray(image))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"a damaged mask: {str(error)[:100]}") from None
+    if values.tolist() == [0, 255] or values.tolist() == [255]:
+        raise DataError("only 0 and 255: one region and no instance numbers (1, 2, ... for each object)")
+    largest = int(values.max())
+    if values.min() < 0 or largest > MAX_OBJECTS:
+        raise DataError(f"a pixel of {largest:,}: no instance number, which are 1 to {MAX_OBJECTS}")
+    return largest

@@ -1,0 +1,227 @@
+"""YOLO: every layout in use, boxes and polygons in pixels, and each fault noted or refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dlcli.core.errors import DataError
+from dlcli.data.annotated.formats import yolo
+from dlcli.data.annotated.found import Reading
+
+YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
+
+
+def found(folder, **options):
+    return yolo.read(folder, Reading(**options))
+
+
+def by_name(result):
+    return {image.path.name: image for image in result.images}
+
+
+def labelled(put, picture, lines, names="[cat, dog]"):
+    """Write one image, 200 x 100, with these label lines."""
+    picture("images/train/a.jpg")
+    put("labels/train/a.txt", lines)
+    put("data.yaml", f"train: images/train\nnames: {names}\n")
+
+
+def test_a_box_in_pixels(tmp_path, picture, put):
+    labelled(put, picture, "1 0.5 0.25 0.1 0.5\n")
+    result = found(tmp_path)
+    (image,) = result.images
+    assert (image.split, image.annotation) == ("train", "labels/train/a.txt")
+    (each,) = image.objects
+    assert each.name == "dog"
+    assert each.box == pytest.approx((90, 0, 110, 50))
+    assert (result.classes, result.notes) == (("cat", "dog"), ())
+
+
+def test_a_turned_photo_is_measured_as_it_is_seen(tmp_path, picture, put):
+    picture("images/train/a.jpg", 200, 100, turned=True)
+    put("labels/train/a.txt", "0 0.5 0.5 1 1\n")
+    put("data.yaml", YAML)
+    assert found(tmp_path).images[0].objects[0].box == pytest.approx((0, 0, 100, 200))
+
+
+def test_more_numbers_are_a_polygon(tmp_path, picture, put):
+    labelled(put, picture, "0 0.1 0.2 0.5 0.2 0.5 0.6\n")
+    (each,) = found(tmp_path).images[0].objects
+    assert each.box is None
+    assert each.segmentation[0] == pytest.approx([20, 20, 100, 20, 100, 60])
+
+
+def test_splits_as_folders_and_the_background(tmp_path, picture, put):
+    for split in ("train", "val", "test"):
+        picture(f"images/{split}/{split}.jpg")
+    put("labels/train/train.txt", "0 .5 .5 .1 .1\n")
+    put("labels/val/val.txt", "")
+    put("data.yaml", YAML + "test: images/test\n")
+    images = by_name(found(tmp_path))
+    assert {name: image.split for name, image in images.items()} == {
+        "train.jpg": "train",
+        "val.jpg": "valid",
+        "test.jpg": "test",
+    }
+    assert [len(images[name].objects) for name in ("train.jpg", "val.jpg", "test.jpg")] == [1, 0, 0]
+
+
+def test_splits_as_lists_of_files_of_another_machine(tmp_path, picture, put):
+    picture("images/a.jpg")
+    picture("images/b.jpg")
+    put("train.txt", "/home/ann/coco/images/a.jpg\nC:\\data\\images\\lost.jpg\n\n")
+    put("val.txt", "./images/b.jpg\n")
+    put("data.yaml", "path: ../datasets/coco\ntrain: train.txt\nval: [val.txt]\nnames: {0: cat}\n")
+    result = found(tmp_path)
+    assert {name: image.split for name, image in by_name(result).items()} == {"a.jpg": "train", "b.jpg": "valid"}
+    assert "train.txt: images not found: 1" in result.notes[0]
+
+
+def test_roboflows_paths_that_lead_beside_the_folder(tmp_path, picture, put):
+    picture("train/images/a.jpg")
+    put("train/labels/a.txt", "0 .5 .5 .1 .1\n")
+    put("data.yaml", "train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['cat']\n")
+    result = found(tmp_path / "data.yaml")
+    assert len(result.images[0].objects) == 1
+    assert any(note.startswith("valid: no images in") for note in result.notes)
+
+
+def test_a_path_inside_the_folder_and_none_outside_of_it(tmp_path, picture, put):
+    picture("inner/images/a.jpg")
+    picture("elsewhere/images/b.jpg")
+    put("inner/data.yaml", "path: ../elsewhere\ntrain: images\nnames: [cat]\n")
+    assert list(by_name(found(tmp_path / "inner"))) == ["a.jpg"]
+    assert list(by_name(found(tmp_path / "inner", images=tmp_path / "elsewhere"))) == ["b.jpg"]
+    put("data.yaml", "path: inner\ntrain: images\nnames: [cat]\n")
+    assert list(by_name(found(tmp_path / "data.yaml"))) == ["a.jpg"]
+
+
+def test_labels_beside_the_images_and_classes_txt(tmp_path, picture, put):
+    picture("a.jpg")
+    put("a.txt", "1 .5 .5 .1 .1\n")
+    put("classes.txt", "cat\ndog\n\n")
+    assert found(tmp_path).images[0].objects[0].name == "dog"
+    assert found(tmp_path).classes == ("cat", "dog")
+
+
+def test_images_and_labels_without_any_names(tmp_path, picture, put):
+    picture("images/train/a.jpg")
+    put("labels/train/a.txt", "3 .5 .5 .1 .1\n")
+    assert yolo.matches(tmp_path)
+    result = found(tmp_path)
+    assert (result.images[0].objects[0].name, result.images[0].split) == ("3", "train")
+    assert "named 0, 1" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("0 .5 .5 .1", "4 numbers"),
+        ("0 .5 .5 .1 .1 .9", "confidence"),
+        ("0 .1 .1 .2 .2 .3 .3 .4", "8 numbers"),
+        ("0 .5 x .1 .1", "'x' is no number"),
+        ("0.5 .5 .5 .1 .1", "no index"),
+        ("nan .5 .5 .1 .1", "no index"),
+        ("0 100 50 20 20", "pixels?"),
+        ("0 inf .5 .1 .1", "no share"),
+        ("7 .5 .5 .1 .1", "class 7 of 2: has no name"),
+        ("-1 .5 .5 .1 .1", "class -1 of 2"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_noted(tmp_path, picture, put, line, note):
+    labelled(put, picture, f"0 .5 .5 .1 .1\n{line}\n")
+    result = found(tmp_path)
+    assert len(result.images[0].objects) == 1
+    (fault,) = result.notes
+    assert fault.startswith("labels/train/a.txt: ")
+    assert note in fault
+
+
+def test_values_that_are_no_numbers_are_left_to_the_checker(tmp_path, picture, put):
+    labelled(put, picture, "0 nan .5 .1 .1\n0 1.2 .5 .1 .1\n")
+    first, second = found(tmp_path).images[0].objects
+    assert math.isnan(first.box[0])
+    assert second.box == pytest.approx((230, 45, 250, 55))
+
+
+def test_indices_from_1_are_noted_and_read_so(tmp_path, picture, put):
+    labelled(put, picture, "1 .5 .5 .1 .1\n2 .5 .5 .2 .2\n")
+    result = found(tmp_path)
+    assert [each.name for each in result.images[0].objects] == ["cat", "dog"]
+    assert "read as from 1" in result.notes[0]
+
+
+def test_no_readable_line_at_all_is_an_error(tmp_path, picture, put):
+    labelled(put, picture, "0 100 50 20 20\n")
+    with pytest.raises(DataError, match="no label line can be read") as caught:
+        found(tmp_path)
+    assert "pixels?" in caught.value.details[0]
+
+
+def test_key_points_behind_the_box_are_left_out(tmp_path, picture, put):
+    labelled(put, picture, "0 .5 .5 .1 .1 .2 .2 2 .3 .3 1\n")
+    put("data.yaml", "train: images/train\nnames: [cat]\nkpt_shape: [2, 3]\n")
+    assert found(tmp_path).images[0].objects[0].box == pytest.approx((90, 45, 110, 55))
+
+
+def test_an_image_in_two_splits_is_passed_on_in_both(tmp_path, picture, put):
+    picture("images/a.jpg")
+    picture("images/b.jpg")
+    put("val.txt", "images/a.jpg\nimages/a.jpg\n")
+    put("data.yaml", "train: images\nval: val.txt\nnames: [cat]\n")
+    assert [(image.path.name, image.split) for image in found(tmp_path).images] == [
+        ("a.jpg", "train"),
+        ("b.jpg", "train"),
+        ("a.jpg", "valid"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "split", "num_notes"), [("train: x\nval: x", "train", 1), ("val: x\ntest: x", "test", 0)]
+)
+def test_two_splits_of_the_same_images(tmp_path, picture, put, places, split, num_notes):
+    picture("x/a.jpg")
+    put("data.yaml", f"{places}\nnames: [cat]\n")
+    result = found(tmp_path)
+    assert [image.split for image in result.images] == [split]
+    assert len(result.notes) == num_notes
+
+
+def test_an_image_that_cannot_be_read_is_passed_on(tmp_path, picture, put):
+    labelled(put, picture, "0 .5 .5 .1 .1\n")
+    put("images/train/b.jpg", b"no image")
+    put("labels/train/b.txt", "0 .5 .5 .1 .1\n")
+    assert [len(image.objects) for image in found(tmp_path).images] == [1, 0]
+
+
+def test_a_label_file_that_is_no_text_is_noted(tmp_path, picture, put):
+    labelled(put, picture, "0 .5 .5 .1 .1\n")
+    picture("images/train/b.jpg")
+    put("labels/train/b.txt", b"\xff\xfe0\x00")
+    assert any("b.txt: not UTF-8" in note for note in found(tmp_path).notes)
+
+
+def test_a_folder_without_images_is_refused(tmp_path, put):
+    put("data.yaml", YAML)
+    with pytest.raises(DataError, match="no images"):
+        found(tmp_path)
+
+
+def test_splits_that_lead_nowhere_are_refused_with_advice(tmp_path, picture, put):
+    picture("pictures/a.jpg")
+    put("data.yaml", YAML)
+    with pytest.raises(DataError, match="leads to no image") as caught:
+        found(tmp_path)
+    assert "--images" in caught.value.hint
+
+
+def test_what_matches(tmp_path, put, picture):
+    assert not yolo.matches(tmp_path)
+    put("data.yaml", "[not, a, mapping]")
+    assert not yolo.matches(tmp_path)
+    put("data.yaml", YAML)
+    assert yolo.matches(tmp_path)
+    assert yolo.matches(tmp_path / "data.yaml")
+    assert not yolo.matches(tmp_path / "missing")
