@@ -22,7 +22,7 @@ from dlcli.engine.observers.averaging import averaged_copy, averaged_weights
 from dlcli.engine.optim.build import parameters_of
 from dlcli.engine.optim.schedule import Schedule, base_rates, set_rates
 from dlcli.engine.state import Sums, TrainState
-from dlcli.engine.task import Goal, Loader, Task, network_of
+from dlcli.engine.task import Calibrates, Goal, Loader, Task, network_of
 
 CHECK_EVERY = 50
 """Steps between checks of the loss on an accelerator, where each check synchronises; on a CPU it is every step."""
@@ -240,7 +240,10 @@ def _finish_epoch(state: TrainState, valid: Loader | None, seconds: float, items
             state.world.share_tensors(model.buffers())
     if valid is not None:
         with averaged_weights(network_of(state.task), state.averaged):
-            figures = validate(state.task, valid, state.device, state.world).compute()
+            metric = validate(state.task, valid, state.device, state.world)
+            if isinstance(state.task, Calibrates):  # here the network has the weights that `best.pt` will have
+                state.task.calibrate(metric)
+        figures = metric.compute()
         record["val_loss"] = figures.pop("loss", None)
         record |= figures
         is_sound = record["val_loss"] is None or math.isfinite(record["val_loss"])

@@ -217,10 +217,7 @@ class KeepsState(Protocol):
     """A task with state across steps besides its model, such as a pool of earlier outputs or a counter."""
 
     def state(self) -> dict[str, Any]:
-        """Return what an exact resume needs, by name: tensors, plain values, and lists and dicts of them.
-
-        Each process has its own state.
-        """
+        """Return what an exact resume of this process needs: tensors, plain values, lists and dicts of them, by name."""
         ...
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -237,6 +234,15 @@ class Validates(Protocol):
 
         Only the training loop uses them; `dl eval` measures the outputs of `dl predict`.
         """
+        ...
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """A task that chooses something on the validation part, such as thresholds, after each validation."""
+
+    def calibrate(self, metric: Any) -> None:
+        """Set buffers of the network to what suits the validation part, of which `metric` is the task's metric."""
         ...
 
 
