@@ -28,6 +28,8 @@ COLUMNS: Mapping[str, Column] = {
     "flip": _FLAG,
     "vflip": _FLAG,
     "turns": _SUM,  # quarters, counter-clockwise
+    "zoom": _PRODUCT,
+    "aspect": _PRODUCT,  # of width to height
     "shear_x": _SUM,  # degrees
     "shear_y": _SUM,
     "angle": _SUM,  # degrees, counter-clockwise

@@ -14,7 +14,9 @@ import numpy as np
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-NAMES = ("flip", "vflip", "turns", "shear_x", "shear_y", "angle", "corners", "shift_x", "shift_y")
+NAMES = (
+    "flip", "vflip", "turns", "zoom", "aspect", "shear_x", "shear_y", "angle", "corners", "shift_x", "shift_y",
+)  # fmt: skip
 """The columns of `matrices`."""
 
 MIDDLE = np.array([[1.0, 0.0, 0.5, 0.5]])
@@ -39,7 +41,7 @@ def _translations(x: np.ndarray | float, y: np.ndarray | float, count: int) -> n
 
 
 def matrices(columns: Mapping[str, np.ndarray], count: int, frame: Size) -> np.ndarray:
-    """Return what moves each image within its frame, (N, 3, 3): flips, turns, shear, rotation, perspective, shift.
+    """Return what moves each image within its frame, (N, 3, 3): flips, turns, zoom, shear, rotation, and so on.
 
     All but the shift are about the centre. A frame that is not square is turned by half turns only.
 
@@ -57,6 +59,11 @@ def matrices(columns: Mapping[str, np.ndarray], count: int, frame: Size) -> np.n
             result = mirror @ result
     if "turns" in columns:
         result = _quarter_turns(columns["turns"] if height == width else 2 * (columns["turns"] > 0)) @ result
+    for name, powers in (("zoom", (1.0, 1.0)), ("aspect", (0.5, -0.5))):
+        if name in columns:
+            scaling = _identities(count)
+            scaling[:, 0, 0], scaling[:, 1, 1] = (columns[name] ** power for power in powers)
+            result = scaling @ result
     for name, row in (("shear_x", 0), ("shear_y", 1)):
         if name in columns:
             slant = _identities(count)

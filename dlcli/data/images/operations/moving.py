@@ -51,6 +51,7 @@ def apply(
     *,
     frame: Size | None = None,
     least_area: float = LEAST_AREA,
+    matrix: np.ndarray | None = None,
 ) -> Moved:
     """Return an image, its boxes and its masks, moved together.
 
@@ -63,9 +64,10 @@ def apply(
         masks: (N, H, W) uint8 or bool, one per box; None for none.
         frame: height and width of the result; None for the image's.
         least_area: share of a box that must stay within the frame; other boxes, and their masks, are left out.
+        matrix: (3, 3) from the image to the frame; None for that of the numbers.
     """
     frame = frame or (image.shape[0], image.shape[1])
-    matrix = _whole_matrix(image, numbers, frame)
+    matrix = _whole_matrix(image, numbers, frame) if matrix is None else matrix
     moved, kept = move_boxes(boxes, matrix, frame, least_area)
     shapes = np.zeros((0, *image.shape[:2]), np.uint8) if masks is None else masks[kept]
     new_masks = np.zeros((len(shapes), *frame), shapes.dtype)

@@ -69,6 +69,10 @@ def _around_one(*columns: str) -> Draw:
     return lambda random, limit, count: {name: random.uniform(1 - limit, 1 + limit, count) for name in columns}
 
 
+def _scaled(column: str) -> Draw:
+    return lambda random, most, count: {column: most ** random.uniform(-1, 1, count)}
+
+
 def _up_to(column: str) -> Draw:
     return lambda random, limit, count: {column: random.uniform(0, limit, count)}
 
@@ -140,6 +144,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "scale": Operation(
         "smallest share of the area that a random crop shows", 0.5, _window, 1, minimum=0.05, other_names=("crop",)
     ),
+    "zoom": Operation("factor by which images grow or shrink, at most", 1.5, _scaled("zoom"), 4, minimum=1),
+    "aspect": Operation("factor by which width changes against height, at most", 1.1, _scaled("aspect"), 2, minimum=1),
     "shear": Operation("degrees of slant, at most", 10, _either_way("shear_x", "shear_y"), 60),
     "rotate": Operation("degrees of rotation to either side, at most", 15, _either_way("angle"), 180, upends_above=90),
     "perspective": Operation("share of the side by which corners move, at most", 0.1, _corners, 0.2),
@@ -150,7 +156,9 @@ OPERATIONS: Mapping[str, Operation] = {
         "share by which brightness, contrast and saturation change, at most; hue by a quarter of it", 0.2, _colour, 1,
         other_names=("color",),
     ),
-    "brightness": Operation("share by which it changes, at most", 0.2, _around_one("brightness"), 1),
+    "brightness": Operation(
+        "share by which it changes, at most", 0.2, _around_one("brightness"), 1, other_names=("light",)
+    ),
     "contrast": Operation("share by which it changes, at most", 0.2, _around_one("contrast"), 1),
     "saturation": Operation("share by which it changes, at most", 0.4, _around_one("saturation"), 1),
     "hue": Operation("share of the colour circle by which it turns, at most", 0.05, _either_way("hue"), 0.5),

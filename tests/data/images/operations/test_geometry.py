@@ -167,3 +167,11 @@ def test_a_box_at_the_horizon_of_a_perspective_is_left_out() -> None:
     tilted = np.array([[1, 0, 0], [0, 1, 0], [0, -0.1, 1.0]])  # all below y = 10 lies behind
     boxes = np.array([[0, 0, 4, 4], [0, 6, 4, 12]], np.float32)
     assert move_boxes(boxes, tilted, (40, 40), 0.0)[1].tolist() == [0]
+
+
+def test_a_zoom_is_about_the_middle_and_an_aspect_keeps_the_area() -> None:
+    zoomed = matrices({"zoom": np.array([2.0])}, 1, (40, 60))[0]
+    np.testing.assert_allclose(zoomed @ [[30, 0], [20, 0], [1, 1]], [[30, -30], [20, -20], [1, 1]])
+    wider = matrices({"aspect": np.array([1.5])}, 1, (40, 60))[0]
+    assert wider[0, 0] / wider[1, 1] == pytest.approx(1.5)
+    assert np.linalg.det(wider) == pytest.approx(1)

@@ -81,7 +81,7 @@ def test_an_entry_is_consistent(name: str) -> None:
         assert {len(values) for values in columns.values()} == {50}
 
 
-WEAKEST = {"scale": 1, "posterize": 8, "solarize": 256}
+WEAKEST = {"scale": 1, "zoom": 1, "aspect": 1, "posterize": 8, "solarize": 256}
 """Strengths that change nothing, where that is not 0."""
 
 
