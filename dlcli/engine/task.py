@@ -217,7 +217,7 @@ class KeepsState(Protocol):
     """A task with state across steps besides its model, such as a pool of earlier outputs or a counter."""
 
     def state(self) -> dict[str, Any]:
-        """Return what an exact resume of this process needs: tensors, plain values, lists and dicts of them, by name."""
+        """Return what an exact resume of this process needs, by name: tensors, plain values, lists and dicts."""
         ...
 
     def load_state(self, state: Mapping[str, Any]) -> None:
