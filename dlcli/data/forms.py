@@ -11,8 +11,9 @@ from dlcli.data.card import read_card
 def form_of(folder: Path) -> FormSpec | None:
     """Return the form of a folder, by its card or else by its content; None if the card names an unknown form.
 
-    A folder without a card that matches no form is treated as the first form that needs no card, since opening it then
-    reports what is missing.
+    Later forms are tried first: a folder of annotated images also looks like one of images by class. A folder without a
+    card that matches no form is treated as the first form that needs no card, since opening it then reports what is
+    missing.
 
     Raises:
         DataError: the card is damaged.
@@ -21,4 +22,4 @@ def form_of(folder: Path) -> FormSpec | None:
     if card is not None:
         return find_form(card.form)
     forms = [form for form in all_forms().values() if form.matches]
-    return next((form for form in forms if load_object(form.matches)(folder)), forms[0])
+    return next((form for form in reversed(forms) if load_object(form.matches)(folder)), forms[0])

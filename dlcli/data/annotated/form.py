@@ -12,19 +12,28 @@ an image `tags` (category ids of the whole image), `label_map` and `group`. Path
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.coco_json import from_coco
+from dlcli.data.annotated.describing import FORM as FORM
+from dlcli.data.annotated.describing import SPLITS, annotations_file, make_card
+from dlcli.data.annotated.folders import read_json
+from dlcli.data.annotated.formats.table import MODULES, format_of
+from dlcli.data.annotated.found import Reading
 from dlcli.data.annotated.masks import to_pixels
-from dlcli.data.card import Card
+from dlcli.data.annotated.probing import read_indices
+from dlcli.data.card import Card, read_card, require_form
 from dlcli.data.images.decoding import read_image
-
-FORM = "annotated"
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,14 @@ class AnnotatedForm:
             "label_maps".
         images: split -> its images.
         is_prepared: whether the folder has a card.
+        label_values: value of a label map's file -> its value here, 256 of them; () if they are equal.
     """
 
     root: Path
     card: Card
     images: Mapping[str, tuple[AnnotatedImage, ...]]
     is_prepared: bool
+    label_values: tuple[int, ...] = ()
 
     def splits(self) -> tuple[str, ...]:
         """Return the existing splits among "train", "valid" and "test", in this order."""
@@ -77,6 +88,76 @@ class AnnotatedForm:
                 hint="prepare the data again",
             )
         return pixels
+
+    def read_label_map(self, image: AnnotatedImage) -> np.ndarray:
+        """Return the label map of an image, (H, W) uint8: 0 for the background, k + 1 for class k, `VOID` for neither.
+
+        Raises:
+            DataError: it cannot be read, or its size is not that of the image.
+        """
+        path = self.root / image.label_map
+        try:
+            values = read_indices(path)
+        except DataError as error:
+            raise DataError(f"{path}: {error.message}", hint="prepare the data again") from None
+        if values.shape != (image.height, image.width):
+            raise DataError(f"{path}: not of the size of {image.file}", hint="prepare the data again")
+        return np.array(self.label_values, np.uint8)[values] if self.label_values else values
+
+
+def open_annotated(folder: Path) -> AnnotatedForm:
+    """Return annotated images: a prepared folder, or a folder in any format of `formats.table`, read and checked now.
+
+    Of a folder without a card, images in no split are in train; nothing is written to it.
+
+    Raises:
+        DataError: there is no such folder, it is in no known format, its files are damaged, or its card is of another
+            form.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    card = read_card(folder)
+    if card is None:
+        return _open_own(folder)
+    require_form(card, folder, FORM, "annotated images")
+    images = {}
+    for split in card.splits:
+        path = folder / annotations_file(split)
+        classes, images[split] = from_coco(read_json(path), str(path))
+        if classes != card.classes:
+            raise DataError(f"{path}: its classes are not those of the card", hint="prepare the data again")
+    return AnnotatedForm(folder, card, images, is_prepared=True)
+
+
+def holds_annotations(folder: Path) -> bool:
+    """Return whether a folder without a card is in a format of annotated images."""
+    return format_of(folder) is not None
+
+
+def _open_own(folder: Path) -> AnnotatedForm:
+    found = format_of(folder)
+    if found is None:
+        raise DataError(
+            f"{folder}: no annotated images",
+            details=[f"known formats: {', '.join(MODULES)}"],
+            hint="prepare it with its format's name: `dl prepare FORMAT FOLDER`",
+        )
+    checked = check(found.read(folder, Reading()), folder)
+    images = {split: tuple(_relative(image, folder) for image in of) for split, of in checked.images.items()}
+    if "" in images:
+        images = {"train": (*images.get("train", ()), *images.pop("")), **images}
+    ordered = {split: images[split] for split in SPLITS if split in images}
+    card = make_card(ordered, checked.classes, folder.resolve().name, checked.notes)
+    return AnnotatedForm(folder, card, ordered, is_prepared=False, label_values=checked.label_values)
+
+
+def _relative(image: AnnotatedImage, folder: Path) -> AnnotatedImage:
+    changes: dict[str, Any] = {
+        name: os.path.relpath(path, folder).replace(os.sep, "/")
+        for name, path in (("file", image.file), ("label_map", image.label_map))
+        if path
+    }
+    return dataclasses.replace(image, **changes)
 
 
 def masks_of(image: AnnotatedImage) -> np.ndarray:

@@ -111,7 +111,7 @@ def decode_image(data: bytes, *, channels: int) -> np.ndarray:
     """
     header = read_header(data)
     image = None
-    if _looks_whole(data, header):
+    if looks_whole(data, header):
         flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
         try:
             with muffled:
@@ -123,7 +123,7 @@ def decode_image(data: bytes, *, channels: int) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if channels == 3 else image[:, :, np.newaxis]
 
 
-def _looks_whole(data: bytes, header: ImageHeader) -> bool:
+def looks_whole(data: bytes, header: ImageHeader) -> bool:
     """Return whether the file has its end marker: OpenCV fills the missing end of a truncated JPEG or PNG with grey."""
     if header.format == "JPEG":
         return data.rstrip(b"\0").endswith(b"\xff\xd9")

@@ -27,6 +27,7 @@ from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import decode_image, read_bytes, resize_image
+from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
 from dlcli.data.images.form import no_images
 from dlcli.data.images.muffling import muffled
@@ -39,9 +40,7 @@ from dlcli.datasets.images.inspecting import (
     BadImage,
     FoundImage,
     Item,
-    are_large,
     bad_notes,
-    for_each,
     inspect,
     leak_notes,
     without_contradictions,

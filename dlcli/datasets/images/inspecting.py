@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from dlcli.core.errors import DataError
 from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header
+from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.muffling import muffled
 from dlcli.data.images.pixels import leak_warning
 
 _MAX_NAMED = 20  # bad files that the card names
-_LARGE_BYTES = 32 * 1024  # above this mean size, decoding takes longer than Python's overhead per file
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -55,23 +51,6 @@ def inspect(items: Sequence[Item]) -> tuple[list[FoundImage], list[BadImage]]:
         results = for_each(_inspect_one, items, are_large=are_large([item.path for item in items]))
     images = [result for result in results if isinstance(result, FoundImage)]
     return images, [result for result in results if isinstance(result, BadImage)]
-
-
-def are_large(files: Sequence[Path]) -> bool:
-    """Return whether files are so large on average that several threads decode them faster than one."""
-    sample = files[:: max(1, len(files) // 200)]
-    return sum(path.stat().st_size for path in sample) > _LARGE_BYTES * len(sample)
-
-
-def for_each(function: Callable[..., Result], *arguments: Sequence[Any], are_large: bool) -> list[Result]:
-    """Return the function's results, computed in threads if the files are large.
-
-    OpenCV and hashlib release the GIL; for small files the threads contend for it and take 4x as long.
-    """
-    if not are_large:
-        return list(map(function, *arguments))
-    with ThreadPoolExecutor() as threads:
-        return list(threads.map(function, *arguments))
 
 
 def _inspect_one(item: Item) -> FoundImage | BadImage:

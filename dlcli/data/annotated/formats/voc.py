@@ -1,0 +1,227 @@
+"""Pascal VOC: one XML file for each image; lists of the splits in `ImageSets`; label maps as PNGs with a palette.
+
+The folders may be VOC's (`Annotations`, `JPEGImages`), in any tree, several years side by side in a `VOCdevkit`, or any
+folders with XML files and images. Pixel numbers count from 1, both ends inclusive; label maps hold class or object
+numbers, and 255 for neither. Source: Everingham and Winn, "The PASCAL VOC Challenge 2012 Development Kit".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlcli.core.errors import DataError
+from dlcli.data.annotated.folders import ImageIndex, base_name, is_image_name, split_of_path, stem_of
+from dlcli.data.annotated.formats.voc_lists import Lists, read_lists
+from dlcli.data.annotated.formats.voc_xml import Description, looks_like_voc, read_description
+from dlcli.data.annotated.found import Found, FoundImage, Reading
+from dlcli.data.walking import list_files
+
+NAME = "voc"
+SUMMARY = "Pascal VOC: XML files (Annotations) and images (JPEGImages)"
+
+CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+"""The classes of VOC's challenges, in the order of their palette."""
+
+_MAPS = ("segmentationclass", "segmentationobject")
+_SEARCHED_LEVELS = 3
+_MAX_FOLDERS = 200  # that `matches` looks into
+_MAX_ENTRIES = 2000  # of each
+
+
+def matches(source: Path) -> bool:
+    """Return whether there is an XML file of VOC's kind, or a folder `ImageSets`, at most three levels deep."""
+    for number, (folder, files) in enumerate(_first_folders(source)):
+        if number >= _MAX_FOLDERS:
+            return False
+        if Path(folder).name == "ImageSets":
+            return True
+        xml = next((name for name in files if name.lower().endswith(".xml")), None)
+        if xml is not None and looks_like_voc(Path(folder) / xml):
+            return True
+    return False
+
+
+def _first_folders(source: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield folders, outer ones first, each with the names of its first files."""
+    level = [str(source)]
+    for _ in range(_SEARCHED_LEVELS + 1):
+        below: list[str] = []
+        for folder in level:
+            files: list[str] = []
+            try:
+                with os.scandir(folder) as entries:
+                    for _, entry in zip(range(_MAX_ENTRIES), entries, strict=False):
+                        if entry.is_dir() and not entry.name.startswith("."):
+                            below.append(entry.path)
+                        else:
+                            files.append(entry.name)
+            except OSError:
+                continue
+            yield folder, files
+        level = sorted(below)[:_MAX_FOLDERS]
+
+
+def read(source: Path, options: Reading) -> Found:
+    """Return the images that the XML files, lists and label maps of a folder describe.
+
+    Args:
+        source: the folder.
+        options: `images` if the images are elsewhere; `task` "boxes" reads the lists of `ImageSets/Main` alone, "masks"
+            and "semantic" those of `ImageSets/Segmentation`; both otherwise.
+
+    Raises:
+        DataError: there are no such files.
+    """
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder", hint="SOURCE is the folder around Annotations and JPEGImages")
+    years = [_Year.of(root, source, options) for root in _years(source)]
+    images = [image for year in years for image in year.images()]
+    if not images:
+        raise DataError(
+            f"{source}: no annotations of Pascal VOC",
+            details=["looked for: Annotations/*.xml, JPEGImages/*.jpg, or *.xml beside images"],
+            hint="name the folder that holds the XML files",
+        )
+    notes = tuple(note for year in years for note in year.notes)
+    has_maps = any(image.label_map is not None for image in images)
+    return Found(tuple(images), notes=notes, palette=_palette(source, images) if has_maps else ())
+
+
+def _years(source: Path) -> list[Path]:
+    """Return the folders of VOC's years in a folder, sorted; the folder itself if it has none."""
+    for inner in (source, source / "VOCdevkit"):
+        if inner.is_dir():
+            below = sorted(path for path in inner.iterdir() if path.is_dir())
+            if any(path.name in ("Annotations", "ImageSets", "JPEGImages") for path in below):
+                return [inner]
+            years = [path for path in below if (path / "Annotations").is_dir() or (path / "ImageSets").is_dir()]
+            if years:
+                return years
+    return [source]
+
+
+@dataclass
+class _Year:
+    """The files of a folder of VOC; `prefix` stands before their names in messages."""
+
+    root: Path
+    prefix: str
+    xml: list[str]
+    index: ImageIndex
+    image_names: list[str]
+    maps: dict[str, dict[str, Path]]
+    lists: Lists
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, root: Path, source: Path, options: Reading) -> _Year:
+        names = list_files(root, [])
+        pictures = [name for name in names if is_image_name(name)]
+        maps: dict[str, dict[str, Path]] = {kind: {} for kind in _MAPS}
+        photos = []
+        for name in pictures:
+            kind = next((part for part in name.lower().split("/")[:-1] if part.startswith("segmentation")), None)
+            if kind is None:
+                photos.append(name)
+            elif kind in maps:
+                maps[kind][stem_of(name)] = root / name
+        if options.images is not None:
+            elsewhere = [name for name in list_files(options.images, []) if is_image_name(name)]
+            index = ImageIndex(options.images, elsewhere)
+            photos = []
+        else:
+            index = ImageIndex(root, photos)
+        xml = [name for name in names if name.lower().endswith(".xml")]
+        prefix = "" if root in (source, source / "VOCdevkit") else f"{root.name}/"
+        return cls(root, prefix, xml, index, photos, maps, read_lists(root, names, options.task))
+
+    def images(self) -> Iterator[FoundImage]:
+        """Yield the images: those of the lists if there are any, else those of all XML files, and the rest."""
+        yield from self._listed() if self.lists.splits else self._unlisted()
+
+    def _listed(self) -> Iterator[FoundImage]:
+        by_stem = {stem_of(_without_xml(name)): name for name in reversed(self.xml)}
+        for stem, (name, split) in self.lists.splits.items():
+            xml = by_stem.pop(stem, None)
+            described = self._describe(xml) if xml is not None else None
+            if xml is not None and described is None:
+                continue
+            yield self._image(xml or "", name, described, split)
+        if by_stem:
+            first = min(by_stem.values())
+            self.notes.append(
+                f"{self.prefix}{base_name(first)}: in no list of ImageSets, not used; {len(by_stem):,} such"
+            )
+
+    def _unlisted(self) -> Iterator[FoundImage]:
+        used = set()
+        for xml in self.xml:
+            described = self._describe(xml)
+            if described is not None:
+                image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(xml))
+                used.add(image.path)
+                yield image
+        for name in self.image_names:
+            if self.root / name not in used:
+                yield self._image("", name, None, split_of_path(name))
+
+    def _describe(self, xml: str) -> Description | None:
+        try:
+            return read_description(self.root / xml)
+        except DataError as error:
+            self.notes.append(f"{self.prefix}{base_name(xml)}: {error.message}, left out")
+            return None
+
+    def _image(self, xml: str, name: str, described: Description | None, split: str) -> FoundImage:
+        """Return an image.
+
+        Args:
+            xml: its XML file, "" if there is none.
+            name: its name where the XML file names none that exists.
+            described: what the XML file says.
+            split: its split.
+        """
+        path = self.index.find(described.filename, xml) if described is not None and described.filename else None
+        path = path or self.index.find(name, xml or name)
+        if path is None:
+            path = self.root / "JPEGImages" / (base_name(described.filename if described else name) or "unnamed")
+        stem = stem_of(name)
+        class_map, object_map = (self.maps[kind].get(stem) for kind in _MAPS)
+        is_described = described is not None or class_map is not None or self.lists.has_tags
+        return FoundImage(
+            path,
+            f"{self.prefix}{base_name(xml)}" if xml else name if is_described else "",
+            split,
+            described.objects if described is not None else (),
+            described.size if described is not None else None,
+            () if described is not None else self.lists.tags.get(stem, ()),
+            class_map,
+            object_map,
+        )
+
+
+def _without_xml(name: str) -> str:
+    return name[: -len(".xml")]
+
+
+def _palette(source: Path, images: Sequence[FoundImage]) -> tuple[str, ...]:
+    """Return the class of each index of the label maps.
+
+    They stand in `class_names.txt` (labelme) or `labelmap.txt` (CVAT) where there is one; else they are VOC's, if no
+    object has another class, else the objects' classes, sorted.
+    """
+    for name in ("class_names.txt", "labelmap.txt"):
+        path = source / name
+        if path.is_file() and path.stat().st_size < 2**20:
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            names = [line.split(":")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+            names = [each for each in names if each not in ("__ignore__",)]
+            return tuple("" if each.strip("_").casefold() == "background" else each for each in names)
+    named = {each.name.strip() for image in images for each in image.objects} - {""}
+    return ("", *(CLASSES if named <= set(CLASSES) else sorted(named)))

@@ -1,0 +1,84 @@
+"""The lists of Pascal VOC's `ImageSets`: which image is in which split, and the classes of images without objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlcli.data.annotated.folders import base_name, stem_of
+
+SPLIT_OF = {"train": "train", "val": "valid", "valid": "valid", "test": "test", "trainval": "train"}
+_ORDER = ("test", "val", "valid", "train", "trainval")  # that an image of several lists is in: what is measured first
+_BY_CLASS = re.compile(r"(.+)_(train|val|valid|trainval|test)")
+_MAX_BYTES = 64 * 2**20
+_KINDS = {"boxes": ("main",), "masks": ("segmentation",), "semantic": ("segmentation",)}
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the lists say.
+
+    Attributes:
+        splits: stem of an image -> its name in the list, and its split.
+        tags: stem of an image -> classes that it shows.
+        has_tags: whether there are lists of classes.
+    """
+
+    splits: dict[str, tuple[str, str]]
+    tags: dict[str, tuple[str, ...]]
+    has_tags: bool = False
+
+
+def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
+    """Return what the lists of a folder say.
+
+    An image of several lists is in the split that is measured; one of `trainval` alone is in train. Images that only
+    `ImageSets/Segmentation` lists are added to those of `ImageSets/Main`, whose splits come first.
+
+    Args:
+        root: the folder.
+        names: its files, relative to it with "/".
+        task: as in `Reading`.
+    """
+    found: dict[str, dict[str, str]] = {"main": {}, "segmentation": {}}
+    by_class: list[tuple[str, str]] = []
+    for name in names:
+        parts = name.split("/")
+        if len(parts) < 3 or parts[-3] != "ImageSets" or not name.endswith(".txt"):
+            continue
+        stem, kind = parts[-1][: -len(".txt")], parts[-2].lower()
+        match = _BY_CLASS.fullmatch(stem)
+        if kind in found and stem in SPLIT_OF:
+            found[kind][stem] = name
+        elif kind == "main" and match is not None:
+            by_class.append((match[1], name))
+    kinds = _KINDS.get(task, ("main", "segmentation"))
+    kinds = kinds if any(found[kind] for kind in kinds) else ("main", "segmentation")
+    splits: dict[str, tuple[str, str]] = {}
+    for kind in kinds:
+        for listed in (each for each in _ORDER if each in found[kind]):
+            for line in _lines(root / found[kind][listed]):
+                splits.setdefault(stem_of(line), (base_name(line), SPLIT_OF[listed]))
+    return Lists(splits, _tags(root, by_class), bool(by_class))
+
+
+def _tags(root: Path, by_class: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return the classes of images: lines "id 1" show the class, "id 0" only a difficult one, "id -1" none."""
+    tags: dict[str, dict[str, None]] = {}
+    for name, path in by_class:
+        for line in _lines(root / path):
+            stem, _, value = line.rpartition(" ")
+            if value == "1" and stem.strip():
+                tags.setdefault(stem_of(stem), {})[name] = None
+    return {stem: tuple(sorted(names)) for stem, names in tags.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_MAX_BYTES).decode("utf-8-sig", "replace")
+    except OSError:
+        return []
+    return [line.strip().replace("\t", " ") for line in text.splitlines() if line.strip()]

@@ -1,0 +1,115 @@
+"""The image files of annotations: their sizes as they are seen, without decoding where a header is enough."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.core.errors import DataError
+from dlcli.data.images.decoding import (
+    SUFFIX_OF,
+    ImageHeader,
+    decode_image,
+    looks_whole,
+    read_bytes,
+    read_header,
+)
+
+_ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4: 1 upright, 2 to 4 mirrored or turned by 180 degrees, 5 to 8 sides swapped
+_SIDES_SWAPPED = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file that can be read.
+
+    Attributes:
+        height, width: in pixels, as it is seen (after an EXIF orientation).
+        orientation: EXIF's, 1 to 8.
+        sha256: of its bytes.
+        suffix: of its format, whatever its name says.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    sha256: bytes
+    suffix: str
+
+
+def probe_image(path: Path) -> ImageFile:
+    """Return what is known of an image file.
+
+    Only a file without its end marker, or of a format whose header does not say how it is seen, is decoded.
+
+    Raises:
+        DataError: the file cannot be read, or is no whole image; the message is only the reason.
+    """
+    data = read_bytes(path)
+    header = read_header(data)
+    orientation = _orientation(data, header)
+    is_plain = header.format == "JPEG" or (header.format in ("PNG", "WEBP") and orientation == 1)
+    if is_plain and looks_whole(data, header):
+        height, width = header.height, header.width
+        if orientation in _SIDES_SWAPPED:
+            height, width = width, height
+    else:
+        height, width = decode_image(data, channels=header.channels).shape[:2]
+    return ImageFile(height, width, orientation, hashlib.sha256(data).digest(), SUFFIX_OF[header.format])
+
+
+def _orientation(data: bytes, header: ImageHeader) -> int:
+    if header.format in ("BMP", "PPM") or not any(
+        mark in data for mark in (b"Exif", b"eXIf", b"EXIF", b"II*\0", b"MM\0*")
+    ):
+        return 1
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata, of which Pillow raises almost anything: the image is shown as it is stored
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def read_indices(path: Path) -> np.ndarray:
+    """Return the values of a label map or an instance map, (H, W) uint8: a palette's indices, or grey levels.
+
+    Raises:
+        DataError: the file cannot be read, or its pixels are colours; the message is only the reason.
+    """
+    from PIL import Image
+
+    data = read_bytes(path)
+    read_header(data)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode not in ("P", "L", "1", "I;16", "I"):
+                raise DataError("its pixels are colours, not indices of a palette")
+            values = np.asarray(image)
+    except DataError:
+        raise
+    except Exception as error:  # as above
+        raise DataError(f"a damaged image: {error or type(error).__name__}") from None
+    return np.ascontiguousarray(np.clip(values, 0, 255), dtype=np.uint8)
+
+
+def turned(points: np.ndarray, orientation: int, height: int, width: int) -> np.ndarray:
+    """Return points of an image as stored, (N, 2) of x and y, as points of it as it is seen.
+
+    Args:
+        points: in pixels.
+        orientation: EXIF's, 5 to 8.
+        height, width: of the image as stored.
+    """
+    x, y = points[:, 0], points[:, 1]
+    if orientation in (6, 7):  # its left column comes from the bottom row
+        y = height - y
+    if orientation in (7, 8):
+        x = width - x
+    return np.stack([y, x], axis=1)

@@ -1,0 +1,104 @@
+"""Cutting a test part off annotated images: by their rarest classes, with copies and groups kept together."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.checking import Checked
+from dlcli.data.annotated.describing import SPLITS
+from dlcli.data.images.pixels import leak_warning
+from dlcli.data.parts import stratified_part
+
+
+def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
+    """Return the data in splits: the source's, or a seeded part of the images for testing where it has none for that.
+
+    A `valid` beside which there is no `test` becomes the test split: training cuts its own validation part, so that
+    what is measured at the end never selects a checkpoint.
+
+    Args:
+        checked: the data.
+        fraction: of the images, for testing.
+        seed: of the choice.
+    """
+    splits = {split: images for split, images in checked.images.items() if split}
+    loose = checked.images.get("", ())
+    notes: list[str] = []
+    if loose:
+        splits = {"train": (*splits.get("train", ()), *loose), **{k: v for k, v in splits.items() if k != "train"}}
+        if len(splits) > 1:
+            notes.append(f"{len(loose):,} images in no split are in train")
+    if "valid" in splits and "test" not in splits and "train" in splits:
+        notes.append("valid is the only other split: it is used as the test split")
+        splits["test"] = splits.pop("valid")
+    if set(splits) == {"train"}:
+        is_test = choose_part(splits["train"], [_digest(checked, image) for image in splits["train"]], fraction, seed)
+        pairs = list(zip(splits["train"], is_test.tolist(), strict=True))
+        splits["test"] = tuple(image for image, chosen in pairs if chosen)
+        splits["train"] = tuple(image for image, chosen in pairs if not chosen)
+    ordered = {split: splits[split] for split in SPLITS if splits.get(split)}
+    notes += leaks(checked, ordered)
+    return dataclasses.replace(checked, images=ordered, notes=(*checked.notes, *notes))
+
+
+def choose_part(images: Sequence[AnnotatedImage], digests: Sequence[bytes], fraction: float, seed: int) -> np.ndarray:
+    """Return which images belong to the part, (N,) bool.
+
+    Images of one group, and byte-identical ones, are together. Each group counts as its rarest class, so that the part
+    has some of each.
+
+    Args:
+        images: the images.
+        digests: of their files.
+        fraction: of the groups.
+        seed: of the choice.
+    """
+    group_of = _groups(images, digests)
+    frequency = Counter(label for image in images for label in image.labels)
+    rarest = np.full(len(images), -1, np.int64)
+    for image, group in zip(images, group_of.tolist(), strict=True):
+        for label in image.labels:
+            if rarest[group] < 0 or (frequency[label], label) < (frequency[int(rarest[group])], rarest[group]):
+                rarest[group] = label
+    first = np.unique(group_of)
+    chosen = first[stratified_part(rarest[first], fraction, seed)]
+    return np.asarray(np.isin(group_of, chosen))
+
+
+def _groups(images: Sequence[AnnotatedImage], digests: Sequence[bytes]) -> np.ndarray:
+    """Return for each image the index of the first one that it belongs with, by group or by content, (N,) int64."""
+    parent = list(range(len(images)))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    seen: dict[str | bytes, int] = {}
+    for at, (image, digest) in enumerate(zip(images, digests, strict=True)):
+        for key in (digest, image.group):
+            if key:
+                one, other = sorted((root(seen.setdefault(key, at)), root(at)))
+                parent[other] = one
+    return np.array([root(at) for at in range(len(images))], np.int64)
+
+
+def leaks(checked: Checked, splits: dict[str, tuple[AnnotatedImage, ...]]) -> list[str]:
+    """Return a note for each pair of splits that share byte-identical images."""
+    digests = {split: [_digest(checked, image) for image in images] for split, images in splits.items()}
+    notes: list[str] = []
+    for one, other in itertools.combinations(digests, 2):
+        known = set(digests[one])
+        notes.extend(leak_warning(one, other, sum(digest in known for digest in digests[other])))
+    return notes
+
+
+def _digest(checked: Checked, image: AnnotatedImage) -> bytes:
+    return checked.files[image.file].sha256
