@@ -72,3 +72,23 @@ def voc_importer(options: AnnotatedOptions) -> AnnotatedImporter:
 def coco_importer(options: AnnotatedOptions) -> AnnotatedImporter:
     """Return the importer of COCO."""
     return AnnotatedImporter(options, "coco")
+
+
+def yolo_importer(options: AnnotatedOptions) -> AnnotatedImporter:
+    """Return the importer of YOLO."""
+    return AnnotatedImporter(options, "yolo")
+
+
+def labelme_importer(options: AnnotatedOptions) -> AnnotatedImporter:
+    """Return the importer of labelme."""
+    return AnnotatedImporter(options, "labelme")
+
+
+def boxes_csv_importer(options: AnnotatedOptions) -> AnnotatedImporter:
+    """Return the importer of a CSV file of boxes."""
+    return AnnotatedImporter(options, "boxes-csv")
+
+
+def pennfudan_importer(options: AnnotatedOptions) -> AnnotatedImporter:
+    """Return the importer of masks of instance numbers."""
+    return AnnotatedImporter(options, "pennfudan")

@@ -12,6 +12,10 @@ from dlcli.data.annotated.found import Found, Reading
 MODULES: Mapping[str, str] = {
     "voc": "dlcli.data.annotated.formats.voc",
     "coco": "dlcli.data.annotated.formats.coco",
+    "yolo": "dlcli.data.annotated.formats.yolo",
+    "labelme": "dlcli.data.annotated.formats.labelme",
+    "boxes-csv": "dlcli.data.annotated.formats.boxes_csv",
+    "pennfudan": "dlcli.data.annotated.formats.pennfudan",
 }
 """Name -> module, in the order in which a folder is tried."""
 
