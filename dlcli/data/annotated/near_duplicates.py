@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -69,17 +70,45 @@ def _decode_small(data: bytes) -> np.ndarray:
     return image if image is not None else decode_image(data, channels=1)[:, :, 0]
 
 
+@dataclass(frozen=True)
+class Fingerprints:
+    """Fingerprints of the readable ones among some images.
+
+    Attributes:
+        count: number of images.
+        readable: (R,) int64, their positions.
+        hashes: (R,) uint64.
+        thumbnails: (R, 256) uint8.
+    """
+
+    count: int
+    readable: np.ndarray
+    hashes: np.ndarray
+    thumbnails: np.ndarray
+
+    def groups(self) -> np.ndarray:
+        """Return the number of each image's group of copies; see `group_of`."""
+        return group_numbers(self.count, self.readable[similar_pairs(self.hashes, self.thumbnails)])
+
+
+def fingerprints_of(paths: Sequence[Path]) -> Fingerprints:
+    """Return the fingerprints of images, which are read by a thread for each core."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        found = list(pool.map(fingerprint, paths))
+    return Fingerprints(
+        len(paths),
+        np.array([index for index, each in enumerate(found) if each is not None], np.int64),
+        np.array([each[0] for each in found if each is not None], np.uint64),
+        np.array([each[1] for each in found if each is not None], np.uint8).reshape(-1, _SIDE * _SIDE),
+    )
+
+
 def group_of(paths: Sequence[Path]) -> np.ndarray:
     """Return the number of each image's group of copies, (N,) int64; an image without a copy is a group by itself.
 
     Groups count from 0 in the order of their first image. An image that cannot be read has no copies.
     """
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        found = list(pool.map(fingerprint, paths))
-    readable = np.array([index for index, each in enumerate(found) if each is not None], np.int64)
-    hashes = np.array([each[0] for each in found if each is not None], np.uint64)
-    thumbnails = np.array([each[1] for each in found if each is not None], np.uint8).reshape(-1, _SIDE * _SIDE)
-    return group_numbers(len(paths), readable[similar_pairs(hashes, thumbnails)])
+    return fingerprints_of(paths).groups()
 
 
 def group_numbers(count: int, pairs: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ of a file that are set are tags of its image. Source: github.com/wkentaro/labelm
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.formats.places import ImageFinder, number, read_text, split_of
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
-from dlcli.data.walking import list_files
+from dlcli.data.walking import list_files, walk_folders
 
 NAME = "labelme"
 SUMMARY = "labelme: a JSON file with shapes for each image, beside it"
@@ -24,15 +25,17 @@ CIRCLE_CORNERS = 64
 """Corners of the polygon for a circle, whose area is 0.16 % smaller."""
 
 _HEAD_BYTES = 65536
+_MAX_FOLDERS = 50  # that `matches` looks into
 _CURVES = {"polygon", "circle"}
 
 
 def matches(source: Path) -> bool:
     """Return whether this is a folder of which one of the first three JSON files has shapes."""
-    if not source.is_dir():
-        return False
-    files = [name for name in list_files(source, []) if name.lower().endswith(".json")]
-    return any(_looks_like_labelme(source / name) for name in files[:3])
+    folders = itertools.islice(walk_folders(source, []) if source.is_dir() else (), _MAX_FOLDERS)
+    files = (
+        source / prefix / name for prefix, _, names, _ in folders for name in names if name.lower().endswith(".json")
+    )
+    return any(_looks_like_labelme(file) for file in itertools.islice(files, 3))
 
 
 def _looks_like_labelme(path: Path) -> bool:
@@ -75,9 +78,7 @@ def read(source: Path, options: Reading) -> Found:
         )
     described = {image.path for image in images.values()}
     others = [finder.root / image for image in finder.names if finder.root / image not in described]
-    if others:
-        notes.append(f"{others[0].name}: no JSON file, and so no objects ({len(others):,} such images)")
-    images |= {path: FoundImage(path, path.name, split_of(path.relative_to(finder.root).as_posix())) for path in others}
+    images |= {path: FoundImage(path, "", split_of(path.relative_to(finder.root).as_posix())) for path in others}
     return Found(tuple(images.values()), notes=tuple(notes))
 
 

@@ -6,6 +6,9 @@ shows nothing. Source: docs.ultralytics.com, "Object Detection Datasets Overview
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,9 @@ SUMMARY = "YOLO: data.yaml with images/ and labels/, or images/, labels/ and cla
 
 _MOST = 2.0
 """A larger number is no share of an image, not even of one that a box reaches out of."""
+_SPLITS = ("train", "valid", "val", "test")
+_LABEL_FOLDERS = ("labels", *(f"labels/{each}" for each in _SPLITS), *(f"{each}/labels" for each in _SPLITS))
+_MAX_ENTRIES = 200  # of a folder that `matches` looks at
 _LAYOUT = "expected: data.yaml, images/train/*.jpg, labels/train/*.txt; or images/, labels/ and classes.txt"
 
 
@@ -39,12 +45,25 @@ def matches(source: Path) -> bool:
         file = find_yaml(source)
         if file is not None:
             return bool(read_yaml(file))
-        if any((source / name).is_file() for name in CLASS_FILES):
+        if any((source / name).is_file() for name in CLASS_FILES) and any(
+            map(_has_labels, (source, source / "images"))
+        ):
             return True
-        labels = [source / "labels", *(source / split / "labels" for split in ("train", "valid", "val"))]
-        return any(next(folder.rglob("*.txt"), None) is not None for folder in labels if folder.is_dir())
+        return any(_has_labels(source / folder) for folder in _LABEL_FOLDERS)
     except (DataError, OSError):
         return False
+
+
+def _has_labels(folder: Path) -> bool:
+    """Return whether one of a folder's first entries is a label file: in a folder of labels, or beside its image."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in itertools.islice(entries, _MAX_ENTRIES):
+            stem = entry.name.removesuffix(".txt")
+            if stem not in (entry.name, "classes"):
+                if "labels" in folder.parts[-2:]:
+                    return True
+                return any((folder / f"{stem}{image}").is_file() for image in (".jpg", ".jpeg", ".png", ".bmp"))
+    return False
 
 
 def read(source: Path, options: Reading) -> Found:
@@ -80,7 +99,7 @@ def read(source: Path, options: Reading) -> Found:
     first = _first_index(names, [line.index for found in lines.values() for line in found], notes)
     images = []
     for image, split in listed:
-        where = files[image] or image
+        where = files[image] or ""
         objects = _objects(finder.root / image, where, lines.get(image, []), names, first, notes)
         images.append(FoundImage(finder.root / image, where, split, tuple(objects)))
     return Found(tuple(images), tuple(name for name in names if name), tuple(notes))

@@ -188,13 +188,12 @@ def test_a_file_that_is_none_is_noted(tmp_path, picture, put, text, note):
     assert any(line.startswith("b.json: ") and note in line for line in found(tmp_path).notes)
 
 
-def test_images_without_a_file_show_nothing_and_are_noted(tmp_path, picture, put):
+def test_images_without_a_file_are_passed_on(tmp_path, picture, put):
     picture("a.jpg")
     picture("b.jpg")
     written(put, shapes=[shape()])
     result = found(tmp_path)
-    assert [len(image.objects) for image in result.images] == [1, 0]
-    assert "no JSON file" in result.notes[0]
+    assert [(image.annotation, len(image.objects)) for image in result.images] == [("a.json", 1), ("", 0)]
 
 
 def test_a_second_file_of_an_image_is_noted(tmp_path, picture, put):

@@ -65,7 +65,12 @@ def test_splits_as_folders_and_the_background(tmp_path, picture, put):
         "val.jpg": "valid",
         "test.jpg": "test",
     }
-    assert [len(images[name].objects) for name in ("train.jpg", "val.jpg", "test.jpg")] == [1, 0, 0]
+    named = [images[name] for name in ("train.jpg", "val.jpg", "test.jpg")]
+    assert [(len(each.objects), each.annotation) for each in named] == [
+        (1, "labels/train/train.txt"),
+        (0, "labels/val/val.txt"),
+        (0, ""),
+    ]
 
 
 def test_splits_as_lists_of_files_of_another_machine(tmp_path, picture, put):
@@ -225,3 +230,23 @@ def test_what_matches(tmp_path, put, picture):
     assert yolo.matches(tmp_path)
     assert yolo.matches(tmp_path / "data.yaml")
     assert not yolo.matches(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("files", "is_yolo"),
+    [
+        (("images/a.jpg", "labels/a.txt"), True),
+        (("images/train/a.jpg", "labels/train/a.txt"), True),
+        (("train/images/a.jpg", "train/labels/a.txt"), True),
+        (("a.jpg", "a.txt", "classes.txt"), True),
+        (("images/a.jpg", "images/a.txt", "classes.txt"), True),
+        (("a.jpg", "a.txt"), False),  # captions?
+        (("images/a.jpg", "images/a.txt"), False),
+        (("images/001.owl/a.jpg", "classes.txt", "images.txt"), False),  # CUB-200-2011
+        (("labels/classes.txt", "images/a.jpg"), False),
+    ],
+)
+def test_what_matches_without_a_yaml_file(tmp_path, put, files, is_yolo):
+    for name in files:
+        put(name, "")
+    assert yolo.matches(tmp_path) == is_yolo
