@@ -11,10 +11,13 @@ import time
 import numpy as np
 import pytest
 
-from dlcli.data.annotated.fitting import fit_size
+from dlcli.data.annotated.answers import ImageDetections, detections_in_image
+from dlcli.data.annotated.fitting import Fit, fit_size
 from dlcli.metrics import coco_ap
 from dlcli.metrics.detection import DetectionMetric
 from tests.metrics.detections import (
+    HEIGHT,
+    WIDTH,
     batch_of,
     dense,
     found,
@@ -90,6 +93,25 @@ def test_boxes_of_a_canvas_are_measured_in_the_image() -> None:
     metric = DetectionMetric(CLASSES)
     metric.update({"records": [record], "fits": np.array([fit.numbers])}, outputs)
     assert metric.compute()["ap"] == pytest.approx(1)
+
+
+def test_ap_of_answers_that_went_through_json_is_the_same() -> None:
+    records, answers = random_case(11)
+    fit = fit_size((HEIGHT, WIDTH), 333)
+    outputs = dense([each._replace(boxes=fit.to_canvas(each.boxes + 0.123456)) for each in answers])
+    metric = DetectionMetric(CLASSES)
+    metric.update({"records": records, "fits": np.array([fit.numbers] * len(records))}, outputs)
+    texts = [json.dumps([column.tolist() for column in _in_image(outputs, row, fit)]) for row in range(len(records))]
+    read = [ImageDetections(*(np.array(column) for column in json.loads(text))) for text in texts]
+    peer = pycocotools_figures(records, read, 4)
+    assert list(metric.compute().values()) == pytest.approx(peer.stats[:3], abs=1e-9)
+
+
+def _in_image(outputs: dict[str, np.ndarray], row: int, fit: Fit) -> tuple[np.ndarray, ...]:
+    boxes, scores, labels, _ = detections_in_image(outputs, row, fit)
+    assert (boxes == boxes.round(2)).all()
+    assert (scores == scores.round(5)).all()
+    return boxes, scores, labels
 
 
 def test_without_detections_every_object_is_missed() -> None:
