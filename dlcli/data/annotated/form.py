@@ -120,6 +120,15 @@ def open_annotated(folder: Path) -> AnnotatedForm:
     if card is None:
         return _open_own(folder)
     require_form(card, folder, FORM, "annotated images")
+    return read_prepared(folder, card)
+
+
+def read_prepared(folder: Path, card: Card) -> AnnotatedForm:
+    """Return a prepared folder with this card.
+
+    Raises:
+        DataError: its files are damaged, or do not fit the card.
+    """
     images = {}
     for split in card.splits:
         path = folder / annotations_file(split)

@@ -14,11 +14,8 @@ from dlcli.core.console import shorten
 from dlcli.core.errors import DataError
 from dlcli.core.findings import OK, WARNING, Finding
 from dlcli.data.annotated.form import AnnotatedForm
-from dlcli.data.annotated.near_duplicates import Fingerprints, fingerprints_of
+from dlcli.data.annotated.near_duplicates import MAX_COMPARED, Fingerprints, fingerprints_of
 from dlcli.data.images.decoding import read_bytes
-
-MAX_COMPARED = 30_000
-"""Images that are compared, at most: reading so many takes a minute."""
 
 FEWEST_FRAMES = 10
 MAX_FRAME_BITS = 12
@@ -26,7 +23,7 @@ MAX_FRAME_BITS = 12
 
 _MOST_SHOWN = 3
 _NUMBERED = re.compile(r"(.*?)(\d{1,12})$")
-_TOGETHER = "keep copies in one split (images of one `group` are), or remove them"
+_TOGETHER = "remove them, or list each copy in the same split; a split that `dl prepare` draws keeps copies together"
 
 
 @dataclass(frozen=True)

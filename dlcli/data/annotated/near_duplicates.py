@@ -31,6 +31,9 @@ MAX_DIFFERENCE = 5.0
 MAX_SHARE = 0.15
 """The same as a share of the thumbnail's mean deviation: small things on an even ground differ by little."""
 
+MAX_COMPARED = 30_000
+"""Images among which copies are looked for, at most: reading so many takes a minute."""
+
 _SIDE = 16
 _BLOCK = 1024
 _PAIRS_AT_ONCE = 50_000

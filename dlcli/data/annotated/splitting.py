@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.checking import Checked
 from dlcli.data.annotated.describing import SPLITS
+from dlcli.data.annotated.near_duplicates import MAX_COMPARED, group_of
 from dlcli.data.images.pixels import leak_warning
 from dlcli.data.parts import stratified_part
 
@@ -38,7 +40,7 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
         notes.append("valid is the only other split: it is used as the test split")
         splits["test"] = splits.pop("valid")
     if set(splits) == {"train"}:
-        is_test = choose_part(splits["train"], [_digest(checked, image) for image in splits["train"]], fraction, seed)
+        is_test = choose_part(splits["train"], _copies(checked, splits["train"]), fraction, seed)
         pairs = list(zip(splits["train"], is_test.tolist(), strict=True))
         splits["test"] = tuple(image for image, chosen in pairs if chosen)
         splits["train"] = tuple(image for image, chosen in pairs if not chosen)
@@ -47,32 +49,40 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
     return dataclasses.replace(checked, images=ordered, notes=(*checked.notes, *notes))
 
 
-def choose_part(images: Sequence[AnnotatedImage], digests: Sequence[bytes], fraction: float, seed: int) -> np.ndarray:
+def _copies(checked: Checked, images: Sequence[AnnotatedImage]) -> Sequence[Hashable]:
+    """Return a key for each image that its copies share: by their look, or by their bytes if there are too many."""
+    if len(images) > MAX_COMPARED:
+        return [_digest(checked, image) for image in images]
+    keys: list[int] = group_of([Path(image.file) for image in images]).tolist()
+    return keys
+
+
+def choose_part(images: Sequence[AnnotatedImage], copies: Sequence[Hashable], fraction: float, seed: int) -> np.ndarray:
     """Return which images belong to the part, (N,) bool.
 
-    Images of one group, and byte-identical ones, are together. Each group counts as its rarest class, so that the part
+    Images of one group, and copies of one image, are together. Each group counts as its rarest class, so that the part
     has some of each.
 
     Args:
         images: the images.
-        digests: of their files.
+        copies: a key for each, which copies share; not "".
         fraction: of the groups.
         seed: of the choice.
     """
-    group_of = _groups(images, digests)
+    member_of = _groups(images, copies)
     frequency = Counter(label for image in images for label in image.labels)
     rarest = np.full(len(images), -1, np.int64)
-    for image, group in zip(images, group_of.tolist(), strict=True):
+    for image, group in zip(images, member_of.tolist(), strict=True):
         for label in image.labels:
             if rarest[group] < 0 or (frequency[label], label) < (frequency[int(rarest[group])], rarest[group]):
                 rarest[group] = label
-    first = np.unique(group_of)
+    first = np.unique(member_of)
     chosen = first[stratified_part(rarest[first], fraction, seed)]
-    return np.asarray(np.isin(group_of, chosen))
+    return np.asarray(np.isin(member_of, chosen))
 
 
-def _groups(images: Sequence[AnnotatedImage], digests: Sequence[bytes]) -> np.ndarray:
-    """Return for each image the index of the first one that it belongs with, by group or by content, (N,) int64."""
+def _groups(images: Sequence[AnnotatedImage], copies: Sequence[Hashable]) -> np.ndarray:
+    """Return for each image the index of the first one that it belongs with, by group or as a copy, (N,) int64."""
     parent = list(range(len(images)))
 
     def root(at: int) -> int:
@@ -81,10 +91,10 @@ def _groups(images: Sequence[AnnotatedImage], digests: Sequence[bytes]) -> np.nd
             at = parent[at]
         return at
 
-    seen: dict[str | bytes, int] = {}
-    for at, (image, digest) in enumerate(zip(images, digests, strict=True)):
-        for key in (digest, image.group):
-            if key:
+    seen: dict[Hashable, int] = {}
+    for at, (image, copy) in enumerate(zip(images, copies, strict=True)):
+        for key in (copy, image.group):
+            if key != "":
                 one, other = sorted((root(seen.setdefault(key, at)), root(at)))
                 parent[other] = one
     return np.array([root(at) for at in range(len(images))], np.int64)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.form import read_prepared
 from dlcli.data.annotated.formats.table import get_format
+from dlcli.data.annotated.formats.texts import WRITERS
 from dlcli.data.annotated.found import Reading
 from dlcli.data.annotated.splitting import with_test_part
 from dlcli.data.annotated.writer import write_annotated
@@ -61,7 +63,11 @@ class AnnotatedImporter:
         found = self._format.read(source, Reading(images, task))
         report(f"{source}: checking {len(found.images):,} images")
         checked = with_test_part(check(found, source), self.options.test_fraction, self.options.seed)
-        return write_annotated(checked, folder, source.resolve().stem if source.is_file() else source.resolve().name)
+        name = source.resolve().stem if source.is_file() else source.resolve().name
+        card = write_annotated(checked, folder, name)
+        if self.options.to != "coco":
+            WRITERS[self.options.to].write(read_prepared(folder, card), folder)
+        return card
 
 
 def voc_importer(options: AnnotatedOptions) -> AnnotatedImporter:

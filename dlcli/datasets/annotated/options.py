@@ -15,6 +15,11 @@ class AnnotatedOptions:
     annotations: str = option(
         "all", "what to read where SOURCE has several kinds", choices=("all", "boxes", "masks", "semantic")
     )
+    to: str = option(
+        "coco",
+        "format of the annotations; another one than COCO's is written beside it",
+        choices=("coco", "voc", "yolo"),
+    )
     test_fraction: float = option(
         0.2, "fraction of the images for the test split, if SOURCE has none", minimum=0.01, maximum=0.9
     )

@@ -52,7 +52,7 @@ def test_copies_across_and_within_splits_are_told_apart(form):
     ]
     assert found[0].found == "groups of copies in several splits: 1: train/a.png = test/x.jpg (look alike)"
     assert found[1].found == "groups of copies: 1: train/c.png = train/d.png (equal files)"
-    assert "one split" in found[0].fix
+    assert "the same split" in found[0].fix
 
 
 def test_no_copies(form):

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import ImageFinder, number, split_of, split_of_stem
+from dlcli.data.annotated.folders import split_of_path, split_of_word
+from dlcli.data.annotated.formats.places import ImageFinder, number
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.images.folders import IMAGE_SUFFIXES
 from dlcli.data.reading.contents import open_bytes
@@ -102,7 +103,7 @@ def read(source: Path, options: Reading) -> Found:
     for entry in entries.values():
         name = finder.find(entry.name)
         path = finder.missing(entry.name) if name is None else finder.root / name
-        split = entry.split or split_of(entry.name.replace("\\", "/"))
+        split = entry.split or split_of_path(entry.name.replace("\\", "/"))
         images.append(
             FoundImage(
                 path, entry.annotation, split, tuple(entry.objects), entry.size, tuple(dict.fromkeys(entry.tags))
@@ -204,7 +205,7 @@ def _read_row(cells: Sequence[str], columns: _Columns, shift: float, path: Path,
         else list(_of_bbox(cell(columns.bbox), cell(columns.label), columns))
     )
     width, height = (number(cell(position)) for position in columns.size) if columns.size else (None, None)
-    split = _SPLITS.get(cell(columns.split).lower(), "") or split_of_stem(path.stem)
+    split = _SPLITS.get(cell(columns.split).lower(), "") or split_of_word(path.stem)
     entry = entries.setdefault(name, _Entry(name, path.name, split))
     if entry.split != split:
         raise ValueError(f"{name[:100]} is in {split or 'no split'} here, and in {entry.split or 'no split'} before")

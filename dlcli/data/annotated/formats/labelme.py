@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import ImageFinder, number, read_text, split_of
+from dlcli.data.annotated.folders import split_of_path
+from dlcli.data.annotated.formats.places import ImageFinder, number, read_text
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.walking import list_files, walk_folders
 
@@ -78,7 +79,7 @@ def read(source: Path, options: Reading) -> Found:
         )
     described = {image.path for image in images.values()}
     others = [finder.root / image for image in finder.names if finder.root / image not in described]
-    images |= {path: FoundImage(path, "", split_of(path.relative_to(finder.root).as_posix())) for path in others}
+    images |= {path: FoundImage(path, "", split_of_path(path.relative_to(finder.root).as_posix())) for path in others}
     return Found(tuple(images.values()), notes=tuple(notes))
 
 
@@ -101,7 +102,7 @@ def _read_file(source: Path, name: str, finder: ImageFinder, notes: list[str]) -
     return FoundImage(
         path,
         name,
-        split_of(name),
+        split_of_path(name),
         tuple(_objects(content["shapes"], name, notes)),
         (int(width), int(height)) if is_sized and width is not None and height is not None else None,
         tuple(tag for tag, is_set in tags.items() if is_set is True) if isinstance(tags, dict) else (),

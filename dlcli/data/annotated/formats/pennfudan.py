@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import ImageFinder, split_of
+from dlcli.data.annotated.folders import split_of_path
+from dlcli.data.annotated.formats.places import ImageFinder
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.images.decoding import read_bytes, read_header
 
@@ -69,7 +70,7 @@ def read(source: Path, options: Reading) -> Found:
         objects = (FoundObject(label, None),) * count
         path = masks.root / mask if count else None
         images.append(
-            FoundImage(finder.root / name, f"{mask_folder}/{mask}", split_of(name), objects, instance_map=path)
+            FoundImage(finder.root / name, f"{mask_folder}/{mask}", split_of_path(name), objects, instance_map=path)
         )
     notes += [f"{mask_folder}/{mask}: no image of this name in {folder}/: skipped" for mask in mask_of.values()]
     if not images:

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
-from dlcli.data.images.decoding import read_bytes, read_header
-from dlcli.data.images.folders import IMAGE_SUFFIXES, SPLIT_FOLDERS
+from dlcli.data.annotated.folders import base_name, is_image_name
 from dlcli.data.walking import list_files
 
 MAX_TEXT_BYTES = 64 * 2**20
 """Of one annotation file: a labelme file with an embedded photo has 20 MB."""
-
-_SPLITS = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}
-_EXIF_ORIENTATION = 0x0112
-_SWAPPED = (5, 6, 7, 8)  # orientations in which rows are columns
 
 
 class ImageFinder:
@@ -32,7 +27,7 @@ class ImageFinder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = [name for name in list_files(root, []) if name.lower().endswith(IMAGE_SUFFIXES)]
+        self.names = [name for name in list_files(root, []) if is_image_name(name)]
         self._known = set(self.names)
         self._by_base: dict[str, list[str]] = {}
         for name in self.names:
@@ -62,7 +57,7 @@ class ImageFinder:
 
     def missing(self, name: str) -> Path:
         """Return the path at which an image that was not found would be, inside the root."""
-        return self.root / (re.split(r"[/\\]", name)[-1].replace("\0", "").strip(".")[:200] or "unnamed")
+        return self.root / (base_name(name).replace("\0", "").strip(".")[:200] or "unnamed")
 
 
 def _joined(parts: list[str]) -> str | None:
@@ -76,17 +71,6 @@ def _joined(parts: list[str]) -> str | None:
         elif part:
             result.append(part)
     return "/".join(result)
-
-
-def split_of(name: str) -> str:
-    """Return the split that a relative path names by one of its folders ("train/images/a.jpg"), or ""."""
-    return next((_SPLITS[part.casefold()] for part in name.split("/")[:-1] if part.casefold() in _SPLITS), "")
-
-
-def split_of_stem(stem: str) -> str:
-    """Return the split that the name of an annotation file begins with ("train_labels", "val"), or ""."""
-    word = re.match(r"[a-z]*", stem.casefold())
-    return _SPLITS.get(word[0], "") if word else ""
 
 
 def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
@@ -108,32 +92,6 @@ def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
         raise DataError(f"not UTF-8 (byte {error.start:,})") from None
 
 
-def seen_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image as it is seen: after an EXIF orientation. Its pixels are not decoded.
-
-    Raises:
-        DataError: it cannot be read; the message is only the reason.
-    """
-    data = read_bytes(path)
-    header = read_header(data)
-    may_be_turned = header.format in ("JPEG", "WEBP") or (header.format == "PNG" and b"eXIf" in data)
-    if may_be_turned and _orientation(data) in _SWAPPED:
-        return header.height, header.width
-    return header.width, header.height
-
-
-def _orientation(data: bytes) -> int:
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data raises almost anything, and the image is then shown as it is stored
-        return 1
-
-
 def number(value: Any) -> float | None:
     """Return a value of JSON or a text as a float, perhaps not finite; None if it is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -144,10 +102,3 @@ def number(value: Any) -> float | None:
         return None
     except OverflowError:  # an integer of 400 digits
         return math.inf
-
-
-def count_note(what: str, names: list[str]) -> list[str]:
-    """Return one line that says how many files share a peculiarity, and names the first; none if there are none."""
-    if not names:
-        return []
-    return [f"{names[0]}: {what}" + (f" (and {len(names) - 1:,} more files)" if len(names) > 1 else "")]

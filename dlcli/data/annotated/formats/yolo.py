@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import ImageFinder, number, read_text, seen_size, split_of
+from dlcli.data.annotated.folders import split_of_path
+from dlcli.data.annotated.formats.places import ImageFinder, number, read_text
 from dlcli.data.annotated.formats.yolo_yaml import CLASS_FILES, YoloData, find_yaml, read_class_file, read_yaml
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
+from dlcli.data.annotated.probing import probe_image
+from dlcli.data.images.each import for_each
 
 NAME = "yolo"
 SUMMARY = "YOLO: data.yaml with images/ and labels/, or images/, labels/ and classes.txt"
@@ -27,6 +30,10 @@ _SPLITS = ("train", "valid", "val", "test")
 _LABEL_FOLDERS = ("labels", *(f"labels/{each}" for each in _SPLITS), *(f"{each}/labels" for each in _SPLITS))
 _MAX_ENTRIES = 200  # of a folder that `matches` looks at
 _LAYOUT = "expected: data.yaml, images/train/*.jpg, labels/train/*.txt; or images/, labels/ and classes.txt"
+
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,15 @@ def read(source: Path, options: Reading) -> Found:
         raise DataError(f"{source}: no label line can be read", details=faults[:3], hint="class cx cy w h, shares of 1")
     notes += faults
     first = _first_index(names, [line.index for found in lines.values() for line in found], notes)
+    labelled = [image for image, found in lines.items() if found]
+    sizes = dict(
+        zip(labelled, for_each(_size_of, [finder.root / image for image in labelled], are_large=True), strict=True)
+    )
     images = []
     for image, split in listed:
-        where = files[image] or ""
-        objects = _objects(finder.root / image, where, lines.get(image, []), names, first, notes)
-        images.append(FoundImage(finder.root / image, where, split, tuple(objects)))
+        where, size = files[image] or "", sizes.get(image)
+        objects = () if size is None else tuple(_objects(size, where, lines[image], names, first, notes))
+        images.append(FoundImage(finder.root / image, where, split, objects))
     return Found(tuple(images), tuple(name for name in names if name), tuple(notes))
 
 
@@ -117,7 +128,7 @@ def _root_of(folder: Path, data: YoloData | None) -> Path:
 def _listed(finder: ImageFinder, data: YoloData | None, notes: list[str]) -> list[tuple[str, str]]:
     """Return the images with their splits: as the file says, else as the folders are called."""
     if data is None or not data.splits:
-        return [(name, split_of(name)) for name in finder.names]
+        return [(name, split_of_path(name)) for name in finder.names]
     found: dict[tuple[str, str], None] = {}  # an image of two splits is passed on twice, and the checker decides
     for split, places in data.splits.items():
         images = [image for place in places for image in _of_place(finder, place, notes)]
@@ -225,29 +236,30 @@ def _first_index(names: tuple[str, ...], indices: list[int], notes: list[str]) -
 
 
 def _objects(
-    path: Path, where: str, lines: list[_Line], names: tuple[str, ...], first: int, notes: list[str]
+    size: Size, where: str, lines: list[_Line], names: tuple[str, ...], first: int, notes: list[str]
 ) -> Iterator[FoundObject]:
-    """Yield the objects of an image in pixels; those whose class has no name are noted."""
-    if not lines:
-        return
-    try:
-        width, height = seen_size(path)
-    except DataError:  # the checker reports an image that cannot be read
-        return
+    """Yield the objects of an image of this width and height; those whose class has no name are noted."""
     unnamed = []
     for line in lines:
         index = line.index - first
         name = str(index) if not names and index >= 0 else names[index] if 0 <= index < len(names) else ""
+        scaled = [share * size[at % 2] for at, share in enumerate(line.numbers)]
         if not name:
             unnamed.append(line.index)
-        elif len(line.numbers) == 4:
-            x, y, w, h = line.numbers
-            yield FoundObject(
-                name, ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-            )
+        elif len(scaled) == 4:
+            x, y, width, height = scaled
+            yield FoundObject(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
         else:
-            corners = [value * (height if at % 2 else width) for at, value in enumerate(line.numbers)]
-            yield FoundObject(name, None, [corners])
+            yield FoundObject(name, None, [scaled])
     if unnamed:
         found = ", ".join(map(str, dict.fromkeys(unnamed)))[:40]
         notes.append(f"{where}: class {found} of {len(names)}: has no name, skipped")
+
+
+def _size_of(path: Path) -> Size | None:
+    """Return width and height of an image as it is seen; None if it cannot be read, which the checker reports."""
+    try:
+        file = probe_image(path)
+    except DataError:
+        return None
+    return file.width, file.height

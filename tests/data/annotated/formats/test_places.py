@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import ImageFinder, number, read_text, seen_size, split_of, split_of_stem
+from dlcli.data.annotated.formats.places import ImageFinder, number, read_text
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,6 @@ def test_a_missing_image_would_be_inside_the_folder(tmp_path, name):
     path = ImageFinder(tmp_path).missing(name)
     assert path.parent == tmp_path
     assert not path.exists()
-
-
-def test_an_orientation_swaps_the_sides(tmp_path, picture):
-    assert seen_size(picture("a.jpg", 200, 100)) == (200, 100)
-    assert seen_size(picture("b.jpg", 200, 100, turned=True)) == (100, 200)
-    assert seen_size(picture("c.png", 200, 100, turned=True)) == (100, 200)
-    with pytest.raises(DataError):
-        seen_size(tmp_path / "missing.jpg")
-
-
-def test_splits_by_name():
-    assert [split_of(name) for name in ("val/a.jpg", "images/Train/x/a.jpg", "train.jpg")] == ["valid", "train", ""]
-    assert [split_of_stem(stem) for stem in ("train_labels", "val", "trains", "")] == ["train", "valid", "", ""]
 
 
 def test_numbers():
