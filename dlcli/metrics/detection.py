@@ -29,11 +29,14 @@ class DetectionMetric:
     Args:
         classes: C names.
         has_masks: whether masks are measured as well as boxes.
+        threshold: score from which on a detection is shown, for precision, recall and F1, as `best_threshold` of a
+            metric of the validation split returns it; None for the best one of the measured split itself.
     """
 
-    def __init__(self, classes: Sequence[str], *, has_masks: bool = False) -> None:
+    def __init__(self, classes: Sequence[str], *, has_masks: bool = False, threshold: float | None = None) -> None:
         self.classes = tuple(classes)
         self.has_masks = has_masks
+        self.threshold = threshold
         self._records: list[AnnotatedImage] = []
         self._found: list[ImageDetections] = []
 
@@ -65,10 +68,11 @@ class DetectionMetric:
         """Append all images of another metric.
 
         Raises:
-            ValueError: the metrics differ in their classes.
+            ValueError: the metrics differ in their classes, in whether they have masks, or in their threshold.
         """
-        if (other.classes, other.has_masks) != (self.classes, self.has_masks):
-            raise ValueError("cannot merge metrics of different classes, or with and without masks")
+        same = (self.classes, self.has_masks, self.threshold)
+        if (other.classes, other.has_masks, other.threshold) != same:
+            raise ValueError("cannot merge metrics of different classes or thresholds, or with and without masks")
         self._records += other._records
         self._found += other._found
 
@@ -80,12 +84,17 @@ class DetectionMetric:
         means = _means(self._class_figures(masks=False), ("ap", "ap50", "ap75"))
         return means | _means(self._mask_figures(), MASK_NAMES)
 
+    def best_threshold(self) -> float | None:
+        """Return the score from which on all classes together have the best F1 at IoU 0.5; None without any hit."""
+        return detection_errors.best_threshold(self._outcomes()[1])["score"]
+
     def report(self) -> dict[str, Any]:
         """Return the full report as JSON values; undefined values are None.
 
         - `metrics`: those of `compute`, `ar100` (mean recall over COCO's thresholds), `ap_small`, `ap_medium` and
           `ap_large`, `voc07` and `voc10` (means over classes, IoU 0.5), and `precision`, `recall`, `f1` at `threshold`;
-        - `threshold`: the `score` from which on all classes together have the best F1 at IoU 0.5, with its figures;
+        - `threshold`: the `score` of the metric's threshold, with its `precision`, `recall` and `f1` of all classes
+          together at IoU 0.5; `best_threshold`: the same for the best F1 of this split;
         - `ap50_interval`: [low, high], in which AP50 lies for 95 % of resampled sets of images;
         - `per_class`: name, ap, ap50, ap75, ar100, voc07, voc10 (mask_ap, mask_ap50), and at the threshold objects,
           found, precision, recall, f1;
@@ -97,9 +106,9 @@ class DetectionMetric:
         """
         count = len(self.classes)
         overall = coco_ap.evaluate(self._records, self._found, count, areas=tuple(coco_ap.AREAS))
-        at_half = coco_ap.evaluate(self._records, self._found, count, ious=(0.5,))
-        outcomes = detection_errors.outcomes_of(at_half, len(self._records), count)
-        threshold = detection_errors.best_threshold(outcomes)
+        at_half, outcomes = self._outcomes()
+        best = detection_errors.best_threshold(outcomes)
+        threshold = best if self.threshold is None else detection_errors.figures_at(outcomes, self.threshold)
         by_size = _by_size(overall, self._records)
         figures = coco_ap.class_figures(overall) | voc_figures(self._records, self._found, count)._asdict()
         figures |= self._mask_figures()
@@ -111,6 +120,7 @@ class DetectionMetric:
             "metrics": metrics,
             "lower_is_better": [],
             "threshold": threshold,
+            "best_threshold": best,
             "ap50_interval": detection_errors.bootstrap_ap50(outcomes),
             "per_class": self._per_class(figures, detection_errors.classes_at(outcomes, threshold["score"])),
             "by_size": by_size,
@@ -123,6 +133,12 @@ class DetectionMetric:
             "num_detections": sum(len(each.scores) for each in self._found),
         }
         return {name: finite(value) for name, value in everything.items()}
+
+    def _outcomes(self) -> tuple[Any, detection_errors.Outcomes]:
+        """Return COCO's evaluation at an IoU of 0.5, and its outcomes."""
+        count = len(self.classes)
+        at_half = coco_ap.evaluate(self._records, self._found, count, ious=(0.5,))
+        return at_half, detection_errors.outcomes_of(at_half, len(self._records), count)
 
     def _class_figures(self, *, masks: bool) -> dict[str, np.ndarray]:
         evaluation = coco_ap.evaluate(self._records, self._found, len(self.classes), masks=masks)

@@ -106,6 +106,18 @@ def best_threshold(outcomes: Outcomes) -> dict[str, float | None]:
     }
 
 
+def figures_at(outcomes: Outcomes, score: float) -> dict[str, float | None]:
+    """Return `score`, and `precision`, `recall` and `f1` of all classes together from it on; None if undefined."""
+    found, objects = int((outcomes.scores >= score).sum()), len(outcomes.object_labels)
+    hits = int(outcomes.is_hit[:found].sum())
+    return {
+        "score": score,
+        "precision": hits / found if found else None,
+        "recall": hits / objects if objects else None,
+        "f1": 2 * hits / (found + objects) if objects else None,
+    }
+
+
 def classes_at(outcomes: Outcomes, score: float | None) -> list[dict[str, Any]]:
     """Return `objects`, `found`, `precision`, `recall` and `f1` of each class at a threshold; None if undefined."""
     above = outcomes.scores >= (math.inf if score is None else score)

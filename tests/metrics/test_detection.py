@@ -146,6 +146,21 @@ def test_without_objects_figures_are_undefined_and_the_report_is_json() -> None:
     assert all(math.isnan(value) for value in empty.compute().values())
 
 
+def test_a_threshold_of_the_validation_split_is_used() -> None:
+    records, answers = random_case(4)
+    own = metric_of(records, answers, CLASSES)
+    given = DetectionMetric(CLASSES, threshold=0.9)
+    given.update(batch_of(records), dense(answers))
+    report, of_own = given.report(), own.report()
+    assert report["threshold"]["score"] == 0.9
+    assert report["best_threshold"] == of_own["best_threshold"] == of_own["threshold"]
+    assert own.best_threshold() == of_own["threshold"]["score"]
+    assert report["metrics"]["f1"] == report["threshold"]["f1"] < of_own["metrics"]["f1"]
+    assert sum(row["found"] for row in report["per_class"]) < sum(row["found"] for row in of_own["per_class"])
+    with pytest.raises(ValueError, match="thresholds"):
+        given.merge(own)
+
+
 def test_sizes_are_those_of_coco() -> None:
     record = image_of(
         thing(0, 0, 0, 10, 10), thing(0, 0, 20, 40, 60), thing(0, 50, 0, 150, 100), thing(0, 0, 70, 5, 75, crowd=True)

@@ -13,6 +13,7 @@ from dlcli.metrics.detection_errors import (
     best_threshold,
     bootstrap_ap50,
     classes_at,
+    figures_at,
     outcomes_of,
     tide_errors,
     weighted_ap50,
@@ -39,6 +40,13 @@ def test_the_threshold_has_the_best_f1_and_equal_scores_stay_together() -> None:
     # At 0.9: 2 * 1 / (1 + 3) = 0.5. At 0.7 both of that score are above it: 2 * 2 / (4 + 3); the hit alone has 2/3.
     best = best_threshold(outcomes(*two_images()))
     assert best == {"score": 0.7, "precision": 0.5, "recall": pytest.approx(2 / 3), "f1": pytest.approx(4 / 7)}
+
+
+def test_figures_at_a_threshold_of_another_split() -> None:
+    seen = outcomes(*two_images())
+    assert figures_at(seen, 0.7) == best_threshold(seen)
+    assert figures_at(seen, 0.85) == {"score": 0.85, "precision": 1, "recall": pytest.approx(1 / 3), "f1": 0.5}
+    assert figures_at(seen, 0.95) == {"score": 0.95, "precision": None, "recall": 0, "f1": 0}
 
 
 def test_figures_of_classes_at_a_threshold() -> None:
