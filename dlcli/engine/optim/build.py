@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig, read_optimizer
-from dlcli.engine.optim.layers import freeze_layers, freeze_statistics, layer_rates
+from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.engine.optim.muon import Muon, muon_groups
 from dlcli.models.fitting import LearnsEarly
+from dlcli.models.modes import freeze_statistics
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

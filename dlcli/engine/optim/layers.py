@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.train_config import HEAD, TrainConfig
+from dlcli.models.modes import batch_norms, freeze_statistics
 
 NUM_GROUPS = 3
 """Groups without several rates: early layers, late layers and head, as fastai cuts a network."""
@@ -172,31 +173,7 @@ def freeze_layers(network: nn.Module, rates: Mapping[int, float]) -> None:
     for parameter in parameters:
         if not rates[id(parameter)]:
             parameter.requires_grad_(False)
-    for norm in _batch_norms(network):
+    for norm in batch_norms(network):
         own = list(norm.parameters())
         if own and not any(rates[id(parameter)] for parameter in own):
             freeze_statistics(norm)
-
-
-def freeze_statistics(network: nn.Module) -> None:
-    """Let every batch norm use its running statistics in training too; its weights still learn.
-
-    A hook puts the norm into eval mode before each of its forward passes, even after `model.train()`. The hook affects
-    neither the class nor `state_dict`, deepcopy, pickle or any export.
-    """
-    for norm in _batch_norms(network):
-        if _enter_eval_mode not in norm._forward_pre_hooks.values():
-            norm.eval()
-            norm.register_forward_pre_hook(_enter_eval_mode)
-
-
-def _batch_norms(network: nn.Module) -> Iterator[nn.Module]:
-    for module in network.modules():
-        # SyncBatchNorm is a subclass too; InstanceNorm as torchvision's networks use it has no statistics.
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            yield module
-
-
-def _enter_eval_mode(module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
-    if module.training:  # exporters call eval() first and would trace the write
-        module.eval()
