@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import dlcli
+from dlcli.core.registry import load_object
 from dlcli.core.wording import is_unicode
 from dlcli.export.model_file import check_external_data, walk_messages
 from dlcli.export.plan import Graph
@@ -24,7 +25,14 @@ MAX_BYTES_IN_ONE_FILE = 1_900_000_000
 
 def write_dynamo(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
     """Write the module as an ONNX file through torch.export, which fails if the graph depends on values."""
-    _export(module, graph, path, {"dynamic_shapes": tuple(dict(graph.dynamic.get(name, {})) for name in graph.inputs)})
+    symbols = {symbol for axes in graph.dynamic.values() for symbol in axes.values()}
+    # A name is an axis of any size; sizes that must divide evenly are products of a dimension.
+    dims = {symbol: graph.multiples[symbol] * torch.export.Dim(symbol) for symbol in symbols & set(graph.multiples)}
+    shapes = tuple(
+        {axis: dims.get(symbol, symbol) for axis, symbol in graph.dynamic.get(name, {}).items()}
+        for name in graph.inputs
+    )
+    _export(module, graph, path, {"dynamic_shapes": shapes, "custom_translation_table": _translations(graph)})
     _finish(path, metadata, is_large=_is_large(module))
 
 
@@ -37,6 +45,15 @@ def write_legacy(module: nn.Module, graph: Graph, metadata: Mapping[str, str], p
 def _is_large(module: nn.Module) -> bool:
     tensors = (*module.parameters(), *module.buffers())
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) > MAX_BYTES_IN_ONE_FILE
+
+
+def _translations(graph: Graph) -> dict[Any, Callable[..., Any]]:
+    """Return the overload of each of the graph's own operators with the function that translates it."""
+    found = {}
+    for operator, function in graph.translations.items():
+        namespace, name = operator.split("::")
+        found[getattr(getattr(torch.ops, namespace), name).default] = load_object(function)
+    return found
 
 
 def _export(module: nn.Module, graph: Graph, path: Path, axes: dict[str, Any]) -> None:

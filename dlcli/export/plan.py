@@ -48,6 +48,10 @@ class Graph:
             number applies to all float outputs.
         align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
             order (of equal scores) may differ between two programs without counting as a difference.
+        translations: name of a torch operator of our own ("namespace::name") -> "module:function" that returns its
+            ONNX nodes; for the dynamo exporter.
+        multiples: symbol -> what its sizes are multiples of, such as a network's stride; for the dynamo exporter, which
+            cannot prove of maps of any size that they are equally large.
 
     Raises:
         ValueError: the attributes contradict each other.
@@ -63,6 +67,8 @@ class Graph:
     exporters: tuple[str, ...] = ("dynamo", "legacy")
     tolerance: float | Mapping[str, float] = field(default_factory=dict)
     align: Callable[[Arrays, Arrays], Arrays] | None = None
+    translations: Mapping[str, str] = field(default_factory=dict)
+    multiples: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -80,10 +86,18 @@ class Graph:
         for name, axes in self.dynamic.items():
             for axis, symbol in axes.items():
                 size = self.example[name].shape[axis]
-                if size < 2:
-                    raise ValueError(f"the example's {name} has {size} along {symbol}; it needs at least 2")
+                least = 2 * self.multiples.get(symbol, 1)
+                if size < least:
+                    raise ValueError(f"the example's {name} has {size} along {symbol}; it needs at least {least}")
+                self._check_multiple(name, axis, symbol)
                 if all(sample[name].shape[axis] == size for sample in self.samples):
                     raise ValueError(f"no sample tries another {symbol} of {name} than the example's {size}")
+
+    def _check_multiple(self, name: str, axis: int, symbol: str) -> None:
+        multiple = self.multiples.get(symbol, 1)
+        for size in (self.example[name].shape[axis], *(sample[name].shape[axis] for sample in self.samples)):
+            if size % multiple:
+                raise ValueError(f"{symbol} of {name} is {size}, not a multiple of {multiple}")
 
     def _check_sample(self, sample: Arrays) -> None:
         if set(sample) != set(self.inputs):
@@ -157,7 +171,7 @@ def single_graph(
         dynamic: see `Graph`; by default the first axis of every input is the batch.
         example: see `Graph`; by default the first two items of the samples, which then differ in batch size only.
         metadata, calibration: see `ExportPlan`.
-        more: exporters, tolerance, align: see `Graph`.
+        more: exporters, tolerance, align, translations, multiples: see `Graph`.
 
     Raises:
         ValueError: the arguments contradict each other.
