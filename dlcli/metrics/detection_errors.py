@@ -170,7 +170,7 @@ def tide_errors(evaluation: Any) -> list[dict[str, Any]]:
 def bootstrap_ap50(outcomes: Outcomes, resamples: int = RESAMPLES, seed: int = 0) -> list[float] | None:
     """Return the 2.5th and 97.5th percentile of AP50 over images drawn with replacement; None for fewer than two.
 
-    Matches within an image do not depend on the other images, so each resample only weighs them anew.
+    Matches within an image do not depend on the other images, so a resample only changes how often each counts.
     """
     if outcomes.num_images < 2 or not len(outcomes.object_labels):
         return None
