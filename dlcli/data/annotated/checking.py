@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,13 @@ class _Seen:
     instances: tuple[Instance, ...] = ()
 
 
-def check(found: Found, source: Path) -> Checked:
+def check(found: Found, source: Path, *, with_digests: bool = False) -> Checked:
     """Return what can be used of an annotated source.
 
     Args:
         found: what its reader found.
         source: the folder or file, for messages.
+        with_digests: whether the SHA-256 of the image files are wanted (for `splitting`).
 
     Raises:
         DataError: nothing is left.
@@ -77,7 +79,7 @@ def check(found: Found, source: Path) -> Checked:
     images = _joined(found.images, faults)
     with muffled:
         paths = [image.path for image in images if image.path.is_file()]
-        seen = for_each(_look, images, are_large=bool(paths) and are_large(paths))
+        seen = for_each(partial(_look, with_digest=with_digests), images, are_large=bool(paths) and are_large(paths))
     classes, label_of = settle_classes(found)
     palette = found.palette or ("", *classes)
     label_values = _label_values(palette, label_of) if any(each.has_label_map for each in seen) else ()
@@ -127,10 +129,10 @@ def _joined(images: Sequence[FoundImage], faults: Faults) -> list[FoundImage]:
     return result
 
 
-def _look(image: FoundImage) -> _Seen:
+def _look(image: FoundImage, *, with_digest: bool) -> _Seen:
     """Return what an image's files hold."""
     try:
-        file = probe_image(image.path)
+        file = probe_image(image.path, with_digest=with_digest)
     except DataError:
         return _Seen(None, "image_unreadable" if image.path.is_file() else "image_missing")
     faults: list[str] = []

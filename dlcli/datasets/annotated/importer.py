@@ -62,7 +62,7 @@ class AnnotatedImporter:
         task = "" if self.options.annotations == "all" else self.options.annotations
         found = self._format.read(source, Reading(images, task))
         report(f"{source}: checking {len(found.images):,} images")
-        checked = with_test_part(check(found, source), self.options.test_fraction, self.options.seed)
+        checked = with_test_part(check(found, source, with_digests=True), self.options.test_fraction, self.options.seed)
         name = source.resolve().stem if source.is_file() else source.resolve().name
         card = write_annotated(checked, folder, name)
         if self.options.to != "coco":
