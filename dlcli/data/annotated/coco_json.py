@@ -28,7 +28,8 @@ def to_coco(images: Iterable[AnnotatedImage], classes: Sequence[str]) -> dict[st
     annotations: list[dict[str, Any]] = []
     for number, image in enumerate(images, 1):
         rows.append(_image_row(image, number))
-        annotations += (annotation_row(each, len(annotations) + at, number) for at, each in enumerate(image.objects, 1))
+        for each in image.objects:
+            annotations.append(annotation_row(each, len(annotations) + 1, number))
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, 1)]
     return {"images": rows, "annotations": annotations, "categories": categories}
 
@@ -95,7 +96,8 @@ def from_coco(value: Any, where: str) -> tuple[tuple[str, ...], tuple[AnnotatedI
         _require([row["id"] for row in value["categories"]] == list(range(1, len(classes) + 1)), "category ids")
         objects: dict[int, list[Annotation]] = {number: [] for number in range(1, len(value["images"]) + 1)}
         sizes = [(_count(row["height"]), _count(row["width"])) for row in value["images"]]
-        for row in value["annotations"]:
+        for expected, row in enumerate(value["annotations"], 1):
+            _require(row["id"] == expected, f"the annotation id {row['id']!r} in place of {expected}")
             number = row["image_id"]
             objects[number].append(_annotation(row, len(classes), *sizes[number - 1]))
         images = tuple(

@@ -151,6 +151,7 @@ def test_images_by_class_and_annotated_ones_are_told_apart(tmp_path):
         lambda value: value["images"][0].update(width=0),
         lambda value: value["images"][0].update(label_map="/etc/passwd"),
         lambda value: value["annotations"][0].update(image_id=9),
+        lambda value: value["annotations"][0].update(id=2),
         lambda value: value["annotations"][0].update(category_id=0),
         lambda value: value["annotations"][0].update(category_id=True),
         lambda value: value["annotations"][0].update(bbox=[1, 2, float("nan"), 3]),

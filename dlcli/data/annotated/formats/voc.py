@@ -80,7 +80,7 @@ def read(source: Path, options: Reading) -> Found:
     """
     if not source.is_dir():
         raise DataError(f"{source}: no such folder", hint="SOURCE is the folder around Annotations and JPEGImages")
-    years = [_Year.of(root, source, options) for root in _years(source)]
+    years = [_Year.of(root, source, options) for root in _years(source) or [source]]
     images = [image for year in years for image in year.images()]
     if not images:
         raise DataError(
@@ -93,24 +93,20 @@ def read(source: Path, options: Reading) -> Found:
     return Found(tuple(images), notes=notes, palette=_palette(source, images) if has_maps else ())
 
 
-def _years(source: Path) -> list[Path]:
-    """Return the folders of VOC's years in a folder, sorted; the folder itself if it has none."""
-    for inner in (source, source / "VOCdevkit"):
-        if inner.is_dir():
-            below = sorted(path for path in inner.iterdir() if path.is_dir())
-            if any(path.name in ("Annotations", "ImageSets", "JPEGImages") for path in below):
-                return [inner]
-            years = [path for path in below if (path / "Annotations").is_dir() or (path / "ImageSets").is_dir()]
-            if years:
-                return years
-    return [source]
+def _years(folder: Path, levels: int = _SEARCHED_LEVELS) -> list[Path]:
+    """Return the folders with VOC's lists or annotations, at most three levels deep, sorted."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if any(path.name in ("Annotations", "ImageSets") for path in below):
+        return [folder]
+    return [year for path in below[:_MAX_FOLDERS] for year in _years(path, levels - 1)] if levels else []
 
 
 @dataclass
 class _Year:
-    """The files of a folder of VOC; `prefix` stands before their names in messages."""
+    """The files of a folder of VOC; `prefix` stands before their names in messages, `place` before their splits."""
 
     root: Path
+    place: str
     prefix: str
     xml: list[str]
     index: ImageIndex
@@ -131,15 +127,16 @@ class _Year:
                 photos.append(name)
             elif kind in maps:
                 maps[kind][stem_of(name)] = root / name
-        if options.images is not None:
-            elsewhere = [name for name in list_files(options.images, []) if is_image_name(name)]
-            index = ImageIndex(options.images, elsewhere)
+        elsewhere = options.images or (None if photos else source)
+        if elsewhere is not None:
             photos = []
+            index = ImageIndex(elsewhere, [name for name in list_files(elsewhere, []) if is_image_name(name)])
         else:
             index = ImageIndex(root, photos)
         xml = [name for name in names if name.lower().endswith(".xml")]
-        prefix = "" if root in (source, source / "VOCdevkit") else f"{root.name}/"
-        return cls(root, prefix, xml, index, photos, maps, read_lists(root, names, options.task))
+        place = "" if root == source else f"{root.relative_to(source).as_posix()}/"
+        prefix = f"{root.name}/" if place else ""
+        return cls(root, place, prefix, xml, index, photos, maps, read_lists(root, names, options.task))
 
     def images(self) -> Iterator[FoundImage]:
         """Yield the images: those of the lists if there are any, else those of all XML files, and the rest."""
@@ -164,12 +161,12 @@ class _Year:
         for xml in self.xml:
             described = self._describe(xml)
             if described is not None:
-                image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(xml))
+                image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(self.place + xml))
                 used.add(image.path)
                 yield image
         for name in self.image_names:
             if self.root / name not in used:
-                yield self._image("", name, None, split_of_path(name))
+                yield self._image("", name, None, split_of_path(self.place + name))
 
     def _describe(self, xml: str) -> Description | None:
         try:

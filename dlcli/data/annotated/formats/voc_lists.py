@@ -42,7 +42,8 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
         names: its files, relative to it with "/".
         task: as in `Reading`.
     """
-    found: dict[str, dict[str, str]] = {"main": {}, "segmentation": {}}
+    found: dict[str, dict[str, list[str]]] = {"main": {}, "segmentation": {}}
+    known = {stem_of(name.removesuffix(".xml")) for name in names}
     by_class: list[tuple[str, str]] = []
     for name in names:
         parts = name.split("/")
@@ -51,7 +52,7 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
         stem, kind = parts[-1][: -len(".txt")], parts[-2].lower()
         match = _BY_CLASS.fullmatch(stem)
         if kind in found and stem in SPLIT_OF:
-            found[kind][stem] = name
+            found[kind].setdefault(stem, []).append(name)
         elif kind == "main" and match is not None:
             by_class.append((match[1], name))
     kinds = _KINDS.get(task, ("main", "segmentation"))
@@ -59,8 +60,10 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
     splits: dict[str, tuple[str, str]] = {}
     for kind in kinds:
         for listed in (each for each in _ORDER if each in found[kind]):
-            for line in _lines(root / found[kind][listed]):
-                splits.setdefault(stem_of(line), (base_name(line), SPLIT_OF[listed]))
+            for line in (line for name in found[kind][listed] for line in _lines(root / name)):
+                first = line.split(" ")[0]  # some tools write the image and its XML file in one line
+                name = first if stem_of(line) not in known and stem_of(first) in known else line
+                splits.setdefault(stem_of(name), (base_name(name), SPLIT_OF[listed]))
     return Lists(splits, _tags(root, by_class), bool(by_class))
 
 

@@ -84,6 +84,22 @@ def test_years_are_joined_and_equal_names_stay_apart(tmp_path):
         assert len(check(found, source).images["train"]) == 2
 
 
+def test_years_without_images_find_them_beside(tmp_path):
+    for split in ("train", "valid"):
+        voc_file(tmp_path / split / "Annotations" / f"{split}.xml", [CAT])
+        picture(tmp_path / "photos" / f"{split}.jpg")
+    found = read(tmp_path, Reading())
+    assert splits(found) == {"train.jpg": "train", "valid.jpg": "valid"}
+    assert check(found, tmp_path).notes == ()
+
+
+def test_lists_of_images_with_their_xml_files(tmp_path):
+    root = voc_folder(tmp_path, {"a": [CAT], "my b": [CAT]})
+    (root / "ImageSets/Main").mkdir(parents=True)
+    (root / "ImageSets/Main/train.txt").write_text("JPEGImages/a.jpg Annotations/a.xml\nmy b\n\n")
+    assert splits(read(root, Reading())) == {"a.jpg": "train", "my b.jpg": "train"}
+
+
 def test_any_folders_and_folders_of_splits(tmp_path):
     for split in ("train", "valid"):
         voc_file(tmp_path / "apart/xml" / split / "1.xml", [CAT])
