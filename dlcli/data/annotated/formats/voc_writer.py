@@ -1,4 +1,4 @@
-"""Writing Pascal VOC: `Annotations/*.xml`, `ImageSets/Main/*.txt` and `JPEGImages/` in a prepared folder."""
+"""Writing Pascal VOC into a prepared folder: `Annotations`, `ImageSets`, `JPEGImages` and, of masks, label maps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from dlcli.core.files import write_text
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.form import AnnotatedForm
+from dlcli.data.annotated.formats.voc_masks import label_maps, write_map
 
 _SETS = {"train": "train", "valid": "val", "test": "test"}
 _UNLINKABLE = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
@@ -24,7 +25,7 @@ def write(form: AnnotatedForm, folder: Path) -> None:
 
     Its readers look for `JPEGImages/<name>` of all splits: these are hard links to the images, so that their bytes are
     on the disk once; copies where the file system has no such links. Crowds are written as difficult objects, which
-    VOC's protocol leaves out of the evaluation, too; masks are not written.
+    VOC's protocol leaves out of the evaluation, too. Images with masks have label maps of objects and of classes.
 
     Raises:
         OSError: a file cannot be written.
@@ -33,17 +34,34 @@ def write(form: AnnotatedForm, folder: Path) -> None:
     for each in ("Annotations", "JPEGImages"):
         (folder / each).mkdir(exist_ok=True)
     for split in form.splits():
-        ids = []
+        ids, segmented = [], []
         for image in form.of_split(split):
             identity = _identity(image.file, split, taken)
             name = identity + Path(image.file).suffix
             _link(folder / image.file, folder / "JPEGImages" / name)
             write_text(folder / "Annotations" / f"{identity}.xml", voc_text(image, form.card.classes, name))
             ids.append(identity)
+            if _write_maps(image, form, folder, f"{identity}.png"):
+                segmented.append(identity)
+        if segmented:
+            text = "".join(f"{each}\n" for each in segmented)
+            write_text(folder / "ImageSets" / "Segmentation" / f"{_SETS[split]}.txt", text)
         write_text(folder / "ImageSets" / "Main" / f"{_SETS[split]}.txt", "".join(f"{each}\n" for each in ids))
         for label, name in enumerate(form.card.classes):
             lines = [f"{i} {_presence(image, label):2d}\n" for i, image in zip(ids, form.of_split(split), strict=True)]
             write_text(folder / "ImageSets" / "Main" / f"{_file_name(name)}_{_SETS[split]}.txt", "".join(lines))
+
+
+def _write_maps(image: AnnotatedImage, form: AnnotatedForm, folder: Path, name: str) -> bool:
+    """Write the label maps of an image, of its masks or the one it has; return whether there are any."""
+    maps = label_maps(image)
+    if maps is not None:
+        write_map(folder / "SegmentationObject" / name, maps[0])
+    if image.label_map:
+        write_map(folder / "SegmentationClass" / name, form.read_label_map(image))
+    elif maps is not None:
+        write_map(folder / "SegmentationClass" / name, maps[1])
+    return maps is not None or bool(image.label_map)
 
 
 def voc_text(image: AnnotatedImage, classes: Sequence[str], name: str = "") -> str:
@@ -62,7 +80,8 @@ def voc_text(image: AnnotatedImage, classes: Sequence[str], name: str = "") -> s
     size = ElementTree.SubElement(root, "size")
     for tag, value in (("width", image.width), ("height", image.height), ("depth", 3)):
         _add(size, tag, value)
-    _add(root, "segmented", 0)
+    has_masks = any(each.segmentation is not None and not each.is_crowd for each in image.objects)
+    _add(root, "segmented", int(has_masks or bool(image.label_map)))
     for each in image.objects:
         _add_object(root, each, classes, image)
     ElementTree.indent(root, "\t")
