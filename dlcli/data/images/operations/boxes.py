@@ -22,7 +22,13 @@ def move_boxes(boxes: np.ndarray, matrix: np.ndarray, frame: Size, least_area: f
         least_area: the least area of a hull by that of the hull without the cut; boxes with less are left out, and so
             are those that reach the horizon of a perspective.
     """
-    left, top, right, bottom = np.asarray(boxes, dtype=np.float64).reshape(-1, 4).T
+    given = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    if not (matrix[0, 1] or matrix[1, 0] or matrix[2, 0] or matrix[2, 1]):
+        ends = given.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:2, 2]
+        whole = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
+        # Boxes that stay upright are their own hulls: a fifth of the time.
+        return _largely_shown(whole.clip(0, [frame[1], frame[0], frame[1], frame[0]]), whole, least_area)
+    left, top, right, bottom = given.T
     corners = np.stack([[left, right, right, left], [top, top, bottom, bottom], np.ones((4, len(left)))])
     x, y, depth = np.einsum("ij,jkn->ink", matrix, corners)
     is_visible = (depth > _NEAREST).all(axis=1)
@@ -30,8 +36,13 @@ def move_boxes(boxes: np.ndarray, matrix: np.ndarray, frame: Size, least_area: f
     polygons = np.stack([x / depth, y / depth], axis=-1)
     whole = np.concatenate([polygons.min(axis=1), polygons.max(axis=1)], axis=1)
     shown = _hulls_in_frame(polygons, np.array([frame[1], frame[0]], dtype=np.float64))
+    shown[~is_visible] = 0
+    return _largely_shown(shown, whole, least_area)
+
+
+def _largely_shown(shown: np.ndarray, whole: np.ndarray, least_area: float) -> tuple[np.ndarray, np.ndarray]:
     areas, whole_areas = ((hull[:, 2:] - hull[:, :2]).clip(0).prod(axis=1) for hull in (shown, whole))
-    kept = np.flatnonzero(is_visible & (areas > 0) & (areas >= least_area * whole_areas))
+    kept = np.flatnonzero((areas > 0) & (areas >= least_area * whole_areas))
     return shown[kept].astype(np.float32), kept
 
 

@@ -175,3 +175,15 @@ def test_a_zoom_is_about_the_middle_and_an_aspect_keeps_the_area() -> None:
     wider = matrices({"aspect": np.array([1.5])}, 1, (40, 60))[0]
     assert wider[0, 0] / wider[1, 1] == pytest.approx(1.5)
     assert np.linalg.det(wider) == pytest.approx(1)
+
+
+def test_upright_boxes_move_as_turned_ones_do() -> None:
+    random = np.random.default_rng(0)
+    boxes = np.sort(random.uniform(-20, 120, (200, 2, 2)), axis=1).reshape(-1, 4)
+    for x, y, least in ((1.5, 0.7, 0.0), (-1.2, 1.0, 0.3), (-0.8, -2.0, 0.6)):
+        upright = np.array([[x, 0, 40.0], [0, y, 30.0], [0, 0, 1]])
+        turned = upright + np.array([[0, 1e-12, 0], [1e-12, 0, 0], [0, 0, 0]])
+        (shown, kept), (expected, others) = (move_boxes(boxes, each, (90, 110), least) for each in (upright, turned))
+        np.testing.assert_array_equal(kept, others)
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+        assert 0 < len(kept) < 200
