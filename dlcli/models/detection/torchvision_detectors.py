@@ -1,0 +1,173 @@
+"""Every torchvision detector of boxes and masks by name, behind the contract of a detector here.
+
+Differences from torchvision: images are normalised and resized by the caller, so its own normalisation and resizing are
+left out; labels count from 0; detections are dense; masks stay 28 x 28 within their boxes. torchvision knows no ignored
+regions: there, background is learned. Its post-processing is a loop over images, which no exporter here supports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.models.detection.detector import Detections, Limits, Target
+from dlcli.models.images.pretrained import read_state_dict
+
+NOT_BOXES = ("keypointrcnn",)
+"""Families that need more than boxes and masks to train."""
+
+MASK_FAMILY = "maskrcnn"
+MASK_SIDE = 28
+
+SSD300_MIN = 288
+"""Under this side, the last maps of ssd300_vgg16, whose convolutions have no border, are empty."""
+
+KEEPS_ALL = 1.0
+"""Overlap above which nothing is suppressed."""
+
+
+def detector_names() -> list[str]:
+    """Return the names of torchvision's detectors of boxes and masks."""
+    from torchvision import models
+
+    names = models.list_models(module=models.detection)
+    return [name for name in names if not name.startswith(NOT_BOXES)]
+
+
+class TorchvisionDetector(nn.Module):
+    """A detector of torchvision.
+
+    Attributes:
+        fixed_size: side of the square canvas that ssd300_vgg16 needs; None for the others, which take any canvas.
+
+    Args:
+        name: one of `detector_names`.
+        num_classes: without background; torchvision's heads have one class more, the first, in every family.
+        image_size: longer side of the canvas in pixels.
+        weights: a file of torchvision's or dl's weights; None for fresh ones. Layers whose number of classes differs
+            stay fresh.
+
+    Raises:
+        UsageError: there is no such detector, or the images are too small for it.
+        RunError: the file is missing, damaged, refused or does not fit.
+    """
+
+    def __init__(self, *, name: str, num_classes: int, image_size: int = 320, weights: str | None = None) -> None:
+        super().__init__()
+        from torchvision.models import get_model
+
+        names = detector_names()
+        if name not in names:
+            raise UsageError(f"torchvision has no detector {name!r}", hint=did_you_mean(name, names))
+        self.fixed_size = image_size if name.startswith("ssd300") else None
+        if self.fixed_size is not None and image_size < SSD300_MIN:
+            raise UsageError(f"{name} takes images from {SSD300_MIN} pixels on, not of {image_size}")
+        self.num_classes, self.has_masks = num_classes, name.startswith(MASK_FAMILY)
+        self.network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes + 1)
+        self.network.transform = Neutral()
+        if weights is not None:
+            load_detector_weights(self.network, name, Path(weights).expanduser())
+
+    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Return torchvision's losses of this detector by their names there; in training mode.
+
+        Raises:
+            UsageError: a detector of masks is to learn from boxes alone.
+        """
+        losses: dict[str, Tensor] = self.network(list(images), [self._library_target(each) for each in targets])
+        return losses
+
+    def _library_target(self, target: Target) -> dict[str, Tensor]:
+        has_area = (target.boxes[:, 2:] > target.boxes[:, :2]).all(dim=1)  # torchvision stops at others
+        found = {"boxes": target.boxes[has_area], "labels": target.labels[has_area] + 1}
+        if self.has_masks:
+            if target.masks is None:
+                raise UsageError(
+                    "a detector of masks cannot learn from boxes alone", hint="choose a detector of boxes: fasterrcnn_*"
+                )
+            found["masks"] = target.masks[has_area]
+        return found
+
+    def detect(self, images: Tensor, limits: Limits) -> Detections:
+        """Return what torchvision's own post-processing finds within the limits; in evaluation mode.
+
+        `masks` is (N, K, 28, 28) for the detectors of masks.
+        """
+        head = self.network.roi_heads if hasattr(self.network, "roi_heads") else self.network
+        head.score_thresh, head.detections_per_img = limits.score, limits.most
+        head.nms_thresh = KEEPS_ALL if limits.iou is None else limits.iou
+        return _dense(self.network(list(images)), limits.most, images, self.has_masks)
+
+
+class Neutral(nn.Module):
+    """In place of torchvision's transform: images and targets pass as they are, and so do detections."""
+
+    def forward(self, images: list[Tensor], targets: Any = None) -> tuple[Any, Any]:
+        """Return an `ImageList` of the images, which are of one size, and the targets."""
+        from torchvision.models.detection.image_list import ImageList
+
+        return ImageList(torch.stack(images), [(each.shape[1], each.shape[2]) for each in images]), targets
+
+    def postprocess(self, result: list[dict[str, Tensor]], _sizes: Any, _original: Any) -> list[dict[str, Tensor]]:
+        """Return the detections of each image."""
+        return result
+
+
+def load_detector_weights(network: nn.Module, name: str, path: Path) -> None:
+    """Load a file of weights into a torchvision detector, in place; heads of other classes stay fresh.
+
+    Raises:
+        RunError: the file is missing, damaged, refused or does not fit.
+    """
+    own = network.state_dict()
+    state = read_state_dict(path)
+    # Published files have frozen norms, which do not count batches.
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in state if key not in own]
+    if missing or unknown:
+        wrong = [f"no {key}" for key in missing[:2]] + [f"unknown {key}" for key in unknown[:2]]
+        raise RunError(
+            f"{path}: not weights of {name}: {', '.join(wrong)} ({len(missing) + len(unknown)} names differ)",
+            hint=f"a file of {name}, as torchvision publishes it",
+        )
+    fitting = {key: value for key, value in state.items() if value.shape == own[key].shape}
+    _check_heads(own, fitting, state, name, path)
+    network.load_state_dict(fitting, strict=False)
+
+
+HEADS = ("head.", "roi_heads.")
+"""Where the layers stand whose size depends on the number of classes."""
+
+
+def _check_heads(
+    own: Mapping[str, Tensor], fitting: Mapping[str, Tensor], state: Mapping[str, Tensor], name: str, path: Path
+) -> None:
+    for key in state:
+        if key not in fitting and not key.startswith(HEADS):
+            shapes = [tuple(each[key].shape) for each in (state, own)]
+            raise RunError(f"{path}: not weights of {name}: {key} is {shapes[0]}, not {shapes[1]}")
+
+
+def _dense(found: Sequence[Mapping[str, Tensor]], most: int, images: Tensor, has_masks: bool) -> Detections:
+    """Return torchvision's detections of each image, padded to `most`."""
+    boxes, scores = images.new_zeros(len(found), most, 4), images.new_zeros(len(found), most)
+    labels = torch.zeros(len(found), most, dtype=torch.int64, device=images.device)
+    masks = images.new_zeros(len(found), most, MASK_SIDE, MASK_SIDE) if has_masks else None
+    counts = []
+    for index, each in enumerate(found):
+        order = each["scores"].argsort(descending=True, stable=True)
+        # RetinaNet and FCOS have an output for the class 0, too, which no object has; fresh ones may answer it.
+        order = order[each["labels"][order] > 0][:most]
+        count = len(order)
+        boxes[index, :count] = each["boxes"][order]
+        scores[index, :count] = each["scores"][order]
+        labels[index, :count] = each["labels"][order] - 1
+        if masks is not None:
+            masks[index, :count] = each["masks"][order, 0]
+        counts.append(count)
+    return Detections(boxes, scores, labels, torch.tensor(counts, device=images.device), masks)
