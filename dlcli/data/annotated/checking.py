@@ -95,7 +95,7 @@ def check(found: Found, source: Path, *, with_digests: bool = False) -> Checked:
         if any(label_values[value] == VOID != value for value in each.values):
             faults.add("label_map_values", place_of(image))
     if not any(image.objects or image.tags or image.label_map for of in splits.values() for image in of):
-        raise _nothing(source, images, faults)
+        raise _nothing(source, images, found.notes, faults)
     ordered = {split: tuple(splits[split]) for split in _SPLITS if split in splits}
     return Checked(ordered, classes, (*_bounded(found.notes), *faults.notes()), label_values, files)
 
@@ -254,9 +254,9 @@ def _bounded(notes: Sequence[str]) -> list[str]:
     return [*lines, f"{len(notes) - _MAX_NOTES:,} more notes of this kind"] if len(notes) > _MAX_NOTES else lines
 
 
-def _nothing(source: Path, images: Sequence[FoundImage], faults: Faults) -> DataError:
+def _nothing(source: Path, images: Sequence[FoundImage], notes: Sequence[str], faults: Faults) -> DataError:
     annotations = sum(bool(image.annotation) for image in images)
-    details = [f"found: {annotations:,} annotations, {len(images):,} images named", *faults.notes()[:3]]
+    details = [f"found: {annotations:,} annotations, {len(images):,} images named", *[*notes[:2], *faults.notes()][:3]]
     return DataError(
         f"{source}: no image with an annotation that can be used",
         details=[brief(line) for line in details],

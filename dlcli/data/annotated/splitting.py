@@ -22,7 +22,7 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
     """Return the data in splits: the source's, or a seeded part of the images for testing where it has none for that.
 
     A `valid` beside which there is no `test` becomes the test split: training cuts its own validation part, so that
-    what is measured at the end never selects a checkpoint.
+    what is measured at the end never selects a checkpoint. A `valid` alone is divided; a `test` alone is for measuring.
 
     Args:
         checked: the data.
@@ -36,7 +36,10 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
         splits = {"train": (*splits.get("train", ()), *loose), **{k: v for k, v in splits.items() if k != "train"}}
         if len(splits) > 1:
             notes.append(f"{len(loose):,} images in no split are in train")
-    if "valid" in splits and "test" not in splits and "train" in splits:
+    if set(splits) == {"valid"}:
+        notes.append("valid is the only split: it is divided into train and test")
+        splits = {"train": splits["valid"]}
+    if "valid" in splits and "test" not in splits:
         notes.append("valid is the only other split: it is used as the test split")
         splits["test"] = splits.pop("valid")
     if set(splits) == {"train"}:

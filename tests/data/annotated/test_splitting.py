@@ -78,6 +78,14 @@ def test_validation_alone_becomes_the_test_split():
     assert names(changed) == {"train": ["a"], "test": ["b"]} and "used as the test split" in changed.notes[0]
 
 
+def test_a_single_split_is_divided_unless_it_is_for_testing():
+    images = [image(f"{at}", 0) for at in range(10)]
+    divided = with_test_part(checked(valid=images), 0.3, 0)
+    assert {split: len(of) for split, of in divided.images.items()} == {"train": 7, "test": 3}
+    assert divided.notes == ("valid is the only split: it is divided into train and test",)
+    assert names(with_test_part(checked(test=images), 0.3, 0)) == names(checked(test=images))
+
+
 def test_images_in_no_split_join_the_training_ones():
     changed = with_test_part(checked(test=[image("a", 0)], loose=[image("b", 0)]), 0.5, 0)
     assert names(changed) == {"train": ["b"], "test": ["a"]} and changed.notes == ("1 images in no split are in train",)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.core.errors import DataError
+from dlcli.core.wording import brief
 from dlcli.data.annotated.folders import ImageIndex, base_name, is_image_name, split_of_path, stem_of
 from dlcli.data.annotated.formats.voc_lists import Lists, read_lists
 from dlcli.data.annotated.formats.voc_xml import Description, looks_like_voc, read_description
@@ -82,13 +83,13 @@ def read(source: Path, options: Reading) -> Found:
         raise DataError(f"{source}: no such folder", hint="SOURCE is the folder around Annotations and JPEGImages")
     years = [_Year.of(root, source, options) for root in _years(source) or [source]]
     images = [image for year in years for image in year.images()]
+    notes = tuple(note for year in years for note in year.notes)
     if not images:
         raise DataError(
             f"{source}: no annotations of Pascal VOC",
-            details=["looked for: Annotations/*.xml, JPEGImages/*.jpg, or *.xml beside images"],
+            details=["looked for: Annotations/*.xml, JPEGImages/*.jpg, or *.xml beside images", *map(brief, notes[:2])],
             hint="name the folder that holds the XML files",
         )
-    notes = tuple(note for year in years for note in year.notes)
     has_maps = any(image.label_map is not None for image in images)
     return Found(tuple(images), notes=notes, palette=_palette(source, images) if has_maps else ())
 
