@@ -73,6 +73,14 @@ def _joined(parts: list[str]) -> str | None:
     return "/".join(result)
 
 
+def is_file(path: Path) -> bool:
+    """Return whether this is a file; False for what can be no path, such as a name of 5,000 digits."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     """Return a UTF-8 text file, without its byte order mark.
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.core.errors import DataError
+from dlcli.core.files import is_folder
 from dlcli.data.annotated.folders import split_of_path
-from dlcli.data.annotated.formats.places import ImageFinder, number, read_text
+from dlcli.data.annotated.formats.places import ImageFinder, is_file, number, read_text
 from dlcli.data.annotated.formats.yolo_yaml import CLASS_FILES, YoloData, find_yaml, read_class_file, read_yaml
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.annotated.probing import probe_image
@@ -119,8 +120,8 @@ def read(source: Path, options: Reading) -> Found:
 def _root_of(folder: Path, data: YoloData | None) -> Path:
     """Return the folder that holds everything: that of the file, or the one inside it that `path` names."""
     if data is not None and data.path:
-        inner = (folder / data.path).resolve()
-        if inner.is_dir() and folder.resolve() in inner.parents:
+        inner = folder / data.path
+        if is_folder(inner) and folder.resolve() in inner.resolve().parents:
             return inner
     return folder
 
@@ -150,9 +151,9 @@ def _of_place(finder: ImageFinder, place: str, notes: list[str]) -> list[str]:
     for start in range(len(parts) + 1):
         tail = "/".join(parts[start:])
         inner = finder.root / tail
-        if tail.lower().endswith(".txt") and inner.is_file():
+        if tail.lower().endswith(".txt") and is_file(inner):
             return _of_list(finder, inner, notes)
-        if inner.is_dir() and (tail or not parts):
+        if is_folder(inner) and (tail or not parts):
             return [name for name in finder.names if not tail or name.startswith(f"{tail}/")]
     return []
 

@@ -222,6 +222,14 @@ def test_splits_that_lead_nowhere_are_refused_with_advice(tmp_path, picture, put
     assert "--images" in caught.value.hint
 
 
+@pytest.mark.parametrize("place", ["9" * 5000, "x\\0y", "/", "../..", "a.txt/b"])
+def test_places_that_can_be_no_path(tmp_path, picture, put, place):
+    picture("images/a.jpg")
+    put("data.yaml", f'path: "{place}"\ntrain: "{place}"\nval: images\nnames: [cat]\n')
+    result = found(tmp_path)
+    assert [image.split for image in result.images if image.split == "valid"] == ["valid"]
+
+
 def test_what_matches(tmp_path, put, picture):
     assert not yolo.matches(tmp_path)
     put("data.yaml", "[not, a, mapping]")
