@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+from toys.annotated import voc_folder, voc_object
+
+from dlcli.core.errors import UsageError
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.augmenting import augment, recipe_of
 from dlcli.data.annotated.masks import from_pixels
-from dlcli.visualize.box_grid import MOST_IMAGES, cell_side, chosen_images, draw_augmented, draw_record
+from dlcli.visualize.box_grid import (
+    CELL_PX,
+    MOST_IMAGES,
+    cell_side,
+    chosen_images,
+    draw_annotated,
+    draw_augmented,
+    draw_record,
+)
 from dlcli.visualize.boxes import class_colour
 
 MASK = np.zeros((60, 80), np.uint8)
@@ -56,3 +69,17 @@ def test_each_class_has_its_images_and_the_rarest_chooses_first() -> None:
     assert len(chosen_images([image_of(number, number) for number in range(80)], 80, 5)) == MOST_IMAGES
     assert len(chosen_images([image_of(number) for number in range(9)], 3, 4)) == 4
     assert chosen_images([], 3, 4) == []
+
+
+def test_samples_of_a_folder_are_a_grid_with_its_boxes(tmp_path: Path) -> None:
+    objects = {"a": [voc_object("cat", (3, 3, 20, 20))], "b": [voc_object("dog", (5, 5, 30, 25))]}
+    folder = voc_folder(tmp_path / "pets", objects, lists={"Main/train": "a b"})
+    picture = draw_annotated(folder, "train", 1)
+    cell_height = round(CELL_PX * 30 / 40)
+    assert picture.shape[1] == 6 + 2 * (CELL_PX + 6)
+    assert cell_height + 6 < picture.shape[0] < cell_height + 100
+    for label in (0, 1):
+        assert (picture == class_colour(label)).all(axis=2).sum() > 1000
+    np.testing.assert_array_equal(picture, draw_annotated(folder, "train", 1))
+    with pytest.raises(UsageError, match="no split 'tset'"):
+        draw_annotated(folder, "tset", 1)
