@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import unicodedata
@@ -85,8 +86,8 @@ class ImageIndex:
     def find(self, name: str, near: str = "") -> Path | None:
         """Return the image of a name; None if there is none.
 
-        The suffix may be missing or another one. Of several images of one name, that is returned whose path ends as the
-        name does, that has the very suffix, and that lies nearest.
+        The suffix may be missing or another one. Of several images of one name, that is returned whose path ends like
+        the name, and of those the nearest.
 
         Args:
             name: as the annotation has it, perhaps with folders of another machine.
@@ -97,17 +98,17 @@ class ImageIndex:
             return None
         if len(found) == 1:
             return self._root / found[0]
-        base, wanted, folders = base_name(name), name.replace("\\", "/"), near.split("/")[:-1]
+        wanted, folders = re.split(r"[/\\]", name), near.split("/")[:-1]
 
-        def nearness(candidate: str) -> tuple[bool, bool, int, int]:
-            parts = candidate.split("/")[:-1]
-            shared = next((at for at, pair in enumerate(zip(parts, folders, strict=False)) if pair[0] != pair[1]), None)
-            common = min(len(parts), len(folders)) if shared is None else shared
-            return (
-                f"/{candidate}".endswith(f"/{wanted}"),
-                candidate.rpartition("/")[2] == base,
-                common,
-                len(set(parts) & set(folders)),
-            )
+        def nearness(candidate: str) -> tuple[int, int, int]:
+            parts = candidate.split("/")
+            end = _num_equal(parts[::-1], wanted[::-1])
+            return end, _num_equal(parts[:-1], folders), len(set(parts[:-1]) & set(folders))
 
         return self._root / max(found, key=nearness)
+
+
+def _num_equal(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many items two sequences have in common at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -47,9 +47,11 @@ def checked_mask(segmentation: Any, height: int, width: int) -> Segmentation:
 def _checked_polygon(polygon: Any) -> list[float]:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         raise ValueError("a polygon without three corners")
-    if any(type(value) not in (int, float) or not -_FARTHEST_PX < value < _FARTHEST_PX for value in polygon):
+    values = np.array(polygon)  # ValueError for lists of unequal lengths; objects and texts are no kind of number
+    if values.ndim != 1 or values.dtype.kind not in "if" or not (np.abs(values) < _FARTHEST_PX).all():
         raise ValueError("a polygon with a corner that is no number")
-    return [round(float(value), _DIGITS) for value in polygon]
+    rounded: list[float] = np.round(values.astype(np.float64), _DIGITS).tolist()
+    return rounded
 
 
 def _runs_of(text: str) -> list[int]:
@@ -86,6 +88,10 @@ def cut_polygons(segmentation: Segmentation, height: int, width: int) -> tuple[S
     limit = np.array([width, height], np.float64)
     polygons, is_cut = [], False
     for polygon in segmentation:
+        across, down = polygon[::2], polygon[1::2]
+        if min(polygon) >= 0 and max(across) <= width and max(down) <= height:
+            polygons.append(polygon)
+            continue
         points = np.array(polygon, np.float64).reshape(-1, 2)
         inside = points.clip(0, limit)
         is_cut = is_cut or bool((np.abs(points - inside) > _OVERHANG_PX).any())
@@ -115,9 +121,9 @@ def hull_of_mask(segmentation: Segmentation, height: int, width: int) -> Box:
         ValueError: it has no pixel.
     """
     if isinstance(segmentation, list):
-        points = np.concatenate([np.array(polygon, np.float64).reshape(-1, 2) for polygon in segmentation])
-        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        return left, top, right, bottom
+        sides = [(min(each[::2]), min(each[1::2]), max(each[::2]), max(each[1::2])) for each in segmentation]
+        left, top, right, bottom = zip(*sides, strict=True)
+        return min(left), min(top), max(right), max(bottom)
     from hotcoco import mask
 
     x, y, across, down = mask.to_bbox(to_rle(segmentation, height, width)).tolist()
