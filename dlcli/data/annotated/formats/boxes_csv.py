@@ -27,7 +27,7 @@ from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.images.folders import IMAGE_SUFFIXES
 from dlcli.data.reading.contents import open_bytes
 from dlcli.data.reading.delimited import split_rows
-from dlcli.data.reading.encodings import detect_encoding
+from dlcli.data.reading.encodings import detect_encoding, marked_encoding
 from dlcli.data.reading.lines import Lines
 
 NAME = "boxes-csv"
@@ -41,6 +41,7 @@ _CLASS = ("class", "label", "class_name", "category", "cat", "name")
 _TAGS = ("clas", "classes", "tags", "labels")
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
 _SPLITS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
+_HEAD_BYTES = 65536
 _EXPECTED = f"expected one of: {SUMMARY.partition(': ')[2]}; each with a header"
 
 
@@ -71,9 +72,13 @@ class _Entry:
 
 
 def matches(source: Path) -> bool:
-    """Return whether this is a CSV file with known columns, or a folder with one in it."""
+    """Return whether this is a CSV file with known columns, or a folder with one of boxes in it.
+
+    A folder with a list of classes may as well be one of images by class.
+    """
     try:
-        return any(_columns_of(file) is not None for file in _files(source)[:3])
+        known = [columns for file in _files(source)[:3] if (columns := _columns_of(file)) is not None]
+        return any(source.is_file() or columns.tags is None for columns in known)
     except (DataError, OSError):
         return False
 
@@ -136,10 +141,12 @@ def _rows(path: Path, notes: list[str] | None = None) -> Iterator[tuple[int, Seq
 
 def _columns_of(path: Path) -> _Columns | None:
     """Return the columns of a file by its first row, or None if they are not known."""
-    first = next(_rows(path), None)
-    if first is None:
-        return None
-    cells = [cell.strip().lower() for cell in first[1]]
+    with open_bytes(path) as stream:
+        head = stream.read(_HEAD_BYTES)
+    encoding = marked_encoding(head)
+    lines = head.decode(encoding.codec if encoding is not None else "utf-8", "replace").splitlines()
+    first = next((row.cells for row in split_rows(lines, ",") if any(row.cells)), ())
+    cells = [cell.strip().lower() for cell in first]
     if len(cells) == 6 and cells[0].endswith(IMAGE_SUFFIXES):  # keras-retinanet's, without a header
         return _Columns(0, (1, 2, 3, 4), label=5)
     at = {cell: position for position, cell in reversed(list(enumerate(cells)))}

@@ -1,7 +1,8 @@
 """Images beside masks of instance numbers: Penn-Fudan's pedestrians, and folders `images/` and `masks/` like them.
 
 A mask has the size of its image; its pixels are 0 for the background and k for the k-th object. All objects are of one
-class. Source: www.cis.upenn.edu/~jshi/ped_html.
+class. With `--annotations semantic` the numbers are classes instead, named by `classes.txt` or by themselves.
+Source: www.cis.upenn.edu/~jshi/ped_html.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.annotation import VOID
 from dlcli.data.annotated.folders import split_of_path
 from dlcli.data.annotated.formats.places import ImageFinder
+from dlcli.data.annotated.formats.yolo_yaml import read_class_file
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.images.decoding import read_bytes, read_header
 
@@ -44,7 +47,7 @@ def read(source: Path, options: Reading) -> Found:
 
     Args:
         source: the folder around the two folders.
-        options: `images` is the folder of the images, if it is elsewhere.
+        options: `images` is the folder of the images, if it is elsewhere; `task` "semantic" reads numbers as classes.
 
     Raises:
         DataError: it is no such folder, or none of its masks fits an image.
@@ -57,21 +60,24 @@ def read(source: Path, options: Reading) -> Found:
     mask_of = {name.rpartition(".")[0].removesuffix("_mask"): name for name in masks.names}
     notes: list[str] = []
     images = []
+    is_semantic, largest = options.task == "semantic", 0
     for name in finder.names:
         mask = mask_of.pop(name.rpartition(".")[0], None)
         if mask is None:
             notes.append(f"{name}: no mask in {mask_folder}/: skipped")
             continue
+        where, split = f"{mask_folder}/{mask}", split_of_path(name)
         try:
-            count = _num_instances(masks.root / mask)
+            largest = max(largest, count := _largest(masks.root / mask, is_semantic))
         except DataError as error:
-            notes.append(f"{mask_folder}/{mask}: {error.message}: skipped")
+            notes.append(f"{where}: {error.message}: skipped")
+            continue
+        if is_semantic:
+            images.append(FoundImage(finder.root / name, where, split, label_map=masks.root / mask))
             continue
         objects = (FoundObject(label, None),) * count
         path = masks.root / mask if count else None
-        images.append(
-            FoundImage(finder.root / name, f"{mask_folder}/{mask}", split_of_path(name), objects, instance_map=path)
-        )
+        images.append(FoundImage(finder.root / name, where, split, objects, instance_map=path))
     notes += [f"{mask_folder}/{mask}: no image of this name in {folder}/: skipped" for mask in mask_of.values()]
     if not images:
         raise DataError(
@@ -79,14 +85,28 @@ def read(source: Path, options: Reading) -> Found:
             details=notes[:3],
             hint="expected: images/a.jpg with masks/a.png or masks/a_mask.png of 0, 1, 2, ...",
         )
+    if is_semantic:
+        names = _class_names(source, largest)
+        return Found(tuple(images), tuple(name for name in names if name), tuple(notes), ("", *names))
+    if layout is not LAYOUTS[0]:
+        notes.append(f"{mask_folder}/: numbers are read as those of objects; as classes with --annotations semantic")
     return Found(tuple(images), (label,), tuple(notes))
 
 
-def _num_instances(path: Path) -> int:
-    """Return the largest instance number of a mask.
+def _class_names(source: Path, largest: int) -> list[str]:
+    """Return the names of the values 1, 2, ... of the masks: the lines of `classes.txt`, or the values."""
+    data = read_class_file(source)
+    names = list(data.names) if data is not None else []
+    if names and names[0].strip("_").lower() in ("background", "unlabeled", "unlabelled"):
+        names = names[1:]
+    return [*names, *(str(value) for value in range(len(names) + 1, largest + 1))]
+
+
+def _largest(path: Path, is_semantic: bool) -> int:
+    """Return the largest number in a mask, of an instance or of a class; 255, void, is none of a class.
 
     Raises:
-        DataError: it cannot be read, has colours, or holds something other than instance numbers.
+        DataError: it cannot be read, has colours, or holds something other than such numbers.
     """
     from PIL import Image
 
@@ -99,9 +119,11 @@ def _num_instances(path: Path) -> int:
             values = np.unique(np.asarray(image))
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"a damaged mask: {str(error)[:100]}") from None
-    if values.tolist() == [0, 255] or values.tolist() == [255]:
+    if is_semantic:
+        values = np.append(values[values != VOID], 0)
+    elif values.tolist() in ([0, 255], [255]):
         raise DataError("only 0 and 255: one region and no instance numbers (1, 2, ... for each object)")
     largest = int(values.max())
     if values.min() < 0 or largest > MAX_OBJECTS:
-        raise DataError(f"a pixel of {largest:,}: no instance number, which are 1 to {MAX_OBJECTS}")
+        raise DataError(f"a pixel of {largest:,}: numbers are 1 to {MAX_OBJECTS}")
     return largest

@@ -147,5 +147,8 @@ def test_what_matches(tmp_path, put):
     assert boxes_csv.matches(path)
     assert boxes_csv.matches(tmp_path)
     assert not boxes_csv.matches(tmp_path / "missing.csv")
+    put("a.csv", "fn,clas\n")  # beside folders of images by class?
+    assert boxes_csv.matches(path)
+    assert not boxes_csv.matches(tmp_path)
     put("a.csv", b"\x89PNG\r\n\x1a\n")
     assert not boxes_csv.matches(path)

@@ -47,6 +47,26 @@ def test_images_and_masks_of_equal_names(tmp_path, picture):
     first, second = found(tmp_path).images
     assert (first.split, len(first.objects), first.objects[0].name) == ("train", 3, "object")
     assert (second.split, len(second.objects), second.instance_map) == ("valid", 0, None)
+    assert "--annotations semantic" in found(tmp_path).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "palette"),
+    [
+        (None, ("", "1", "2", "3")),
+        ("_background_\nsky\nroad\n", ("", "sky", "road", "3")),
+        ("sky\n", ("", "sky", "2", "3")),
+    ],
+)
+def test_masks_of_classes(tmp_path, picture, put, names, palette):
+    picture("images/a.jpg")
+    mask = masked(tmp_path, "masks/a.png", instances(1, 3, 255))
+    if names is not None:
+        put("classes.txt", names)
+    result = found(tmp_path, task="semantic")
+    assert (result.palette, result.classes) == (palette, palette[1:])
+    (image,) = result.images
+    assert (image.label_map, image.instance_map, image.objects) == (mask, None, ())
 
 
 def test_a_palette_holds_numbers_and_no_colours(tmp_path, picture):

@@ -129,7 +129,7 @@ def test_real_masks_come_back_from_yolo(tmp_path):
     num_masks = 0
     others = {image.file: image for split in again.splits() for image in again.of_split(split)}
     for split in form.splits():
-        for image in form.of_split(split):
+        for image in form.of_split(split)[::5]:
             other = others[image.file]
             objects = [each for each in image.objects if not each.is_crowd]
             assert [each.label for each in objects] == [each.label for each in other.objects]
@@ -137,7 +137,7 @@ def test_real_masks_come_back_from_yolo(tmp_path):
                 first, second = (to_pixels(each.segmentation, image.height, image.width) for each in (one, two))
                 assert (first & second).sum() > 0.97 * (first | second).sum()  # pieces are joined by lines
                 num_masks += 1
-    assert num_masks > 3000
+    assert num_masks > 500
 
 
 def real_data(name):
