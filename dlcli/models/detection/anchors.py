@@ -66,7 +66,7 @@ def grid_anchors(maps: Sequence[tuple[int, int]], canvas: tuple[int, int], shape
 
 def flatten_map(values: Tensor, size: int) -> Tensor:
     """Return (N, H * W * k, size) values in the order of the anchors, for the (N, k * size, H, W) of a convolution."""
-    return values.permute(0, 2, 3, 1).reshape(len(values), -1, size)
+    return values.permute(0, 2, 3, 1).reshape(values.shape[0], -1, size)  # len() would fix N in an exported graph
 
 
 def lesson_shapes(
