@@ -51,7 +51,9 @@ def fold_norms(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, ConvNormRelu6) and isinstance(module.norm, nn.BatchNorm2d):
-            module.conv = fuse_conv_bn_eval(module.conv.eval(), module.norm.eval()).train(module.training)
+            # The new biases ask for no gradient, as those that were not there; they stand for the norms' biases.
+            folded = fuse_conv_bn_eval(module.conv.eval(), module.norm.eval()).requires_grad_(True)
+            module.conv = folded.train(module.training)
             module.add_module("norm", nn.Identity())
 
 
