@@ -60,7 +60,9 @@ def grid_anchors(maps: Sequence[tuple[int, int]], canvas: tuple[int, int], shape
         centres = torch.stack([x[None, :].expand(rows, -1), y[:, None].expand(-1, columns)], dim=-1).reshape(-1, 1, 2)
         half = of_map[None] / 2
         boxes.append(torch.cat([centres - half, centres + half], dim=-1).reshape(-1, 4))
-        cells.append(of_map.new_tensor([width, height]).expand(rows * columns * len(of_map), 2))
+        # Multiplied, since new_tensor() would fix the sizes of the canvas in an exported graph.
+        ones = torch.ones_like(boxes[-1][:, 0])
+        cells.append(torch.stack([ones * width, ones * height], dim=1))
     return Anchors(torch.cat(boxes), torch.cat(cells))
 
 

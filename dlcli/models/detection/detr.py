@@ -205,8 +205,9 @@ class Detr(nn.Module):
         dense = self.dense(memory) if self.is_dense else None
         queries, references = self.queries(memory, 1, dense)
         logits, boxes = self.decoder(queries, references, memory.cells, memory.centres)[-1]
-        sides = boxes.new_tensor([images.shape[3], images.shape[2], images.shape[3], images.shape[2]]).float()
-        corners = box_convert(boxes.float(), "cxcywh", "xyxy").clamp(0.0, 1.0) * sides
+        x1, y1, x2, y2 = box_convert(boxes.float(), "cxcywh", "xyxy").clamp(0.0, 1.0).unbind(dim=2)
+        height, width = images.shape[2:]  # multiplied: new_tensor() would fix them in an exported graph
+        corners = torch.stack([x1 * width, y1 * height, x2 * width, y2 * height], dim=2)
         return select(corners, logits.float().sigmoid(), limits)
 
 

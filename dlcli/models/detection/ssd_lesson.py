@@ -110,8 +110,9 @@ class SsdLesson(nn.Module):
         offsets = [flatten_map(layer(each), 4) for layer, each in zip(self.offsets, maps, strict=True)]
         canvas = (images.shape[2], images.shape[3])
         cells = [(each.shape[2], each.shape[3]) for each in maps]
+        wide, high = self.shapes.unbind(dim=1)
         shapes = [
-            self.shapes * self.shapes.new_tensor([canvas[1] / columns, canvas[0] / rows]) for rows, columns in cells
+            torch.stack([wide * (canvas[1] / columns), high * (canvas[0] / rows)], dim=1) for rows, columns in cells
         ]
         return torch.cat(logits, dim=1), torch.cat(offsets, dim=1), grid_anchors(cells, canvas, shapes)
 

@@ -1,0 +1,40 @@
+"""Detectors keep nothing of the example's sizes when torch.export traces them; the exporter of ONNX checks no guard."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcli.models.detection.detector import Limits
+from dlcli.models.detection.detr import Detr
+from dlcli.models.detection.ssd import Ssd
+from dlcli.models.detection.ssd_lesson import SsdLesson
+
+BACKBONE = "shufflenet_v2_x0_5"
+BUILDERS = {
+    "ssd": lambda: Ssd(num_classes=3, backbone=BACKBONE),
+    "lesson": lambda: SsdLesson(num_classes=3, backbone=BACKBONE),
+    "detr": lambda: Detr(num_classes=3, backbone=BACKBONE, width=64, heads=4, queries=10),
+}
+
+
+class _Dense(nn.Module):
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.detector.detect(images, Limits(score=0.0, most=20))[:4])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_traced_detector_takes_other_batches_and_canvases(name: str) -> None:
+    network = _Dense(BUILDERS[name]()).eval()
+    sizes = {0: torch.export.Dim("n"), 2: 32 * torch.export.Dim("h"), 3: 32 * torch.export.Dim("w")}
+    with torch.no_grad():
+        traced = torch.export.export(network, (torch.randn(2, 3, 320, 384),), dynamic_shapes=(sizes,)).module()
+        images = torch.randn(3, 3, 384, 288)
+        for found, expected in zip(traced(images), network(images), strict=True):
+            torch.testing.assert_close(found, expected)
