@@ -25,6 +25,19 @@ def test_example_of_one_item_is_refused(plans: Plans) -> None:
         dataclasses.replace(graph, example={name: tensor[:1] for name, tensor in graph.example.items()})
 
 
+def test_sizes_that_are_no_multiple_are_refused(plans: Plans) -> None:
+    graph = plans["two"]().graphs[0]
+    name, axes = next(iter(graph.dynamic.items()))
+    [(axis, symbol)] = axes.items()
+    size = graph.example[name].shape[axis]
+    with pytest.raises(ValueError, match=f"needs at least {2 * size}"):
+        dataclasses.replace(graph, multiples={symbol: size})
+    uneven = next(each[name].shape[axis] for each in graph.samples if each[name].shape[axis] % 2)
+    doubled = {key: torch.cat([each] * 4)[:4] for key, each in graph.example.items()}
+    with pytest.raises(ValueError, match=f"{symbol} of {name} is {uneven}, not a multiple of 2"):
+        dataclasses.replace(graph, example=doubled, multiples={symbol: 2})
+
+
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
