@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -19,18 +20,22 @@ if TYPE_CHECKING:
     from dlcli.engine.state import TrainState
 
 INTERVAL_S = 2.0
-"""Minimum time between two drawings: a grid of images takes a tenth of a second."""
+"""Minimum time between two drawings: a grid of small images takes a tenth of a second."""
+
+MAX_SHARE = 0.05
+"""Of the time, that drawings may take: a grid of photos takes a second."""
 
 
 class SampleFiles(Callback):
     """Draws the task's samples after an epoch, with the weights that are validated, and writes those that are new.
 
-    Epochs that end within `interval_s` of the last drawn one are left out, except for the last of the training. New
-    samples are found by comparison with the run's files. It must precede the callbacks that show `state.samples`.
+    Epochs that end within `interval_s` of the last drawn one are left out, and so are those before drawing would take
+    more than `MAX_SHARE` of the time, except for the last of the training. New samples are found by comparison with the
+    run's files. It must precede the callbacks that show `state.samples`.
 
     Args:
         run: the run.
-        interval_s: seconds between two drawings; None for `INTERVAL_S`.
+        interval_s: seconds between two drawings; None for `INTERVAL_S`, 0 for every epoch.
         clock: returns seconds since an arbitrary moment.
     """
 
@@ -40,7 +45,7 @@ class SampleFiles(Callback):
         self._run = run
         self._interval_s = INTERVAL_S if interval_s is None else interval_s
         self._clock = clock
-        self._drawn_s: float | None = None
+        self._next_s = -math.inf
         self._has_any = True  # until the task has drawn nothing
 
     def on_train_start(self, state: TrainState) -> None:
@@ -53,14 +58,13 @@ class SampleFiles(Callback):
         """Draw the samples, write those that differ from the previous files, and set `state.samples` to them."""
         state.samples = None
         now, is_last = self._clock(), state.epoch >= state.num_epochs
-        is_soon = self._drawn_s is not None and now - self._drawn_s < self._interval_s
-        if not self._has_any or (is_soon and not is_last):
+        if not self._has_any or (now < self._next_s and not is_last):
             return
-        self._drawn_s = now
         with averaged_weights(network_of(state.task), state.averaged):
             drawn = draw_samples(state.task, state.device)
         self._has_any = drawn is not None
         state.samples = self._write(drawn, state.epoch) if drawn is not None else None
+        self._next_s = now + max(self._interval_s, (self._clock() - now) / MAX_SHARE if self._interval_s else 0.0)
 
     def _write(self, drawn: Samples, epoch: int) -> Samples:
         """Return the samples that are new."""

@@ -73,7 +73,10 @@ def test_events_that_cannot_be_written_are_an_error_at_once_and_nothing_hangs(to
         def close(self):
             pass
 
-    monkeypatch.setattr(Path, "open", lambda path, mode: Full())
+    opened = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, *args, **named: Full() if path.parent == tmp_path else opened(path, *args, **named)
+    )
     with pytest.raises(OSError, match="No space"):
         run(toy_task(CONFIG), TensorBoard(tmp_path))
 

@@ -20,6 +20,19 @@ CONFIG = TrainConfig(epochs=3, batch_size=20, learning_rate=0.01)
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 
 
+class Clock(Callback):
+    """A clock that an epoch advances by a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def on_epoch_end(self, state):
+        self.now += 1.0
+
+
 class Seen(Callback):
     """Keeps what each epoch has to show."""
 
@@ -102,10 +115,25 @@ def test_samples_are_drawn_as_validation_computes(toy_task):
 
 def test_epochs_soon_after_one_another_share_a_drawing_and_the_last_is_drawn(tmp_path, toy_task):
     config = TrainConfig(epochs=9, batch_size=20, learning_rate=0.01)
-    task, moments = toy_task(config), iter(range(100))
+    task, moments, clock = toy_task(config), iter(range(100)), Clock()
     task.samples = lambda: Samples(None, (str(next(moments)),))
-    loader, seen, seconds = task.loader("train"), Seen(), iter(range(100))
+    loader, seen = task.loader("train"), Seen()
     state = start_state(task, loader, config, CPU)
-    train(state, loader, None, config, [SampleFiles(RunDir(tmp_path), 3.0, lambda: float(next(seconds))), seen])
+    train(state, loader, None, config, [clock, SampleFiles(RunDir(tmp_path), 3.0, clock), seen])
     assert names(tmp_path) == [f"epoch-000{epoch}.txt" for epoch in (1, 4, 7, 9)]
     assert [samples is not None for samples in seen.samples] == [epoch in (1, 4, 7, 9) for epoch in range(1, 10)]
+
+
+def test_drawings_take_a_twentieth_of_the_time_at_most(tmp_path, toy_task):
+    config = TrainConfig(epochs=60, batch_size=20, learning_rate=0.01)
+    task, moments, clock = toy_task(config), iter(range(100)), Clock()
+
+    def samples():
+        clock.now += 1.0  # a drawing takes as long as an epoch
+        return Samples(None, (str(next(moments)),))
+
+    task.samples = samples
+    loader = task.loader("train")
+    state = start_state(task, loader, config, CPU)
+    train(state, loader, None, config, [clock, SampleFiles(RunDir(tmp_path), 3.0, clock)])
+    assert names(tmp_path) == [f"epoch-00{epoch:02}.txt" for epoch in (1, 20, 39, 58, 60)]
