@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -67,3 +67,14 @@ class Detector(Protocol):
     def detect(self, images: Tensor, limits: Limits) -> Detections:
         """Return what is found in each image; in evaluation mode, for any batch size, also while exporting."""
         ...
+
+
+@runtime_checkable
+class HasFixedSize(Protocol):
+    """A detector that takes images of one size only.
+
+    Attributes:
+        fixed_size: side of its square canvas in pixels.
+    """
+
+    fixed_size: int
