@@ -24,6 +24,15 @@ FORMS: Mapping[str, FormSpec] = {
         findings="dlcli.data.text.findings:examine_texts",
         task="sentiment",
     ),
+    "annotated": FormSpec(
+        name="annotated",
+        summary="annotated images: annotations/instances_train.json, images/train/*.jpg",
+        open="dlcli.data.annotated.form:open_annotated",
+        findings="dlcli.data.annotated.findings:examine_annotated",
+        samples="dlcli.visualize.box_grid:draw_annotated",
+        task="detection",
+        matches="dlcli.data.annotated.form:holds_annotations",
+    ),
     "table": FormSpec(
         name="table",
         summary="a table with a column to predict: table.csv",
@@ -83,6 +92,19 @@ TASKS: Mapping[str, TaskSpec] = {
         inference=_CLASS_INFERENCE,
         pictures="dlcli.tasks.sentiment.pictures:PICTURES",
     ),
+    "detection": TaskSpec(
+        name="detection",
+        summary="find objects in images",
+        form="annotated",
+        default_dataset="voc",
+        config="dlcli.tasks.detection.config:DetectionConfig",
+        recipe="dlcli.tasks.detection.recipes:recipe",
+        task="dlcli.tasks.detection.task:DetectionTask",
+        codec="dlcli.tasks.detection.codec:DetectionCodec",
+        networks="dlcli.tasks.detection.networks:NETWORKS",
+        inference="dlcli.tasks.detection.config:DetectionInference",
+        zoo="dlcli.tasks.detection.networks:ZOO",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),
@@ -106,6 +128,12 @@ def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: An
     place = "dlcli.datasets.images"
     importer, options = f"{place}.{module}:{prefix}Importer", f"{place}.options:{prefix}Options"
     return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
+
+
+def _annotated_dataset(name: str, summary: str, **more: Any) -> DatasetSpec:
+    place = "dlcli.datasets.annotated"
+    importer = f"{place}.importer:{name.replace('-', '_')}_importer"
+    return DatasetSpec(name, summary, "annotated", "detection", importer, f"{place}.options:AnnotatedOptions", **more)
 
 
 DATASETS: Mapping[str, DatasetSpec] = {
@@ -147,6 +175,16 @@ DATASETS: Mapping[str, DatasetSpec] = {
             page="www.cs.toronto.edu/~kriz/cifar.html",
         ),
         _image_dataset("image-folder", "your own images, one folder per class", "folder", "ImageFolder"),
+        _annotated_dataset(
+            "voc", "annotated images in Pascal VOC's XML, or its palette PNGs", page="host.robots.ox.ac.uk/pascal/VOC"
+        ),
+        _annotated_dataset("coco", "annotated images in COCO's instances JSON", page="cocodataset.org"),
+        _annotated_dataset("yolo", "annotated images in YOLO's text files, with data.yaml or without"),
+        _annotated_dataset("labelme", "annotated images in labelme's JSON files"),
+        _annotated_dataset("boxes-csv", "annotated images in a CSV file of boxes or classes"),
+        _annotated_dataset(
+            "pennfudan", "images and masks of instance numbers (PennFudanPed)", page="www.cis.upenn.edu/~jshi/ped_html"
+        ),
         _text_dataset(
             "weibo",
             "weibo_senti_100k, Chinese posts, negative or positive (CSV)",

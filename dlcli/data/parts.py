@@ -30,6 +30,7 @@ def part(
     root: Path,
     groups_of: Callable[[str], np.ndarray] | None = None,
     numbers_of: Callable[[], Numbers] | None = None,
+    together_of: Callable[[str], np.ndarray] | None = None,
 ) -> tuple[str, np.ndarray]:
     """Return the prepared split from which a part is read (`ALL` for a fold), and (K,) int64 indices in it.
 
@@ -43,6 +44,8 @@ def part(
         root: the data's folder, for messages.
         groups_of: name -> (N,) integers over `ALL`; items of one group stay in one part. None without groups.
         numbers_of: returns the items' numbers in index files; None if they are numbered in the order of `ALL`.
+        together_of: split or `ALL` -> (N,) integers; items of equal ones, such as the frames of a film, are never
+            parted, whatever the user says of groups. None if all items are on their own.
 
     Raises:
         UsageError: there is no such fold.
@@ -51,14 +54,25 @@ def part(
     if train.fold is not None:
         labels = labels_of(ALL)
         groups = groups_of(train.group) if groups_of is not None and train.group is not None else None
+        if together_of is not None and groups is None:
+            groups = _if_shared(together_of(ALL))
         numbers = numbers_of() if numbers_of is not None and train.splits is not None else None
         return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers)
     if split in ("train", "valid") and "valid" not in splits and "train" in splits:
-        is_valid = stratified_part(labels_of("train"), train.val_fraction, train.seed)
+        groups = _if_shared(together_of("train")) if together_of is not None else None
+        if groups is None:
+            is_valid = stratified_part(labels_of("train"), train.val_fraction, train.seed)
+        else:
+            is_valid = _part_of_groups(groups, train.val_fraction, train.seed)
         return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
     if split not in splits:
         raise DataError(f"{root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
     return split, np.arange(len(labels_of(split)))
+
+
+def _if_shared(groups: np.ndarray) -> np.ndarray | None:
+    """Return the groups, or None if each has one item, so that classes can be balanced."""
+    return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def at_hand(source: SourceT | None) -> SourceT:

@@ -37,8 +37,7 @@ class DetectionMetric:
         self.classes = tuple(classes)
         self.has_masks = has_masks
         self.threshold = threshold
-        self._records: list[AnnotatedImage] = []
-        self._found: list[ImageDetections] = []
+        self._images: list[tuple[AnnotatedImage, ImageDetections]] = []
 
     def update(self, batch: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> None:
         """Add a batch.
@@ -61,8 +60,20 @@ class DetectionMetric:
         for row, record in enumerate(records):
             found = detections_in_image(of_interest, row, Fit.from_numbers(fits[row]))
             self._check_labels(found.labels)
-            self._records.append(record)
-            self._found.append(found)
+            self._images.append((record, found))
+
+    @property
+    def _sorted(self) -> list[tuple[AnnotatedImage, ImageDetections]]:
+        """The images by name: equal scores count in the order of their images, which processes may see in any order."""
+        return sorted(self._images, key=lambda image: image[0].file)
+
+    @property
+    def _records(self) -> list[AnnotatedImage]:
+        return [record for record, _ in self._sorted]
+
+    @property
+    def _found(self) -> list[ImageDetections]:
+        return [found for _, found in self._sorted]
 
     def merge(self, other: DetectionMetric) -> None:
         """Append all images of another metric.
@@ -73,8 +84,7 @@ class DetectionMetric:
         same = (self.classes, self.has_masks, self.threshold)
         if (other.classes, other.has_masks, other.threshold) != same:
             raise ValueError("cannot merge metrics of different classes or thresholds, or with and without masks")
-        self._records += other._records
-        self._found += other._found
+        self._images += other._images
 
     def compute(self) -> dict[str, float]:
         """Return `ap` (IoU 0.5 to 0.95), `ap50`, `ap75`, and with masks `mask_ap` and `mask_ap50`; NaN if undefined.

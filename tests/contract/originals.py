@@ -176,6 +176,33 @@ def objects_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     return {name: outputs[name][index][:count] for name in ("boxes", "scores", "labels")}
 
 
+def make_voc(folder: Path) -> None:
+    """Write photos of unequal shapes with coloured rectangles, annotated in Pascal VOC's XML, with lists of parts."""
+    random = np.random.default_rng(0)
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    lists: dict[str, list[str]] = {"trainval": [], "test": []}
+    for number in range(30):
+        height, width = ((64, 64), (48, 64))[number % 2]
+        image = random.integers(0, 60, (height, width, 3)).astype(np.uint8)
+        objects = []
+        for label in range(1 + number % 2):
+            left, top = (int(random.integers(0, side - 24)) for side in (width, height))
+            right, bottom = left + int(random.integers(12, 24)), top + int(random.integers(12, 24))
+            image[top:bottom, left:right, label] = 220
+            corners = (("xmin", left + 1), ("ymin", top + 1), ("xmax", right), ("ymax", bottom))  # from 1, inclusive
+            box = "".join(f"<{corner}>{value}</{corner}>" for corner, value in corners)
+            objects.append(f"<object><name>{CLASSES[label]}</name><bndbox>{box}</bndbox></object>")
+        stem = f"photo {number:02}"
+        (folder / "JPEGImages" / f"{stem}.jpg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
+        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        text = f"<annotation><filename>{stem}.jpg</filename>{size}{''.join(objects)}</annotation>"
+        (folder / "Annotations" / f"{stem}.xml").write_text(text, encoding="utf-8")
+        lists["test" if number >= 24 else "trainval"].append(stem)
+    for name, stems in lists.items():
+        (folder / "ImageSets" / "Main" / f"{name}.txt").write_text("\n".join(stems) + "\n", encoding="utf-8")
+
+
 WEIBO = Original(
     dataset="weibo",
     make=make_weibo,
@@ -229,6 +256,28 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             pictures=IMAGE_PICTURES,
             has_samples=True,
             is_slow=True,
+        ),
+    ),
+    "detection": (
+        Original(
+            dataset="voc",
+            make=make_voc,
+            train=(
+                *("--pretrained", "none", "--backbone", "wren", "--width", "16", "--image-size", "64", "--epochs", "2"),
+                *("--val-fraction", "0.2", "--augment", "flip"),
+            ),
+            interrupt_at=3,  # three steps an epoch
+            inputs=lambda folder, data: [f"{data}/images/test"],
+            num_records=6,
+            options=("--threshold", "0.005", "--max-detections", "20"),
+            count=lambda batch: len(batch["images"]),
+            goal="ap",
+            has_loss=False,
+            compare=aligned("objects"),
+            share=0.01,
+            item=objects_of,
+            pictures={"curves": (), "grid": ()},
+            has_samples=True,
         ),
     ),
     "regression": (

@@ -71,7 +71,7 @@ def random_case(
             )
             for box, label in zip(boxes, labels, strict=True)
         )
-        records.append(AnnotatedImage(f"images/{index}.jpg", HEIGHT, WIDTH, objects))
+        records.append(AnnotatedImage(f"images/{index:03}.jpg", HEIGHT, WIDTH, objects))
         near = np.repeat(boxes, 2, axis=0) + rng.normal(0, 3, (2 * count, 4))
         spread = np.concatenate([near.clip(0, [WIDTH, HEIGHT] * 2), random_boxes(rng, 5)]).round(2)
         guess = np.concatenate([np.repeat(labels, 2), rng.integers(0, classes, 5)])

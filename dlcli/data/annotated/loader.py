@@ -114,7 +114,7 @@ def evaluation_loader(
     records: Sequence[AnnotatedImage],
     pixels: Pixels,
     indices: np.ndarray,
-    side: int,
+    fit_of: Callable[[Size], Fit],
     batch_size: int,
     *,
     cache: Kind = "none",
@@ -132,13 +132,13 @@ def evaluation_loader(
     Args:
         records, pixels: as in `training_loader`.
         indices: (N,) which records.
-        side: length of an image's longer side in its canvas.
+        fit_of: (height and width of an image) -> how it lies in its canvas (`CanvasPreprocess.fit_of`).
         batch_size: images per batch and process, at most.
         cache, folder: as in `Training`.
         shard: the share of this process.
         workers, max_bad, on_bad: as in `ItemLoader`.
     """
-    found = [fit_size((record.height, record.width), side) for record in records]
+    found = [fit_of((record.height, record.width)) for record in records]
     order = CanvasOrder(indices, [fit.canvas for fit in found], batch_size, shard=shard)
     read_inner = functools.partial(_read_inner, records=records, pixels=pixels, fits=found)
     kept = PixelCache([fit.inner for fit in found], read_inner, cache, folder)

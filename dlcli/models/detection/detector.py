@@ -71,10 +71,10 @@ class Detector(Protocol):
 
 @runtime_checkable
 class HasFixedSize(Protocol):
-    """A detector that takes images of one size only.
+    """A detector that may take images of one size only.
 
     Attributes:
-        fixed_size: side of its square canvas in pixels.
+        fixed_size: side of its square canvas in pixels; None if it takes any.
     """
 
-    fixed_size: int
+    fixed_size: int | None

@@ -36,7 +36,7 @@ class NormalisedDetector(nn.Module):
     @property
     def detector(self) -> Detector:
         """The network as what it is to its task."""
-        return self.network  # type: ignore[return-value]
+        return self.network
 
     def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the losses of (N, 3, H, W) pixels in 0..255; see `Detector.losses`."""

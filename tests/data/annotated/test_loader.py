@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.augmenting import recipe_of
 from dlcli.data.annotated.canvases import batch_canvas
-from dlcli.data.annotated.fitting import Fit, fit_image
+from dlcli.data.annotated.fitting import Fit, fit_image, fit_size
 from dlcli.data.annotated.loader import Training, evaluation_loader, training_loader
 from dlcli.data.loading import Batch, ItemLoader
 from dlcli.data.order import Order, Shard
@@ -63,7 +64,7 @@ def evaluation(*, workers: int = 0, shard: Shard | None = None, reader: Reader |
         RECORDS,
         reader or Reader(),
         np.arange(14)[::-1],
-        64,
+        more.pop("fit_of", functools.partial(fit_size, side=64)),
         3,
         shard=shard or Shard(),
         workers=workers,

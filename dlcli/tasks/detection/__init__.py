@@ -1,0 +1,1 @@
+"""The task: find objects in images."""

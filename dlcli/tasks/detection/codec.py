@@ -1,0 +1,122 @@
+"""Image files to canvases and detections to records, shared by runs and their exports. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli.core.errors import DataError, UsageError
+from dlcli.data.annotated.answers import detections_in_image
+from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
+from dlcli.data.images.decoding import decode_image, read_image
+from dlcli.data.images.folders import is_image
+from dlcli.data.inputs import expand_files
+from dlcli.data.labels import read_labels
+from dlcli.tasks.detection.config import DetectionInference
+
+THRESHOLD = "threshold"
+"""The output that holds the least score worth showing."""
+
+LIMITS = "limits"
+"""The asset that only an exported file has: the limits that are a part of its graph."""
+
+
+def limits_of(inference: DetectionInference) -> dict[str, Any]:
+    """Return the limits that become a part of an exported graph."""
+    return {"nms": inference.suppression, "max_detections": inference.most}
+
+
+class DetectionCodec:
+    """See `dlcli.data.codec.Codec`. The value of a source is the path of an image file, its bytes, or a frame."""
+
+    fields = ("label", "score", "box")
+    listed = "objects"
+
+    def __init__(self, assets: Mapping[str, Any], inference: DetectionInference | None = None) -> None:
+        self.labels = read_labels(assets.get("labels"))
+        self.preprocess = CanvasPreprocess.from_json(assets.get("preprocess"))
+        self.inference = inference or DetectionInference()
+        self.skipped: list[str] = []
+        _check_limits(assets.get(LIMITS), self.inference)
+
+    def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
+        """Yield the image files of the inputs, with folders searched and globs expanded."""
+        for name in expand_files(inputs, is_image, self.skipped):
+            yield Source(name, Path(name))
+
+    def encode(self, source: Source) -> Encoded:
+        """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
+        try:
+            image = _pixels(source)
+        except DataError as error:
+            return Encoded(source, None, error.message)
+        canvas, fit = self.preprocess.fit(image)
+        return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}, context={"fit": fit})
+
+    def batches(self, items: Sequence[Encoded]) -> Batches:
+        """Return a batch for each size of canvas."""
+        return by_shape(items)
+
+    def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
+        """Return the size of each image, and its objects by falling score: name, score and xyxy box in its pixels."""
+        answers = []
+        for row, item in enumerate(items):
+            fit = item.context["fit"]
+            found = detections_in_image(outputs, row, fit)
+            own = self.inference.threshold
+            least = float(outputs[THRESHOLD][row]) if own is None else own
+            objects = [
+                {"label": self.labels[label], "score": score, "box": box}
+                for box, score, label in zip(
+                    found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+                )
+                if score >= least and label < len(self.labels)
+            ][: self.inference.most]
+            height, width = fit.size
+            answers.append(Answer({"width": width, "height": height, "objects": objects}))
+        return answers
+
+    def draw(self, source: Source, answer: Answer) -> np.ndarray:
+        """Return the image with its boxes, (H, W, 3) uint8."""
+        from dlcli.visualize.boxes import DrawnBox, draw_boxes
+
+        boxes = [
+            DrawnBox(tuple(each["box"]), self.labels.index(each["label"]), each["score"])
+            for each in answer.record["objects"]
+        ]
+        return draw_boxes(_pixels(source), boxes, self.labels)
+
+
+def _check_limits(exported: Any, inference: DetectionInference) -> None:
+    """Check that an exported graph can do what the options request.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not isinstance(exported, Mapping):
+        return
+    nms, most = exported.get("nms"), exported.get("max_detections")
+    if inference.nms is not None and inference.nms != nms:
+        raise UsageError(
+            f"--nms {inference.nms}: the file was exported with {nms}", hint=f"`dl export RUN --nms {inference.nms}`"
+        )
+    if isinstance(most, int) and inference.most > most:
+        hint = f"`dl export RUN --max-detections {inference.most}`"
+        raise UsageError(f"--max-detections {inference.most}: the file was exported with {most}", hint=hint)
+
+
+def _pixels(source: Source) -> np.ndarray:
+    """Return (H, W, 3) uint8.
+
+    Raises:
+        DataError: the file cannot be read, or is not an image.
+    """
+    if isinstance(source.value, np.ndarray):
+        return source.value
+    if isinstance(source.value, bytes):
+        return decode_image(source.value, channels=3)
+    return read_image(source.value, channels=3)

@@ -1,0 +1,111 @@
+"""The options of object detection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlcli.core.config import option
+from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
+
+SCRATCH = "none"
+"""The value of `--pretrained` that starts from random weights."""
+
+NMS, MAX_DETECTIONS = "0.6", 100
+"""Overlap from which on a box is a duplicate (0.45, 0.7 and 0.8 had an AP lower by 0.1, 0 and 1.3 points on
+blood cells), and detections of an image, as COCO counts them."""
+
+BOX_LOSSES = ("default", "l1", "smooth_l1", "balanced_l1", "giou", "diou", "ciou")
+
+
+def parse_nms(text: str) -> str:
+    """Return the text if it is `off` or an overlap in (0, 1].
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text != "off" and not 0 < float(text) <= 1:
+        raise ValueError(f"{text!r} is neither `off` nor a number above 0 and up to 1")
+    return text
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """Options of `dl train` for a detector."""
+
+    model: str = option(
+        "wren", "a detector from `dl models`, or any of torchvision's", short="m", section="Network and data"
+    )
+    backbone: str | None = option(
+        None, "the body: `wren`, or a classifier with maps by stride (default: what is installed)", metavar="NAME"
+    )
+    pretrained: str | None = option(
+        None, "weights of the body (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
+    )
+    image_size: int = option(320, "longer side of the images in pixels", minimum=32, maximum=2048)
+    width: int | None = option(
+        None, "channels of neck and head (default: the network's)", minimum=8, maximum=1024, is_advanced=True
+    )
+    freeze_early: bool = option(
+        False,
+        "keep early layers of the body, its norms and its slowest kernels as they are: three times as fast on a CPU",
+        is_advanced=True,
+    )
+    augment: str = option(
+        DEFAULT,
+        "augmentation of training images: default, none, or operations with or without a strength, such as "
+        "`flip rotate=3`",
+        metavar="OPERATIONS",
+        bare=DEFAULT,
+        off=NONE,
+        read=parse_augment,
+    )
+    mosaic: float = option(
+        0.0, "share of training images that are mosaics of four", minimum=0.0, maximum=1.0, is_advanced=True
+    )
+    multi_scale: bool = option(False, "vary the size of training images by a quarter", is_advanced=True)
+    box_loss: str = option(
+        "default", "loss of the boxes (default: the network's)", choices=BOX_LOSSES, is_advanced=True
+    )
+    cache: str = option(
+        "ram", "where decoded images are kept between epochs", choices=("ram", "disk", "none"), is_advanced=True
+    )
+    max_bad: int = option(
+        100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class DetectionInference:
+    """Inference options of a detector."""
+
+    threshold: float | None = option(
+        None,
+        "least score of a detection (default: that of the best F1 on the validation part)",
+        minimum=0.0,
+        maximum=1.0,
+        commands=("predict",),
+    )
+    nms: str | None = option(
+        None,
+        f"drop a box that overlaps a better one of its class by more; off keeps all (default: {NMS})",
+        metavar="IOU|off",
+        read=parse_nms,
+        commands=("predict", "eval", "export"),
+    )
+    max_detections: int | None = option(
+        None,
+        f"at most N detections in an image (default: {MAX_DETECTIONS})",
+        minimum=1,
+        maximum=1000,
+        commands=("predict", "eval", "export"),
+    )
+
+    @property
+    def suppression(self) -> str:
+        """The value of `nms`, or its default."""
+        return self.nms or NMS
+
+    @property
+    def most(self) -> int:
+        """The value of `max_detections`, or its default."""
+        return self.max_detections or MAX_DETECTIONS

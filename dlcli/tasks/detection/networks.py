@@ -1,0 +1,32 @@
+"""The detectors by name; any other name is looked up in torchvision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dlcli.core.registry import Network, Zoo
+
+NETWORKS: Mapping[str, Network] = {
+    "wren": Network(
+        "dlcli.models.detection.wren:build_wren",
+        "one stage, no anchors, made for few images and two cores",
+        "Feng et al. 2021, arXiv:2108.07755 (assignment); Liu et al. 2018, arXiv:1803.01534 (neck)",
+    ),
+    "ssd": Network(
+        "dlcli.models.detection.ssd:Ssd", "single shot, default boxes on six maps", "Liu et al. 2016, arXiv:1512.02325"
+    ),
+    "ssd-lesson": Network(
+        "dlcli.models.detection.ssd_lesson:SsdLesson", "189 anchors on grids of 4, 2 and 1", "fast.ai 2018, lesson 9"
+    ),
+    "single": Network(
+        "dlcli.models.detection.single:SingleObject", "the largest object of each image alone", "fast.ai 2018, lesson 8"
+    ),
+}
+
+ZOO = Zoo("dlcli.models.detection.torchvision_detectors:detector_names", "torchvision detectors", "torchvision")
+
+SCRATCH_BODY = "wren"
+"""The body of our own that starts from random weights."""
+
+BODY = "efficientnet_lite0"
+"""The body of a detector where its weights are installed."""

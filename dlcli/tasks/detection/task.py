@@ -1,0 +1,231 @@
+"""Object detection: the network, its losses, its data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from dlcli.core.table import Table
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.annotated.fitting import STRIDE
+from dlcli.data.annotated.form import open_annotated
+from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.card import Card
+from dlcli.data.labels import read_labels
+from dlcli.data.order import WHOLE, Shard
+from dlcli.data.parts import at_hand
+from dlcli.engine.optim.build import build_optimizer
+from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
+from dlcli.export.align import detections_aligned
+from dlcli.export.plan import ExportPlan, single_graph
+from dlcli.metrics.detection import DetectionMetric
+from dlcli.models.detection.detector import Limits, Target
+from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
+from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
+from dlcli.tasks.detection.building import build_detector, canvas_of, pixels_of
+from dlcli.tasks.detection.codec import LIMITS, THRESHOLD, limits_of
+from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
+from dlcli.tasks.detection.report import draw_detection_report, tables_of
+from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export_canvases
+
+OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLD)
+
+DEFAULT_CLASSES = 80
+"""Classes of a detector without data: COCO's."""
+
+
+class DetectionTask:
+    """See `dlcli.engine.task.Task`; `dlcli.data.annotated.loader` says what a batch holds."""
+
+    inputs = ("images",)
+    goal = Goal("ap", larger_is_better=True)
+
+    def __init__(
+        self,
+        config: DetectionConfig,
+        train: TrainConfig,
+        labels: tuple[str, ...],
+        preprocess: CanvasPreprocess,
+        model: NormalisedDetector,
+        source: DetectionSource | None,
+    ) -> None:
+        self._config = config
+        self._train = train
+        self.labels = labels
+        self.preprocess = preprocess
+        self.model: nn.Module = model
+        self._source = source
+        self._inference = DetectionInference()
+
+    @classmethod
+    def from_data(cls, config: DetectionConfig, train: TrainConfig, data: Path) -> DetectionTask:
+        """Return the task with a new network for the annotated images.
+
+        Raises:
+            DataError: the images cannot be read, or have no boxes.
+            UsageError: there is no such network, or an option does not fit it.
+        """
+        form = open_annotated(data)
+        source = DetectionSource(form, form.card.classes, config, train)
+        box_sizes = source.box_sizes()
+        detector = build_detector(config, len(form.card.classes), box_sizes=box_sizes)
+        mean, std = pixels_of(config)
+        preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
+        return cls(config, train, form.card.classes, preprocess, NormalisedDetector(detector, mean, std), source)
+
+    @classmethod
+    def from_assets(
+        cls, config: DetectionConfig, train: TrainConfig, assets: Mapping[str, Any], data: Path | None
+    ) -> DetectionTask:
+        """Return the task of a run from its assets.
+
+        Raises:
+            RunError: an asset is damaged.
+            DataError: the data cannot be read, or has a class that the run does not.
+        """
+        labels, preprocess = read_labels(assets.get("labels")), CanvasPreprocess.from_json(assets.get("preprocess"))
+        source = DetectionSource(open_annotated(data), labels, config, train) if data is not None else None
+        fresh = dataclasses.replace(config, pretrained=None)  # the weights come from the checkpoint
+        model = NormalisedDetector(build_detector(fresh, len(labels)), preprocess.mean, preprocess.std)
+        return cls(config, train, labels, preprocess, model, source)
+
+    @classmethod
+    def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> DetectionTask:
+        """Return the task with a network alone, at its default sizes unless `size` overrides them.
+
+        Raises:
+            UsageError: there is no such network or size, or it has no published weights.
+        """
+        refuse_weights(name, pretrained)
+        check_sizes(name, size, ("image_size", "num_classes"))
+        config = DetectionConfig(model=name, image_size=size.get("image_size", 320))
+        labels = tuple(str(index) for index in range(size.get("num_classes", DEFAULT_CLASSES)))
+        detector = build_detector(config, len(labels))
+        mean, std = pixels_of(config)
+        preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
+        return cls(config, TrainConfig(), labels, preprocess, NormalisedDetector(detector, mean, std), None)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        return OUTPUTS
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the images, with the unreadable files found so far; None without data."""
+        return self._source.card if self._source is not None else None
+
+    @property
+    def source(self) -> DetectionSource:
+        """The images.
+
+        Raises:
+            DataError: there are none.
+        """
+        return at_hand(self._source)
+
+    def assets(self) -> dict[str, Any]:
+        """Return the assets: labels and preprocessing."""
+        return {"labels": list(self.labels), "preprocess": self.preprocess.to_json()}
+
+    def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
+        """Return the loader of a process's share of a split, shuffled and augmented if `training`.
+
+        Raises:
+            DataError: there is no data, or no such split.
+        """
+        return self.source.loader(split, self.preprocess, training=training, shard=shard)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return the single optimizer."""
+        return {"network": build_optimizer(self.model, self._train)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Yield the losses of a batch."""
+        count = len(batch["boxes"])
+        parts = (batch["boxes"], batch["labels"], batch.get("masks", [None] * count), batch["ignored"])
+        targets = [Target(*each) for each in zip(*parts, strict=True)]
+        yield Update("network", self._model.losses(batch["images"], targets), len(targets))
+
+    @property
+    def _model(self) -> NormalisedDetector:
+        assert isinstance(self.model, NormalisedDetector)
+        return self.model
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that the inference options set; detections of every score that AP looks at are among them."""
+        nms = self._inference.suppression
+        return Limits(iou=None if nms == "off" else float(nms), most=self._inference.most)
+
+    def set_inference(self, options: DetectionInference) -> None:
+        """Set the options for prediction, evaluation and export."""
+        self._inference = options
+
+    def infer(self, batch: Batch) -> Outputs:
+        """Return the detections in pixels of the canvas."""
+        graph = DetectionGraph(self._model, self.limits)
+        return dict(zip((*OUTPUTS, "masks"), graph(batch["images"]), strict=False))
+
+    def metric(self) -> DetectionMetric:
+        """Return a new metric."""
+        return DetectionMetric(self.labels, threshold=float(self._model.threshold))
+
+    def calibrate(self, metric: DetectionMetric) -> None:
+        """Set the least score that is worth showing to that of the best F1 on the validation part."""
+        best = metric.best_threshold()
+        if best is not None:
+            self._model.threshold.fill_(best)
+
+    def samples(self) -> Samples | None:
+        """Return augmented training images above validation images with answers; None without data."""
+        if self._source is None:
+            return None
+        return self._source.samples(self.preprocess, self.infer, next(self.model.parameters()).device)
+
+    def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
+        """Yield the figures of each class and of each size of object."""
+        del split
+        return tables_of(report)
+
+    def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield precision against recall, and the kinds of errors."""
+        del split
+        return draw_detection_report(report, self.labels)
+
+    def export_plan(self) -> ExportPlan:
+        """Return the model with samples of several sizes: real images if there is data, else noise."""
+        samples = self._source.export_samples(self.preprocess) if self._source else _noise(self.preprocess)
+        is_fixed = self.preprocess.canvas is not None
+        axes = {0: "batch"} if is_fixed else {0: "batch", 2: "height", 3: "width"}
+        return single_graph(
+            DetectionGraph(self._model, self.limits),
+            inputs=self.inputs,
+            outputs=OUTPUTS,
+            samples=[{"images": images} for images in samples],
+            dynamic={"images": axes},
+            example={"images": torch.from_numpy(samples[0][:2])},
+            metadata={"assets": {**self.assets(), LIMITS: limits_of(self._inference)}},
+            tolerance={"boxes": 0.5, "scores": 1e-3},
+            align=detections_aligned(),
+            translations=ONNX_TRANSLATIONS,
+            multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
+        )
+
+
+def _noise(preprocess: CanvasPreprocess) -> list[np.ndarray]:
+    """Return batches of noise, (N, 3, H, W) uint8, of several sizes if the network takes them."""
+    random = np.random.default_rng(0)
+    side = -(-preprocess.side // STRIDE) * STRIDE
+    canvases = export_canvases(preprocess, (side, side))
+    return [
+        random.integers(0, 256, (count, 3, *canvas), np.uint8)
+        for count, canvas in zip(EXPORT_BATCHES, canvases, strict=True)
+    ]
