@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bad_inputs.advice import advised, why_wrong
+from bad_inputs.annotated import ANNOTATED, CHANGED
 from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.augment import AUGMENT
@@ -42,6 +43,8 @@ ROWS = {
         ("reading", READING),
         ("weights", WEIGHTS),
         ("fine-tuning", FINE_TUNING),
+        ("annotated", ANNOTATED),
+        ("annotated, changed", CHANGED),
     )
     for name, row in rows.items()
 }

@@ -16,6 +16,7 @@ from dlcli.data.annotated.form import holds_annotations, open_annotated
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject
 from dlcli.data.annotated.masks import from_pixels
 from dlcli.data.annotated.writer import write_annotated
+from dlcli.data.forms import form_of
 
 
 def prepared(tmp_path, images=None, **more):
@@ -133,9 +134,10 @@ def test_a_folder_as_it_is_opens_in_memory(tmp_path):
 def test_images_by_class_and_annotated_ones_are_told_apart(tmp_path):
     for name in ("ant", "bee"):
         picture(tmp_path / f"classes/train/{name}/1.jpg")
-    assert not holds_annotations(tmp_path / "classes")
-    assert holds_annotations(voc_folder(tmp_path / "voc", {"1": [voc_object("cat", (1, 1, 9, 9))]}))
+    assert form_of(tmp_path / "classes").name == "images" and not holds_annotations(tmp_path / "classes")
+    assert form_of(voc_folder(tmp_path / "voc", {"1": [voc_object("cat", (1, 1, 9, 9))]})).name == "annotated"
     (tmp_path / "empty").mkdir()
+    assert form_of(tmp_path / "empty").name == "images"
     with pytest.raises(DataError, match="no annotated images"):
         open_annotated(tmp_path / "empty")
     with pytest.raises(DataError, match="no such folder"):
