@@ -148,6 +148,9 @@ def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[No
     ]
     try:
         yield
+        for name, module in _rows(model):  # what only training calls, such as a head of auxiliary losses
+            if name not in layers and (count := _count_new(module, counted)):
+                layers[name] = LayerSummary(name, f"{type(module).__name__} (training)", (), count)
     finally:
         for handle in handles:
             handle.remove()

@@ -82,10 +82,10 @@ class SingleObject(nn.Module):
         return self.fixed_size * outputs[:, :4].sigmoid(), outputs[:, 4:]
 
     def _normalise(self, hidden: Tensor) -> Tensor:
-        if self.norm.training and len(hidden) == 1:  # one image has no variance: an epoch's last batch
-            norm = self.norm
+        norm = self.norm
+        if isinstance(norm, nn.BatchNorm1d) and norm.training and len(hidden) == 1:  # one image has no variance
             return F.batch_norm(hidden, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        normalised: Tensor = self.norm(hidden)
+        normalised: Tensor = norm(hidden)
         return normalised
 
     def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:

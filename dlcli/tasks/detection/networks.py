@@ -18,6 +18,11 @@ NETWORKS: Mapping[str, Network] = {
     "ssd-lesson": Network(
         "dlcli.models.detection.ssd_lesson:SsdLesson", "189 anchors on grids of 4, 2 and 1", "fast.ai 2018, lesson 9"
     ),
+    "detr": Network(
+        "dlcli.models.detection.detr:Detr",
+        "objects as a set, with groups, noise and dense targets for few images",
+        "Carion et al. 2020, arXiv:2005.12872",
+    ),
     "single": Network(
         "dlcli.models.detection.single:SingleObject", "the largest object of each image alone", "fast.ai 2018, lesson 8"
     ),
