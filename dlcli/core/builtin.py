@@ -105,6 +105,19 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.detection.config:DetectionInference",
         zoo="dlcli.tasks.detection.networks:ZOO",
     ),
+    "multilabel": TaskSpec(
+        name="multilabel",
+        summary="say which of the classes an image shows, any number of them",
+        form="annotated",
+        default_dataset="voc",
+        config="dlcli.tasks.multilabel.config:MultilabelConfig",
+        recipe="dlcli.tasks.multilabel.recipes:recipe",
+        task="dlcli.tasks.multilabel.task:MultilabelTask",
+        codec="dlcli.tasks.multilabel.codec:MultilabelCodec",
+        networks="dlcli.tasks.multilabel.networks:NETWORKS",
+        inference="dlcli.tasks.multilabel.config:MultilabelInference",
+        zoo="dlcli.tasks.multilabel.networks:ZOO",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),

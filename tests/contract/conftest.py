@@ -178,7 +178,7 @@ def house(toys: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     dl, answers = house.dl, house.answers
     answers["prepare"] = dl("prepare", *house.source)
     house.data = answers["prepare"].line
-    train = ("train", original.dataset, *original.train, "--precision", "fp32", "--threads", "1")
+    train = ("train", *original.trained, *original.train, "--precision", "fp32", "--threads", "1")
     answers["whole"] = dl(*train, "--name", "whole")
     with _terminated_at(house.spec, original.interrupt_at):
         answers["interrupted"] = dl(*train, expect=143)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from contract.comparing import Compare, Item, aligned, assert_close, row_of
 from torch import Tensor
+from toys.shapes import coco_shapes
 
 CLASSES = ("airplane", "cat", "dog")
 
@@ -25,6 +26,7 @@ class Original:
 
     Attributes:
         dataset: what `dl prepare` and `dl train` are given.
+        target: what `dl train` is given instead, where the dataset's own task is another one.
         make: writes the original files into a new folder; None where the dataset is embedded.
         prepare: what `dl prepare` gets beside the source.
         train: options of a training of a few small epochs.
@@ -63,6 +65,12 @@ class Original:
     pictures: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"curves": ()})
     has_samples: bool = False
     is_slow: bool = False
+    target: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """What `dl train` is given."""
+        return self.target or (self.dataset,)
 
 
 def pattern(label: int, size: tuple[int, int], random: np.random.Generator) -> np.ndarray:
@@ -276,6 +284,25 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             compare=aligned("objects"),
             share=0.01,
             item=objects_of,
+            pictures={"curves": (), "grid": ()},
+            has_samples=True,
+        ),
+    ),
+    "multilabel": (
+        Original(
+            dataset="coco",
+            target=("multilabel", "--data", "data/coco"),
+            make=coco_shapes,
+            train=(
+                *("--model", "cnn", "--image-size", "32", "--epochs", "3", "--batch-size", "6", "--lr", "0.01"),
+                *("--val-fraction", "0.2", "--pretrained", "none"),
+            ),
+            interrupt_at=4,  # three steps an epoch
+            inputs=lambda folder, data: [f"{data}/images/test"],
+            num_records=5,
+            options=("--threshold", "0.3", "--top-k", "2"),
+            count=lambda batch: len(batch["images"]),
+            goal="map",
             pictures={"curves": (), "grid": ()},
             has_samples=True,
         ),

@@ -229,7 +229,7 @@ def test_every_document_has_its_schema(house):
 def test_the_run_says_what_made_it_and_names_no_place_of_this_machine(house):
     info = json.loads((house.folder / house.run / "run.json").read_text(encoding="utf-8"))
     assert info["status"] == "finished"
-    assert info["command"].startswith(f"dl train {house.original.dataset} ")
+    assert info["command"].startswith(f"dl train {house.original.trained[0]} ")
     assert {"dlcli", "python", "torch", "numpy"} <= set(info["versions"])
     assert info["seed"] == 0
     assert info["started"] <= info["finished"]

@@ -1,0 +1,1 @@
+"""Parts shared by the tasks of annotated images."""

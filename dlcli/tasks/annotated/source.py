@@ -1,0 +1,197 @@
+"""The annotated images of a task: parts, records in the run's classes, loaders, some images."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+
+from dlcli.core.cores import usable_cores
+from dlcli.core.errors import DataError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.augmenting import Recipe
+from dlcli.data.annotated.cache import Kind
+from dlcli.data.annotated.fitting import typical_canvas
+from dlcli.data.annotated.form import AnnotatedForm
+from dlcli.data.annotated.loader import Training, evaluation_loader
+from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.card import Card, unreadable_notes
+from dlcli.data.labels import indices_in_run
+from dlcli.data.loading import ItemLoader
+from dlcli.data.order import WHOLE, Order, Shard
+from dlcli.data.parts import ALL, part
+from dlcli.export.plan import PARITY_BATCHES
+
+EVAL_BATCH = 16
+"""Images per batch in evaluation, at most."""
+
+
+class Reading(TypedDict):
+    """How items are read; see `ItemLoader`."""
+
+    workers: int
+    max_bad: int
+    on_bad: Callable[[str], None]
+
+
+class AnnotatedSource:
+    """Annotated images, labelled by a run's class indices.
+
+    Args:
+        form: the images.
+        labels: the run's class names in the run's order; the form's classes are matched to them by name.
+        train: the options of the loop.
+        cache: where decoded images are kept: "ram", "disk" or "none".
+        max_bad: training ends if more images than this cannot be read.
+
+    Raises:
+        DataError: the data has a class that the run does not.
+    """
+
+    def __init__(
+        self, form: AnnotatedForm, labels: tuple[str, ...], train: TrainConfig, *, cache: str = "ram", max_bad: int = 0
+    ) -> None:
+        self.form = form
+        self.labels = labels
+        self.to_run = indices_in_run(form.card.classes, labels, form.root)
+        self._train = train
+        self._cache: Any = cache
+        self._max_bad = max_bad
+        self._records = {
+            split: [relabelled(each, self.to_run) for each in form.of_split(split)] for split in form.splits()
+        }
+        self.bad_files: list[str] = []
+
+    @property
+    def card(self) -> Card:
+        """The data's card, with the unreadable files found so far among its warnings."""
+        warnings = (*self.form.card.warnings, *unreadable_notes(self.bad_files, "images"))
+        return dataclasses.replace(self.form.card, warnings=warnings)
+
+    @property
+    def reading(self) -> Reading:
+        """How the loaders read: by default in this process while every image is decoded only once."""
+        workers = self._train.workers
+        if workers is None:
+            workers = 0 if self._cache == "ram" else min(usable_cores(), 8)
+        return {"workers": workers, "max_bad": self._max_bad, "on_bad": self.bad_files.append}
+
+    def part(self, split: str) -> tuple[list[AnnotatedImage], np.ndarray]:
+        """Return the images of the split from which a part is read, and the indices in it; see `dlcli.data.parts.part`.
+
+        Parts are stratified by the rarest class that an image shows, and images of one group stay together.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        name, indices = part(
+            split,
+            self.form.splits(),
+            self._train,
+            lambda own: _rarest(self._of(own), len(self.labels)),
+            root=self.form.root,
+            together_of=lambda own: _groups(self._of(own)),
+        )
+        return self._of(name), indices
+
+    def _of(self, name: str) -> list[AnnotatedImage]:
+        """Return the images of a split, or of all splits."""
+        return [each for own in (self.form.splits() if name == ALL else (name,)) for each in self._records[own]]
+
+    def evaluation(self, split: str, preprocess: CanvasPreprocess, shard: Shard = WHOLE) -> ItemLoader:
+        """Return the loader of a process's share of a part as it is; see `evaluation_loader`.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        records, indices = self.part(split)
+        batch_size = max(1, min(EVAL_BATCH, 2 * self._train.batch_size))
+        cache: Kind = "none" if self._cache == "none" else "ram"
+        return evaluation_loader(
+            records,
+            self.form.read,
+            indices,
+            preprocess.fit_of,
+            batch_size,
+            cache=cache,
+            shard=shard,
+            **self.reading,
+        )
+
+    def training(
+        self, preprocess: CanvasPreprocess, recipe: Recipe, shard: Shard = WHOLE
+    ) -> tuple[list[AnnotatedImage], Order, Training]:
+        """Return the images, the order and the options of a training loader, for one canvas that suits most images."""
+        records, indices = self.part("train")
+        sizes = [(records[row].height, records[row].width) for row in indices.tolist()]
+        canvas = preprocess.canvas or typical_canvas(sizes, preprocess.side)
+        order = Order(indices, self._train.batch_size, seed=self._train.seed, shard=shard)
+        # Nothing is written into a user's own folder.
+        folder = self.form.root / "cache" if self.form.is_prepared else Path(tempfile.gettempdir())
+        return records, order, Training(canvas, recipe, cache=self._cache, folder=folder)
+
+    def some(self, split: str, count: int) -> list[tuple[np.ndarray, AnnotatedImage]]:
+        """Return up to `count` images of a part, evenly spaced, each (H, W, 3) uint8 with its annotations.
+
+        Unreadable ones are left out, and all if there is no such part.
+        """
+        try:
+            records, indices = self.part(split)
+        except DataError:
+            return []
+        places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
+        found = []
+        for row in indices[places].tolist():
+            try:
+                found.append((self.form.read(records[row]), records[row]))
+            except DataError:
+                continue
+        return found
+
+    def export_samples(self, preprocess: CanvasPreprocess) -> list[np.ndarray]:
+        """Return real batches, (N, 3, H, W) uint8, of unequal canvases where the network takes them."""
+        split = "test" if "test" in self.form.splits() else self.form.splits()[0]
+        images = [image for image, _ in self.some(split, sum(PARITY_BATCHES))]
+        if not images:
+            raise DataError(f"{self.form.root}: no image of {split} can be read")
+        samples, first = [], 0
+        for number, size in enumerate(PARITY_BATCHES):
+            chosen = [images[row % len(images)] for row in range(first, first + size)]
+            own = preprocess
+            if preprocess.canvas is None:
+                own = dataclasses.replace(preprocess, side=preprocess.side * (4 + number) // 5)
+                own = dataclasses.replace(own, canvas=own.fit_of(chosen[0].shape[:2]).canvas)
+            samples.append(np.stack([own.fit(image)[0] for image in chosen]).transpose(0, 3, 1, 2).copy())
+            first += size
+        return samples
+
+
+def relabelled(record: AnnotatedImage, to_run: Sequence[int] | np.ndarray) -> AnnotatedImage:
+    """Return a record in the run's class indices.
+
+    Args:
+        record: in those of the data.
+        to_run: (C,) the run's index of each class of the data.
+    """
+    objects = tuple(dataclasses.replace(each, label=int(to_run[each.label])) for each in record.objects)
+    return dataclasses.replace(record, objects=objects, tags=tuple(int(to_run[tag]) for tag in record.tags))
+
+
+def _rarest(records: Sequence[AnnotatedImage], num_classes: int) -> np.ndarray:
+    """Return the rarest class that each image shows, (N,) int64; `num_classes` for an image without one."""
+    counts = np.bincount([label for record in records for label in record.labels], minlength=num_classes)
+    return np.array(
+        [min(record.labels, key=lambda label: (counts[label], label), default=num_classes) for record in records],
+        dtype=np.int64,
+    )
+
+
+def _groups(records: Sequence[AnnotatedImage]) -> np.ndarray:
+    """Return the number of each image's group, (N,) int64; one without a group is its own."""
+    names = [record.group or f"\0{row}" for row, record in enumerate(records)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
