@@ -1,23 +1,26 @@
 """`--ema`: an exponential moving average of the weights, which is validated and saved in `best.pt`.
 
-The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after each
-later step it is `decay * average + (1 - decay) * weights`. Buffers, such as the running statistics of batch
+The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after step n + 1
+it is `d * average + (1 - d) * weights`, where d is the decay, but at most (1 + n) / (10 + n): of a short training, the
+average would else still be of the random weights that it started from. Buffers, such as the running statistics of batch
 normalisation, are averaged with the weights. If inference uses only a part of the model, only that part is averaged: a
 critic must be trained against the current weights.
 
-Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780.
+Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780; the rise of TensorFlow's
+`ExponentialMovingAverage(num_updates=...)`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from dlcli.engine.callbacks import Callback
 from dlcli.engine.task import network_of
@@ -30,8 +33,19 @@ def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None
     """Return a copy of the model for its moving average; None without a decay."""
     if decay is None:
         return None
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=functools.partial(_update, decay=decay), use_buffers=True)
+
+
+@torch.no_grad()
+def _update(averages: list[Tensor], weights: list[Tensor], count: Tensor, *, decay: float) -> None:
+    """Move averages towards the current weights, in place; `count` is that of the updates before, on their device."""
+    if not averages[0].is_floating_point():  # a count of batches
+        torch._foreach_copy_(averages, weights)
+        return
+    share = 1 - torch.clamp((1 + count) / (10 + count), max=decay)  # a tensor: reading it would wait for the device
+    steps = torch._foreach_sub(weights, averages)
+    torch._foreach_mul_(steps, share)
+    torch._foreach_add_(averages, steps)
 
 
 @contextmanager

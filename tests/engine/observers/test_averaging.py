@@ -72,8 +72,9 @@ def test_the_average_equals_one_by_hand_over_weights_and_statistics(tmp_path, to
     state = run(task, BASE, RunDir(tmp_path), weights)
     first, *later = weights.seen
     expected = first
-    for step in later:
-        expected = {name: 0.8 * value + 0.2 * step[name] for name, value in expected.items()}
+    for number, step in enumerate(later, start=1):
+        decay = min(0.8, (1 + number) / (10 + number))
+        expected = {name: decay * value + (1 - decay) * step[name] for name, value in expected.items()}
     averaged = state.averaged.module.state_dict()
     for name, value in expected.items():
         if averaged[name].is_floating_point():  # the count of batches is nothing to average
