@@ -1,10 +1,10 @@
 """`--ema`: an exponential moving average of the weights, which is validated and saved in `best.pt`.
 
-The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after step n + 1
-it is `d * average + (1 - d) * weights`, where d is the decay, but at most (1 + n) / (10 + n): of a short training, the
-average would else still be of the random weights that it started from. Buffers, such as the running statistics of batch
-normalisation, are averaged with the weights. If inference uses only a part of the model, only that part is averaged: a
-critic must be trained against the current weights.
+The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after step
+n + 1 it is `d * average + (1 - d) * weights`, where d is the decay, but at most (1 + n) / (10 + n): the average of a
+short training would otherwise consist of the random weights that it started from. Buffers, such as the running
+statistics of batch normalisation, are averaged with the weights. If inference uses only a part of the model, only that
+part is averaged: a critic must be trained against the current weights.
 
 Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780; the rise of TensorFlow's
 `ExponentialMovingAverage(num_updates=...)`.
