@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.opening import (
@@ -21,6 +20,7 @@ from dlcli.cli.opening import (
 )
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.ready import Ready
+from dlcli.cli.saving import saving
 from dlcli.cli.streams import source_batches
 from dlcli.core.config import option
 from dlcli.core.console import Console, format_figure, format_table, json_text, shorten
@@ -28,7 +28,7 @@ from dlcli.core.errors import DataError, PartialError, UsageError
 from dlcli.core.files import finite
 
 if TYPE_CHECKING:
-    from dlcli.data.codec import Answer, Record, Source
+    from dlcli.data.codec import Record, Source
 
 
 MAX_SHOWN = 100
@@ -44,7 +44,10 @@ class PredictOptions:
     jsonl: bool = option(False, "print one JSON record per line, each as soon as it is ready")
     csv: bool = option(False, "print comma-separated values with a header")
     batch_size: int = option(64, "inputs per batch", minimum=1, maximum=1_000_000)
-    save_dir: str | None = option(None, "also save the answers as pictures in this folder", metavar="DIR")
+    save_dir: str | None = option(None, "also save the answers in this folder, as pictures by default", metavar="DIR")
+    save_as: str = option(
+        "png", "what is saved: png, or for objects also coco, coco-results, labelme, voc or yolo", metavar="FORMAT"
+    )
 
 
 def build(rest: list[str]) -> Any:
@@ -85,14 +88,14 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     )
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
-    drawing = Drawing(Path(options.save_dir), opened, inputs) if options.save_dir else None
-    for sources in source_batches(inputs, options.batch_size, opened.codec.expand, *_line_readers(opened)):
-        for source, given in answer(opened, sources):
-            is_bad = "error" in given.record
-            num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
-            writer.write({"input": source.name, **given.record})
-            if drawing is not None and not is_bad:
-                drawing.save(source, given)
+    with saving(opened.codec, options.save_dir, options.save_as, inputs) as save:
+        for sources in source_batches(inputs, options.batch_size, opened.codec.expand, *_line_readers(opened)):
+            for source, given in answer(opened, sources):
+                is_bad = "error" in given.record
+                num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
+                writer.write({"input": source.name, **given.record})
+                if not is_bad:
+                    save(source, given)
     writer.close()
     _warn_of_skipped(opened, console)
     if num_good == num_bad == 0 and not inputs:
@@ -205,29 +208,3 @@ def _shown(value: object) -> object:
     if isinstance(value, float):
         return format_figure(value)
     return "" if value is None else _cell(value)
-
-
-class Drawing:
-    """Saves answers as pictures; equal names are numbered, so that neither another answer nor an input is replaced."""
-
-    def __init__(self, folder: Path, opened: Opened, inputs: Sequence[str]) -> None:
-        from dlcli.data.inputs import input_test
-
-        folder.mkdir(parents=True, exist_ok=True)
-        self._is_input = input_test(inputs)
-        self._folder = folder
-        self._opened = opened
-        self._used: set[str] = set()
-
-    def save(self, source: Source, answer: Answer) -> None:
-        """Save the answer's own picture, or else its input with the answer drawn on it."""
-        from dlcli.data.inputs import stem_of
-        from dlcli.visualize.canvas import write_png
-
-        stem = stem_of(source.name)
-        name, number = stem, 2
-        while name in self._used or self._is_input(self._folder / f"{name}.png"):
-            name, number = f"{stem}-{number}", number + 1
-        self._used.add(name)
-        picture = answer.picture if answer.picture is not None else self._opened.codec.draw(source, answer)
-        write_png(self._folder / f"{name}.png", picture)

@@ -6,8 +6,9 @@ files that are stored in every run and export) and from the task's inference opt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -182,3 +183,40 @@ class SkipsEntries(Protocol):
     """
 
     skipped: list[str]
+
+
+class Saver(Protocol):
+    """Writes answers as files."""
+
+    def save(self, source: Source, answer: Answer) -> None:
+        """Write the answer to one input, or store what is needed to write it later.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Write what describes all answers so far; called once, also after an interruption."""
+        ...
+
+
+@runtime_checkable
+class SavesAnswers(Protocol):
+    """A codec that can save answers in other formats than pictures.
+
+    Attributes:
+        formats: their names, as the user types them.
+    """
+
+    formats: tuple[str, ...]
+
+    def saver(self, format: str, folder: Path, is_input: Callable[[Path], bool]) -> Saver:
+        """Return what writes answers into a folder.
+
+        Args:
+            format: one of `formats`.
+            folder: an existing folder.
+            is_input: whether a path is that of an existing input, which must not be replaced.
+        """
+        ...

@@ -20,6 +20,27 @@ def stem_of(source: str) -> str:
     return re.sub(r"[^\w.-]+", "_", stem)[:MAX_STEM].strip("_.") or "input"
 
 
+class UniqueNames:
+    """File names, without suffixes, for what is saved of the inputs; equal ones are numbered.
+
+    Args:
+        is_used: whether a name must not be used, because a file of that name is an input.
+    """
+
+    def __init__(self, is_used: Callable[[str], bool]) -> None:
+        self._is_used = is_used
+        self._given: set[str] = set()
+
+    def of(self, source: str) -> str:
+        """Return a name for an input that no other one has, whatever their case."""
+        stem = stem_of(source)
+        name, number = stem, 2
+        while name.casefold() in self._given or self._is_used(name):
+            name, number = f"{stem}-{number}", number + 1
+        self._given.add(name.casefold())
+        return name
+
+
 def expand_files(
     inputs: Iterable[str], wanted: frozenset[str] | Callable[[str], bool], skipped: list[str] | None = None
 ) -> Iterator[str]:

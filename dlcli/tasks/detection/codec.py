@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.annotated.answers import detections_in_image
 from dlcli.data.annotated.preprocess import CanvasPreprocess
-from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
+from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
 from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.folders import is_image
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import DetectionInference
+from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
 
 THRESHOLD = "threshold"
 """The output that holds the least score worth showing."""
@@ -35,6 +36,7 @@ class DetectionCodec:
 
     fields = ("label", "score", "box")
     listed = "objects"
+    formats = FORMATS
 
     def __init__(self, assets: Mapping[str, Any], inference: DetectionInference | None = None) -> None:
         self.labels = read_labels(assets.get("labels"))
@@ -89,6 +91,10 @@ class DetectionCodec:
             for each in answer.record["objects"]
         ]
         return draw_boxes(_pixels(source), boxes, self.labels)
+
+    def saver(self, format: str, folder: Path, is_input: Callable[[Path], bool]) -> Saver:
+        """Return what writes answers as annotations, or as COCO's results. See `dlcli.data.codec.SavesAnswers`."""
+        return DetectionSaver(format, folder, self.labels, is_input)
 
 
 def _check_limits(exported: Any, inference: DetectionInference) -> None:

@@ -78,6 +78,12 @@ def _centred(each: Annotation, image: AnnotatedImage) -> list[float]:
 
 def _outline(each: Annotation, image: AnnotatedImage) -> list[float]:
     """Return the corners of an object's mask, or of its box if it has none, as shares."""
+    corners = outline_of(each, image) / [image.width, image.height]
+    return [float(value) for value in corners.clip(0, 1).ravel()]
+
+
+def outline_of(each: Annotation, image: AnnotatedImage) -> np.ndarray:
+    """Return the corners of an object's mask as one polygon, or of its box if it has none, (N, 2) in pixels."""
     if isinstance(each.segmentation, list):
         polygons = each.segmentation
     elif each.segmentation is not None:
@@ -85,8 +91,7 @@ def _outline(each: Annotation, image: AnnotatedImage) -> list[float]:
     else:
         left, top, right, bottom = each.box
         polygons = [[left, top, right, top, right, bottom, left, bottom]]
-    corners = joined(polygons) / [image.width, image.height]
-    return [float(value) for value in corners.clip(0, 1).ravel()]
+    return joined(polygons)
 
 
 def joined(polygons: Sequence[Sequence[float]]) -> np.ndarray:
