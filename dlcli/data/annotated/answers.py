@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import cv2
 import numpy as np
@@ -59,6 +59,11 @@ def detections_in_image(outputs: Mapping[str, np.ndarray], row: int, fit: Fit) -
         masks = tuple(from_pixels(paste_mask(outputs["masks"][row][i], whole[i], fit.size)) for i in keep)
     labels = np.asarray(outputs["labels"][row][:count], np.int64)
     return ImageDetections(boxes[keep], scores[keep], labels[keep], masks)
+
+
+def least_score(threshold: SupportsFloat) -> float:
+    """Return a network's float32 threshold, rounded as scores are: 0.8 would be below its own float32 value."""
+    return round(float(threshold), SCORE_DECIMALS)
 
 
 def paste_mask(mask: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -31,7 +31,7 @@ class PixelCache:
         sizes: height and width of each image as it is kept.
         read: (row) -> the image of that size, (H, W, 3) uint8; raises a DataError if it cannot be read.
         kind: "ram", "disk" or "none".
-        folder: of the file, for "disk"; it is deleted with the cache.
+        folder: of the file, for "disk"; None for the system's for temporary files. The file is deleted with the cache.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ def _new_file(folder: Path | None, size: int) -> Path:
     Raises:
         DataError: it cannot be made, or the disk has too little room.
     """
-    assert folder is not None, "a cache on disk needs a folder"
+    folder = Path(tempfile.gettempdir()) if folder is None else folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_room(folder, size)

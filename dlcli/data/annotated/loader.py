@@ -62,7 +62,7 @@ class Training:
         multi_scale: whether each batch has a canvas of its own, within 25 % of `canvas`.
         mosaic: share of the items that show four images.
         cache: where decoded images are kept.
-        folder: of the cache's file, for "disk".
+        folder: of the cache's file, for "disk"; None for the system's for temporary files.
     """
 
     canvas: Size
@@ -104,8 +104,6 @@ def training_loader(
 def training_cache(records: Sequence[AnnotatedImage], pixels: Pixels, options: Training) -> PixelCache:
     """Return the cache of the images of a training, at 1.3 times their size in the canvas, but not enlarged."""
     sizes = [_kept_size((record.height, record.width), options.canvas) for record in records]
-    if options.cache == "none":
-        return PixelCache(sizes, functools.partial(_read_plain, records=records, pixels=pixels), "none")
     read = functools.partial(_read_shrunk, records=records, pixels=pixels, sizes=sizes)
     return PixelCache(sizes, read, options.cache, options.folder)
 
@@ -164,10 +162,6 @@ def _kept_size(size: Size, canvas: Size) -> Size:
     inner = fit_size(size, max(canvas), canvas).inner
     height, width = (min(whole, round(SPARE * part)) for whole, part in zip(size, inner, strict=True))
     return height, width
-
-
-def _read_plain(row: int, *, records: Sequence[AnnotatedImage], pixels: Pixels) -> np.ndarray:
-    return pixels(records[row])
 
 
 def _read_shrunk(row: int, *, records: Sequence[AnnotatedImage], pixels: Pixels, sizes: Sequence[Size]) -> np.ndarray:

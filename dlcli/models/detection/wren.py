@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.detection.anchored import is_by_overlap
 from dlcli.models.detection.assignment import Assignment, assign
 from dlcli.models.detection.body import WrenBody
-from dlcli.models.detection.box_losses import box_loss
+from dlcli.models.detection.box_losses import box_loss as box_loss_named
 from dlcli.models.detection.detector import Detections, Limits, Target
 from dlcli.models.detection.frozen import freeze_for_speed
 from dlcli.models.detection.head import PointHead
@@ -50,7 +51,7 @@ class Wren(nn.Module):
         self.backbone = backbone
         self.neck = PathAggregation(backbone.out_channels, width)
         self.head = PointHead(num_classes, width, len(backbone.strides))
-        self._box_loss = box_loss(box_loss_name)
+        self._box_loss = box_loss_named(box_loss_name)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Points]:
         """Return class logits (N, A, C), boxes xyxy in pixels (N, A, 4), both fp32, and the A points."""
@@ -108,6 +109,7 @@ def build_wren(
     width: int = 64,
     image_size: int = 320,
     is_frozen: bool = False,
+    box_loss: str = "giou",
 ) -> Wren:
     """Return Wren on a backbone by name.
 
@@ -118,21 +120,27 @@ def build_wren(
         width: channels of the neck and the head.
         image_size: longer side of the images in pixels.
         is_frozen: call `freeze_for_speed` on the backbone. It renames parameters, so a run is opened as it was trained.
+        box_loss: see `box_losses.BOX_LOSSES`; one by overlap.
 
     Raises:
-        UsageError: there is no such backbone, it has no maps of strides 8, 16 and 32, or no weights.
+        UsageError: there is no such backbone, it has no maps of strides 8, 16 and 32, or no weights; the loss is not by
+            overlap; or Wren's own body is to be frozen.
         DataError: the published weights are not there.
         RunError: the file of weights is missing, damaged, refused or does not fit.
     """
+    if not is_by_overlap(box_loss):
+        raise UsageError(f"--box-loss {box_loss}: wren learns boxes by their overlap", hint="use giou, diou or ciou")
     if backbone == OWN_BODY:
         if pretrained is not None:
             raise UsageError("no weights of the backbone wren are published", hint="leave out --pretrained")
-        return Wren(num_classes, WrenBody(), width)
+        if is_frozen:
+            raise UsageError("--freeze-early: the backbone wren trains from scratch", hint="leave it out")
+        return Wren(num_classes, WrenBody(), width, box_loss)
     # Networks for small images halve them less often: they have no stride 32.
     body = build_backbone(backbone, image_size=max(image_size, SMALL_IMAGE + 1), pretrained=pretrained, strides=STRIDES)
     if is_frozen:
         freeze_for_speed(body)
-    return Wren(num_classes, body, width)
+    return Wren(num_classes, body, width, box_loss)
 
 
 def _wanted(assignment: Assignment, target: Target, num_classes: int) -> Tensor:

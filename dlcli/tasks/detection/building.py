@@ -10,7 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
-from dlcli.models.detection.detector import Detector, HasFixedSize, HasMasks
+from dlcli.models.detection.detector import Detector, HasFixedSize
 from dlcli.models.images.pretrained import DEFAULT as DEFAULT_WEIGHTS
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
@@ -41,12 +41,12 @@ def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> De
             "pretrained": pretrained,
             **{key: value for key, value in more.items() if _takes(build, key)},
             **_own_option(name, build, "width", config.width),
-            **_own_option(name, build, "is_frozen", config.freeze_early or None),
+            **_own_option(name, build, "is_frozen", config.freeze_early or None, flag="freeze-early"),
             **_own_option(name, build, "box_loss", None if config.box_loss == "default" else config.box_loss),
         }
         detector: Detector = build(num_classes=num_classes, **options)
         return detector
-    from dlcli.models.detection.torchvision_detectors import build_torchvision_detector, detector_names  # two seconds
+    from dlcli.models.detection.torchvision_detectors import TorchvisionDetector, detector_names  # takes two seconds
 
     known = detector_names()
     if name not in known:
@@ -56,9 +56,7 @@ def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> De
             raise UsageError(f"--{flag}: torchvision's detectors have their own", hint="leave it out")
     if pretrained == DEFAULT_WEIGHTS:
         raise UsageError(f"--pretrained: no weights of {name} are installed", hint="pass a file, or leave it out")
-    return build_torchvision_detector(
-        name=name, num_classes=num_classes, image_size=config.image_size, weights=pretrained
-    )
+    return TorchvisionDetector(name=name, num_classes=num_classes, image_size=config.image_size, weights=pretrained)
 
 
 def pixels_of(config: DetectionConfig) -> Pixels:
@@ -78,13 +76,16 @@ def canvas_of(detector: Detector) -> tuple[int, int] | None:
     return (size, size) if size is not None else None
 
 
-def has_masks(detector: Detector) -> bool:
-    """Return whether a detector learns and returns masks as well as boxes."""
-    return isinstance(detector, HasMasks) and detector.has_masks
-
-
-def _own_option(name: str, build: Callable[..., nn.Module], option: str, value: Any) -> dict[str, Any]:
+def _own_option(
+    name: str, build: Callable[..., nn.Module], option: str, value: Any, flag: str | None = None
+) -> dict[str, Any]:
     """Return an option of the network's own, if it was given.
+
+    Args:
+        name, build: the network, and what builds it.
+        option: the parameter of `build`.
+        value: None if the option was not given.
+        flag: its name on the command line, where that is another.
 
     Raises:
         UsageError: the network does not have it.
@@ -92,7 +93,7 @@ def _own_option(name: str, build: Callable[..., nn.Module], option: str, value: 
     if value is None:
         return {}
     if not _takes(build, option):
-        raise UsageError(f"--{option.replace('_', '-')}: {name} has its own", hint="leave it out")
+        raise UsageError(f"--{flag or option.replace('_', '-')}: {name} does not have it", hint="leave it out")
     return {option: value}
 
 

@@ -69,16 +69,7 @@ TORCHVISION: dict[str, Any] = {
     "clip_norm": 10.0,
 }
 
-MASK_RCNN: dict[str, Any] = {**TORCHVISION, "model": "maskrcnn", "learning_rate": 5e-4, "schedule": "cosine:end=0.01"}
-
-BY_MODEL: Mapping[str, dict[str, Any]] = {
-    "wren": WREN,
-    "single": SINGLE,
-    "ssd": SSD,
-    "ssd-lesson": SSD,
-    "detr": DETR,
-    "maskrcnn": MASK_RCNN,
-}
+BY_MODEL: Mapping[str, dict[str, Any]] = {"wren": WREN, "single": SINGLE, "ssd": SSD, "ssd-lesson": SSD, "detr": DETR}
 
 
 def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
@@ -97,7 +88,7 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
     body, pretrained = given.get("backbone"), given.get("pretrained")
     if body is None:
         has_weights = pretrained not in (None, SCRATCH) or (pretrained is None and is_installed(BODY))
-        body = BODY if has_weights else SCRATCH_BODY
+        body = SCRATCH_BODY if model == "wren" and not has_weights else BODY  # the other networks need other maps
         chosen["backbone"] = body
     if pretrained is None and is_installed(str(body)):
         chosen["pretrained"] = "default"

@@ -13,7 +13,7 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage
-from dlcli.data.annotated.answers import detections_in_image
+from dlcli.data.annotated.answers import detections_in_image, least_score
 from dlcli.data.annotated.augmenting import recipe_of
 from dlcli.data.annotated.fitting import STRIDE, Size, typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
@@ -63,18 +63,6 @@ class DetectionSource:
         self._records = {split: [_relabelled(each, to_run) for each in form.of_split(split)] for split in form.splits()}
         self.bad_files: list[str] = []
 
-    def require_masks(self) -> None:
-        """Check that there is something for a detector of masks to learn from.
-
-        Raises:
-            DataError: no object has a mask.
-        """
-        if not self.form.has("masks"):
-            raise DataError(
-                f"{self.form.root}: no object has a mask, from which {self._config.model} learns",
-                hint="choose a detector of boxes, such as --model wren",
-            )
-
     @property
     def card(self) -> Card:
         """The data's card, with the unreadable files found so far among its warnings."""
@@ -121,6 +109,7 @@ class DetectionSource:
             DataError: there is no such split.
         """
         records, indices = self.part(split)
+        cache: Any = self._config.cache
         common: dict[str, Any] = {
             "workers": self._workers(),
             "max_bad": self._config.max_bad,
@@ -129,7 +118,7 @@ class DetectionSource:
         if not training:
             batch_size = max(1, min(EVAL_BATCH, 2 * self._train.batch_size))
             return evaluation_loader(
-                records, self.form.read, indices, preprocess.fit_of, batch_size, shard=shard, cache="ram", **common
+                records, self.form.read, indices, preprocess.fit_of, batch_size, shard=shard, cache=cache, **common
             )
         order = Order(indices, self._train.batch_size, seed=self._train.seed, shard=shard)
         sizes = [(records[row].height, records[row].width) for row in indices.tolist()]
@@ -139,7 +128,7 @@ class DetectionSource:
             with_masks=with_masks,
             multi_scale=self._config.multi_scale and preprocess.canvas is None,
             mosaic=self._config.mosaic,
-            cache=self._config.cache,  # type: ignore[arg-type]
+            cache=cache,
         )
         return training_loader(records, self.form.read, order, options, **common)
 
@@ -200,7 +189,7 @@ class DetectionSource:
         canvas, fit = preprocess.fit(image)
         outputs = to_numpy(infer({"images": torch.from_numpy(canvas).permute(2, 0, 1)[None].to(device)}))
         found = detections_in_image(outputs, 0, fit)
-        shown = found.scores >= float(outputs["threshold"][0])
+        shown = found.scores >= least_score(outputs["threshold"][0])
         boxes = zip(
             fit.to_canvas(found.boxes[shown]).tolist(),
             found.labels[shown].tolist(),
