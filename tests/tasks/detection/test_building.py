@@ -1,0 +1,67 @@
+"""Networks by their options: what does not fit is refused with the name of the flag."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toys.painted import small_config
+
+from dlcli.core.errors import UsageError
+from dlcli.models.detection.detector import Target
+from dlcli.models.images.published import IMAGENET_PIXELS
+from dlcli.tasks.detection.building import build_detector, canvas_of, pixels_of
+from dlcli.tasks.detection.config import DetectionConfig
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"model": "yolo"}, "no detector 'yolo'"),
+        ({"model": "wrenn"}, "no detector 'wrenn'"),
+        ({"model": "detr", "freeze_early": True}, "^--freeze-early: detr"),
+        ({"backbone": "wren", "freeze_early": True}, "^--freeze-early"),
+        ({"model": "single", "box_loss": "ciou"}, "^--box-loss: single"),
+        ({"backbone": "wren", "box_loss": "l1"}, "^--box-loss l1: wren"),
+        ({"model": "ssd-lesson", "width": 32}, "^--width: ssd-lesson"),
+        ({"model": "fcos_resnet50_fpn", "backbone": "resnet18", "width": None}, "^--backbone: torchvision"),
+        ({"model": "fcos_resnet50_fpn", "width": 32, "backbone": None}, "^--width: torchvision"),
+        ({"model": "fcos_resnet50_fpn", "width": None, "backbone": None, "pretrained": "default"}, "no weights"),
+        ({"backbone": "wren", "pretrained": "default"}, "no weights"),
+        ({"backbone": "vit_b_16"}, "vit_b_16 is not a network with maps"),
+        ({"backbone": "resnet81"}, "resnet81"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_with_a_way_out(options, reason):
+    config = small_config(**{"width": None, **options})
+    with pytest.raises(UsageError, match=reason) as caught:
+        build_detector(config, 2)
+    assert caught.value.hint
+
+
+def test_a_name_close_to_a_networks_is_suggested():
+    with pytest.raises(UsageError) as caught:
+        build_detector(small_config(model="wrenn"), 2)
+    assert "'wren'" in (caught.value.hint or "")
+
+
+def test_no_weights_are_looked_for_without_pretraining():
+    for value in (None, "none"):
+        config = DetectionConfig(backbone="efficientnet_lite0", pretrained=value)
+        assert pixels_of(config) == IMAGENET_PIXELS
+        build_detector(config, 2)
+
+
+def test_networks_of_one_size_say_so():
+    assert canvas_of(build_detector(small_config(), 2)) is None
+    fixed = small_config(model="single", width=None, backbone="resnet18", image_size=224)
+    assert canvas_of(build_detector(fixed, 2)) == (224, 224)
+
+
+def test_a_network_gets_the_loss_of_boxes_that_was_chosen():
+    images = torch.zeros(1, 3, 64, 64)
+    target = Target(torch.tensor([[8.0, 8.0, 40.0, 30.0]]), torch.tensor([1]), None, torch.zeros(0, 4))
+    losses = {}
+    for name in ("default", "giou", "ciou"):
+        torch.manual_seed(0)
+        losses[name] = float(build_detector(small_config(box_loss=name), 2).losses(images, [target])["box"].detach())
+    assert losses["default"] == losses["giou"] != losses["ciou"]
