@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlcli.cli.films import film_progress
 from dlcli.cli.opening import (
     INFERENCE_HELP,
     Opened,
@@ -88,7 +89,10 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     )
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
-    with saving(opened.codec, options.save_dir, options.save_as, inputs) as save:
+    with (
+        saving(opened.codec, options.save_dir, options.save_as, inputs) as save,
+        film_progress(console, opened.codec, prints=options.jsonl or options.csv) as show,
+    ):
         for sources in source_batches(inputs, options.batch_size, opened.codec.expand, *_line_readers(opened)):
             for source, given in answer(opened, sources):
                 is_bad = "error" in given.record
@@ -96,6 +100,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
                 writer.write({"input": source.name, **given.record})
                 if not is_bad:
                     save(source, given)
+                show(source)
     writer.close()
     _warn_of_skipped(opened, console)
     if num_good == num_bad == 0 and not inputs:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlcli.cli.films import answered_film
 from dlcli.core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from dlcli.data.codec import Answer, Codec, Saver, Source
+    from dlcli.visualize.film import FilmWriter
 
 PNG = "png"
 """The format that every task has."""
@@ -58,21 +60,43 @@ def _saver_of(codec: Codec, folder: Path, format: str, inputs: Sequence[str]) ->
 
 
 class Drawings:
-    """Saves answers as pictures; equal names are numbered, so that neither another answer nor an input is replaced."""
+    """Saves answers as pictures, those of a film's frames as a film.
+
+    Equal names are numbered, so that neither another answer nor an input is replaced.
+    """
 
     def __init__(self, folder: Path, codec: Codec, is_input: Callable[[Path], bool]) -> None:
         from dlcli.data.inputs import UniqueNames
 
         self._folder = folder
         self._codec = codec
-        self._names = UniqueNames(lambda name: is_input(folder / f"{name}.png"))
+        self._names = UniqueNames(lambda name: any(is_input(folder / f"{name}{suffix}") for suffix in (".png", ".mp4")))
+        self._film: FilmWriter | None = None
+        self._place = ("", 0.0)
 
     def save(self, source: Source, answer: Answer) -> None:
         """Save the answer's own picture, or else its input with the answer drawn on it."""
         from dlcli.visualize.canvas import write_png
 
         picture = answer.picture if answer.picture is not None else self._codec.draw(source, answer)
+        if source.film:
+            self._film_of(source).write(picture)
+            return
         write_png(self._folder / f"{self._names.of(source.name)}.png", picture)
 
+    def _film_of(self, source: Source) -> FilmWriter:
+        """Return the film to which a frame belongs: the open one, or a new one of the same speed."""
+        from dlcli.visualize.film import SUFFIX, FilmWriter
+
+        place, self._place = self._place, (source.film, source.time or 0.0)
+        if self._film is None or place[0] != source.film or place[1] > self._place[1]:  # or the same film once more
+            self.close()
+            name = self._names.of(source.film)
+            self._film = FilmWriter(self._folder / f"{name}{SUFFIX}", answered_film(self._codec, source).rate)
+        return self._film
+
     def close(self) -> None:
-        """Nothing is left to write."""
+        """Finish the film that is open."""
+        if self._film is not None:
+            film, self._film = self._film, None
+            film.close()

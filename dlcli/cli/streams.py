@@ -7,14 +7,14 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlcli.data.codec import Source
 
-Item = TypeVar("Item")
-
 CHUNK = 1 << 16
+MAX_PIXEL_BYTES = 1 << 26
+"""Maximum bytes of decoded frames in one batch: 64 frames of a small film, 10 of one in full HD."""
 MAX_LINE = 1 << 24
 """Maximum bytes of one line, so that input without line breaks cannot fill the memory."""
 
@@ -79,14 +79,16 @@ def _has_more(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
-def batches_of(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items in lists of `size`; the last may be shorter."""
-    batch: list[Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
+def batches_of_sources(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    """Yield sources, at most `size` at a time, and fewer where they hold decoded frames: see `MAX_PIXEL_BYTES`."""
+    batch: list[Source] = []
+    held = 0
+    for source in sources:
+        batch.append(source)
+        held += source.nbytes
+        if len(batch) == size or held >= MAX_PIXEL_BYTES:
             yield batch
-            batch = []
+            batch, held = [], 0
     if batch:
         yield batch
 
@@ -108,14 +110,14 @@ def source_batches(
         finish_lines: returns the sources of lines that wait when standard input has ended.
     """
     if "-" not in inputs:
-        yield from batches_of(expand(inputs), size)
+        yield from batches_of_sources(expand(inputs), size)
         return
     index = inputs.index("-")
     before, behind = inputs[:index], inputs[index + 1 :]
     if before:
-        yield from batches_of(expand(before), size)
+        yield from batches_of_sources(expand(before), size)
     for lines in batches_of_lines(size):
-        yield from batches_of(read_lines(lines), size)
-    yield from batches_of(finish_lines(), size)
+        yield from batches_of_sources(read_lines(lines), size)
+    yield from batches_of_sources(finish_lines(), size)
     if behind:
         yield from source_batches(behind, size, expand, read_lines, finish_lines)

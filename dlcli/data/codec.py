@@ -23,13 +23,21 @@ class Source:
 
     Attributes:
         name: its name in the record: a path, `houses.csv:12`, the text itself.
-        value: the input of `encode`: a path, the bytes of a file, a text, the cells of a row, a frame, a latent draw.
+        value: the input of `encode`: a path, the bytes of a file, a text, the cells of a row, a frame, a latent draw;
+            a DataError if it could not be read.
         film: the film of which it is a frame; the frames of a film come in order. "" if it is none.
+        time: of a frame, in seconds from the start of its film; None if it is none.
     """
 
     name: str
     value: Any
     film: str = ""
+    time: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes of pixels it holds in memory."""
+        return int(self.value.nbytes) if isinstance(self.value, np.ndarray) else 0
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,17 @@ class SkipsEntries(Protocol):
     """
 
     skipped: list[str]
+
+
+@runtime_checkable
+class ReadsFilms(Protocol):
+    """A codec whose `expand` yields the frames of films.
+
+    Attributes:
+        frame_step: every how many frames.
+    """
+
+    frame_step: int
 
 
 class Saver(Protocol):

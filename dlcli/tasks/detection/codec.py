@@ -13,6 +13,7 @@ from dlcli.data.annotated.answers import detections_in_image, least_score
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
 from dlcli.data.images.decoding import decode_image, read_image
+from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
@@ -42,13 +43,17 @@ class DetectionCodec:
         self.labels = read_labels(assets.get("labels"))
         self.preprocess = CanvasPreprocess.from_json(assets.get("preprocess"))
         self.inference = inference or DetectionInference()
+        self.frame_step = self.inference.frame_step
         self.skipped: list[str] = []
         _check_limits(assets.get(LIMITS), self.inference)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs, with folders searched and globs expanded."""
-        for name in expand_files(inputs, is_image, self.skipped):
-            yield Source(name, Path(name))
+        """Yield the image files of the inputs and the frames of films, with folders searched and globs expanded."""
+        for name in expand_files(inputs, lambda file: is_film(file) or is_image(file), self.skipped):
+            if is_film(name):
+                yield from film_sources(name, self.frame_step)
+            else:
+                yield Source(name, Path(name))
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
@@ -57,7 +62,9 @@ class DetectionCodec:
         except DataError as error:
             return Encoded(source, None, error.message)
         canvas, fit = self.preprocess.fit(image)
-        return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}, context={"fit": fit})
+        arrays = {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}
+        kept = {} if source.time is None else {"time_s": source.time}
+        return Encoded(source, arrays, kept=kept, context={"fit": fit})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
         """Return a batch for each size of canvas."""
@@ -129,6 +136,8 @@ def _pixels(source: Source) -> np.ndarray:
     Raises:
         DataError: the file cannot be read, or is not an image.
     """
+    if isinstance(source.value, DataError):
+        raise source.value
     if isinstance(source.value, np.ndarray):
         return source.value
     if isinstance(source.value, bytes):

@@ -100,6 +100,8 @@ class DetectionInference:
         commands=("predict", "eval", "export"),
     )
 
+    frame_step: int = option(1, "of a film, answer every N-th frame", minimum=1, maximum=10**6, commands=("predict",))
+
     @property
     def suppression(self) -> str:
         """The value of `nms`, or its default."""
