@@ -78,3 +78,14 @@ class HasFixedSize(Protocol):
     """
 
     fixed_size: int | None
+
+
+@runtime_checkable
+class HasMasks(Protocol):
+    """A detector that may learn and return masks.
+
+    Attributes:
+        has_masks: whether it does.
+    """
+
+    has_masks: bool

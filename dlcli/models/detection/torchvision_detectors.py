@@ -22,7 +22,6 @@ NOT_BOXES = ("keypointrcnn",)
 """Families that need more than boxes and masks to train."""
 
 MASK_FAMILY = "maskrcnn"
-MASK_SIDE = 28
 
 SSD300_MIN = 288
 """Under this side, the last maps of ssd300_vgg16, whose convolutions have no border, are empty."""
@@ -39,11 +38,10 @@ def detector_names() -> list[str]:
     return [name for name in names if not name.startswith(NOT_BOXES)]
 
 
-class TorchvisionDetector(nn.Module):
-    """A detector of torchvision.
-
-    Attributes:
-        fixed_size: side of the square canvas that ssd300_vgg16 needs; None for the others, which take any canvas.
+def build_torchvision_detector(
+    *, name: str, num_classes: int, image_size: int = 320, weights: str | None = None
+) -> TorchvisionDetector:
+    """Return a detector of torchvision by name.
 
     Args:
         name: one of `detector_names`.
@@ -56,22 +54,40 @@ class TorchvisionDetector(nn.Module):
         UsageError: there is no such detector, or the images are too small for it.
         RunError: the file is missing, damaged, refused or does not fit.
     """
+    from torchvision.models import get_model
 
-    def __init__(self, *, name: str, num_classes: int, image_size: int = 320, weights: str | None = None) -> None:
+    names = detector_names()
+    if name not in names:
+        raise UsageError(f"torchvision has no detector {name!r}", hint=did_you_mean(name, names))
+    fixed_size = image_size if name.startswith("ssd300") else None
+    if fixed_size is not None and image_size < SSD300_MIN:
+        raise UsageError(f"{name} takes images from {SSD300_MIN} pixels on, not of {image_size}")
+    network = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes + 1)
+    if weights is not None:
+        load_detector_weights(network, name, Path(weights).expanduser())
+    return TorchvisionDetector(network, num_classes, has_masks=name.startswith(MASK_FAMILY), fixed_size=fixed_size)
+
+
+class TorchvisionDetector(nn.Module):
+    """A detector of torchvision.
+
+    Attributes:
+        has_masks: whether it learns and returns masks.
+        fixed_size: side of the square canvas that ssd300_vgg16 needs; None for the others, which take any canvas.
+
+    Args:
+        network: torchvision's detector, whose own transform is replaced.
+        num_classes: without background.
+        has_masks, fixed_size: see the attributes.
+    """
+
+    def __init__(
+        self, network: nn.Module, num_classes: int, *, has_masks: bool = False, fixed_size: int | None = None
+    ) -> None:
         super().__init__()
-        from torchvision.models import get_model
-
-        names = detector_names()
-        if name not in names:
-            raise UsageError(f"torchvision has no detector {name!r}", hint=did_you_mean(name, names))
-        self.fixed_size = image_size if name.startswith("ssd300") else None
-        if self.fixed_size is not None and image_size < SSD300_MIN:
-            raise UsageError(f"{name} takes images from {SSD300_MIN} pixels on, not of {image_size}")
-        self.num_classes, self.has_masks = num_classes, name.startswith(MASK_FAMILY)
-        self.network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes + 1)
+        self.num_classes, self.has_masks, self.fixed_size = num_classes, has_masks, fixed_size
+        self.network: Any = network
         self.network.transform = Neutral()
-        if weights is not None:
-            load_detector_weights(self.network, name, Path(weights).expanduser())
 
     def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return torchvision's losses of this detector by their names there; in training mode.
@@ -101,7 +117,7 @@ class TorchvisionDetector(nn.Module):
         head = self.network.roi_heads if hasattr(self.network, "roi_heads") else self.network
         head.score_thresh, head.detections_per_img = limits.score, limits.most
         head.nms_thresh = KEEPS_ALL if limits.iou is None else limits.iou
-        return _dense(self.network(list(images)), limits.most, images, self.has_masks)
+        return _dense(self.network(list(images)), limits.most, self.has_masks)
 
 
 class Neutral(nn.Module):
@@ -153,21 +169,22 @@ def _check_heads(
             raise RunError(f"{path}: not weights of {name}: {key} is {shapes[0]}, not {shapes[1]}")
 
 
-def _dense(found: Sequence[Mapping[str, Tensor]], most: int, images: Tensor, has_masks: bool) -> Detections:
-    """Return torchvision's detections of each image, padded to `most`."""
-    boxes, scores = images.new_zeros(len(found), most, 4), images.new_zeros(len(found), most)
-    labels = torch.zeros(len(found), most, dtype=torch.int64, device=images.device)
-    masks = images.new_zeros(len(found), most, MASK_SIDE, MASK_SIDE) if has_masks else None
+def _dense(found: Sequence[Mapping[str, Tensor]], most: int, has_masks: bool) -> Detections:
+    """Return torchvision's detections of each image, which are sorted by falling score, padded to `most`.
+
+    Without numbers of detections as Python numbers, which a trace would take for constants.
+    """
+    names = ("boxes", "scores", "labels", *(["masks"] if has_masks else []))
+    columns: dict[str, list[Tensor]] = {name: [] for name in names}
     counts = []
-    for index, each in enumerate(found):
-        order = each["scores"].argsort(descending=True, stable=True)
+    for each in found:
         # RetinaNet and FCOS have an output for the class 0, too, which no object has; fresh ones may answer it.
-        order = order[each["labels"][order] > 0][:most]
-        count = len(order)
-        boxes[index, :count] = each["boxes"][order]
-        scores[index, :count] = each["scores"][order]
-        labels[index, :count] = each["labels"][order] - 1
-        if masks is not None:
-            masks[index, :count] = each["masks"][order, 0]
-        counts.append(count)
-    return Detections(boxes, scores, labels, torch.tensor(counts, device=images.device), masks)
+        is_object = each["labels"] > 0
+        counts.append(is_object.sum().clamp(max=most))
+        for name in names:
+            values = each[name][is_object]
+            values = values - 1 if name == "labels" else values[:, 0] if name == "masks" else values
+            padding = values.new_zeros((most, *values.shape[1:]))
+            columns[name].append(torch.cat([values, padding])[:most])
+    dense = {name: torch.stack(values) for name, values in columns.items()}
+    return Detections(dense["boxes"], dense["scores"], dense["labels"], torch.stack(counts), dense.get("masks"))

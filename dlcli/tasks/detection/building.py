@@ -10,7 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
-from dlcli.models.detection.detector import Detector, HasFixedSize
+from dlcli.models.detection.detector import Detector, HasFixedSize, HasMasks
 from dlcli.models.images.pretrained import DEFAULT as DEFAULT_WEIGHTS
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
@@ -46,7 +46,7 @@ def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> De
         }
         detector: Detector = build(num_classes=num_classes, **options)
         return detector
-    from dlcli.models.detection.torchvision_detectors import TorchvisionDetector, detector_names  # takes two seconds
+    from dlcli.models.detection.torchvision_detectors import build_torchvision_detector, detector_names  # two seconds
 
     known = detector_names()
     if name not in known:
@@ -56,7 +56,9 @@ def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> De
             raise UsageError(f"--{flag}: torchvision's detectors have their own", hint="leave it out")
     if pretrained == DEFAULT_WEIGHTS:
         raise UsageError(f"--pretrained: no weights of {name} are installed", hint="pass a file, or leave it out")
-    return TorchvisionDetector(name=name, num_classes=num_classes, image_size=config.image_size, weights=pretrained)
+    return build_torchvision_detector(
+        name=name, num_classes=num_classes, image_size=config.image_size, weights=pretrained
+    )
 
 
 def pixels_of(config: DetectionConfig) -> Pixels:
@@ -74,6 +76,11 @@ def canvas_of(detector: Detector) -> tuple[int, int] | None:
     """Return the only size of canvas, height and width, that a detector takes; None for one that takes any."""
     size = detector.fixed_size if isinstance(detector, HasFixedSize) else None
     return (size, size) if size is not None else None
+
+
+def has_masks(detector: Detector) -> bool:
+    """Return whether a detector learns and returns masks as well as boxes."""
+    return isinstance(detector, HasMasks) and detector.has_masks
 
 
 def _own_option(

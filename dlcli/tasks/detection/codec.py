@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.data.annotated.answers import detections_in_image, least_score
+from dlcli.data.annotated.answers import ImageDetections, detections_in_image, least_score
+from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
 from dlcli.data.images.decoding import decode_image, read_image
@@ -17,7 +18,7 @@ from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
-from dlcli.tasks.detection.config import DetectionInference
+from dlcli.tasks.detection.config import POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
 
 THRESHOLD = "threshold"
@@ -71,7 +72,10 @@ class DetectionCodec:
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return the size of each image, and its objects by falling score: name, score and xyxy box in its pixels."""
+        """Return the size of each image, and its objects by falling score: name, score and xyxy box in its pixels.
+
+        Objects of a detector of masks have a `mask` too, as COCO writes its segmentations.
+        """
         answers = []
         for row, item in enumerate(items):
             fit = item.context["fit"]
@@ -79,9 +83,9 @@ class DetectionCodec:
             own = self.inference.threshold
             least = least_score(outputs[THRESHOLD][row]) if own is None else own
             objects = [
-                {"label": self.labels[label], "score": score, "box": box}
-                for box, score, label in zip(
-                    found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+                {"label": self.labels[label], "score": score, "box": box, **self._mask(found, index)}
+                for index, (box, score, label) in enumerate(
+                    zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
                 )
                 if score >= least and label < len(self.labels)
             ][: self.inference.most]
@@ -89,15 +93,31 @@ class DetectionCodec:
             answers.append(Answer({"width": width, "height": height, "objects": objects}))
         return answers
 
+    def _mask(self, found: ImageDetections, index: int) -> dict[str, Any]:
+        """Return the mask of a detection as a field of its object; nothing without masks."""
+        if found.masks is None:
+            return {}
+        mask = found.masks[index]
+        if self.inference.masks != POLYGONS:
+            return {"mask": mask}
+        return {"mask": polygons_of(to_pixels(mask, *mask["size"]))}
+
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
-        """Return the image with its boxes, (H, W, 3) uint8."""
+        """Return the image with its boxes, over its masks if there are any, (H, W, 3) uint8."""
         from dlcli.visualize.boxes import DrawnBox, draw_boxes
 
+        image, objects = _pixels(source), answer.record["objects"]
+        labels = [self.labels.index(each["label"]) for each in objects]
+        masked = [(each["mask"], label) for each, label in zip(objects, labels, strict=True) if each.get("mask")]
+        if masked:
+            from dlcli.visualize.masks import draw_masks
+
+            masks = [to_pixels(mask, *image.shape[:2]) for mask, _ in masked]
+            image = draw_masks(image, masks, [label for _, label in masked])
         boxes = [
-            DrawnBox(tuple(each["box"]), self.labels.index(each["label"]), each["score"])
-            for each in answer.record["objects"]
+            DrawnBox(tuple(each["box"]), label, each["score"]) for each, label in zip(objects, labels, strict=True)
         ]
-        return draw_boxes(_pixels(source), boxes, self.labels)
+        return draw_boxes(image, boxes, self.labels)
 
     def saver(self, format: str, folder: Path, is_input: Callable[[Path], bool]) -> Saver:
         """Return what writes answers as annotations, or as COCO's results. See `dlcli.data.codec.SavesAnswers`."""

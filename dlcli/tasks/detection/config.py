@@ -17,6 +17,10 @@ blood cells), and detections of an image, as COCO counts them."""
 BOX_LOSSES = ("default", "l1", "smooth_l1", "balanced_l1", "giou", "diou", "ciou")
 
 
+RLE, POLYGONS = "rle", "polygons"
+MASK_FORMATS = (RLE, POLYGONS)
+
+
 def parse_nms(text: str) -> str:
     """Return the text if it is `off` or an overlap in (0, 1].
 
@@ -100,6 +104,12 @@ class DetectionInference:
         commands=("predict", "eval", "export"),
     )
 
+    masks: str | None = option(
+        None,
+        f"masks in records as COCO's run lengths, or as polygons without their holes (default: {RLE})",
+        choices=MASK_FORMATS,
+        commands=("predict",),
+    )
     frame_step: int = option(1, "of a film, answer every N-th frame", minimum=1, maximum=10**6, commands=("predict",))
 
     @property

@@ -26,6 +26,11 @@ NETWORKS: Mapping[str, Network] = {
     "single": Network(
         "dlcli.models.detection.single:SingleObject", "the largest object of each image alone", "fast.ai 2018, lesson 8"
     ),
+    "maskrcnn": Network(
+        "dlcli.models.detection.mask_rcnn:build_mask_rcnn",
+        "boxes and masks in two stages, with narrow layers for few images",
+        "He et al. 2017, arXiv:1703.06870",
+    ),
 }
 
 ZOO = Zoo("dlcli.models.detection.torchvision_detectors:detector_names", "torchvision detectors", "torchvision")

@@ -69,7 +69,16 @@ TORCHVISION: dict[str, Any] = {
     "clip_norm": 10.0,
 }
 
-BY_MODEL: Mapping[str, dict[str, Any]] = {"wren": WREN, "single": SINGLE, "ssd": SSD, "ssd-lesson": SSD, "detr": DETR}
+MASK_RCNN: dict[str, Any] = {**TORCHVISION, "model": "maskrcnn", "learning_rate": 5e-4, "schedule": "cosine:end=0.01"}
+
+BY_MODEL: Mapping[str, dict[str, Any]] = {
+    "wren": WREN,
+    "single": SINGLE,
+    "ssd": SSD,
+    "ssd-lesson": SSD,
+    "detr": DETR,
+    "maskrcnn": MASK_RCNN,
+}
 
 
 def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:

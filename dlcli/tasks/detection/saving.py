@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.data.annotated.annotation import Annotation
+from dlcli.data.annotated.annotation import Annotation, Segmentation
 from dlcli.data.annotated.answers import ImageDetections
-from dlcli.data.annotated.masks import to_pixels
+from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.annotated.prelabels import FORMATS as PRE_LABELS
 from dlcli.data.annotated.prelabels import PreLabels
 from dlcli.data.annotated.results import RESULTS, CocoResults
@@ -31,7 +31,7 @@ class DetectionSaver:
         objects = answer.record["objects"]
         size = (answer.record["height"], answer.record["width"])
         if isinstance(self._files, CocoResults):
-            self._files.save(source, size, self._detections(objects))
+            self._files.save(source, size, self._detections(objects, size))
         else:
             self._files.save(source, size, [self._annotation(each, size) for each in objects])
 
@@ -39,8 +39,9 @@ class DetectionSaver:
         """Write what describes all answers."""
         self._files.close()
 
-    def _detections(self, objects: Sequence[Record]) -> ImageDetections:
-        masks = tuple(each["mask"] for each in objects) if objects and "mask" in objects[0] else None
+    def _detections(self, objects: Sequence[Record], size: tuple[int, int]) -> ImageDetections:
+        has_masks = bool(objects) and "mask" in objects[0]
+        masks = tuple(_runs(each["mask"], size) for each in objects) if has_masks else None
         return ImageDetections(
             np.array([each["box"] for each in objects], np.float64).reshape(-1, 4),
             np.array([each["score"] for each in objects], np.float64),
@@ -50,8 +51,13 @@ class DetectionSaver:
 
     def _annotation(self, each: Record, size: tuple[int, int]) -> Annotation:
         left, top, right, bottom = each["box"]
-        mask: dict[str, Any] | None = each.get("mask")
+        mask: Segmentation | None = each.get("mask") or None  # polygons may be none
         area = (right - left) * (bottom - top) if mask is None else float(to_pixels(mask, *size).sum())
         box = (left, top, right, bottom)
         label = self._labels[each["label"]]
         return Annotation(label, box, round(area, 3), segmentation=mask, extra={"score": each["score"]})
+
+
+def _runs(mask: Segmentation, size: tuple[int, int]) -> dict[str, Any]:
+    """Return a mask of a record, which may be no polygons, as run lengths of JSON values."""
+    return from_pixels(to_pixels(mask, *size) if mask else np.zeros(size, np.uint8))

@@ -63,6 +63,18 @@ class DetectionSource:
         self._records = {split: [_relabelled(each, to_run) for each in form.of_split(split)] for split in form.splits()}
         self.bad_files: list[str] = []
 
+    def require_masks(self) -> None:
+        """Check that there is something for a detector of masks to learn from.
+
+        Raises:
+            DataError: no object has a mask.
+        """
+        if not self.form.has("masks"):
+            raise DataError(
+                f"{self.form.root}: no object has a mask, from which {self._config.model} learns",
+                hint="choose a detector of boxes, such as --model wren",
+            )
+
     @property
     def card(self) -> Card:
         """The data's card, with the unreadable files found so far among its warnings."""

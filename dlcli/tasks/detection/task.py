@@ -30,13 +30,15 @@ from dlcli.metrics.detection import DetectionMetric
 from dlcli.models.detection.detector import Limits, Target
 from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
-from dlcli.tasks.detection.building import build_detector, canvas_of, pixels_of
+from dlcli.tasks.detection.building import build_detector, canvas_of, has_masks, pixels_of
 from dlcli.tasks.detection.codec import LIMITS, THRESHOLD, limits_of
 from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
 from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export_canvases
 
 OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLD)
+MASKS = "masks"
+"""The output after them of a detector of masks."""
 
 DEFAULT_CLASSES = 80
 """Classes of a detector without data: COCO's."""
@@ -46,7 +48,6 @@ class DetectionTask:
     """See `dlcli.engine.task.Task`; `dlcli.data.annotated.loader` says what a batch holds."""
 
     inputs = ("images",)
-    goal = Goal("ap", larger_is_better=True)
 
     def __init__(
         self,
@@ -77,6 +78,8 @@ class DetectionTask:
         source = DetectionSource(form, form.card.classes, config, train)
         box_sizes = source.box_sizes()
         detector = build_detector(config, len(form.card.classes), box_sizes=box_sizes)
+        if has_masks(detector):
+            source.require_masks()
         mean, std = pixels_of(config)
         preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
         return cls(config, train, form.card.classes, preprocess, NormalisedDetector(detector, mean, std), source)
@@ -116,7 +119,17 @@ class DetectionTask:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs."""
-        return OUTPUTS
+        return (*OUTPUTS, MASKS) if self.has_masks else OUTPUTS
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the detector learns and returns masks as well as boxes."""
+        return has_masks(self._model.detector)
+
+    @property
+    def goal(self) -> Goal:
+        """The metric of the best epoch: the AP of masks where there are masks, as COCO ranks instance segmentation."""
+        return Goal("mask_ap" if self.has_masks else "ap", larger_is_better=True)
 
     @property
     def card(self) -> Card | None:
@@ -142,7 +155,7 @@ class DetectionTask:
         Raises:
             DataError: there is no data, or no such split.
         """
-        return self.source.loader(split, self.preprocess, training=training, shard=shard)
+        return self.source.loader(split, self.preprocess, training=training, shard=shard, with_masks=self.has_masks)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
@@ -173,11 +186,11 @@ class DetectionTask:
     def infer(self, batch: Batch) -> Outputs:
         """Return the detections in pixels of the canvas."""
         graph = DetectionGraph(self._model, self.limits)
-        return dict(zip((*OUTPUTS, "masks"), graph(batch["images"]), strict=False))
+        return dict(zip(self.outputs, graph(batch["images"]), strict=True))
 
     def metric(self) -> DetectionMetric:
         """Return a new metric."""
-        return DetectionMetric(self.labels, threshold=least_score(self._model.threshold))
+        return DetectionMetric(self.labels, has_masks=self.has_masks, threshold=least_score(self._model.threshold))
 
     def calibrate(self, metric: DetectionMetric) -> None:
         """Set the least score that is worth showing to that of the best F1 on the validation part."""
@@ -209,7 +222,7 @@ class DetectionTask:
         return single_graph(
             DetectionGraph(self._model, self.limits),
             inputs=self.inputs,
-            outputs=OUTPUTS,
+            outputs=self.outputs,
             samples=[{"images": images} for images in samples],
             dynamic={"images": axes},
             example={"images": torch.from_numpy(samples[0][:2])},

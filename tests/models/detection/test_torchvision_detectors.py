@@ -9,7 +9,7 @@ from toys.rectangles import assert_same_alone, overfit, recovered, scenes, sum_o
 
 from dlcli.core.errors import RunError, UsageError
 from dlcli.models.detection.detector import Limits, Target
-from dlcli.models.detection.torchvision_detectors import TorchvisionDetector, detector_names
+from dlcli.models.detection.torchvision_detectors import build_torchvision_detector, detector_names
 
 QUICK = ("ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn")
 SLOW = ("ssd300_vgg16", "retinanet_resnet50_fpn", "fcos_resnet50_fpn", "maskrcnn_resnet50_fpn")
@@ -33,7 +33,7 @@ def test_names() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_dense_detections(name: str) -> None:
     side = SIDES.get(name, 64)
-    network = TorchvisionDetector(name=name, num_classes=2, image_size=side)
+    network = build_torchvision_detector(name=name, num_classes=2, image_size=side)
     wanted = [target([[4, 4, 40, 30]], [1]), target(), target([[9, 9, 9, 20]], [0])]  # the last one has no area
     count = 1 if side > 64 else 3
     losses = network.train().losses(
@@ -51,7 +51,7 @@ def test_losses_and_dense_detections(name: str) -> None:
 
 
 def test_images_are_not_normalised_or_resized_again() -> None:
-    network = TorchvisionDetector(name=QUICK[0], num_classes=2).eval()
+    network = build_torchvision_detector(name=QUICK[0], num_classes=2).eval()
     images = torch.randn(2, 3, 64, 96)
     seen = network.network.transform(list(images), None)[0]
     assert torch.equal(seen.tensors, images)
@@ -60,7 +60,7 @@ def test_images_are_not_normalised_or_resized_again() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_same_answer_alone_and_in_a_batch_and_the_limits_hold(name: str) -> None:
-    network = TorchvisionDetector(name=name, num_classes=3, image_size=64).eval()
+    network = build_torchvision_detector(name=name, num_classes=3, image_size=64).eval()
     images = torch.randn(3, 3, 64, 64)
     assert_same_alone(network, images, Limits(score=0.0, most=20))
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_same_answer_alone_and_in_a_batch_and_the_limits_hold(name: str) -> None
 
 
 def test_detectors_of_masks_refuse_boxes_alone() -> None:
-    network = TorchvisionDetector(name=QUICK[0], num_classes=3, image_size=64).train()
+    network = build_torchvision_detector(name=QUICK[0], num_classes=3, image_size=64).train()
     network.has_masks = True
     with pytest.raises(UsageError, match="cannot learn from boxes alone"):
         network.losses(torch.randn(1, 3, 64, 64), [target([[4, 4, 40, 30]], [1])])
@@ -80,15 +80,15 @@ def test_detectors_of_masks_refuse_boxes_alone() -> None:
 
 def test_unknown_names_and_small_images_are_refused() -> None:
     with pytest.raises(UsageError, match="no detector 'keypointrcnn_resnet50_fpn'"):
-        TorchvisionDetector(name="keypointrcnn_resnet50_fpn", num_classes=2)
+        build_torchvision_detector(name="keypointrcnn_resnet50_fpn", num_classes=2)
     with pytest.raises(UsageError, match="from 288 pixels on, not of 256"):
-        TorchvisionDetector(name="ssd300_vgg16", num_classes=2, image_size=256)
+        build_torchvision_detector(name="ssd300_vgg16", num_classes=2, image_size=256)
 
 
 def test_weights_of_other_classes_fill_all_but_the_heads(tmp_path: Path) -> None:
     published = get_model(QUICK[0], weights=None, weights_backbone=None, num_classes=91)
     torch.save(published.state_dict(), tmp_path / "coco.pth")
-    network = TorchvisionDetector(name=QUICK[0], num_classes=2, weights=str(tmp_path / "coco.pth"))
+    network = build_torchvision_detector(name=QUICK[0], num_classes=2, weights=str(tmp_path / "coco.pth"))
     theirs, ours = published.state_dict(), network.network.state_dict()
     fresh = {key for key in theirs if theirs[key].shape != ours[key].shape}
     assert fresh
@@ -99,13 +99,13 @@ def test_weights_of_other_classes_fill_all_but_the_heads(tmp_path: Path) -> None
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save({"head.weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match="not weights of ssdlite320"):
-        TorchvisionDetector(name=QUICK[0], num_classes=2, weights=str(tmp_path / "other.pth"))
+        build_torchvision_detector(name=QUICK[0], num_classes=2, weights=str(tmp_path / "other.pth"))
 
 
 @pytest.mark.slow
 def test_it_learns_four_images() -> None:
     images, targets = scenes(4, side=64, most=1)
-    network = TorchvisionDetector(name=QUICK[0], num_classes=3, image_size=64)
+    network = build_torchvision_detector(name=QUICK[0], num_classes=3, image_size=64)
     overfit(network, images, targets, steps=40, lr=2e-3)
     # The norms of four images have seen too little for evaluation, but torchvision detects in no other mode.
     network.train()
