@@ -17,6 +17,7 @@ from dlcli.core.files import is_folder
 from dlcli.core.networks import get_owner
 from dlcli.core.registry import TaskSpec, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.table import Table
 from dlcli.data.inputs import input_test
 from dlcli.visualize.subject import Input
 
@@ -55,11 +56,17 @@ class OpenedSubject:
         self._report = report
         self.shown: list[str] = []
         """Texts in the pictures, besides the class names."""
+        self.tables: list[Table] = []
+        """Tables that belong to the pictures."""
 
     @property
     def is_run(self) -> bool:
         """Whether the picture is of a run or a network rather than of data."""
         return self._run is not None or self._pretrained is not None
+
+    @property
+    def words(self) -> Sequence[str]:
+        return self._inputs
 
     @property
     def name(self) -> str:
@@ -124,6 +131,12 @@ class OpenedSubject:
 
     def shows(self, texts: Iterable[str]) -> None:
         self.shown += texts
+
+    def adds(self, table: Table) -> None:
+        self.tables.append(table)
+
+    def warns(self, text: str) -> None:
+        self._report(text)
 
     def names(self) -> Sequence[str]:
         """Return the class names that the picture may show, as far as they are known without loading a network."""

@@ -19,7 +19,7 @@ from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
-from dlcli.core.registry import TASKS, TaskSpec, all_tasks
+from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
 from dlcli.visualize.pictures import PICTURES
 
 
@@ -38,7 +38,11 @@ def build(rest: list[str]) -> Any:
     name = pick_target(rest, built_in.__contains__, [*known_options, Common])
     arguments = [
         Argument("picture", " | ".join(built_in), is_required=False),
-        Argument("subject", "a run (as for `dl eval`), or for `grid` and `lengths` prepared data", is_required=False),
+        Argument(
+            "subject",
+            "a run (as for `dl eval`), or for `grid`, `lengths`, `boxes` and some others prepared data",
+            is_required=False,
+        ),
         Argument("input", "images or texts, for pictures of inputs", False, True),
     ]
     if name is None:
@@ -94,7 +98,8 @@ def _check_task(name: str, found: Owned, subject: OpenedSubject) -> None:
     if found.owner is None:
         return
     spec = subject.spec()
-    if found.owner == spec.name:
+    is_of_data = not subject.is_run and get_task(found.owner).form == spec.form  # several tasks may learn from one form
+    if found.owner == spec.name or is_of_data:
         return
     known = ", ".join([*pictures_of(spec), *PICTURES])
     fault = UsageError if subject.is_run else DataError
@@ -140,10 +145,13 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
     for path, (_, image) in zip(paths, drawn, strict=True):
         write_png(path, image)
     if console.is_json:
-        console.answer_json("visualize", {"pictures": [str(path) for path in paths]})
-    else:
-        for path in paths:
-            console.answer(str(path))
+        tables = {each.name: list(each.entries) for each in subject.tables}
+        console.answer_json("visualize", {"pictures": [str(path) for path in paths], **tables})
+        return
+    for path in paths:
+        console.answer(str(path))
+    for each in subject.tables:
+        console.table(each.columns, each.rows)
 
 
 def _paths(stems: Sequence[str], out: str | None, subject: OpenedSubject) -> list[Path]:

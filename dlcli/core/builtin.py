@@ -104,6 +104,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.detection.networks:NETWORKS",
         inference="dlcli.tasks.detection.config:DetectionInference",
         zoo="dlcli.tasks.detection.networks:ZOO",
+        pictures="dlcli.tasks.detection.pictures:PICTURES",
     ),
     "multilabel": TaskSpec(
         name="multilabel",

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.core.config import option
 from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
+from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
 
@@ -189,6 +191,19 @@ def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
     yield "curves", draw_curves(read_metrics(run.metrics_file), run.name, best_epoch=best.get("epoch"))
 
 
+def stored_report(run: RunDir, split: str) -> tuple[dict[str, Any], Path]:
+    """Return the report of an evaluation that is stored in a run, and its file.
+
+    Raises:
+        RunError: the run is not evaluated on this split, or the file is damaged.
+    """
+    path = run.path / "eval" / f"{split}.json"
+    if not path.exists():
+        again = f"run `dl eval {run.reference} --split {split}`"
+        raise RunError(f"{run.path}: not evaluated on {split} yet", hint=again)
+    return run.read_json(f"eval/{split}.json"), path
+
+
 def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     """Yield a picture of the confusion matrix of an evaluation."""
     import numpy as np
@@ -196,11 +211,7 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     from dlcli.visualize.confusion import draw_confusion
 
     run = subject.run()
-    path = run.path / "eval" / f"{options.split}.json"
-    if not path.exists():
-        again = f"run `dl eval {run.reference} --split {options.split}`"
-        raise RunError(f"{run.path}: not evaluated on {options.split} yet", hint=again)
-    report = run.read_json(f"eval/{options.split}.json")
+    report, path = stored_report(run, options.split)
     if "confusion" not in report:
         raise RunError(f"{path}: no confusion matrix, since the task has no classes")
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.core.errors import UsageError
 from dlcli.core.run_dir import RunDir
+from dlcli.core.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,16 @@ class Subject(Protocol):
         """Return the subject's name as given by the user."""
         ...
 
+    @property
+    def is_run(self) -> bool:
+        """Return whether the subject is a run or a network rather than data."""
+        ...
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Return the inputs as the user typed them."""
+        ...
+
     def run(self) -> RunDir:
         """Return the run; UsageError if the subject is data."""
         ...
@@ -113,6 +124,14 @@ class Subject(Protocol):
 
     def shows(self, texts: Iterable[str]) -> None:
         """Record texts in the picture other than class names, so that missing glyphs can be reported."""
+        ...
+
+    def adds(self, table: Table) -> None:
+        """Record a table that belongs to the picture; it is printed after it."""
+        ...
+
+    def warns(self, text: str) -> None:
+        """Print a warning."""
         ...
 
 

@@ -284,7 +284,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             compare=aligned("objects"),
             share=0.01,
             item=objects_of,
-            pictures={"curves": (), "grid": ()},
+            pictures={"curves": (), "grid": (), "boxes": ("--count", "1"), "augment": (), "pr": (), "errors": ()},
             has_samples=True,
         ),
     ),
