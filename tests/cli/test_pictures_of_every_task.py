@@ -21,7 +21,8 @@ DRAWN = {
     "regression": {"curves"},
     "table-classification": {"curves", "confusion"},
 }
-"""Which pictures there are of a task's runs; the others are refused."""
+"""Which pictures there are of a task's runs; the others are refused. Those of annotated images are drawn in
+`tests/contract`, where their tasks are trained."""
 
 TAKES_INPUT = ("features", "cam", "attention")
 
@@ -45,8 +46,8 @@ OPTIONS = [
 
 
 def test_the_pictures_and_tasks_here_are_those_there_are() -> None:
-    assert set(DRAWN) == set(INPUTS) == set(TASKS)
-    assert set().union(*DRAWN.values()) == set(all_pictures())
+    assert set(DRAWN) == set(INPUTS) <= set(TASKS)
+    assert set().union(*DRAWN.values()) == set(all_pictures([TASKS[task] for task in DRAWN]))
 
 
 @pytest.mark.parametrize("task", DRAWN)
