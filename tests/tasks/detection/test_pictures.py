@@ -60,7 +60,8 @@ def data(tmp_path: Path) -> Path:
         name: [voc_object("cat", (2, 2, 20, 20)), voc_object("dog", (10, 5, 30, 25))][:count]
         for name, count in (("a", 1), ("b", 2), ("c", 0))
     }
-    return voc_folder(tmp_path / "voc", objects)
+    folder: Path = voc_folder(tmp_path / "voc", objects)
+    return folder
 
 
 def draw(name: str, subject: Any, options: Any) -> list[tuple[str, np.ndarray]]:
