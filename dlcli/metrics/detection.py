@@ -78,12 +78,18 @@ class DetectionMetric:
     def merge(self, other: DetectionMetric) -> None:
         """Append all images of another metric.
 
+        Thresholds that differ, as those of the networks of a cross-validation do, become their mean over images: it is
+        chosen on none of the images that are measured.
+
         Raises:
-            ValueError: the metrics differ in their classes, in whether they have masks, or in their threshold.
+            ValueError: the metrics differ in their classes, or in whether they have masks or thresholds.
         """
-        same = (self.classes, self.has_masks, self.threshold)
-        if (other.classes, other.has_masks, other.threshold) != same:
-            raise ValueError("cannot merge metrics of different classes or thresholds, or with and without masks")
+        one, two = self.threshold, other.threshold
+        if (other.classes, other.has_masks, two is None) != (self.classes, self.has_masks, one is None):
+            raise ValueError("cannot merge metrics of different classes, or with and without masks or thresholds")
+        if one is not None and two is not None and one != two:
+            ours, theirs = len(self._images), len(other._images)
+            self.threshold = (ours * one + theirs * two) / max(ours + theirs, 1)
         self._images += other._images
 
     def compute(self) -> dict[str, float]:

@@ -57,11 +57,18 @@ class MultilabelMetric:
     def merge(self, other: MultilabelMetric) -> None:
         """Append all samples of another metric.
 
+        Thresholds that differ, as those of the networks of a cross-validation do, become their mean over samples: it is
+        chosen on none of the samples that are measured.
+
         Raises:
-            ValueError: the metrics differ in their classes or thresholds.
+            ValueError: the metrics differ in their classes.
         """
-        if other.classes != self.classes or (other.used_thresholds != self.used_thresholds).any():
-            raise ValueError("cannot merge metrics of different classes or thresholds")
+        if other.classes != self.classes:
+            raise ValueError("cannot merge metrics of different classes")
+        if (other.used_thresholds != self.used_thresholds).any():
+            ours, theirs = (sum(map(len, metric._targets)) for metric in (self, other))
+            total = ours * self.used_thresholds + theirs * other.used_thresholds
+            self.used_thresholds = total / max(ours + theirs, 1)
         self._logits += other._logits
         self._targets += other._targets
 

@@ -161,6 +161,17 @@ def test_a_threshold_of_the_validation_split_is_used() -> None:
         given.merge(own)
 
 
+def test_thresholds_of_several_networks_become_their_mean_over_images() -> None:
+    records, answers = random_case(4, images=8)
+    first, second = DetectionMetric(CLASSES, threshold=0.8), DetectionMetric(CLASSES, threshold=0.4)
+    first.update(batch_of(records[:2]), dense(answers[:2]))
+    second.update(batch_of(records[2:]), dense(answers[2:]))
+    first.merge(second)
+    whole = DetectionMetric(CLASSES, threshold=0.5)
+    whole.update(batch_of(records), dense(answers))
+    assert first.report() == whole.report()
+
+
 def test_sizes_are_those_of_coco() -> None:
     record = image_of(
         thing(0, 0, 0, 10, 10), thing(0, 0, 20, 40, 60), thing(0, 50, 0, 150, 100), thing(0, 0, 70, 5, 75, crowd=True)

@@ -102,7 +102,19 @@ def test_batches_and_processes_do_not_matter() -> None:
     first.merge(second)
     assert first.report() == whole.report()
     with pytest.raises(ValueError, match="cannot merge"):
-        first.merge(MultilabelMetric(CLASSES, [0.1] * 4))
+        first.merge(MultilabelMetric(("other",)))
+
+
+def test_thresholds_of_several_networks_become_their_mean_over_samples() -> None:
+    logits, targets = samples(5)
+    first, second = MultilabelMetric(CLASSES, [0.1] * 4), MultilabelMetric(CLASSES, [0.5] * 4)
+    first.update({"targets": targets[:150]}, {"logits": logits[:150]})
+    second.update({"targets": targets[150:]}, {"logits": logits[150:]})
+    first.merge(second)
+    assert [row["threshold"] for row in first.report()["per_class"]] == pytest.approx([0.2] * 4)
+    whole = MultilabelMetric(CLASSES, [0.2] * 4)
+    whole.update({"targets": targets}, {"logits": logits})
+    assert first.compute() == pytest.approx(whole.compute())
 
 
 def test_without_samples_or_numbers_figures_are_undefined() -> None:
