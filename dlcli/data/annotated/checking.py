@@ -170,7 +170,10 @@ def _check_image(
         faults.add("size_before_exif", where)
     elif image.size is not None and image.size != (file.width, file.height):
         faults.add("size_wrong", where)
-    instances = () if is_stored else seen.instances  # which are of the image as it is seen, unlike its boxes
+    instances = seen.instances
+    if is_stored and instances:
+        faults.add("instances_upright", where)
+        instances = ()
     objects = _with_instances(image.objects, instances, palette, where, faults)
     annotations = check_objects(objects, Frame(file, is_stored, where), label_of, classes, faults)
     tags = sorted({label_of[tag] for tag in image.tags if tag in label_of})

@@ -31,6 +31,7 @@ KINDS = {
     "label_map_missing": "label maps that do not exist or cannot be read, left out",
     "label_map_size": "label maps of another size than their image, left out",
     "label_map_values": "label maps with values of no class, which are void there",
+    "instances_upright": "instance maps of images as they are seen, whose annotations are of them as stored, left out",
     "instance_without_class": "instances of a label map without a class, left out",
 }
 """Kind -> what there is and what is done, in the plural, in the order of the notes."""

@@ -118,6 +118,27 @@ def test_an_annotation_of_the_image_as_stored_is_turned_with_it(tmp_path):
         assert boxes(as_seen) == [GOOD.box] and as_seen.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("size", "shape", "fault"),
+    [
+        ((30, 40), (40, 30), ""),
+        ((40, 30), (40, 30), "instances_upright"),
+        ((30, 40), (30, 40), "label_map_size"),
+        ((40, 30), (30, 40), "label_map_size"),
+    ],
+)
+def test_an_instance_map_is_used_where_it_fits_the_image_and_its_boxes(size, shape, fault, tmp_path):
+    """The image is stored as 40 x 30 pixels and seen as 30 x 40; `size` is that of its annotation."""
+    path, numbers = picture(tmp_path / "a.jpg", exif=6), np.zeros(shape, np.uint8)
+    numbers[3:13, 2:12] = 1
+    Image.fromarray(numbers).save(tmp_path / "map.png")
+    image = FoundImage(path, "a.xml", "train", (GOOD,), size=size, instance_map=tmp_path / "map.png")
+    checked = check(Found((image,)), tmp_path)
+    [found] = checked.images["train"][0].objects
+    assert (found.segmentation is None) == bool(fault)
+    assert any(note.startswith(KINDS[fault]) for note in checked.notes) if fault else not checked.notes
+
+
 def _upright(pixels: np.ndarray, orientation: int) -> Any:
     from PIL import ImageOps
 

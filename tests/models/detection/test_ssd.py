@@ -128,10 +128,11 @@ def test_wrong_names_and_shapes_are_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options", [{}, {"shapes": SMALL[1:], "head": "pelee", "class_loss": "focal", "box_loss": "giou"}]
+    ("options", "steps"),
+    [({}, 40), ({"shapes": SMALL[1:], "head": "pelee", "class_loss": "focal", "box_loss": "giou"}, 80)],
 )
-def test_it_learns_four_images(options) -> None:
+def test_it_learns_four_images(options, steps) -> None:
     images, targets = scenes(4)
     network = _network(**options)
-    overfit(network, images, targets, steps=40, lr=3e-3)
+    overfit(network, images, targets, steps=steps, lr=3e-3)  # a focal loss needs 60 steps here
     assert recovered(network, images, targets) == 1.0

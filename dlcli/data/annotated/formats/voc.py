@@ -161,9 +161,9 @@ class _Year:
         used = set()
         for xml in self.xml:
             described = self._describe(xml)
+            image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(self.place + xml))
+            used.add(image.path)  # also of a damaged file: what an image shows is then unknown, not nothing
             if described is not None:
-                image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(self.place + xml))
-                used.add(image.path)
                 yield image
         for name in self.image_names:
             if self.root / name not in used:

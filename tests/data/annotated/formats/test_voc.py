@@ -146,11 +146,12 @@ def test_images_elsewhere_and_images_without_xml(tmp_path):
         (b'<?xml version="1.0" encoding="nonsense"?><annotation/>', "not well-formed"),
     ],
 )
-def test_an_xml_file_that_cannot_be_read_is_left_out_with_a_note(content, says, tmp_path):
+def test_an_xml_file_that_cannot_be_read_is_left_out_with_its_image_and_a_note(content, says, tmp_path):
     root = voc_folder(tmp_path, {"1": [CAT]})
+    picture(root / "JPEGImages/2.jpg")  # no background: nobody knows what it shows
     (root / "Annotations/2.xml").write_bytes(content)
     found = read(root, Reading())
-    assert len(found.images) == 1
+    assert [image.path.name for image in found.images] == ["1.jpg"]
     [note] = found.notes
     assert note.startswith("2.xml: ") and says in note
 
