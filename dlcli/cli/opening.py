@@ -21,12 +21,18 @@ from dlcli.core.wording import brief
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcli.data.codec import Answer, Codec, Record, Source
+    from dlcli.data.codec import Answer, Codec, Encoded, Record, Source
 
 INFERENCE_HELP = "Put a RUN before -h to see the options of its task too."
 
 FEW_WORDS = 16
 """Words of a line among which a run is searched: no line has more words of options before it."""
+
+MAX_ENCODED_BYTES = 1 << 28
+"""Bytes of encoded inputs from which on they are answered before others are encoded."""
+
+MAX_ROWS = 16
+"""Rows of a batch that are run at once where an item has several."""
 
 FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
 
@@ -244,20 +250,46 @@ def _open_torch(
 def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, Answer]]:
     """Yield each source with its answer, in order; the record of an unreadable source has an `error` instead.
 
-    All sources are in memory at once; the codec decides which of them form a batch.
+    They are answered together, up to `MAX_ENCODED_BYTES`; the codec decides which of them form a batch.
     """
+    waiting: list[Encoded] = []
+    held = 0
+    for source in sources:
+        item = opened.codec.encode(source)
+        waiting.append(item)
+        held += sum(array.nbytes for array in (item.arrays or {}).values())
+        if held >= MAX_ENCODED_BYTES:
+            yield from _answer_together(opened, waiting)
+            waiting, held = [], 0
+    yield from _answer_together(opened, waiting)
+
+
+def _answer_together(opened: Opened, encoded: Sequence[Encoded]) -> Iterator[tuple[Source, Answer]]:
     from dlcli.data.codec import Answer
 
-    encoded = [opened.codec.encode(source) for source in sources]
     good = [item for item in encoded if item.arrays is not None]
     found: dict[int, Answer] = {}
     for indices, arrays in opened.codec.batches(good):
         items = [good[index] for index in indices]
-        found |= zip(indices, opened.codec.decode(opened.predictor.run(arrays), items), strict=True)
+        found |= zip(indices, opened.codec.decode(_run(opened.predictor, arrays, len(items)), items), strict=True)
     answers = iter([found[index] for index in range(len(good))])
     for item in encoded:
         given = next(answers) if item.arrays is not None else Answer({"error": brief(str(item.error))})
         yield item.source, replace(given, record=_with_given(given.record, item.kept))
+
+
+def _run(predictor: Predictor, arrays: Mapping[str, np.ndarray], num_items: int) -> Mapping[str, np.ndarray]:
+    """Return a model's outputs for a batch, which is run in parts if it has many more rows than items."""
+    num_rows = max((len(array) for array in arrays.values()), default=0)
+    size = max(num_items, MAX_ROWS)
+    if num_rows <= size:
+        return predictor.run(arrays)
+    from dlcli.data.codec import join_outputs
+
+    starts = range(0, num_rows, size)
+    return join_outputs(
+        [predictor.run({name: array[start : start + size] for name, array in arrays.items()}) for start in starts]
+    )
 
 
 def _with_given(record: Record, kept: Mapping[str, Any]) -> Record:

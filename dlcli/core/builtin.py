@@ -119,6 +119,18 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.multilabel.config:MultilabelInference",
         zoo="dlcli.tasks.multilabel.networks:ZOO",
     ),
+    "segmentation": TaskSpec(
+        name="segmentation",
+        summary="say the class of every pixel of an image",
+        form="annotated",
+        default_dataset="voc",
+        config="dlcli.tasks.segmentation.config:SegmentationConfig",
+        recipe="dlcli.tasks.segmentation.recipes:recipe",
+        task="dlcli.tasks.segmentation.task:SegmentationTask",
+        codec="dlcli.tasks.segmentation.codec:SegmentationCodec",
+        networks="dlcli.tasks.segmentation.networks:NETWORKS",
+        zoo="dlcli.tasks.segmentation.networks:ZOO",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),

@@ -100,6 +100,21 @@ def by_shape(items: Sequence[Encoded]) -> Batches:
         yield indices, {name: np.stack([arrays[name] for arrays in alike]) for name in alike[0]}
 
 
+def join_outputs(parts: Sequence[Arrays]) -> dict[str, np.ndarray]:
+    """Return the outputs of several runs of a model as those of one.
+
+    Args:
+        parts: arrays by name, (N, ...); where other axes differ, the shorter ones are padded with zeros at the end.
+    """
+    return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    longest = np.max([array.shape[1:] for array in arrays], axis=0)
+    widths = [[(0, 0), *((0, int(gap)) for gap in longest - array.shape[1:])] for array in arrays]
+    return np.concatenate([np.pad(array, width) for array, width in zip(arrays, widths, strict=True)])
+
+
 def _arrays(item: Encoded) -> Arrays:
     assert item.arrays is not None, "what could not be read is in no batch"
     return item.arrays
@@ -142,7 +157,10 @@ class Codec(Protocol):
         ...
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Yield batches of the model's inputs, each item in exactly one; see `pad_sequences` and `by_shape`."""
+        """Yield batches of the model's inputs, each item in exactly one; see `pad_sequences` and `by_shape`.
+
+        A batch of one item may have any number of rows (tiles of an image); `decode` gets the outputs of all of them.
+        """
         ...
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:

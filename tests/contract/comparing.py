@@ -52,6 +52,16 @@ def assert_close(first: Any, second: Any) -> None:
         assert first == second
 
 
+def assert_same_shares(first: Any, second: Any) -> None:
+    """Compare records of label maps: a class may win or lose a hundredth of the pixels, so their masks may differ."""
+    for one, other in zip(first, second, strict=True):
+        shares = [{entry["label"]: entry["share"] for entry in record["classes"]} for record in (one, other)]
+        for label in shares[0] | shares[1]:
+            assert shares[0].get(label, 0) == pytest.approx(shares[1].get(label, 0), abs=0.01)
+        names = ("input", "width", "height")
+        assert [one[name] for name in names] == [other[name] for name in names]
+
+
 def aligned(listed: str) -> Compare:
     """Return a comparison of records as `assert_close`, in which the entries of a list may come in any order."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from contract.comparing import Compare, Item, aligned, assert_close, row_of
+from contract.comparing import Compare, Item, aligned, assert_close, assert_same_shares, row_of
 from torch import Tensor
 from toys.shapes import coco_shapes
 
@@ -304,6 +304,28 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             count=lambda batch: len(batch["images"]),
             goal="map",
             pictures={"curves": (), "grid": ()},
+            has_samples=True,
+        ),
+    ),
+    "segmentation": (
+        Original(
+            dataset="coco",
+            target=("segmentation", "--data", "data/coco"),
+            make=coco_shapes,
+            train=(
+                *("--pretrained", "none", "--width", "4", "--image-size", "64", "--epochs", "5", "--batch-size", "5"),
+                *("--val-fraction", "0.2", "--lr", "0.02", "--class-weights", "balanced"),
+            ),
+            interrupt_at=4,  # three steps an epoch
+            inputs=lambda folder, data: [f"{data}/images/test"],
+            num_records=5,
+            count=lambda batch: len(batch["images"]),
+            weight=lambda batch: int((batch["label_maps"] != 255).sum()),
+            goal="miou",
+            has_loss=False,
+            compare=assert_same_shares,
+            share=0.01,
+            pictures={"curves": (), "grid": (), "confusion": ()},
             has_samples=True,
         ),
     ),

@@ -108,7 +108,7 @@ def augment(
         np.array([record.objects[number].box for number in numbers]).reshape(-1, 4) * scale
         for numbers in (learned, ignored)
     )
-    numbers, matrix = _draw(size, boxes, canvas, recipe, random)
+    numbers, matrix = draw_warp(size, boxes, canvas, recipe, random)
     masks = _masks([record.objects[number] for number in learned], record, boxes, size) if with_masks else None
     moved = apply(image, numbers, boxes, masks, frame=canvas, least_area=LEAST_AREA, matrix=matrix)
     is_large = (moved.boxes[:, 2:] - moved.boxes[:, :2] > LEAST_SIDE).all(axis=1)
@@ -183,7 +183,7 @@ def _split(record: AnnotatedImage) -> tuple[list[int], list[int]]:
     return learned, ignored
 
 
-def _draw(
+def draw_warp(
     size: Size, boxes: np.ndarray, canvas: Size, recipe: Recipe, random: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the numbers of an image, and the matrix from the image to the canvas, (3, 3).

@@ -16,7 +16,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.augmenting import Recipe
 from dlcli.data.annotated.cache import Kind
-from dlcli.data.annotated.fitting import typical_canvas
+from dlcli.data.annotated.fitting import STRIDE, typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.loader import Training, evaluation_loader
 from dlcli.data.annotated.preprocess import CanvasPreprocess
@@ -48,13 +48,21 @@ class AnnotatedSource:
         train: the options of the loop.
         cache: where decoded images are kept: "ram", "disk" or "none".
         max_bad: training ends if more images than this cannot be read.
+        is_usable: whether an image has what the task learns from; the others are left out. None for all.
 
     Raises:
         DataError: the data has a class that the run does not.
     """
 
     def __init__(
-        self, form: AnnotatedForm, labels: tuple[str, ...], train: TrainConfig, *, cache: str = "ram", max_bad: int = 0
+        self,
+        form: AnnotatedForm,
+        labels: tuple[str, ...],
+        train: TrainConfig,
+        *,
+        cache: str = "ram",
+        max_bad: int = 0,
+        is_usable: Callable[[AnnotatedImage], bool] | None = None,
     ) -> None:
         self.form = form
         self.labels = labels
@@ -63,7 +71,10 @@ class AnnotatedSource:
         self._cache: Any = cache
         self._max_bad = max_bad
         self._records = {
-            split: [relabelled(each, self.to_run) for each in form.of_split(split)] for split in form.splits()
+            split: [
+                relabelled(each, self.to_run) for each in form.of_split(split) if is_usable is None or is_usable(each)
+            ]
+            for split in form.splits()
         }
         self.bad_files: list[str] = []
 
@@ -164,8 +175,10 @@ class AnnotatedSource:
             chosen = [images[row % len(images)] for row in range(first, first + size)]
             own = preprocess
             if preprocess.canvas is None:
-                own = dataclasses.replace(preprocess, side=preprocess.side * (4 + number) // 5)
-                own = dataclasses.replace(own, canvas=own.fit_of(chosen[0].shape[:2]).canvas)
+                height, width = preprocess.fit_of(chosen[0].shape[:2]).canvas
+                # torch.export takes a size of one stride for a constant.
+                canvas = (max(height, 2 * STRIDE) + number * STRIDE, max(width, 2 * STRIDE) + (number + 1) % 3 * STRIDE)
+                own = dataclasses.replace(preprocess, canvas=canvas)
             samples.append(np.stack([own.fit(image)[0] for image in chosen]).transpose(0, 3, 1, 2).copy())
             first += size
         return samples

@@ -12,13 +12,14 @@ from dlcli.core.errors import DataError, UsageError
 from dlcli.data.annotated.answers import ImageDetections, detections_in_image, least_score
 from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
 from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
-from dlcli.tasks.detection.config import POLYGONS, DetectionInference
+from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
 
 THRESHOLD = "threshold"
@@ -57,19 +58,32 @@ class DetectionCodec:
                 yield Source(name, Path(name))
 
     def encode(self, source: Source) -> Encoded:
-        """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
+        """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read.
+
+        An image in tiles has `images` of (T, 3, H, W).
+        """
         try:
             image = _pixels(source)
+            side = self.inference.tile
+            tiled = cut_tiles(image, self.preprocess, side, self.inference.tile_overlap) if side is not None else None
         except DataError as error:
             return Encoded(source, None, error.message)
+        kept = {} if source.time is None else {"time_s": source.time}
+        if tiled is not None:
+            context = {"fit": tiled.fits[0], "fits": tiled.fits, "windows": tiled.windows}
+            return Encoded(source, {"images": tiled.images}, kept=kept, context=context)
         canvas, fit = self.preprocess.fit(image)
         arrays = {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}
-        kept = {} if source.time is None else {"time_s": source.time}
         return Encoded(source, arrays, kept=kept, context={"fit": fit})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Return a batch for each size of canvas."""
-        return by_shape(items)
+        """Yield a batch for each size of canvas, and one for each image in tiles."""
+        plain = [index for index, item in enumerate(items) if "windows" not in item.context]
+        for indices, arrays in by_shape([items[index] for index in plain]):
+            yield [plain[index] for index in indices], arrays
+        for index, item in enumerate(items):
+            if "windows" in item.context and item.arrays is not None:
+                yield [index], item.arrays
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
         """Return the size of each image, and its objects by falling score: name, score and xyxy box in its pixels.
@@ -79,7 +93,7 @@ class DetectionCodec:
         answers = []
         for row, item in enumerate(items):
             fit = item.context["fit"]
-            found = detections_in_image(outputs, row, fit)
+            found = self._found(outputs, row, item)
             own = self.inference.threshold
             least = least_score(outputs[THRESHOLD][row]) if own is None else own
             objects = [
@@ -92,6 +106,15 @@ class DetectionCodec:
             height, width = fit.size
             answers.append(Answer({"width": width, "height": height, "objects": objects}))
         return answers
+
+    def _found(self, outputs: Arrays, row: int, item: Encoded) -> ImageDetections:
+        """Return what is found in an image; one in tiles is alone in its batch."""
+        windows = item.context.get("windows")
+        if windows is None:
+            return detections_in_image(outputs, row, item.context["fit"])
+        parts = [detections_in_image(outputs, number, fit) for number, fit in enumerate(item.context["fits"])]
+        nms = self.inference.suppression
+        return merge_tiles(parts, windows, float(NMS if nms == "off" else nms))
 
     def _mask(self, found: ImageDetections, index: int) -> dict[str, Any]:
         """Return the mask of a detection as a field of its object; nothing without masks."""

@@ -110,6 +110,21 @@ class DetectionInference:
         choices=MASK_FORMATS,
         commands=("predict",),
     )
+    tile: int | None = option(
+        None,
+        "look for small objects in tiles of N x N pixels of a larger image, too",
+        minimum=32,
+        maximum=8192,
+        commands=("predict",),
+    )
+    tile_overlap: float = option(
+        0.2,
+        "share of a tile's side by which neighbours overlap, larger than the objects",
+        minimum=0.0,
+        maximum=0.9,
+        is_advanced=True,
+        commands=("predict",),
+    )
     frame_step: int = option(1, "of a film, answer every N-th frame", minimum=1, maximum=10**6, commands=("predict",))
 
     @property

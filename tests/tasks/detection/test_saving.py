@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from contract.originals import CLASSES, ORIGINALS
+from toys.blobs import write_film
 
 from dlcli.cli.app import run
 from dlcli.core.errors import ExitCode
@@ -23,6 +24,7 @@ from dlcli.data.annotated.form import open_annotated
 from dlcli.data.codec import Answer, Source
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
 
+MODELS = ("boxes", "model.onnx")
 PRE_LABELS = tuple(name for name in FORMATS if name != "coco-results")
 
 
@@ -202,3 +204,17 @@ def test_a_format_that_is_unknown_or_has_no_folder_is_one_error(house: Path, dl:
     assert "did you mean 'yolo'?" in given.err
     assert not Path("none").exists()
     assert "--save-dir" in dl("predict", "boxes", image, "--save-as", "yolo").err
+
+
+@pytest.mark.slow
+def test_a_run_and_its_export_answer_a_film_and_tiles_alike(house: Path, dl: Callable[..., Said]) -> None:
+    write_film(house / "way.mp4", count=6)
+    assert dl("export", "boxes", "--quiet", "--out", "model.onnx").code == 0
+    line = ("way.mp4", "--threshold", "0", "--tile", "80", "--frame-step", "2", "--jsonl")
+    by_run, by_file = ([json.loads(row) for row in dl("predict", model, *line).out.splitlines()] for model in MODELS)
+    assert [record["time_s"] for record in by_run] == [0, 0.2, 0.4]
+    for one, other in zip(by_run, by_file, strict=True):
+        assert one["input"] == other["input"]
+        best, again = ([each["score"] for each in record["objects"][:5]] for record in (one, other))
+        assert best == pytest.approx(again, abs=1e-3)
+        assert len(best) == 5

@@ -1,0 +1,55 @@
+"""The segmentation metric at the full resolution of the images. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.fitting import Fit
+from dlcli.data.annotated.label_maps import label_map_in_image
+from dlcli.data.codec import Arrays
+from dlcli.metrics.segmentation import SegmentationMetric
+from dlcli.tasks.segmentation.codec import LABEL_MAP
+
+Truth = Callable[[AnnotatedImage], np.ndarray]
+"""(record) -> its label map, (H, W) uint8."""
+
+
+class FullSizeMetric:
+    """The metric of answers at the size of each image; label maps are read here, since a batch of them is large.
+
+    Args:
+        labels: the class names, without the background.
+        truth: reads the label map of an image; None to merge only.
+    """
+
+    def __init__(self, labels: Sequence[str], truth: Truth | None) -> None:
+        self._truth = truth
+        self._metric = SegmentationMetric(("background", *labels))
+
+    def update(self, batch: Arrays, outputs: Arrays) -> None:
+        """Add a batch.
+
+        Args:
+            batch: `records`, and `fits` (N, 6).
+            outputs: `label_map` (N, H, W) on the canvas.
+        """
+        assert self._truth is not None, "there is no data"
+        for record, row, canvas in zip(batch["records"], batch["fits"], outputs[LABEL_MAP], strict=True):
+            answer = label_map_in_image(canvas, Fit.from_numbers(row))
+            self._metric.update({"label_maps": [self._truth(record)]}, {LABEL_MAP: [answer]})
+
+    def merge(self, other: FullSizeMetric) -> None:
+        """Add the pixels of another process's metric."""
+        self._metric.merge(other._metric)
+
+    def compute(self) -> dict[str, float]:
+        """Return the values over all pixels."""
+        return self._metric.compute()
+
+    def report(self) -> dict[str, Any]:
+        """Return the full report."""
+        return self._metric.report()
