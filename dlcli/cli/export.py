@@ -74,7 +74,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
     folder, name = (run.exports, run.name) if run is not None else (Path(), text)
     plan = task.export_plan()
-    plan = replace(plan, metadata={**plan.metadata, **more, "versions": {"dlcli": __version__}})
+    plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)
     console.say(
@@ -85,6 +85,14 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.answer_json("export", _document(result))
     else:
         console.answer(str(result.path))
+
+
+def stored_metadata(plan: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is stored in a file: the metadata of its plan and of what is exported.
+
+    The plan's assets win: they say what only the file has, such as limits that are a part of its graph.
+    """
+    return {**plan, **more, "assets": {**more.get("assets", {}), **plan.get("assets", {})}}
 
 
 def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> None:

@@ -97,11 +97,12 @@ def largest_values(references: Sequence[Mapping[str, np.ndarray]]) -> dict[str, 
 def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) -> bool:
     """Return whether the module's outputs for the items of a batch differ, for floats by over ten times the tolerance.
 
-    Those of a network with random weights may not (a ViT's head starts at zero, a GoogLeNet's outputs are equal to
-    1e-7); then any graph that ends in the same bias passes the gate.
+    Where every batch is of one item, the items of all samples are compared. Those of a network with random weights may
+    not differ (a ViT's head starts at zero, a GoogLeNet's outputs are equal to 1e-7); then any graph that ends in the
+    same bias passes the gate.
     """
     scales = largest_values(references)
-    for answer in references:
+    for answer in _gathered(references):
         for name, values in answer.items():
             if values.ndim and values.shape[0] > 1 and values.size:
                 spread = float(np.max(np.abs(values[1:].astype(np.float64) - values[:1])))
@@ -110,6 +111,14 @@ def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) ->
                 if not spread <= noise:  # a NaN is a difference too
                     return True
     return False
+
+
+def _gathered(references: Sequence[Mapping[str, np.ndarray]]) -> Sequence[Mapping[str, np.ndarray]]:
+    """Return the answers, as one batch if each is of one item and all have the same shapes."""
+    shapes = {tuple(values.shape for values in answer.values()) for answer in references}
+    if len(shapes) > 1 or not all(shape[:1] == (1,) for shape in next(iter(shapes))):
+        return references
+    return [{name: np.concatenate([answer[name] for answer in references]) for name in references[0]}]
 
 
 def reference_answers(module: nn.Module, graph: Graph) -> list[dict[str, np.ndarray]]:

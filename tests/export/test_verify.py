@@ -78,6 +78,9 @@ def test_equal_items_tell_nothing_and_unequal_ones_do(plans: Mapping[str, Callab
     assert tells_apart(graph, [alike, unlike])
     assert tells_apart(graph, [alike, {**alike, "best": np.array([1, 1, 0])}])
     assert not tells_apart(graph, [{name: values[:1] for name, values in unlike.items()}])
+    ones = [{name: values[row : row + 1] for name, values in unlike.items()} for row in range(3)]
+    assert tells_apart(graph, ones)
+    assert not tells_apart(graph, [ones[0], ones[0]])
 
 
 def test_reference_leaves_the_samples_alone(plans: Mapping[str, Callable[..., ExportPlan]]) -> None:

@@ -81,6 +81,17 @@ class HasFixedSize(Protocol):
 
 
 @runtime_checkable
+class ExportsOneImage(Protocol):
+    """A detector that may be exported only for one image a call, on a canvas of one size.
+
+    Attributes:
+        exports_one_image: whether it is.
+    """
+
+    exports_one_image: bool
+
+
+@runtime_checkable
 class HasMasks(Protocol):
     """A detector that may learn and return masks.
 

@@ -2,7 +2,8 @@
 
 Differences from torchvision: images are normalised and resized by the caller, so its own normalisation and resizing are
 left out; labels count from 0; detections are dense; masks stay 28 x 28 within their boxes. torchvision knows no ignored
-regions: there, background is learned. Its post-processing is a loop over images, which no exporter here supports.
+regions: there, background is learned. Its post-processing is a loop over images, and its anchors are made from the
+canvas's size as a Python number, so only a trace of one image on one canvas can be exported.
 """
 
 from __future__ import annotations
@@ -74,12 +75,15 @@ class TorchvisionDetector(nn.Module):
     Attributes:
         has_masks: whether it learns and returns masks.
         fixed_size: side of the square canvas that ssd300_vgg16 needs; None for the others, which take any canvas.
+        exports_one_image: always.
 
     Args:
         network: torchvision's detector, whose own transform is replaced.
         num_classes: without background.
         has_masks, fixed_size: see the attributes.
     """
+
+    exports_one_image = True
 
     def __init__(
         self, network: nn.Module, num_classes: int, *, has_masks: bool = False, fixed_size: int | None = None

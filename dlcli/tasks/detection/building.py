@@ -10,7 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
-from dlcli.models.detection.detector import Detector, HasFixedSize, HasMasks
+from dlcli.models.detection.detector import Detector, ExportsOneImage, HasFixedSize, HasMasks
 from dlcli.models.images.pretrained import DEFAULT as DEFAULT_WEIGHTS
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
@@ -76,6 +76,11 @@ def canvas_of(detector: Detector) -> tuple[int, int] | None:
     """Return the only size of canvas, height and width, that a detector takes; None for one that takes any."""
     size = detector.fixed_size if isinstance(detector, HasFixedSize) else None
     return (size, size) if size is not None else None
+
+
+def exports_one_image(detector: Detector) -> bool:
+    """Return whether a detector can be exported only for one image a call, on a canvas of one size."""
+    return isinstance(detector, ExportsOneImage) and detector.exports_one_image
 
 
 def has_masks(detector: Detector) -> bool:

@@ -29,9 +29,9 @@ LIMITS = "limits"
 """The asset that only an exported file has: the limits that are a part of its graph."""
 
 
-def limits_of(inference: DetectionInference) -> dict[str, Any]:
-    """Return the limits that become a part of an exported graph."""
-    return {"nms": inference.suppression, "max_detections": inference.most}
+def limits_of(inference: DetectionInference, *, one_image: bool = False) -> dict[str, Any]:
+    """Return the limits that become a part of an exported graph, and whether it takes one image a call."""
+    return {"nms": inference.suppression, "max_detections": inference.most, "one_image": one_image}
 
 
 class DetectionCodec:
@@ -47,7 +47,9 @@ class DetectionCodec:
         self.inference = inference or DetectionInference()
         self.frame_step = self.inference.frame_step
         self.skipped: list[str] = []
-        _check_limits(assets.get(LIMITS), self.inference)
+        limits = assets.get(LIMITS)
+        self._one_image = isinstance(limits, Mapping) and limits.get("one_image") is True
+        _check_limits(limits, self.inference)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the image files of the inputs and the frames of films, with folders searched and globs expanded."""
@@ -77,10 +79,12 @@ class DetectionCodec:
         return Encoded(source, arrays, kept=kept, context={"fit": fit})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
-        """Yield a batch for each size of canvas, and one for each image in tiles."""
+        """Yield a batch for each size of canvas, and one for each image in tiles, or if the graph takes no more."""
         plain = [index for index, item in enumerate(items) if "windows" not in item.context]
-        for indices, arrays in by_shape([items[index] for index in plain]):
-            yield [plain[index] for index in indices], arrays
+        together = [[index] for index in plain] if self._one_image else [plain]
+        for rows in together:
+            for indices, arrays in by_shape([items[index] for index in rows]):
+                yield [rows[index] for index in indices], arrays
         for index, item in enumerate(items):
             if "windows" in item.context and item.arrays is not None:
                 yield [index], item.arrays
@@ -155,6 +159,10 @@ def _check_limits(exported: Any, inference: DetectionInference) -> None:
     """
     if not isinstance(exported, Mapping):
         return
+    if inference.tile is not None and exported.get("one_image") is True:
+        raise UsageError(
+            f"--tile {inference.tile}: the file takes one image a call, no tiles", hint="predict with the run"
+        )
     nms, most = exported.get("nms"), exported.get("max_detections")
     if inference.nms is not None and not _is_equal(inference.nms, nms):
         raise UsageError(

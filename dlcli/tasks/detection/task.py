@@ -19,6 +19,7 @@ from dlcli.data.annotated.fitting import STRIDE
 from dlcli.data.annotated.form import open_annotated
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.card import Card
+from dlcli.data.images.operations.colour import FILL
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
@@ -30,7 +31,7 @@ from dlcli.metrics.detection import DetectionMetric
 from dlcli.models.detection.detector import Limits, Target
 from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
-from dlcli.tasks.detection.building import build_detector, canvas_of, has_masks, pixels_of
+from dlcli.tasks.detection.building import build_detector, canvas_of, exports_one_image, has_masks, pixels_of
 from dlcli.tasks.detection.codec import LIMITS, THRESHOLD, limits_of
 from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
@@ -39,6 +40,9 @@ from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export
 OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLD)
 MASKS = "masks"
 """The output after them of a detector of masks."""
+
+SINGLE_IMAGES = 4
+"""Images, besides a grey one, with which an export for one image a call is compared with the network."""
 
 DEFAULT_CLASSES = 80
 """Classes of a detector without data: COCO's."""
@@ -216,7 +220,9 @@ class DetectionTask:
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples of several sizes: real images if there is data, else noise."""
-        samples = self._source.export_samples(self.preprocess) if self._source else _noise(self.preprocess)
+        if exports_one_image(self._model.detector):
+            return self._plan_of_one_image()
+        samples = self._export_samples(self.preprocess)
         is_fixed = self.preprocess.canvas is not None
         axes = {0: "batch"} if is_fixed else {0: "batch", 2: "height", 3: "width"}
         return single_graph(
@@ -231,6 +237,32 @@ class DetectionTask:
             align=detections_aligned(),
             translations=ONNX_TRANSLATIONS,
             multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
+        )
+
+    def _export_samples(self, preprocess: CanvasPreprocess) -> list[np.ndarray]:
+        return self._source.export_samples(preprocess) if self._source else _noise(preprocess)
+
+    def _plan_of_one_image(self) -> ExportPlan:
+        """Return the plan of a trace: one image a call, on a square in which any image is as large as in training.
+
+        The last sample is grey: nothing is found in it by a trained detector.
+        """
+        side = -(-self.preprocess.side // STRIDE) * STRIDE
+        fixed = dataclasses.replace(self.preprocess, canvas=self.preprocess.canvas or (side, side))
+        images = [image[None] for batch in self._export_samples(fixed) for image in batch][:SINGLE_IMAGES]
+        samples = [{"images": image} for image in (*images, np.full_like(images[0], FILL))]
+        assets = {**self.assets(), "preprocess": fixed.to_json(), LIMITS: limits_of(self._inference, one_image=True)}
+        return single_graph(
+            DetectionGraph(self._model, self.limits),
+            inputs=self.inputs,
+            outputs=self.outputs,
+            samples=samples,
+            dynamic={},
+            example={"images": torch.from_numpy(images[0])},
+            metadata={"assets": assets},
+            exporters=("legacy",),
+            tolerance={"boxes": 0.5, "scores": 1e-3, **({MASKS: 1e-2} if self.has_masks else {})},
+            align=detections_aligned(),
         )
 
 

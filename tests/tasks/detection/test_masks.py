@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 from toys.annotated import voc_folder, voc_object
 from toys.shapes import coco_shapes
 
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.answers import paste_mask
 from dlcli.data.annotated.fitting import Fit
 from dlcli.data.annotated.masks import to_pixels
 from dlcli.data.codec import Encoded, Source
 from dlcli.engine.compute.device import to_numpy
+from dlcli.export.exporting import export_model
+from dlcli.export.runtime import open_model
 from dlcli.tasks.detection.codec import DetectionCodec
 from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
 from dlcli.tasks.detection.task import DetectionTask
@@ -156,3 +159,44 @@ def test_saved_masks_do_not_depend_on_how_records_write_them(answered, tmp_path,
     pasted = paste_mask(outputs["masks"][0, 0], outputs["boxes"][0, 0] / item.context["fit"].scale, (40, 60))
     assert np.array_equal(to_pixels(disc["segmentation"], 40, 60), pasted)
     assert not to_pixels(empty["segmentation"], 40, 60).any()
+
+
+def exported_assets(task):
+    plan = task.export_plan()
+    return plan, plan.metadata["assets"]
+
+
+def test_a_trace_is_of_one_image_on_a_square(task):
+    plan, assets = exported_assets(task)
+    (graph,) = plan.graphs
+    assert graph.dynamic == {}
+    assert {sample["images"].shape for sample in graph.samples} == {(1, 3, 64, 64)}
+    assert assets["preprocess"]["canvas"] == [64, 64]
+    items = [
+        DetectionCodec(assets).encode(Source(name, np.full((*size, 3), 50, np.uint8)))
+        for name, size in (("a", (40, 60)), ("b", (64, 32)), ("c", (40, 60)))
+    ]
+    batches = list(DetectionCodec(assets).batches(items))
+    assert [list(indices) for indices, _ in batches] == [[0], [1], [2]]
+    assert {arrays["images"].shape for _, arrays in batches} == {(1, 3, 64, 64)}
+    with pytest.raises(UsageError, match="takes one image a call"):
+        DetectionCodec(assets, DetectionInference(tile=64))
+
+
+@pytest.mark.slow
+def test_the_file_answers_as_the_network_does(task, tmp_path):
+    plan, assets = exported_assets(task)
+    plan = dataclasses.replace(plan, metadata={**plan.metadata, "task": "detection"})
+    result = export_model(plan, "onnx", tmp_path / "model.onnx", report=lambda line: None)
+    assert result.is_telling
+    codec, model = DetectionCodec(assets, DetectionInference(threshold=0.0)), open_model(result.path)
+    images = [image for image, _ in task.source.some("test", 2)]
+    task.model.eval()
+    for item in [codec.encode(Source("a", image)) for image in images]:
+        ((_, arrays),) = codec.batches([item])
+        with torch.no_grad():
+            wanted = codec.decode(to_numpy(task.infer({"images": torch.from_numpy(arrays["images"])})), [item])
+        given = codec.decode(model.run(arrays), [item])
+        assert len(given[0].record["objects"]) == len(wanted[0].record["objects"]) > 0
+        for mine, theirs in zip(given[0].record["objects"][:5], wanted[0].record["objects"][:5], strict=True):
+            assert mine["score"] == pytest.approx(theirs["score"], abs=1e-3)
