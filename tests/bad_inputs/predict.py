@@ -66,6 +66,12 @@ PREDICT = {
     ),
     "two forms at once": Row(f"predict {RUN} x.png --json --jsonl", USAGE, "mutually exclusive", lambda b: b.run()),
     "top-k of nothing": Row(f"predict {RUN} x.png --top-k 0", USAGE, "--top-k", lambda b: b.run()),
+    "a format without a folder": Row(
+        f"predict {RUN} cat.png --save-as yolo", USAGE, "--save-dir", lambda b: run_and_picture(b)
+    ),
+    "a format of another task": Row(
+        f"predict {RUN} cat.png --save-dir f --save-as yolo", USAGE, "no such format", lambda b: run_and_picture(b)
+    ),
     "pictures into a file": Row(
         f"predict {RUN} cat.png --save-dir f", DATA, "f: ", lambda b: (run_and_picture(b), b.write("f", "x"))
     ),

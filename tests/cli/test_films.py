@@ -133,3 +133,34 @@ def test_a_batch_holds_no_more_frames_than_its_bytes(monkeypatch: pytest.MonkeyP
     assert len(next(batches)) == 4
     assert made == [0, 1, 2, 3]
     assert [len(batch) for batch in batches] == [5]
+
+
+def test_a_bar_shows_the_frames_of_each_film(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dlcli.cli import films
+    from dlcli.core.console import Console
+    from dlcli.engine.observers import progress
+
+    events: list[Any] = []
+
+    class Bar:
+        def __init__(self, total: int) -> None:
+            events.append(total)
+
+        def show(self, description: str, done: int) -> None:
+            events.append((description, done))
+
+        def close(self) -> None:
+            events.append("closed")
+
+    monkeypatch.setattr(progress, "StepBar", Bar)
+    monkeypatch.setattr(films, "has_colour", lambda stream: True)
+    blobs.write_film(tmp_path / "a.mp4")
+    codec = blobs.codec(frame_step=8)
+    sources = [*codec.expand([str(tmp_path / "a.mp4")]), Source("b.png", Path("b.png"))]
+    with films.film_progress(Console(), codec, prints=False) as show:
+        for source in sources:
+            show(source)
+    assert events == [3, ("a.mp4", 1), ("a.mp4", 2), ("a.mp4", 3), "closed"]
+    with films.film_progress(Console(is_quiet=True), codec, prints=False) as show:
+        show(sources[0])
+    assert events[-1] == "closed"
