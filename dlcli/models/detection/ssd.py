@@ -23,6 +23,7 @@ from dlcli.models.detection.anchored import CLASS_LOSSES, box_term, class_term, 
 from dlcli.models.detection.anchors import Anchors, Shape, decode, default_shapes, flatten_map, grid_anchors
 from dlcli.models.detection.box_losses import box_loss as box_loss_named
 from dlcli.models.detection.detector import Detections, Limits, Target
+from dlcli.models.detection.explaining import Explanation, explain_anchors
 from dlcli.models.detection.suppression import select
 from dlcli.models.images.backbone import build_backbone
 from dlcli.models.images.blocks import conv_norm_relu, initialise
@@ -133,6 +134,11 @@ class Ssd(nn.Module):
             "class": class_term(logits, matched, self.class_loss),
             "box": box_term(offsets, boxes, anchors.boxes, matched, self.box_loss),
         }
+
+    def explain(self, images: Tensor, targets: Sequence[Target]) -> Explanation:
+        """Return which anchors learn which object."""
+        _, _, anchors = self(images)
+        return explain_anchors(anchors.boxes, anchors.cells, targets, MATCHING_IOU)
 
     def detect(self, images: Tensor, limits: Limits) -> Detections:
         """Return what is found in each image; boxes end at the canvas."""

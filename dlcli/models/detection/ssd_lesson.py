@@ -30,6 +30,7 @@ from dlcli.models.detection.anchors import (
 from dlcli.models.detection.box_losses import binary_focal
 from dlcli.models.detection.box_losses import box_loss as box_loss_named
 from dlcli.models.detection.detector import Detections, Limits, Target
+from dlcli.models.detection.explaining import Explanation, explain_anchors
 from dlcli.models.detection.suppression import select
 from dlcli.models.images.backbone import build_backbone
 
@@ -142,6 +143,11 @@ class SsdLesson(nn.Module):
         found = box_loss_named(self.box_loss)(boxes[positives] / side, matched.boxes[positives] / side)
         losses[positives] = found if is_by_overlap(self.box_loss) else found / 4  # a mean of four differences
         return (losses.sum(dim=1) / positives.sum(dim=1).clamp(min=1)).mean()
+
+    def explain(self, images: Tensor, targets: Sequence[Target]) -> Explanation:
+        """Return which anchors learn which object."""
+        _, _, anchors = self(images)
+        return explain_anchors(anchors.boxes, anchors.cells, targets, MATCHING_IOU)
 
     def detect(self, images: Tensor, limits: Limits) -> Detections:
         """Return what is found in each image; boxes end at the canvas."""

@@ -14,6 +14,7 @@ from dlcli.models.detection.assignment import Assignment, assign
 from dlcli.models.detection.body import WrenBody
 from dlcli.models.detection.box_losses import box_loss as box_loss_named
 from dlcli.models.detection.detector import Detections, Limits, Target
+from dlcli.models.detection.explaining import Explanation, explain_points
 from dlcli.models.detection.frozen import freeze_for_speed
 from dlcli.models.detection.head import PointHead
 from dlcli.models.detection.neck import PathAggregation
@@ -70,12 +71,7 @@ class Wren(nn.Module):
             return self._losses(logits, boxes, points, targets)
 
     def _losses(self, logits: Tensor, boxes: Tensor, points: Points, targets: Sequence[Target]) -> dict[str, Tensor]:
-        found = [
-            assign(points, *outputs, target)
-            for outputs, target in zip(
-                zip(logits.detach().sigmoid(), boxes.detach(), strict=True), targets, strict=True
-            )
-        ]
+        found = _assigned(logits, boxes, points, targets)
         wanted = torch.stack(
             [_wanted(each, target, self.num_classes) for each, target in zip(found, targets, strict=True)]
         )
@@ -92,6 +88,13 @@ class Wren(nn.Module):
             "class": entropy.sum() / total,
             "box": BOX_WEIGHT * (distance * quality[is_assigned]).sum() / total,
         }
+
+    def explain(self, images: Tensor, targets: Sequence[Target]) -> Explanation:
+        """Return which points learn which object."""
+        logits, boxes, points = self(images)
+        found = _assigned(logits, boxes, points, targets)
+        objects, weights = [each.objects for each in found], [each.weights for each in found]
+        return explain_points(points.centres, points.strides, objects, weights)
 
     def detect(self, images: Tensor, limits: Limits) -> Detections:
         """Return what is found in each image, boxes cut at the canvas's edges."""
@@ -141,6 +144,12 @@ def build_wren(
     if is_frozen:
         freeze_for_speed(body)
     return Wren(num_classes, body, width, box_loss)
+
+
+def _assigned(logits: Tensor, boxes: Tensor, points: Points, targets: Sequence[Target]) -> list[Assignment]:
+    """Return the assignment of each image's points."""
+    outputs = zip(logits.detach().sigmoid(), boxes.detach(), strict=True)
+    return [assign(points, *each, target) for each, target in zip(outputs, targets, strict=True)]
 
 
 def _wanted(assignment: Assignment, target: Target, num_classes: int) -> Tensor:
