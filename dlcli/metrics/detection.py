@@ -29,14 +29,16 @@ class DetectionMetric:
     Args:
         classes: C names.
         has_masks: whether masks are measured as well as boxes.
-        threshold: score from which on a detection is shown, for precision, recall and F1, as `best_threshold` of a
-            metric of the validation split returns it; None for the best one of the measured split itself.
+        thresholds: C scores from which on a detection of each class is shown, for precision, recall and F1, as
+            `best_thresholds` of a validation split; None for those of the measured split itself.
     """
 
-    def __init__(self, classes: Sequence[str], *, has_masks: bool = False, threshold: float | None = None) -> None:
+    def __init__(
+        self, classes: Sequence[str], *, has_masks: bool = False, thresholds: Sequence[float] | None = None
+    ) -> None:
         self.classes = tuple(classes)
         self.has_masks = has_masks
-        self.threshold = threshold
+        self.thresholds = None if thresholds is None else tuple(thresholds)
         self._images: list[tuple[AnnotatedImage, ImageDetections]] = []
 
     def update(self, batch: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> None:
@@ -84,12 +86,13 @@ class DetectionMetric:
         Raises:
             ValueError: the metrics differ in their classes, or in whether they have masks or thresholds.
         """
-        one, two = self.threshold, other.threshold
-        if (other.classes, other.has_masks, two is None) != (self.classes, self.has_masks, one is None):
+        ours, theirs = self.thresholds, other.thresholds
+        if (other.classes, other.has_masks, theirs is None) != (self.classes, self.has_masks, ours is None):
             raise ValueError("cannot merge metrics of different classes, or with and without masks or thresholds")
-        if one is not None and two is not None and one != two:
-            ours, theirs = len(self._images), len(other._images)
-            self.threshold = (ours * one + theirs * two) / max(ours + theirs, 1)
+        if ours is not None and theirs is not None and ours != theirs:
+            counts = np.array([len(self._images), len(other._images)])
+            weights = counts if counts.any() else None
+            self.thresholds = tuple(np.average([ours, theirs], axis=0, weights=weights).tolist())
         self._images += other._images
 
     def compute(self) -> dict[str, float]:
@@ -100,19 +103,18 @@ class DetectionMetric:
         means = _means(self._class_figures(masks=False), ("ap", "ap50", "ap75"))
         return means | _means(self._mask_figures(), MASK_NAMES)
 
-    def best_threshold(self) -> float | None:
-        """Return the score from which on all classes together have the best F1 at IoU 0.5; None without any hit."""
-        return detection_errors.best_threshold(self._outcomes()[1])["score"]
+    def best_thresholds(self) -> np.ndarray:
+        """Return the score from which on each class has its best F1 at IoU 0.5, (C,); NaN for a class without a hit."""
+        return detection_errors.best_thresholds(self._outcomes()[1])
 
     def report(self) -> dict[str, Any]:
         """Return the full report as JSON values; undefined values are None.
 
         - `metrics`: those of `compute`, `ar100` (mean recall over COCO's thresholds), `ap_small`, `ap_medium` and
-          `ap_large`, `voc07` and `voc10` (means over classes, IoU 0.5), and `precision`, `recall`, `f1` at `threshold`;
-        - `threshold`: the `score` of the metric's threshold, with its `precision`, `recall` and `f1` of all classes
-          together at IoU 0.5; `best_threshold`: the same for the best F1 of this split;
+          `ap_large`, `voc07` and `voc10` (means over classes, IoU 0.5), and `precision`, `recall`, `f1` of all
+          classes together at their thresholds;
         - `ap50_interval`: [low, high], in which AP50 lies for 95 % of resampled sets of images;
-        - `per_class`: name, ap, ap50, ap75, ar100, voc07, voc10 (mask_ap, mask_ap50), and at the threshold objects,
+        - `per_class`: name, ap, ap50, ap75, ar100, voc07, voc10 (mask_ap, mask_ap50), and at its threshold objects,
           found, precision, recall, f1;
         - `by_size`: COCO's small, medium and large: name, objects, ap, ar100;
         - `pr`: of each class the `precision` at recalls 0, 0.01, ..., 1 (IoU 0.5), None without objects;
@@ -123,26 +125,24 @@ class DetectionMetric:
         count = len(self.classes)
         overall = coco_ap.evaluate(self._records, self._found, count, areas=tuple(coco_ap.AREAS))
         at_half, outcomes = self._outcomes()
-        best = detection_errors.best_threshold(outcomes)
-        threshold = best if self.threshold is None else detection_errors.figures_at(outcomes, self.threshold)
+        own = detection_errors.best_thresholds(outcomes)
+        thresholds = own if self.thresholds is None else np.array(self.thresholds, np.float64)
         by_size = _by_size(overall, self._records)
         figures = coco_ap.class_figures(overall) | voc_figures(self._records, self._found, count)._asdict()
         figures |= self._mask_figures()
         metrics: dict[str, float | None] = {**_means(figures, tuple(figures))}
         metrics |= {f"ap_{row['name']}": row["ap"] for row in by_size}
-        metrics |= {name: threshold[name] for name in ("precision", "recall", "f1")}
+        metrics |= detection_errors.figures_at(outcomes, thresholds)
         faults = check_metric(self._records, self.classes)
         everything = {
             "metrics": metrics,
             "lower_is_better": [],
-            "threshold": threshold,
-            "best_threshold": best,
             "ap50_interval": detection_errors.bootstrap_ap50(outcomes),
-            "per_class": self._per_class(figures, detection_errors.classes_at(outcomes, threshold["score"])),
+            "per_class": self._per_class(figures, detection_errors.classes_at(outcomes, thresholds)),
             "by_size": by_size,
             "pr": _curves(coco_ap.precision_curves(overall)),
             "errors": detection_errors.tide_errors(at_half),
-            "worst": detection_errors.worst_images(outcomes, threshold["score"], self._records),
+            "worst": detection_errors.worst_images(outcomes, thresholds, self._records),
             "checks": {"passed": not faults, "faults": faults},
             "num_images": len(self._records),
             "num_objects": len(outcomes.object_labels),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,61 +85,70 @@ def outcomes_of(evaluation: Any, num_images: int, num_classes: int) -> Outcomes:
     )
 
 
-def best_threshold(outcomes: Outcomes) -> dict[str, float | None]:
-    """Return the `score` from which on all classes together have the best F1, with `precision`, `recall` and `f1`.
+def best_thresholds(outcomes: Outcomes) -> np.ndarray:
+    """Return the score from which on each class has its best F1, (C,) float64; NaN for a class without a hit.
 
-    All are None where there is no hit at any score. Of equal ones the highest score is chosen.
+    Classes differ in how sure a network can be of them: one score for all would leave out whole classes. Of equally
+    good scores the highest is chosen. A threshold lies halfway to the next score below, so that another device's rounding
+    changes nothing.
     """
-    hits = np.cumsum(outcomes.is_hit)
-    if not len(hits) or not hits[-1]:
-        return dict.fromkeys(("score", "precision", "recall", "f1"))
-    found, objects = np.arange(1, len(hits) + 1), len(outcomes.object_labels)
-    f1 = 2 * hits / (found + objects)
-    f1[:-1][outcomes.scores[:-1] == outcomes.scores[1:]] = -1  # equal scores are all above a threshold, or none
-    best = int(f1.argmax())
-    return {
-        "score": float(outcomes.scores[best]),
-        "precision": float(hits[best] / found[best]),
-        "recall": float(hits[best] / objects),
-        "f1": float(f1[best]),
-    }
+    thresholds = np.full(outcomes.num_classes, np.nan)
+    objects = np.bincount(outcomes.object_labels, minlength=outcomes.num_classes)
+    for label in range(outcomes.num_classes):
+        is_own = outcomes.labels == label
+        scores, hits = outcomes.scores[is_own], np.cumsum(outcomes.is_hit[is_own])
+        if not len(hits) or not hits[-1]:
+            continue
+        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + objects[label])
+        f1[:-1][scores[:-1] == scores[1:]] = -1  # equal scores are all above a threshold, or none
+        best = int(f1.argmax())
+        lower = scores[best:][scores[best:] < scores[best]]
+        thresholds[label] = (scores[best] + (lower[0] if len(lower) else 0)) / 2
+    return thresholds
 
 
-def figures_at(outcomes: Outcomes, score: float) -> dict[str, float | None]:
-    """Return `score`, and `precision`, `recall` and `f1` of all classes together from it on; None if undefined."""
-    found, objects = int((outcomes.scores >= score).sum()), len(outcomes.object_labels)
-    hits = int(outcomes.is_hit[:found].sum())
+def is_shown(outcomes: Outcomes, thresholds: np.ndarray) -> np.ndarray:
+    """Return which detections reach the threshold of their class, (D,) bool; none does where it is NaN.
+
+    Args:
+        outcomes: the detections.
+        thresholds: (C,).
+    """
+    shown: np.ndarray = outcomes.scores >= np.where(np.isnan(thresholds), np.inf, thresholds)[outcomes.labels]
+    return shown
+
+
+def figures_at(outcomes: Outcomes, thresholds: np.ndarray) -> dict[str, float | None]:
+    """Return `precision`, `recall` and `f1` of all classes together at their thresholds, (C,); None if undefined."""
+    shown = is_shown(outcomes, thresholds)
+    return _figures(int((shown & outcomes.is_hit).sum()), int(shown.sum()), len(outcomes.object_labels))
+
+
+def classes_at(outcomes: Outcomes, thresholds: np.ndarray) -> list[dict[str, Any]]:
+    """Return `objects`, `threshold`, `found`, `precision`, `recall` and `f1` of each class; None if undefined."""
+    above = is_shown(outcomes, thresholds)
+    found = np.bincount(outcomes.labels[above], minlength=outcomes.num_classes).tolist()
+    hits = np.bincount(outcomes.labels[above & outcomes.is_hit], minlength=outcomes.num_classes).tolist()
+    objects = np.bincount(outcomes.object_labels, minlength=outcomes.num_classes).tolist()
+    return [
+        {"objects": there, "threshold": threshold, "found": seen, **_figures(hit, seen, there)}
+        for hit, seen, there, threshold in zip(hits, found, objects, thresholds.tolist(), strict=True)
+    ]
+
+
+def _figures(hits: int, found: int, objects: int) -> dict[str, float | None]:
     return {
-        "score": score,
         "precision": hits / found if found else None,
         "recall": hits / objects if objects else None,
         "f1": 2 * hits / (found + objects) if objects else None,
     }
 
 
-def classes_at(outcomes: Outcomes, score: float | None) -> list[dict[str, Any]]:
-    """Return `objects`, `found`, `precision`, `recall` and `f1` of each class at a threshold; None if undefined."""
-    above = outcomes.scores >= (math.inf if score is None else score)
-    found = np.bincount(outcomes.labels[above], minlength=outcomes.num_classes).tolist()
-    hits = np.bincount(outcomes.labels[above & outcomes.is_hit], minlength=outcomes.num_classes).tolist()
-    objects = np.bincount(outcomes.object_labels, minlength=outcomes.num_classes).tolist()
-    return [
-        {
-            "objects": there,
-            "found": seen,
-            "precision": hit / seen if seen else None,
-            "recall": hit / there if there else None,
-            "f1": 2 * hit / (seen + there) if there else None,
-        }
-        for hit, seen, there in zip(hits, found, objects, strict=True)
-    ]
-
-
 def worst_images(
-    outcomes: Outcomes, score: float | None, records: Sequence[AnnotatedImage], most: int = 20
+    outcomes: Outcomes, thresholds: np.ndarray, records: Sequence[AnnotatedImage], most: int = 20
 ) -> list[dict[str, Any]]:
-    """Return `index`, `file`, `missed` and `false` of the images with most errors at a threshold, the worst first."""
-    above = outcomes.scores >= (math.inf if score is None else score)
+    """Return `index`, `file`, `missed` and `false` of the images with most errors at thresholds, the worst first."""
+    above = is_shown(outcomes, thresholds)
     false = np.bincount(outcomes.images[above & ~outcomes.is_hit], minlength=outcomes.num_images)
     hits = np.bincount(outcomes.images[above & outcomes.is_hit], minlength=outcomes.num_images)
     missed = np.bincount(outcomes.object_images, minlength=outcomes.num_images) - hits

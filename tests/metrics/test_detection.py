@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from dlcli.core.files import finite
 from dlcli.data.annotated.answers import ImageDetections, detections_in_image
 from dlcli.data.annotated.fitting import Fit, fit_size
 from dlcli.metrics import coco_ap
@@ -118,8 +119,8 @@ def test_without_detections_every_object_is_missed() -> None:
     records = [image_of(thing(0, 0, 0, 9, 9)), image_of()]
     report = metric_of(records, [found(), found()], CLASSES).report()
     assert (report["metrics"]["ap"], report["metrics"]["voc07"], report["metrics"]["ar100"]) == (0, 0, 0)
-    assert report["threshold"] == dict.fromkeys(("score", "precision", "recall", "f1"))
-    assert report["per_class"][0]["recall"] == 0
+    assert [report["metrics"][name] for name in ("precision", "recall", "f1")] == [None, 0, 0]
+    assert (report["per_class"][0]["recall"], report["per_class"][0]["threshold"]) == (0, None)
     assert report["worst"] == [{"index": 0, "file": "images/a.jpg", "missed": 1, "false": 0}]
 
 
@@ -132,7 +133,7 @@ def test_classes_without_objects_to_find_are_left_out_of_means() -> None:
     assert (report["metrics"]["ap"], report["metrics"]["voc07"]) == pytest.approx((1, 1))
     assert [row["ap"] for row in report["per_class"][1:]] == [None] * 3
     assert [row["objects"] for row in report["per_class"]] == [1, 0, 0, 0]
-    assert [row["found"] for row in report["per_class"]] == [1, 0, 0, 1]  # what matches a crowd counts neither way
+    assert [row["found"] for row in report["per_class"]] == [1, 0, 0, 0]  # no score is good for the last class
     assert report["pr"][1:] == [None] * 3
 
 
@@ -146,16 +147,17 @@ def test_without_objects_figures_are_undefined_and_the_report_is_json() -> None:
     assert all(math.isnan(value) for value in empty.compute().values())
 
 
-def test_a_threshold_of_the_validation_split_is_used() -> None:
+def test_thresholds_of_the_validation_split_are_used() -> None:
     records, answers = random_case(4)
     own = metric_of(records, answers, CLASSES)
-    given = DetectionMetric(CLASSES, threshold=0.9)
+    given = DetectionMetric(CLASSES, thresholds=[0.9] * len(CLASSES))
     given.update(batch_of(records), dense(answers))
     report, of_own = given.report(), own.report()
-    assert report["threshold"]["score"] == 0.9
-    assert report["best_threshold"] == of_own["best_threshold"] == of_own["threshold"]
-    assert own.best_threshold() == of_own["threshold"]["score"]
-    assert report["metrics"]["f1"] == report["threshold"]["f1"] < of_own["metrics"]["f1"]
+    assert [row["threshold"] for row in report["per_class"]] == [0.9] * len(CLASSES)
+    assert [row["threshold"] for row in of_own["per_class"]] == finite(own.best_thresholds().tolist())
+    assert report["metrics"]["f1"] < of_own["metrics"]["f1"]
+    for one, other in zip(report["per_class"], of_own["per_class"], strict=True):
+        assert (one["f1"] or 0) <= (other["f1"] or 0)
     assert sum(row["found"] for row in report["per_class"]) < sum(row["found"] for row in of_own["per_class"])
     with pytest.raises(ValueError, match="thresholds"):
         given.merge(own)

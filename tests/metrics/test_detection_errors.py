@@ -10,7 +10,7 @@ from dlcli.data.annotated.answers import ImageDetections
 from dlcli.metrics import coco_ap
 from dlcli.metrics.detection_errors import (
     Outcomes,
-    best_threshold,
+    best_thresholds,
     bootstrap_ap50,
     classes_at,
     figures_at,
@@ -36,29 +36,38 @@ def two_images() -> tuple[list[AnnotatedImage], list[ImageDetections]]:
     return records, answers
 
 
-def test_the_threshold_has_the_best_f1_and_equal_scores_stay_together() -> None:
-    # At 0.9: 2 * 1 / (1 + 3) = 0.5. At 0.7 both of that score are above it: 2 * 2 / (4 + 3); the hit alone has 2/3.
-    best = best_threshold(outcomes(*two_images()))
-    assert best == {"score": 0.7, "precision": 0.5, "recall": pytest.approx(2 / 3), "f1": pytest.approx(4 / 7)}
+def test_each_class_has_the_threshold_of_its_best_f1_and_equal_scores_stay_together() -> None:
+    # Best at 0.9 (2 * 1 / (1 + 2)) and at 0.7; the next scores below are 0.8 and 0.2.
+    seen = outcomes(*two_images(), classes=3)
+    best = best_thresholds(seen)
+    assert best[:2].tolist() == pytest.approx([0.85, 0.45])
+    assert np.isnan(best[2])
+    assert figures_at(seen, best) == {"precision": 1, "recall": pytest.approx(2 / 3), "f1": pytest.approx(4 / 5)}
 
 
-def test_figures_at_a_threshold_of_another_split() -> None:
+def test_equal_scores_of_a_class_are_shown_together_or_not_at_all() -> None:
+    records = [image_of(thing(0, 0, 0, 20, 20))]
+    seen = outcomes(records, [found((0, 0.7, 0, 0, 20, 20), (0, 0.7, 50, 50, 60, 60), (0, 0.6, 80, 80, 90, 90))])
+    assert best_thresholds(seen)[0] == pytest.approx(0.65)
+    assert classes_at(seen, best_thresholds(seen))[0]["found"] == 2
+
+
+def test_figures_at_thresholds_of_another_split() -> None:
     seen = outcomes(*two_images())
-    assert figures_at(seen, 0.7) == best_threshold(seen)
-    assert figures_at(seen, 0.85) == {"score": 0.85, "precision": 1, "recall": pytest.approx(1 / 3), "f1": 0.5}
-    assert figures_at(seen, 0.95) == {"score": 0.95, "precision": None, "recall": 0, "f1": 0}
+    assert figures_at(seen, np.full(2, 0.85)) == {"precision": 1, "recall": pytest.approx(1 / 3), "f1": 0.5}
+    assert figures_at(seen, np.array([0.95, np.nan])) == {"precision": None, "recall": 0, "f1": 0}
 
 
-def test_figures_of_classes_at_a_threshold() -> None:
-    rows = classes_at(outcomes(*two_images(), classes=3), 0.75)
-    assert rows[0] == {"objects": 2, "found": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
-    assert rows[1] == {"objects": 1, "found": 0, "precision": None, "recall": 0, "f1": 0}
-    assert rows[2] == {"objects": 0, "found": 0, "precision": None, "recall": None, "f1": None}
+def test_figures_of_classes_at_their_thresholds() -> None:
+    rows = classes_at(outcomes(*two_images(), classes=3), np.array([0.75, 0.8, 0.9]))
+    assert rows[0] == {"objects": 2, "threshold": 0.75, "found": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
+    assert rows[1] == {"objects": 1, "threshold": 0.8, "found": 0, "precision": None, "recall": 0, "f1": 0}
+    assert rows[2] == {"objects": 0, "threshold": 0.9, "found": 0, "precision": None, "recall": None, "f1": None}
 
 
 def test_worst_images_have_most_missed_and_false() -> None:
     records, answers = two_images()
-    rows = worst_images(outcomes(records, answers), 0.7, records)
+    rows = worst_images(outcomes(records, answers), np.full(2, 0.7), records)
     assert [(row["index"], row["missed"], row["false"]) for row in rows] == [(1, 1, 2)]  # the other has no error
 
 
@@ -67,8 +76,8 @@ def test_what_matches_difficult_objects_is_neither_false_nor_missed() -> None:
     answers = [found((0, 0.9, 0, 0, 20, 20), (1, 0.8, 55, 55, 60, 60), (1, 0.7, 65, 65, 70, 70))]
     seen = outcomes(records, answers)
     assert (len(seen.scores), len(seen.object_labels)) == (0, 0)
-    assert best_threshold(seen)["score"] is None
-    assert worst_images(seen, None, records) == []
+    assert np.isnan(best_thresholds(seen)).all()
+    assert worst_images(seen, best_thresholds(seen), records) == []
     assert bootstrap_ap50(seen) is None
 
 

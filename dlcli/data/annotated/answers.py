@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -61,9 +61,10 @@ def detections_in_image(outputs: Mapping[str, np.ndarray], row: int, fit: Fit) -
     return ImageDetections(boxes[keep], scores[keep], labels[keep], masks)
 
 
-def least_score(threshold: SupportsFloat) -> float:
-    """Return a network's float32 threshold, rounded as scores are: 0.8 would be below its own float32 value."""
-    return round(float(threshold), SCORE_DECIMALS)
+def least_scores(thresholds: np.ndarray) -> np.ndarray:
+    """Return a network's float32 thresholds, rounded as scores are: 0.8 would be below its own float32 value."""
+    rounded: np.ndarray = np.asarray(thresholds, np.float64).round(SCORE_DECIMALS)
+    return rounded
 
 
 def paste_mask(mask: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:

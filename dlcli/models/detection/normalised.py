@@ -10,28 +10,32 @@ from torch import Tensor, nn
 from dlcli.models.detection.detector import Detections, Detector, Limits, Target
 from dlcli.models.images.normalised import Normalised
 
+FIRST_THRESHOLD = 0.3
+"""Until a validation part says better."""
+
 
 class NormalisedDetector(nn.Module):
     """Normalises pixels per channel, then applies a detector.
 
     Attributes:
         network: the detector.
-        threshold: () float32, the least score of a detection that is worth showing, as the validation part has it.
+        thresholds: (C,) float32, the least score of a detection of each class that is worth showing, as the validation
+            part has it.
 
     Args:
         network: takes normalised (N, 3, H, W) images; see `Detector`.
         mean, std: per channel, of pixels in [0, 1].
-        threshold: until a validation part says better.
+        num_classes: C.
     """
 
-    threshold: Tensor
+    thresholds: Tensor
 
-    def __init__(self, network: Detector, mean: Sequence[float], std: Sequence[float], threshold: float = 0.3) -> None:
+    def __init__(self, network: Detector, mean: Sequence[float], std: Sequence[float], num_classes: int) -> None:
         super().__init__()
         assert isinstance(network, nn.Module)
         self.network = network
         self.pixels = Normalised(nn.Identity(), mean, std)
-        self.register_buffer("threshold", torch.tensor(threshold))
+        self.register_buffer("thresholds", torch.full((num_classes,), FIRST_THRESHOLD))
 
     @property
     def detector(self) -> Detector:
@@ -54,7 +58,7 @@ class NormalisedDetector(nn.Module):
 class DetectionGraph(nn.Module):
     """What is exported of a detector: pixels to dense detections within fixed limits.
 
-    Returns boxes, scores, labels, counts and the threshold of each image, as `Detections` and (N,) float32; masks after
+    Returns boxes, scores, labels, counts and the thresholds, as `Detections` and (N, C) float32; masks after
     them where there are masks.
     """
 
@@ -66,6 +70,6 @@ class DetectionGraph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the detections in (N, 3, H, W) uint8 pixels."""
         found = self.model.detect(images, self.limits)
-        thresholds = self.model.threshold.expand(images.shape[0])
+        thresholds = self.model.thresholds.expand(images.shape[0], -1)
         plain = (found.boxes, found.scores, found.labels, found.counts, thresholds)
         return plain if found.masks is None else (*plain, found.masks)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.data.annotated.answers import ImageDetections, detections_in_image, least_score
+from dlcli.data.annotated.answers import ImageDetections, detections_in_image, least_scores
 from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
@@ -22,8 +22,8 @@ from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
 
-THRESHOLD = "threshold"
-"""The output that holds the least score worth showing."""
+THRESHOLDS = "thresholds"
+"""The output that holds the least score of each class that is worth showing, (N, C)."""
 
 LIMITS = "limits"
 """The asset that only an exported file has: the limits that are a part of its graph."""
@@ -99,13 +99,13 @@ class DetectionCodec:
             fit = item.context["fit"]
             found = self._found(outputs, row, item)
             own = self.inference.threshold
-            least = least_score(outputs[THRESHOLD][row]) if own is None else own
+            least = least_scores(outputs[THRESHOLDS][row]) if own is None else np.full(len(self.labels), own)
             objects = [
                 {"label": self.labels[label], "score": score, "box": box, **self._mask(found, index)}
                 for index, (box, score, label) in enumerate(
                     zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
                 )
-                if score >= least and label < len(self.labels)
+                if label < len(self.labels) and score >= least[label]
             ][: self.inference.most]
             height, width = fit.size
             answers.append(Answer({"width": width, "height": height, "objects": objects}))

@@ -135,7 +135,7 @@ def _answers(
 
     from dlcli.engine.compute.device import to_numpy
     from dlcli.models.modes import evaluating
-    from dlcli.tasks.detection.codec import THRESHOLD, DetectionCodec
+    from dlcli.tasks.detection.codec import DetectionCodec
 
     codec = DetectionCodec(subject.assets(), DetectionInference(threshold=threshold))
     task = subject.task()
@@ -149,12 +149,8 @@ def _answers(
         if what == "masks" and "masks" not in outputs:
             raise UsageError(f"{subject.name} finds boxes without masks", hint="draw `boxes`")
         [answer] = codec.decode(outputs, [encoded])
-        least = threshold if threshold is not None else float(outputs[THRESHOLD][0])
-        yield (
-            source.name,
-            codec.draw(source, answer),
-            f"found: {len(answer.record['objects'])}, score {least:.2g} and more",
-        )
+        least = f", from a score of {threshold:.2g} on" if threshold is not None else ""
+        yield source.name, codec.draw(source, answer), f"found: {len(answer.record['objects'])}{least}"
 
 
 def _form_if_there(subject: Subject) -> AnnotatedForm | None:

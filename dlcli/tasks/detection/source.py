@@ -13,7 +13,7 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage
-from dlcli.data.annotated.answers import detections_in_image, least_score
+from dlcli.data.annotated.answers import detections_in_image, least_scores
 from dlcli.data.annotated.augmenting import recipe_of
 from dlcli.data.annotated.fitting import STRIDE, Size, typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
@@ -201,7 +201,7 @@ class DetectionSource:
         canvas, fit = preprocess.fit(image)
         outputs = to_numpy(infer({"images": torch.from_numpy(canvas).permute(2, 0, 1)[None].to(device)}))
         found = detections_in_image(outputs, 0, fit)
-        shown = found.scores >= least_score(outputs["threshold"][0])
+        shown = found.scores >= least_scores(outputs["thresholds"][0])[found.labels]
         boxes = zip(
             fit.to_canvas(found.boxes[shown]).tolist(),
             found.labels[shown].tolist(),

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.annotated.answers import least_score
+from dlcli.data.annotated.answers import least_scores
 from dlcli.data.annotated.fitting import STRIDE
 from dlcli.data.annotated.form import open_annotated
 from dlcli.data.annotated.preprocess import CanvasPreprocess
@@ -32,12 +32,12 @@ from dlcli.models.detection.detector import Limits, Target
 from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
 from dlcli.tasks.detection.building import build_detector, canvas_of, exports_one_image, has_masks, pixels_of
-from dlcli.tasks.detection.codec import LIMITS, THRESHOLD, limits_of
+from dlcli.tasks.detection.codec import LIMITS, THRESHOLDS, limits_of
 from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
 from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export_canvases
 
-OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLD)
+OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLDS)
 MASKS = "masks"
 """The output after them of a detector of masks."""
 
@@ -81,12 +81,14 @@ class DetectionTask:
         form = open_annotated(data)
         source = DetectionSource(form, form.card.classes, config, train)
         box_sizes = source.box_sizes()
-        detector = build_detector(config, len(form.card.classes), box_sizes=box_sizes)
+        labels = form.card.classes
+        detector = build_detector(config, len(labels), box_sizes=box_sizes)
         if has_masks(detector):
             source.require_masks()
         mean, std = pixels_of(config)
         preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
-        return cls(config, train, form.card.classes, preprocess, NormalisedDetector(detector, mean, std), source)
+        model = NormalisedDetector(detector, mean, std, len(labels))
+        return cls(config, train, labels, preprocess, model, source)
 
     @classmethod
     def from_assets(
@@ -101,7 +103,7 @@ class DetectionTask:
         labels, preprocess = read_labels(assets.get("labels")), CanvasPreprocess.from_json(assets.get("preprocess"))
         source = DetectionSource(open_annotated(data), labels, config, train) if data is not None else None
         fresh = dataclasses.replace(config, pretrained=None)  # the weights come from the checkpoint
-        model = NormalisedDetector(build_detector(fresh, len(labels)), preprocess.mean, preprocess.std)
+        model = NormalisedDetector(build_detector(fresh, len(labels)), preprocess.mean, preprocess.std, len(labels))
         return cls(config, train, labels, preprocess, model, source)
 
     @classmethod
@@ -118,7 +120,8 @@ class DetectionTask:
         detector = build_detector(config, len(labels))
         mean, std = pixels_of(config)
         preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
-        return cls(config, TrainConfig(), labels, preprocess, NormalisedDetector(detector, mean, std), None)
+        model = NormalisedDetector(detector, mean, std, len(labels))
+        return cls(config, TrainConfig(), labels, preprocess, model, None)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -194,13 +197,13 @@ class DetectionTask:
 
     def metric(self) -> DetectionMetric:
         """Return a new metric."""
-        return DetectionMetric(self.labels, has_masks=self.has_masks, threshold=least_score(self._model.threshold))
+        thresholds = least_scores(self._model.thresholds.cpu().numpy()).tolist()
+        return DetectionMetric(self.labels, has_masks=self.has_masks, thresholds=thresholds)
 
     def calibrate(self, metric: DetectionMetric) -> None:
-        """Set the least score that is worth showing to that of the best F1 on the validation part."""
-        best = metric.best_threshold()
-        if best is not None:
-            self._model.threshold.fill_(best)
+        """Set the least score of each class that is worth showing to that of its best F1 on the validation part."""
+        best = torch.from_numpy(metric.best_thresholds()).to(self._model.thresholds)
+        self._model.thresholds.copy_(torch.where(best.isnan(), self._model.thresholds, best))
 
     def samples(self) -> Samples | None:
         """Return augmented training images above validation images with answers; None without data."""

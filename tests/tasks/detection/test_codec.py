@@ -27,8 +27,8 @@ def outputs(*rows, threshold=0.3):
     scores, labels = np.zeros((1, count + 2), np.float32), np.zeros((1, count + 2), np.int64)
     for place, (score, label, box) in enumerate(rows):
         scores[0, place], labels[0, place], boxes[0, place] = score, label, box
-    counts, least = np.array([count]), np.array([threshold], np.float32)
-    return {"boxes": boxes, "scores": scores, "labels": labels, "counts": counts, "threshold": least}
+    counts, least = np.array([count]), np.broadcast_to(np.array(threshold, np.float32), (1, 2))
+    return {"boxes": boxes, "scores": scores, "labels": labels, "counts": counts, "thresholds": least}
 
 
 def objects(inference=None, **more):
@@ -54,6 +54,7 @@ def test_answers_are_those_from_the_threshold_on_with_names_and_their_place_in_t
 
 def test_the_users_threshold_and_number_go_before_those_of_the_model():
     assert [len(objects(threshold=least)) for least in (0.95, 0.6, 0.1)] == [0, 1, 3]
+    assert [each["label"] for each in objects(threshold=(0.1, 0.95))] == ["cat", "cat"]  # each class has its own
     assert len(objects(DetectionInference(threshold=0.1), threshold=0.95)) == 3
     assert len(objects(DetectionInference(threshold=0.0, max_detections=1))) == 1
 

@@ -103,7 +103,7 @@ def answered():
         "scores": np.array([[0.9, 0.8]], np.float32),
         "labels": np.array([[0, 1]]),
         "counts": np.array([2]),
-        "threshold": np.array([0.5], np.float32),
+        "thresholds": np.full((1, 2), 0.5, np.float32),
         "masks": np.stack([disc, disc - (np.hypot(x, y) <= 6)])[None],
     }
     return outputs, Encoded(Source("a.png", None), {}, context={"fit": Fit((40, 60), (43, 64), (64, 64))})

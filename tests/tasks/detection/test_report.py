@@ -15,7 +15,7 @@ CLASSES = ("cat", "dog", "emu", "fox")
 def report():
     """A cat that is found, a dog that is missed, an emu where there is none; no fox anywhere."""
     objects = (Annotation(0, (0, 0, 20, 20), 400), Annotation(1, (40, 40, 60, 60), 400))
-    metric = DetectionMetric(CLASSES, threshold=0.3)
+    metric = DetectionMetric(CLASSES, thresholds=[0.3] * len(CLASSES))
     batch = {"records": [AnnotatedImage("a.jpg", 64, 64, objects)], "fits": [Fit((64, 64), (64, 64), (64, 64)).numbers]}
     boxes = np.array([[[0, 0, 20, 20], [0, 40, 10, 60]]], np.float32)
     found = {"boxes": boxes, "scores": np.array([[0.9, 0.8]]), "labels": np.array([[0, 2]]), "counts": np.array([2])}

@@ -99,21 +99,23 @@ def test_data_without_any_box_is_refused(tmp_path):
 
 def test_calibration_sets_the_score_from_which_answers_are_shown(data):
     task = seeing(detection_task(data))
-    assert float(task.model.threshold) == pytest.approx(0.3)
+    assert task.model.thresholds.tolist() == pytest.approx([0.3] * len(task.labels))
     metric = evaluate(task, task.loader("valid"), CPU)
     task.calibrate(metric)
-    assert 0.4 < float(task.model.threshold) < 0.8001, "it parts the false alarms at 0.4 from the objects at 0.8"
+    thresholds = task.model.thresholds.tolist()
+    assert all(0.3 <= least < 0.8 for least in thresholds)
+    assert max(thresholds) > 0.4, "it parts the false alarms at 0.4 from the objects at 0.8"
     photo = data / "JPEGImages/p06.png"
     assert len(answer(task, photo)["objects"]) == 2
     assert len(answer(task, photo, DetectionInference(threshold=0.1))["objects"]) == 3
     graph = task.export_plan().graphs[0].module
-    assert graph(torch.zeros(2, 3, 64, 64))[-1].tolist() == [float(task.model.threshold)] * 2
+    assert graph(torch.zeros(2, 3, 64, 64))[-1].tolist() == [thresholds] * 2
 
 
 def test_calibration_without_a_hit_changes_nothing(data):
     task = seeing(detection_task(data), shift=64.0)
     task.calibrate(evaluate(task, task.loader("valid"), CPU))
-    assert float(task.model.threshold) == pytest.approx(0.3)
+    assert task.model.thresholds.tolist() == pytest.approx([0.3] * len(task.labels))
 
 
 def answer(task, photo, inference=None):
