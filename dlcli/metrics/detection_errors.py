@@ -89,8 +89,8 @@ def best_thresholds(outcomes: Outcomes) -> np.ndarray:
     """Return the score from which on each class has its best F1, (C,) float64; NaN for a class without a hit.
 
     Classes differ in how sure a network can be of them: one score for all would leave out whole classes. Of equally
-    good scores the highest is chosen. A threshold lies halfway to the next score below, so that another device's rounding
-    changes nothing.
+    good scores the highest is chosen. A threshold lies halfway to the next score below, so that another device's
+    rounding changes nothing.
     """
     thresholds = np.full(outcomes.num_classes, np.nan)
     objects = np.bincount(outcomes.object_labels, minlength=outcomes.num_classes)

@@ -36,18 +36,18 @@ def assert_equal(first: Any, second: Any) -> None:
         assert np.array_equal(first, second)
 
 
-def assert_close(first: Any, second: Any) -> None:
-    """Compare records: names and texts exactly, numbers within 1e-4."""
+def assert_close(first: Any, second: Any, within: float = 1e-4) -> None:
+    """Compare records: names and texts exactly, numbers within a distance."""
     if isinstance(first, dict):
         assert first.keys() == second.keys()
         for name in first:
-            assert_close(first[name], second[name])
+            assert_close(first[name], second[name], within)
     elif isinstance(first, list):
         assert len(first) == len(second)
         for one, other in zip(first, second, strict=True):
-            assert_close(one, other)
+            assert_close(one, other, within)
     elif isinstance(first, float):
-        assert first == pytest.approx(second, abs=1e-4)
+        assert first == pytest.approx(second, abs=within)
     else:
         assert first == second
 
@@ -62,7 +62,7 @@ def assert_same_shares(first: Any, second: Any) -> None:
         assert [one[name] for name in names] == [other[name] for name in names]
 
 
-def aligned(listed: str) -> Compare:
+def aligned(listed: str, within: float = 1e-4) -> Compare:
     """Return a comparison of records as `assert_close`, in which the entries of a list may come in any order."""
 
     def compare(first: Any, second: Any) -> None:
@@ -73,7 +73,7 @@ def aligned(listed: str) -> Compare:
         for one, other in zip(first, second, strict=True):
             left = list(other[listed])
             for entry in one[listed]:
-                found = [candidate for candidate in left if _is_close(entry, candidate)]
+                found = [candidate for candidate in left if _is_close(entry, candidate, within)]
                 assert found, f"{entry} is not among {left}"
                 left.remove(found[0])
             assert left == []
@@ -81,9 +81,9 @@ def aligned(listed: str) -> Compare:
     return compare
 
 
-def _is_close(first: Any, second: Any) -> bool:
+def _is_close(first: Any, second: Any, within: float) -> bool:
     try:
-        assert_close(first, second)
+        assert_close(first, second, within)
     except AssertionError:
         return False
     return True

@@ -35,7 +35,9 @@ def data(tmp_path):
 
 def seeing(task, shift=0.0):
     """Return the task with a detector that finds every object."""
-    task.model = NormalisedDetector(Seeing(task.labels, shift), task.preprocess.mean, task.preprocess.std)
+    task.model = NormalisedDetector(
+        Seeing(task.labels, shift), task.preprocess.mean, task.preprocess.std, len(task.labels)
+    )
     return task
 
 
