@@ -42,9 +42,9 @@ class BlobPredictor:
                 boxes[row, :] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
                 counts[row] = 2
         scores = np.tile(np.array([0.9, 0.001], np.float32), (len(images), 1))
-        threshold = np.full(len(images), 0.3, np.float32)
+        thresholds = np.full((len(images), 1), 0.3, np.float32)
         labels = np.tile(np.array([0, 1], np.int64), (len(images), 1))
-        return {"boxes": boxes, "scores": scores, "labels": labels, "counts": counts, "threshold": threshold}
+        return {"boxes": boxes, "scores": scores, "labels": labels, "counts": counts, "thresholds": thresholds}
 
 
 def picture(size: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.ndarray:
