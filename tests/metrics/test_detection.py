@@ -165,11 +165,11 @@ def test_thresholds_of_the_validation_split_are_used() -> None:
 
 def test_thresholds_of_several_networks_become_their_mean_over_images() -> None:
     records, answers = random_case(4, images=8)
-    first, second = DetectionMetric(CLASSES, threshold=0.8), DetectionMetric(CLASSES, threshold=0.4)
+    first, second = (DetectionMetric(CLASSES, thresholds=[least] * len(CLASSES)) for least in (0.8, 0.4))
     first.update(batch_of(records[:2]), dense(answers[:2]))
     second.update(batch_of(records[2:]), dense(answers[2:]))
     first.merge(second)
-    whole = DetectionMetric(CLASSES, threshold=0.5)
+    whole = DetectionMetric(CLASSES, thresholds=[0.5] * len(CLASSES))
     whole.update(batch_of(records), dense(answers))
     assert first.report() == whole.report()
 

@@ -42,7 +42,7 @@ class BlobPredictor:
                 boxes[row, :] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
                 counts[row] = 2
         scores = np.tile(np.array([0.9, 0.001], np.float32), (len(images), 1))
-        thresholds = np.full((len(images), 1), 0.3, np.float32)
+        thresholds = np.full((len(images), 2), 0.3, np.float32)
         labels = np.tile(np.array([0, 1], np.int64), (len(images), 1))
         return {"boxes": boxes, "scores": scores, "labels": labels, "counts": counts, "thresholds": thresholds}
 

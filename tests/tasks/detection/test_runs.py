@@ -55,7 +55,7 @@ def test_folds_of_different_thresholds_are_measured_together(dl, tmp_path, monke
 
     def calibrate(task, metric):
         del metric
-        task.model.threshold.fill_(next(numbers))
+        task.model.thresholds.fill_(next(numbers))
 
     monkeypatch.setattr(DetectionTask, "calibrate", calibrate)
     dl("train", "./photos", *SMALL, "--folds", "3", "--ema", "0", "--name", "folds")
