@@ -17,6 +17,7 @@ from dlcli.cli.subject import OpenedSubject, is_data
 from dlcli.cli.targets import resolve_target
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
+from dlcli.core.console import format_table
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
@@ -150,8 +151,9 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
         return
     for path in paths:
         console.answer(str(path))
-    for each in subject.tables:
-        console.table(each.columns, each.rows)
+    for each in subject.tables:  # beside the answer, so that its lines are paths alone
+        for line in format_table(each.columns, each.rows):
+            console.say(line)
 
 
 def _paths(stems: Sequence[str], out: str | None, subject: OpenedSubject) -> list[Path]:

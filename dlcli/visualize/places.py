@@ -137,7 +137,7 @@ def _scale(image: np.ndarray, panels: int) -> float:
 def _grid(picture: np.ndarray, wide: float, high: float) -> None:
     if min(wide, high) < LEAST_CELL_PX:
         return
-    for x in np.arange(wide, picture.shape[1], wide).round().astype(int).tolist():
+    for x in np.arange(wide, picture.shape[1] - 1, wide).round().astype(int).tolist():
         picture[:, x] = 255
-    for y in np.arange(high, picture.shape[0], high).round().astype(int).tolist():
+    for y in np.arange(high, picture.shape[0] - 1, high).round().astype(int).tolist():
         picture[y] = 255

@@ -47,3 +47,11 @@ def test_the_note_counts_the_places_of_each_object() -> None:
     assert note_of(np.array([0, 0, 1, -1, -2]), 2, "points") == "2 objects, 1 to 2 points each"
     assert note_of(np.array([0, 0]), 1, "anchors") == "1 object, 2 anchors each"
     assert note_of(np.array([-1]), 0, "points") == "no objects"
+
+
+def test_the_lines_of_a_grid_end_within_the_picture_where_cells_are_no_whole_pixels() -> None:
+    for side in (64 / 3, 64 / 7, np.nextafter(np.float32(64 / 3), np.float32(0))):
+        picture = draw_anchors(
+            IMAGE, np.array([[0, 0, side, side]]), np.array([[side] * 2]), are_points=True, title="t"
+        )
+        assert (picture[200:600, round(side * 10) + 6] == 255).mean() > 0.9
