@@ -18,7 +18,12 @@ from dlcli.visualize import grids
 from dlcli.visualize.pictures import PICTURES, Picture
 from dlcli.visualize.subject import Drawn, NoOptions, Subject
 
-OWN = {"classification": ["grid", "cam"], "sentiment": ["attention", "embeddings", "lengths"], "regression": []}
+OWN = {
+    "detection": ["boxes", "masks", "augment", "pr", "errors", "anchors", "matches", "pyramid"],
+    "classification": ["grid", "cam"],
+    "sentiment": ["attention", "embeddings", "lengths"],
+    "regression": [],
+}
 
 
 def draw_red(subject: Subject, options: NoOptions) -> Drawn:
@@ -47,7 +52,7 @@ def test_a_task_names_its_own_pictures_and_only_images_have_a_grid_of_their_own(
 
 
 def test_general_pictures_are_listed_first_and_then_those_of_the_tasks() -> None:
-    assert list(all_pictures()) == [*PICTURES, "cam", "attention", "embeddings", "lengths"]
+    assert list(all_pictures()) == [*PICTURES, "cam", "attention", "embeddings", "lengths", *OWN["detection"]]
     assert all_pictures()["lengths"].owner == "sentiment"
     assert all_pictures()["grid"].owner is None
 
