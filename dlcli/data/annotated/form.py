@@ -149,7 +149,7 @@ def _open_own(folder: Path) -> AnnotatedForm:
         raise DataError(
             f"{folder}: no annotated images",
             details=[f"known formats: {', '.join(MODULES)}"],
-            hint="prepare it with its format's name: `dl prepare FORMAT FOLDER`",
+            hint="`dl prepare voc` and the other formats say what is missing; `dl datasets` lists them",
         )
     checked = check(found.read(folder, Reading()), folder)
     images = {split: tuple(_relative(image, folder) for image in of) for split, of in checked.images.items()}

@@ -18,7 +18,7 @@ class MultilabelConfig:
     """Options of `dl train` for a multi-label classifier."""
 
     model: str = option(
-        "resnet18", "a network from `dl models`, or any torchvision classifier", short="m", section="Network and data"
+        "resnet", "a network from `dl models`, or any torchvision classifier", short="m", section="Network and data"
     )
     width: int | None = option(
         None, "channels of the first stage (default: the network's)", minimum=4, maximum=2048, is_advanced=True
