@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, library
 from torchvision import ops
 
 from dlcli.models.detection.detector import Detections, Limits
@@ -78,7 +78,7 @@ def _largest(scores: Tensor, count: int) -> Tensor:
     return (scores.to(torch.float64) - TIE_BREAK * places).topk(count, dim=1).indices
 
 
-@torch.library.custom_op("dlcli::unsuppressed", mutates_args=())
+@library.custom_op("dlcli::unsuppressed", mutates_args=())
 def unsuppressed(boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
     """Return (N, T) bool, which candidates overlap with none of a higher score that itself remains.
 
