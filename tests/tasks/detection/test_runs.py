@@ -79,6 +79,6 @@ def test_two_processes_measure_the_validation_part_as_one_does(dl, tmp_path):
         done = subprocess.run([*line, *more], env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         records.append(json.loads((tmp_path / "runs" / name / "metrics.jsonl").read_text()))
-    assert records[1]["step"] == -(-records[0]["step"] // 2) >= 1  # a batch is of both processes
+    assert records[0]["step"] > records[1]["step"] >= 1  # a batch is of both processes
     assert 0 <= records[0]["ap"] == pytest.approx(records[1]["ap"], abs=0.02)
     assert records[0]["loss"] == pytest.approx(records[1]["loss"], rel=0.25)
