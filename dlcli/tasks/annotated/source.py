@@ -104,9 +104,9 @@ class AnnotatedSource:
             split,
             self.form.splits(),
             self._train,
-            lambda own: _rarest(self._of(own), len(self.labels)),
+            lambda own: rarest_classes(self._of(own), len(self.labels)),
             root=self.form.root,
-            together_of=lambda own: _groups(self._of(own)),
+            together_of=lambda own: group_numbers(self._of(own)),
         )
         return self._of(name), indices
 
@@ -195,7 +195,7 @@ def relabelled(record: AnnotatedImage, to_run: Sequence[int] | np.ndarray) -> An
     return dataclasses.replace(record, objects=objects, tags=tuple(int(to_run[tag]) for tag in record.tags))
 
 
-def _rarest(records: Sequence[AnnotatedImage], num_classes: int) -> np.ndarray:
+def rarest_classes(records: Sequence[AnnotatedImage], num_classes: int) -> np.ndarray:
     """Return the rarest class that each image shows, (N,) int64; `num_classes` for an image without one."""
     counts = np.bincount([label for record in records for label in record.labels], minlength=num_classes)
     return np.array(
@@ -204,7 +204,7 @@ def _rarest(records: Sequence[AnnotatedImage], num_classes: int) -> np.ndarray:
     )
 
 
-def _groups(records: Sequence[AnnotatedImage]) -> np.ndarray:
+def group_numbers(records: Sequence[AnnotatedImage]) -> np.ndarray:
     """Return the number of each image's group, (N,) int64; one without a group is its own."""
     names = [record.group or f"\0{row}" for row, record in enumerate(records)]
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

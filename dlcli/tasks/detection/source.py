@@ -26,6 +26,7 @@ from dlcli.data.order import Order, Shard
 from dlcli.data.parts import ALL, part
 from dlcli.engine.compute.device import to_numpy
 from dlcli.engine.task import Batch, Outputs, Samples
+from dlcli.tasks.annotated.source import group_numbers, rarest_classes, relabelled
 from dlcli.tasks.detection.config import DetectionConfig
 
 EVAL_BATCH = 16
@@ -60,7 +61,7 @@ class DetectionSource:
         self._config = config
         self._train = train
         to_run = indices_in_run(form.card.classes, labels, form.root)
-        self._records = {split: [_relabelled(each, to_run) for each in form.of_split(split)] for split in form.splits()}
+        self._records = {split: [relabelled(each, to_run) for each in form.of_split(split)] for split in form.splits()}
         self.bad_files: list[str] = []
 
     def require_masks(self) -> None:
@@ -94,9 +95,9 @@ class DetectionSource:
             split,
             self.form.splits(),
             self._train,
-            lambda own: _rarest(self._of(own), len(self.labels)),
+            lambda own: rarest_classes(self._of(own), len(self.labels)),
             root=self.form.root,
-            together_of=lambda own: _groups(self._of(own)),
+            together_of=lambda own: group_numbers(self._of(own)),
         )
         return self._of(name), indices
 
@@ -230,23 +231,3 @@ def export_canvases(preprocess: CanvasPreprocess, usual: Size) -> list[Size]:
         return [preprocess.canvas] * len(EXPORT_BATCHES)
     height, width = (max(side, 2 * STRIDE) for side in usual)  # exporters take a single cell for a constant
     return [(height, width), (height + STRIDE, width + STRIDE), (height + 2 * STRIDE, width)]
-
-
-def _relabelled(record: AnnotatedImage, to_run: np.ndarray) -> AnnotatedImage:
-    objects = tuple(dataclasses.replace(each, label=int(to_run[each.label])) for each in record.objects)
-    return dataclasses.replace(record, objects=objects, tags=tuple(int(to_run[tag]) for tag in record.tags))
-
-
-def _rarest(records: Sequence[AnnotatedImage], num_classes: int) -> np.ndarray:
-    """Return the rarest class that each image shows, (N,) int64; `num_classes` for an image without objects."""
-    counts = np.bincount([label for record in records for label in record.labels], minlength=num_classes)
-    return np.array(
-        [min(record.labels, key=lambda label: (counts[label], label), default=num_classes) for record in records],
-        dtype=np.int64,
-    )
-
-
-def _groups(records: Sequence[AnnotatedImage]) -> np.ndarray:
-    """Return the number of each image's group, (N,) int64; one without a group is its own."""
-    names = [record.group or f"\0{row}" for row, record in enumerate(records)]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
