@@ -1,0 +1,1 @@
+"""Networks that make images from images or from noise, and what they are trained against."""
