@@ -14,13 +14,22 @@ import math
 from collections.abc import Collection, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.models.detection.anchored import CLASS_LOSSES, box_term, class_term, match_batch
-from dlcli.models.detection.anchors import Anchors, Shape, decode, default_shapes, flatten_map, grid_anchors
+from dlcli.models.detection.anchors import (
+    Anchors,
+    Shape,
+    decode,
+    default_shapes,
+    fitted_shapes,
+    flatten_map,
+    grid_anchors,
+)
 from dlcli.models.detection.box_losses import box_loss as box_loss_named
 from dlcli.models.detection.detector import Detections, Limits, Target
 from dlcli.models.detection.explaining import Explanation, explain_anchors
@@ -60,8 +69,9 @@ class Ssd(nn.Module):
         backbone: the name of a classifier, see `build_backbone`.
         image_size: longer side of the canvas in pixels, which scales the default boxes.
         head: "plain" (6 maps) or "pelee" (5 maps).
-        shapes: (width, height) of the anchors of each map in pixels, as from `kmeans_shapes`; None for the default
-            boxes.
+        shapes: (width, height) of the anchors of each map in pixels; None for the default boxes.
+        box_sizes: (N, 2) widths and heights of the training boxes in pixels, to which the anchors are fitted; None
+            leaves them as they are. The anchors are saved with the weights.
         class_loss: one of `CLASS_LOSSES`.
         box_loss: the name of a loss, see `box_losses.box_loss`.
         pretrained: weights of the backbone, see `build_backbone`.
@@ -81,13 +91,14 @@ class Ssd(nn.Module):
         image_size: int = 320,
         head: str = "plain",
         shapes: Sequence[Sequence[Shape]] | None = None,
+        box_sizes: np.ndarray | None = None,
         class_loss: str = "hard-negatives",
         box_loss: str = "smooth_l1",
         pretrained: str | None = None,
     ) -> None:
         super().__init__()
-        _check("head of SSD", head, STRIDES)
-        _check("loss of classes", class_loss, CLASS_LOSSES)
+        _check("head", head, STRIDES)
+        _check("class-loss", class_loss, CLASS_LOSSES)
         box_loss_named(box_loss)
         self.num_classes, self.class_loss, self.box_loss = num_classes, class_loss, box_loss
         self.backbone = build_backbone(backbone, pretrained=pretrained, strides=STRIDES[head])
@@ -95,6 +106,8 @@ class Ssd(nn.Module):
         given = ssd_shapes(head, image_size) if shapes is None else shapes
         if len(given) != len(widths):
             raise UsageError(f"shapes of anchors for {len(given)} maps, where SSD's {head} head has {len(widths)}")
+        if box_sizes is not None:
+            given = fitted_shapes(box_sizes, given)
         self.per_map = [len(of_map) for of_map in given]
         self.register_buffer("shapes", torch.tensor([shape for of_map in given for shape in of_map]))
         self.extra = nn.ModuleList(_further_map(width) for width in widths[-NUM_EXTRA - 1 : -1])
@@ -186,4 +199,4 @@ def _predictions(widths: Sequence[int], per_map: Sequence[int], size: int, kerne
 
 def _check(what: str, name: str, names: Collection[str]) -> None:
     if name not in names:
-        raise UsageError(f"no {what} {name!r}", hint=did_you_mean(name, list(names)))
+        raise UsageError(f"--{what} {name}: ssd does not have it", hint=did_you_mean(name, list(names)))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+import numpy as np
 
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.registry import load_object
@@ -14,18 +13,18 @@ from dlcli.models.detection.detector import Detector, ExportsOneImage, HasFixedS
 from dlcli.models.images.pretrained import DEFAULT as DEFAULT_WEIGHTS
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
-from dlcli.tasks.detection.config import SCRATCH, DetectionConfig
+from dlcli.tasks.detection.config import DEFAULT_OF_NETWORK, SCRATCH, DetectionConfig
 from dlcli.tasks.detection.networks import NETWORKS
 
 
-def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> Detector:
+def build_detector(config: DetectionConfig, num_classes: int, *, box_sizes: np.ndarray | None = None) -> Detector:
     """Return the detector that the configuration names.
 
     Args:
         config: the options.
         num_classes: without a background class.
-        more: what the data says, for the networks that take it: `box_sizes`, (N, 2) widths and heights of the training
-            boxes in pixels of the canvas, to which anchors are fitted.
+        box_sizes: (N, 2) widths and heights of the training boxes in pixels of the canvas, to which anchors are fitted;
+            None for default ones, and where weights are loaded, which hold the fitted ones.
 
     Raises:
         UsageError: there is no such network or body, or an option does not fit it.
@@ -36,29 +35,43 @@ def build_detector(config: DetectionConfig, num_classes: int, **more: Any) -> De
     pretrained = None if config.pretrained == SCRATCH else config.pretrained
     if name in NETWORKS:
         build = load_object(NETWORKS[name].build)
-        more |= {"image_size": config.image_size, **({"backbone": config.backbone} if config.backbone else {})}
-        options = {
-            "pretrained": pretrained,
-            **{key: value for key, value in more.items() if _takes(build, key)},
-            **_own_option(name, build, "width", config.width),
-            **_own_option(name, build, "is_frozen", config.freeze_early or None, flag="freeze-early"),
-            **_own_option(name, build, "box_loss", None if config.box_loss == "default" else config.box_loss),
-        }
-        detector: Detector = build(num_classes=num_classes, **options)
+        shared = {"image_size": config.image_size, **({"backbone": config.backbone} if config.backbone else {})}
+        known = inspect.signature(build).parameters
+        options = {key: value for key, value in shared.items() if key in known}
+        for flag, parameter, value in _own_options(config, box_sizes):
+            if parameter not in known:
+                raise UsageError(f"--{flag}: {name} does not have it", hint="leave it out")
+            options[parameter] = value
+        detector: Detector = build(num_classes=num_classes, pretrained=pretrained, **options)
         return detector
     from dlcli.models.detection.torchvision_detectors import build_torchvision_detector, detector_names  # two seconds
 
-    known = detector_names()
-    if name not in known:
-        raise UsageError(f"--model: no detector {name!r}", hint=did_you_mean(name, [*NETWORKS, *known]))
-    for flag, value in (("backbone", config.backbone), ("width", config.width)):
-        if value is not None:
-            raise UsageError(f"--{flag}: torchvision's detectors have their own", hint="leave it out")
+    names = detector_names()
+    if name not in names:
+        raise UsageError(f"--model: no detector {name!r}", hint=did_you_mean(name, [*NETWORKS, *names]))
+    backbone = [("backbone", "backbone", config.backbone)] if config.backbone is not None else []
+    for flag, _, _ in [*backbone, *_own_options(config, box_sizes)]:
+        raise UsageError(f"--{flag}: torchvision's detectors have their own", hint="leave it out")
     if pretrained == DEFAULT_WEIGHTS:
         raise UsageError(f"--pretrained: no weights of {name} are installed", hint="pass a file, or leave it out")
     return build_torchvision_detector(
         name=name, num_classes=num_classes, image_size=config.image_size, weights=pretrained
     )
+
+
+def _own_options(config: DetectionConfig, box_sizes: np.ndarray | None) -> list[tuple[str, str, Any]]:
+    """Return the options that only some networks have and that were given: flag, parameter of the network, value."""
+    choices = {"box_loss": config.box_loss, "class_loss": config.class_loss, "head": config.head}
+    options = [
+        ("width", "width", config.width),
+        ("freeze-early", "is_frozen", config.freeze_early or None),
+        ("anchors", "box_sizes", box_sizes),
+        *(
+            (name.replace("_", "-"), name, None if value == DEFAULT_OF_NETWORK else value)
+            for name, value in choices.items()
+        ),
+    ]
+    return [each for each in options if each[2] is not None]
 
 
 def pixels_of(config: DetectionConfig) -> Pixels:
@@ -86,28 +99,3 @@ def exports_one_image(detector: Detector) -> bool:
 def has_masks(detector: Detector) -> bool:
     """Return whether a detector learns and returns masks as well as boxes."""
     return isinstance(detector, HasMasks) and detector.has_masks
-
-
-def _own_option(
-    name: str, build: Callable[..., nn.Module], option: str, value: Any, flag: str | None = None
-) -> dict[str, Any]:
-    """Return an option of the network's own, if it was given.
-
-    Args:
-        name, build: the network, and what builds it.
-        option: the parameter of `build`.
-        value: None if the option was not given.
-        flag: its name on the command line, where that is another.
-
-    Raises:
-        UsageError: the network does not have it.
-    """
-    if value is None:
-        return {}
-    if not _takes(build, option):
-        raise UsageError(f"--{flag or option.replace('_', '-')}: {name} does not have it", hint="leave it out")
-    return {option: value}
-
-
-def _takes(build: Callable[..., nn.Module], option: str) -> bool:
-    return option in inspect.signature(build).parameters

@@ -14,7 +14,15 @@ NMS, MAX_DETECTIONS = "0.6", 100
 """Overlap from which on a box is a duplicate (0.45, 0.7 and 0.8 had an AP lower by 0.1, 0 and 1.3 points on
 blood cells), and detections of an image, as COCO counts them."""
 
-BOX_LOSSES = ("default", "l1", "smooth_l1", "balanced_l1", "giou", "diou", "ciou")
+DEFAULT_OF_NETWORK = "default"
+"""The value of an option that leaves the choice to the network."""
+
+BOX_LOSSES = (DEFAULT_OF_NETWORK, "l1", "smooth_l1", "balanced_l1", "giou", "diou", "ciou")
+CLASS_LOSSES = (DEFAULT_OF_NETWORK, "hard-negatives", "focal", "bce")
+HEADS = (DEFAULT_OF_NETWORK, "plain", "pelee")
+
+KMEANS = "kmeans"
+"""The value of `--anchors` that fits them to the training boxes."""
 
 
 RLE, POLYGONS = "rle", "polygons"
@@ -68,7 +76,25 @@ class DetectionConfig:
     )
     multi_scale: bool = option(False, "vary the size of training images by a quarter", is_advanced=True)
     box_loss: str = option(
-        "default", "loss of the boxes (default: the network's)", choices=BOX_LOSSES, is_advanced=True
+        DEFAULT_OF_NETWORK, "loss of the boxes (default: the network's)", choices=BOX_LOSSES, is_advanced=True
+    )
+    class_loss: str = option(
+        DEFAULT_OF_NETWORK,
+        "loss of the classes: of ssd hard-negatives or focal, of ssd-lesson bce or focal",
+        choices=CLASS_LOSSES,
+        is_advanced=True,
+    )
+    anchors: str = option(
+        DEFAULT_OF_NETWORK,
+        "shapes of the anchors of ssd: the paper's, or clusters of the training boxes",
+        choices=(DEFAULT_OF_NETWORK, KMEANS),
+        is_advanced=True,
+    )
+    head: str = option(
+        DEFAULT_OF_NETWORK,
+        "head of ssd: the paper's on six maps, or Pelee's residual blocks on five",
+        choices=HEADS,
+        is_advanced=True,
     )
     cache: str = option(
         "ram", "where decoded images are kept between epochs", choices=("ram", "disk", "none"), is_advanced=True

@@ -102,14 +102,14 @@ class DetectionSource:
         return self._of(name), indices
 
     def box_sizes(self) -> np.ndarray:
-        """Return width and height of the training boxes in pixels of their canvases, (N, 2), without crowds."""
+        """Return width and height of the boxes that are learned in pixels of their canvases, (N, 2)."""
         records, indices = self.part("train")
         sizes = [
             np.array([each.box[2] - each.box[0], each.box[3] - each.box[1]]) * self._config.image_size / longer
             for record in (records[row] for row in indices.tolist())
             for longer in (max(record.height, record.width),)
             for each in record.objects
-            if not each.is_crowd
+            if not (each.is_crowd or each.is_difficult)
         ]
         return np.array(sizes).reshape(-1, 2)
 

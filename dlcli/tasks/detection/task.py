@@ -33,7 +33,7 @@ from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
 from dlcli.tasks.detection.building import build_detector, canvas_of, exports_one_image, has_masks, pixels_of
 from dlcli.tasks.detection.codec import LIMITS, THRESHOLDS, limits_of
-from dlcli.tasks.detection.config import DetectionConfig, DetectionInference
+from dlcli.tasks.detection.config import KMEANS, DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
 from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export_canvases
 
@@ -80,8 +80,8 @@ class DetectionTask:
         """
         form = open_annotated(data)
         source = DetectionSource(form, form.card.classes, config, train)
-        box_sizes = source.box_sizes()
         labels = form.card.classes
+        box_sizes = source.box_sizes() if config.anchors == KMEANS else None
         detector = build_detector(config, len(labels), box_sizes=box_sizes)
         if has_masks(detector):
             source.require_masks()

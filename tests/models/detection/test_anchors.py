@@ -8,7 +8,6 @@ from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
-from dlcli.core.errors import DataError
 from dlcli.models.detection.anchors import (
     LESSON_GRIDS,
     Anchors,
@@ -16,9 +15,9 @@ from dlcli.models.detection.anchors import (
     decode_tanh,
     default_shapes,
     encode,
+    fitted_shapes,
     flatten_map,
     grid_anchors,
-    kmeans_shapes,
     lesson_shapes,
     to_centres,
 )
@@ -107,20 +106,31 @@ def test_tanh_moves_by_half_a_cell_and_halves_or_adds_a_half() -> None:
     assert sizes.tolist() == [[30.0, 20.0]]
 
 
-def test_kmeans_finds_clusters_and_is_deterministic() -> None:
-    rng = np.random.default_rng(0)
-    wanted = np.array([[12.0, 12.0], [20.0, 60.0], [60.0, 20.0], [150.0, 160.0]])
-    sizes = np.concatenate([each * np.exp(rng.normal(0, 0.03, (40, 2))) for each in wanted])
-    shapes = kmeans_shapes(sizes, 2, 2, seed=3)
-    assert shapes == kmeans_shapes(sizes, 2, 2, seed=3)
-    assert [len(of_map) for of_map in shapes] == [2, 2]
-    flat = np.array([shape for of_map in shapes for shape in of_map])
-    assert flat[0] == pytest.approx([12, 12], rel=0.03)  # the smallest on the finest map
-    assert flat[3] == pytest.approx([150, 160], rel=0.03)
-    assert sorted(np.round(flat[1:3, 0] / 10)) == [2, 6]
+TWO_MAPS = [[(16.0, 16.0)] * 2, [(128.0, 128.0)] * 2]
 
 
-def test_kmeans_shapes_fit_better_than_default_shapes() -> None:
+def _around(shape: tuple[float, float], count: int = 40) -> np.ndarray:
+    return np.array(shape) * np.exp(np.random.default_rng(int(shape[0])).normal(0, 0.03, (count, 2)))
+
+
+def test_fitted_shapes_are_the_clusters_of_each_maps_own_boxes() -> None:
+    wanted = [(12.0, 12.0), (12.0, 40.0), (60.0, 100.0), (150.0, 160.0)]
+    sizes = np.concatenate([_around(shape, count) for shape, count in zip(wanted, (90, 10, 40, 40), strict=True)])
+    shapes = fitted_shapes(sizes, TWO_MAPS, seed=3)
+    assert shapes == fitted_shapes(sizes, TWO_MAPS, seed=3)
+    for found, expected in zip(shapes, (wanted[:2], wanted[2:]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0.03)
+
+
+def test_a_map_of_too_few_different_boxes_keeps_its_default_shapes() -> None:
+    sizes = np.concatenate([_around((12.0, 12.0)), [[130.0, 90.0]] * 9])
+    small, large = fitted_shapes(sizes, TWO_MAPS)
+    assert small != TWO_MAPS[0]
+    assert large == TWO_MAPS[1]
+    assert fitted_shapes(np.zeros((0, 2)), TWO_MAPS) == TWO_MAPS
+
+
+def test_fitted_shapes_fit_better_than_default_shapes() -> None:
     sizes = np.exp(np.random.default_rng(1).normal([3.0, 4.0], [0.4, 0.3], (300, 2)))
 
     def mean_best_iou(shapes: list[list[tuple[float, float]]]) -> float:
@@ -128,9 +138,7 @@ def test_kmeans_shapes_fit_better_than_default_shapes() -> None:
         corners = [torch.cat([torch.zeros(len(each), 2), each], dim=1) for each in (torch.tensor(sizes).float(), flat)]
         return float(box_iou(*corners).max(dim=1).values.mean())
 
-    assert mean_best_iou(kmeans_shapes(sizes, 3, 4)) > mean_best_iou(default_shapes(3, 300, ((2,),) * 3)) + 0.15
-
-
-def test_kmeans_of_too_few_boxes_says_so() -> None:
-    with pytest.raises(DataError, match=r"6 shapes of anchors .* 2 different sizes"):
-        kmeans_shapes(np.array([[10.0, 20.0], [10.0, 20.0], [30.0, 20.0]]), 2, 3)
+    defaults = default_shapes(3, 300, ((2,),) * 3)
+    fitted = fitted_shapes(sizes, defaults)
+    assert [len(of_map) for of_map in fitted] == [len(of_map) for of_map in defaults]
+    assert mean_best_iou(fitted) > mean_best_iou(defaults) + 0.15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from toys.painted import small_config
@@ -11,6 +12,9 @@ from dlcli.models.detection.detector import Target
 from dlcli.models.images.published import IMAGENET_PIXELS
 from dlcli.tasks.detection.building import build_detector, canvas_of, pixels_of
 from dlcli.tasks.detection.config import DetectionConfig
+from dlcli.tasks.detection.networks import BODY
+
+SSD = {"model": "ssd", "width": None, "backbone": "shufflenet_v2_x0_5"}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,11 @@ from dlcli.tasks.detection.config import DetectionConfig
         ({"backbone": "wren", "pretrained": "default"}, "no weights"),
         ({"backbone": "vit_b_16"}, "vit_b_16 is not a network with maps"),
         ({"backbone": "resnet81"}, "resnet81"),
+        ({"head": "pelee"}, "^--head: wren"),
+        ({"class_loss": "focal"}, "^--class-loss: wren"),
+        ({**SSD, "class_loss": "bce"}, "^--class-loss bce: ssd does not have it"),
+        ({**SSD, "model": "ssd-lesson", "class_loss": "hard-negatives"}, "^--class-loss hard-negatives: ssd-lesson"),
+        ({"model": "fcos_resnet50_fpn", "backbone": None, "box_loss": "giou"}, "^--box-loss: torchvision"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_with_a_way_out(options, reason):
@@ -65,3 +74,23 @@ def test_a_network_gets_the_loss_of_boxes_that_was_chosen():
         torch.manual_seed(0)
         losses[name] = float(build_detector(small_config(box_loss=name), 2).losses(images, [target])["box"].detach())
     assert losses["default"] == losses["giou"] != losses["ciou"]
+
+
+def test_ssd_gets_its_head_its_loss_of_classes_and_fitted_anchors():
+    built = build_detector(small_config(**SSD, head="pelee", class_loss="focal"), 2)
+    assert [type(block).__name__ for block in built.blocks] == ["ResidualBlock"] * 5
+    assert built.class_loss == "focal"
+    plain = build_detector(small_config(**SSD), 2)
+    assert (len(plain.blocks), plain.class_loss) == (6, "hard-negatives")
+    sizes = np.random.default_rng(0).uniform(5, 9, (50, 2))
+    fitted = build_detector(small_config(**SSD), 2, box_sizes=sizes)
+    own = plain.per_map[0]
+    assert not torch.equal(fitted.shapes[:own], plain.shapes[:own])
+    assert torch.equal(fitted.shapes[own:], plain.shapes[own:]), "no box is so large"
+
+
+def test_fitted_anchors_are_refused_by_networks_without_anchors_of_their_own():
+    for name, backbone in (("wren", "wren"), ("detr", BODY), ("ssd-lesson", BODY), ("fcos_resnet50_fpn", None)):
+        config = small_config(model=name, backbone=backbone, width=None, anchors="kmeans")
+        with pytest.raises(UsageError, match="--anchors"):
+            build_detector(config, 2, box_sizes=np.ones((9, 2)))

@@ -13,7 +13,9 @@ from dlcli.core.errors import DataError
 from dlcli.data.images.decoding import read_image
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
+from dlcli.models.detection.anchors import fitted_shapes
 from dlcli.models.detection.normalised import NormalisedDetector
+from dlcli.models.detection.ssd import ssd_shapes
 from dlcli.tasks.detection.codec import DetectionCodec
 from dlcli.tasks.detection.config import DetectionInference
 from dlcli.tasks.detection.task import DetectionTask
@@ -160,6 +162,19 @@ def test_a_run_that_was_trained_with_frozen_layers_is_reopened(data):
         answers = [model.infer(images) for model in (task, other)]
     for name in task.outputs:
         torch.testing.assert_close(answers[0][name], answers[1][name])
+
+
+def test_a_run_keeps_the_anchors_that_were_fitted_to_its_training_boxes(data):
+    config = {"model": "ssd", "backbone": "shufflenet_v2_x0_5", "width": None, "anchors": "kmeans"}
+    task = detection_task(data, **config)
+    fitted = task.model.detector.shapes
+    expected = fitted_shapes(task.source.box_sizes(), ssd_shapes("plain", 64))
+    torch.testing.assert_close(fitted, torch.tensor([shape for of_map in expected for shape in of_map]))
+    assert torch.equal(fitted, detection_task(data, **config).model.detector.shapes)
+    reopened = DetectionTask.from_assets(small_config(**config), small_train(), task.assets(), None)
+    assert not torch.equal(reopened.model.detector.shapes, fitted)
+    reopened.model.load_state_dict(task.model.state_dict())
+    assert torch.equal(reopened.model.detector.shapes, fitted)
 
 
 def test_an_export_is_compared_on_several_sizes_that_fit_the_network(data):
