@@ -93,7 +93,7 @@ def _task_of_card(folder: Path) -> TaskSpec | None:
 
 
 def _task_of_folder(folder: Path) -> TaskSpec:
-    """Return the task for a folder: its card's, else its form's default, else the first that reads the form.
+    """Return the task for a folder: its card's, else that of its contents, its form's default, or the first that fits.
 
     Raises:
         DataError: the card is damaged, or no task reads its form.
@@ -104,10 +104,10 @@ def _task_of_folder(folder: Path) -> TaskSpec:
     from dlcli.data.card import read_card
     from dlcli.data.forms import form_of
 
-    form = form_of(folder)
+    form, card = form_of(folder), read_card(folder)
     if form is not None and form.task:
-        return get_task(form.task)
-    card = read_card(folder)
+        suited = load_object(form.task_of)(folder) if form.task_of and card is None else ""
+        return get_task(suited or form.task)
     name = form.name if form is not None else card.form if card is not None else ""
     for spec in all_tasks().values():
         if spec.form == name:

@@ -32,6 +32,7 @@ FORMS: Mapping[str, FormSpec] = {
         samples="dlcli.visualize.box_grid:draw_annotated",
         task="detection",
         matches="dlcli.data.annotated.form:holds_annotations",
+        task_of="dlcli.data.annotated.form:task_of_own",
     ),
     "table": FormSpec(
         name="table",

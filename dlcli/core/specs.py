@@ -80,8 +80,10 @@ class FormSpec:
             enough.
         samples: (folder, split, count) -> a picture, (H, W, 3) uint8 RGB, of some items of a split, `count` per class
             if there are classes, for `dl visualize grid DATA`; "" if items are not images.
-        task: the task to train on a folder of this form if neither the user nor the card names one.
+        task: the task to train on a folder of this form if neither the user, the card nor `task_of` names one.
         matches: (folder) -> whether a folder without a card is in this form; "" if such folders always have a card.
+        task_of: (folder without a card) -> the task that its contents suit, "" if they suit none; "" for a form whose
+            folders all suit `task`.
     """
 
     name: str
@@ -91,6 +93,7 @@ class FormSpec:
     samples: str = ""
     task: str = ""
     matches: str = ""
+    task_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlcli.core.wording import printable
@@ -15,6 +15,9 @@ FORM = "annotated"
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 """The splits in their order."""
+
+_TASKS = (("boxes", "detection"), ("label_maps", "segmentation"), ("tags", "multilabel"))
+"""What images have, and the task that learns from it."""
 
 
 def annotations_file(split: str) -> str:
@@ -28,7 +31,8 @@ def make_card(
     """Return the card of annotated images: classes, images of each split, objects (and tags) of each class.
 
     `details["has"]` lists what there is, `details["totals"]` how much of it: images with an object, objects (without
-    crowds), difficult ones among them, crowds, masks (of objects), tags and label maps.
+    crowds), difficult ones among them, crowds, masks (of objects), tags and label maps. `details["task"]` is the
+    `suitable_task`, if there is one.
     """
     counts = {split: _class_counts(of, classes) for split, of in images.items()}
     everything = [image for of in images.values() for image in of]
@@ -49,10 +53,23 @@ def make_card(
         if totals[key]
     ]
     details: dict[str, Any] = {"has": has, "totals": totals}
+    if task := suitable_task(has):
+        details["task"] = task
     items = {split: len(of) for split, of in images.items()}
     return Card(
         FORM, printable(name), tuple(classes), counts, details, warnings=tuple(map(printable, notes)), items=items
     )
+
+
+def suitable_task(has: Collection[str]) -> str:
+    """Return the task that learns from the most of what images have; "" if they have nothing to learn from.
+
+    Boxes come first: label maps without them, and tags alone, are for the tasks that need nothing else.
+
+    Args:
+        has: what there is among "boxes", "masks", "tags" and "label_maps".
+    """
+    return next((task for what, task in _TASKS if what in has), "")
 
 
 def _class_counts(images: Iterable[AnnotatedImage], classes: Sequence[str]) -> dict[str, int]:

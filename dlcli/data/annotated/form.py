@@ -26,7 +26,7 @@ from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.checking import check
 from dlcli.data.annotated.coco_json import from_coco
 from dlcli.data.annotated.describing import FORM as FORM
-from dlcli.data.annotated.describing import SPLITS, annotations_file, make_card
+from dlcli.data.annotated.describing import SPLITS, annotations_file, make_card, suitable_task
 from dlcli.data.annotated.folders import read_json
 from dlcli.data.annotated.formats.table import MODULES, format_of
 from dlcli.data.annotated.found import Reading
@@ -141,6 +141,24 @@ def read_prepared(folder: Path, card: Card) -> AnnotatedForm:
 def holds_annotations(folder: Path) -> bool:
     """Return whether a folder without a card is in a format of annotated images."""
     return format_of(folder) is not None
+
+
+def task_of_own(folder: Path) -> str:
+    """Return the task that suits a folder without a card; "" for none, or where opening it will say what is wrong.
+
+    The annotations are read, but no image: checking them takes most of the time.
+    """
+    found = format_of(folder)
+    try:
+        images = found.read(folder, Reading()).images if found is not None else ()
+    except DataError:
+        return ""
+    has = (
+        ("boxes", any(image.objects or image.instance_map for image in images)),
+        ("label_maps", any(image.label_map for image in images)),
+        ("tags", any(image.tags for image in images)),
+    )
+    return suitable_task([what for what, is_there in has if is_there])
 
 
 def _open_own(folder: Path) -> AnnotatedForm:

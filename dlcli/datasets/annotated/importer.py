@@ -7,6 +7,7 @@ becomes the test split, and training cuts a validation part of its own.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from dlcli.core.errors import DataError
@@ -67,6 +68,9 @@ class AnnotatedImporter:
         card = write_annotated(checked, folder, name)
         if self.options.to != "coco":
             WRITERS[self.options.to].write(read_prepared(folder, card), folder)
+        if self.options.annotations == "semantic" and {"label_maps", "masks"} & set(card.details["has"]):
+            # The user has said what the images are for, boxes or not.
+            return dataclasses.replace(card, details={**card.details, "task": "segmentation"})
         return card
 
 

@@ -36,11 +36,14 @@ _MAX_ENTRIES = 2000  # of each
 
 
 def matches(source: Path) -> bool:
-    """Return whether there is an XML file of VOC's kind, or a folder `ImageSets`, at most three levels deep."""
+    """Return whether there are files of VOC's kind at most three levels deep.
+
+    That is an XML file, or a folder named `ImageSets` or `SegmentationClass`.
+    """
     for number, (folder, files) in enumerate(_first_folders(source)):
         if number >= _MAX_FOLDERS:
             return False
-        if Path(folder).name == "ImageSets":
+        if Path(folder).name in ("ImageSets", "SegmentationClass"):
             return True
         xml = next((name for name in files if name.lower().endswith(".xml")), None)
         if xml is not None and looks_like_voc(Path(folder) / xml):
