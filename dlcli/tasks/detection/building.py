@@ -66,6 +66,9 @@ def _own_options(config: DetectionConfig, box_sizes: np.ndarray | None) -> list[
         ("width", "width", config.width),
         ("freeze-early", "is_frozen", config.freeze_early or None),
         ("anchors", "box_sizes", box_sizes),
+        ("query-groups", "groups", config.query_groups),
+        ("no-denoising", "has_noise", None if config.denoising else False),
+        ("no-dense-targets", "is_dense", None if config.dense_targets else False),
         *(
             (name.replace("_", "-"), name, None if value == DEFAULT_OF_NETWORK else value)
             for name, value in choices.items()

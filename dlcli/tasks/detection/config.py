@@ -96,6 +96,17 @@ class DetectionConfig:
         choices=HEADS,
         is_advanced=True,
     )
+    query_groups: int | None = option(
+        None,
+        "sets of queries with which detr is trained, 1 for DETR's own one (default: 3)",
+        minimum=1,
+        maximum=16,
+        is_advanced=True,
+    )
+    denoising: bool = option(True, "detr also learns to restore objects with noise", is_advanced=True)
+    dense_targets: bool = option(
+        True, "each cell of detr's map learns, too, and its queries start from the best of them", is_advanced=True
+    )
     cache: str = option(
         "ram", "where decoded images are kept between epochs", choices=("ram", "disk", "none"), is_advanced=True
     )

@@ -112,6 +112,42 @@ def test_groups_and_noise_see_nothing_of_each_other() -> None:
         torch.testing.assert_close(ours[:, :16], expected)
 
 
+@pytest.mark.parametrize(
+    ("less", "gone", "equal"),
+    [
+        ({"groups": 1}, set(), {"class", "box", "overlap", "noise", "dense"}),
+        ({"has_noise": False}, {"noise"}, {"class", "box", "overlap", "dense"}),
+        ({"is_dense": False}, {"dense"}, {"noise"}),  # the queries start elsewhere
+        (PLAIN, {"noise", "dense"}, set()),
+    ],
+)
+def test_what_is_switched_off_takes_its_loss_with_it_and_changes_no_other(
+    less, gone: set[str], equal: set[str]
+) -> None:
+    full, other = _network().eval(), _network(**less).eval()
+    with torch.no_grad():
+        full.content.weight[:] = full.content.weight[:16].repeat(3, 1)  # equal groups have equal losses: their mean
+        for layer in (full.dense_boxes[2], full.decoder.boxes[2]):
+            layer.weight.normal_(std=0.1)  # fresh heads move no box, and so hide where queries start
+    known = other.state_dict()
+    fitting = {
+        name: value[: len(known[name])] if value.ndim else value
+        for name, value in full.state_dict().items()
+        if name in known
+    }
+    other.load_state_dict(fitting, strict=False)
+    images, targets = torch.randn(2, 3, 64, 96), [target([[4, 4, 30, 40], [40, 20, 90, 60]], [2, 0]), target()]
+    losses = []
+    for network in (full, other):
+        torch.manual_seed(1)
+        with torch.no_grad():
+            losses.append(network.losses(images, targets))
+    assert set(losses[0]) - set(losses[1]) == gone
+    assert set(losses[1]) <= set(losses[0])
+    for name in equal:
+        torch.testing.assert_close(losses[1][name], losses[0][name], atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("options", [{"queries": 40}, PLAIN])  # 24 cells, so 16 queries have none
 def test_same_answer_alone_and_in_a_batch(options) -> None:
     network = _network(**options).eval()

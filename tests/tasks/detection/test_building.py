@@ -37,6 +37,9 @@ SSD = {"model": "ssd", "width": None, "backbone": "shufflenet_v2_x0_5"}
         ({"class_loss": "focal"}, "^--class-loss: wren"),
         ({**SSD, "class_loss": "bce"}, "^--class-loss bce: ssd does not have it"),
         ({**SSD, "model": "ssd-lesson", "class_loss": "hard-negatives"}, "^--class-loss hard-negatives: ssd-lesson"),
+        ({"query_groups": 1}, "^--query-groups: wren"),
+        ({**SSD, "denoising": False}, "^--no-denoising: ssd"),
+        ({"model": "fcos_resnet50_fpn", "backbone": None, "dense_targets": False}, "^--no-dense-targets: torchvision"),
         ({"model": "fcos_resnet50_fpn", "backbone": None, "box_loss": "giou"}, "^--box-loss: torchvision"),
     ],
 )
@@ -87,6 +90,15 @@ def test_ssd_gets_its_head_its_loss_of_classes_and_fitted_anchors():
     own = plain.per_map[0]
     assert not torch.equal(fitted.shapes[:own], plain.shapes[:own])
     assert torch.equal(fitted.shapes[own:], plain.shapes[own:]), "no box is so large"
+
+
+def test_each_help_of_detrs_training_can_be_switched_off():
+    base = {"model": "detr", "backbone": "shufflenet_v2_x0_5", "width": 32}
+    usual = build_detector(small_config(**base), 2)
+    assert (usual.num_groups, usual.has_noise, usual.is_dense) == (3, True, True)
+    less = {"query_groups": 1, "denoising": False, "dense_targets": False}
+    bare = build_detector(small_config(**base, **less), 2)
+    assert (bare.num_groups, bare.has_noise, bare.is_dense) == (1, False, False)
 
 
 def test_fitted_anchors_are_refused_by_networks_without_anchors_of_their_own():
