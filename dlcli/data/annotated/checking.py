@@ -22,10 +22,11 @@ from dlcli.data.annotated.annotation import VOID, AnnotatedImage
 from dlcli.data.annotated.faults import Faults, place_of
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject
 from dlcli.data.annotated.objects import Frame, check_objects
-from dlcli.data.annotated.probing import ImageFile, probe_image, read_indices
+from dlcli.data.annotated.probing import read_indices
 from dlcli.data.annotated.shapes import Instance, instances_of
 from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.muffling import muffled
+from dlcli.data.images.probing import ImageFile, probe_image
 
 _MAX_NOTES = 20  # of a reader
 _SPLITS: tuple[str, ...] = ("train", "valid", "test", "")

@@ -14,8 +14,8 @@ from dlcli.core.console import shorten
 from dlcli.core.errors import DataError
 from dlcli.core.findings import OK, WARNING, Finding
 from dlcli.data.annotated.form import AnnotatedForm
-from dlcli.data.annotated.near_duplicates import MAX_COMPARED, Fingerprints, fingerprints_of
 from dlcli.data.images.decoding import read_bytes
+from dlcli.data.images.near_duplicates import MAX_COMPARED, Fingerprints, fingerprints_of
 
 FEWEST_FRAMES = 10
 MAX_FRAME_BITS = 12

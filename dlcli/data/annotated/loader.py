@@ -16,9 +16,9 @@ from torch import Tensor
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.augmenting import Augmented, Recipe, augment, mosaic
-from dlcli.data.annotated.cache import Kind, PixelCache
 from dlcli.data.annotated.canvases import CanvasOrder, batch_canvas, batch_numbers
 from dlcli.data.annotated.fitting import Fit, Size, fit_size
+from dlcli.data.images.cache import Kind, PixelCache
 from dlcli.data.images.muffling import muffle_worker
 from dlcli.data.images.operations.colour import FILL
 from dlcli.data.images.operations.moving import resize

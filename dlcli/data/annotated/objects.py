@@ -12,8 +12,9 @@ import numpy as np
 from dlcli.data.annotated.annotation import Annotation, Box, Segmentation
 from dlcli.data.annotated.faults import Faults
 from dlcli.data.annotated.found import FoundObject
-from dlcli.data.annotated.probing import ImageFile, turned
+from dlcli.data.annotated.probing import turned
 from dlcli.data.annotated.shapes import area_of_mask, checked_mask, cut_polygons, hull_of_mask, turned_mask
+from dlcli.data.images.probing import ImageFile
 
 _MIN_SIDE_PX = 1.0
 _DIGITS = 3  # with which positions are kept, so that a box as x, y, width, height is the same box again

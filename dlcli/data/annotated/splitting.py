@@ -13,7 +13,7 @@ import numpy as np
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.checking import Checked
 from dlcli.data.annotated.describing import SPLITS
-from dlcli.data.annotated.near_duplicates import MAX_COMPARED, group_of
+from dlcli.data.images.near_duplicates import MAX_COMPARED, group_of
 from dlcli.data.images.pixels import leak_warning
 from dlcli.data.parts import stratified_part
 

@@ -15,12 +15,12 @@ from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.augmenting import Recipe
-from dlcli.data.annotated.cache import Kind
 from dlcli.data.annotated.fitting import STRIDE, typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.loader import Training, evaluation_loader
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.card import Card, unreadable_notes
+from dlcli.data.images.cache import Kind
 from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard

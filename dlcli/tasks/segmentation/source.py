@@ -11,12 +11,12 @@ import torch
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.augmenting import Recipe, recipe_of
-from dlcli.data.annotated.cache import PixelCache
 from dlcli.data.annotated.fitting import Size
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.label_maps import MAX_CLASSES, augment_label_map, draw_label_map_of, renumbered
 from dlcli.data.annotated.loader import training_cache
 from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.images.cache import PixelCache
 from dlcli.data.images.muffling import muffle_worker
 from dlcli.data.loading import Batch, ItemLoader
 from dlcli.data.order import WHOLE, Shard

@@ -9,8 +9,8 @@ import pytest
 
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.checking import Checked
-from dlcli.data.annotated.probing import ImageFile
 from dlcli.data.annotated.splitting import choose_part, with_test_part
+from dlcli.data.images.probing import ImageFile
 
 
 def image(name, *labels, group=""):

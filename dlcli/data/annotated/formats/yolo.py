@@ -19,8 +19,8 @@ from dlcli.data.annotated.folders import split_of_path
 from dlcli.data.annotated.formats.places import ImageFinder, is_file, number, read_text
 from dlcli.data.annotated.formats.yolo_yaml import CLASS_FILES, YoloData, find_yaml, read_class_file, read_yaml
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
-from dlcli.data.annotated.probing import probe_image
 from dlcli.data.images.each import for_each
+from dlcli.data.images.probing import probe_image
 
 NAME = "yolo"
 SUMMARY = "YOLO: data.yaml with images/ and labels/, or images/, labels/ and classes.txt"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.fitting import Size
+from dlcli.data.images.operations.geometry import Size
 
 Kind = Literal["ram", "disk", "none"]
 """Where decoded images are kept; "none" decodes them in every epoch."""

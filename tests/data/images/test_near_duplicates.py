@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.data.annotated.near_duplicates import fingerprint, group_numbers, group_of, similar_pairs
+from dlcli.data.images.near_duplicates import fingerprint, group_numbers, group_of, similar_pairs
 
 
 def scene(seed, size=(320, 240)):
