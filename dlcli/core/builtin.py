@@ -34,6 +34,12 @@ FORMS: Mapping[str, FormSpec] = {
         matches="dlcli.data.annotated.form:holds_annotations",
         task_of="dlcli.data.annotated.form:task_of_own",
     ),
+    "domains": FormSpec(
+        name="domains",
+        summary="images of two domains: trainA and trainB, or train/A and train/B",
+        open="dlcli.data.domains.form:open_domains",
+        matches="dlcli.data.domains.folders:holds_domains",
+    ),
     "table": FormSpec(
         name="table",
         summary="a table with a column to predict: table.csv",
