@@ -10,6 +10,7 @@ import torch
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.compute.distributed import LONE, World
 from dlcli.engine.task import Batch, Loader, Metric, Outputs, Samples, Task, Validates
+from dlcli.models.places import device_of
 
 
 def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
@@ -44,6 +45,17 @@ def _measure(task: Task, answer: Callable[[Batch], Outputs], loader: Loader, dev
     return first
 
 
+def infer_arrays(task: Task, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the outputs by name for the inputs by name, all batch first, computed where the task's model is.
+
+    Mode, gradients and precision are the caller's.
+    """
+    device = device_of(task.model)
+    batch = {name: torch.from_numpy(np.ascontiguousarray(value)).to(device) for name, value in arrays.items()}
+    outputs: dict[str, np.ndarray] = to_numpy(task.infer(batch))
+    return outputs
+
+
 class RunPredictor:
     """A task's model as a function from arrays to arrays, with the interface of an exported file."""
 
@@ -54,7 +66,5 @@ class RunPredictor:
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs by name for the inputs by name, all batch first."""
-        batch = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
         with torch.inference_mode(), self._device.computing():
-            outputs: dict[str, np.ndarray] = to_numpy(self._task.infer(self._device.move(batch)))
-        return outputs
+            return infer_arrays(self._task, arrays)

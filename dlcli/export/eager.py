@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from dlcli.export.plan import Arrays
+from dlcli.models.places import device_of
 
 
 def as_function(
-    module: nn.Module, inputs: Sequence[str], outputs: Sequence[str], device: torch.device | None = None
+    module: nn.Module, inputs: Sequence[str], outputs: Sequence[str]
 ) -> Callable[[Arrays], dict[str, np.ndarray]]:
     """Return the module as a function from inputs by name to outputs by name.
 
@@ -21,14 +22,11 @@ def as_function(
     Args:
         module: takes the inputs positionally and returns a tensor or a tuple of tensors.
         inputs, outputs: the names, in the module's order.
-        device: the device of the inputs (default: that of the module's first parameter, else the CPU).
 
     Raises:
         ValueError: on a call, if the module returns another number of outputs than there are names.
     """
-    if device is None:
-        first = next(module.parameters(), None)
-        device = first.device if first is not None else torch.device("cpu")
+    device = device_of(module)
 
     def function(arrays: Arrays) -> dict[str, np.ndarray]:
         # Copied, because the module may write into its inputs.

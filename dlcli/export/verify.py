@@ -127,7 +127,7 @@ def reference_answers(module: nn.Module, graph: Graph) -> list[dict[str, np.ndar
     Raises:
         ValueError: the module returns another number of outputs than the graph names.
     """
-    function = as_function(module, graph.inputs, graph.outputs, torch.device("cpu"))
+    function = as_function(module, graph.inputs, graph.outputs)
     with torch.autocast("cpu", enabled=False):
         return [function(sample) for sample in graph.samples]
 

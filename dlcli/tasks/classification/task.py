@@ -25,6 +25,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.compute.device import all_threads, map_tensors
 from dlcli.engine.compute.threads import using_threads
+from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
@@ -33,6 +34,7 @@ from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
 from dlcli.models.images.stem import head_inputs, head_of
 from dlcli.models.images.views import OverViews, logits_over_views
+from dlcli.models.places import device_of
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.training import (
@@ -62,8 +64,8 @@ LARGE_SIZE = 224
 class ClassificationTask:
     """See `dlcli.engine.task.Task`; a batch holds `images` (N, C, H, W) uint8, `labels` (N,), `rows` (N,), `plan`."""
 
-    inputs = ("images",)
-    outputs = ("logits",)
+    inputs: tuple[str, ...] = ("images",)
+    outputs: tuple[str, ...] = ("logits",)
     goal = Goal("accuracy", larger_is_better=True)
 
     def __init__(
@@ -198,7 +200,7 @@ class ClassificationTask:
 
     def _embedded(self, batch: Batch) -> Tensor:
         """Return what the head sees of a batch of images, (N, F), on the model's device."""
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         images, plan = map_tensors((batch["images"], batch["plan"]), lambda tensor: tensor.to(device))
         # The number of threads of a training is chosen for its steps, which here are those of the head alone.
         with using_threads(self._train.threads or all_threads()):
@@ -254,8 +256,7 @@ class ClassificationTask:
         images, labels = self._source.some_validation(NUM_ANSWERS)
         if not images:
             return Samples(training)
-        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        logits = self.model(pixels.to(next(self.model.parameters()).device)).float().cpu().numpy()
+        logits = infer_arrays(self, {"images": np.stack(images).transpose(0, 3, 1, 2)})["logits"]
         return Samples(stack([training, draw_answers(images, labels, logits, self.labels)]))
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:

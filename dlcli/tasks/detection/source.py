@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
@@ -24,8 +23,8 @@ from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ItemLoader
 from dlcli.data.order import Order, Shard
 from dlcli.data.parts import ALL, part
-from dlcli.engine.compute.device import to_numpy
-from dlcli.engine.task import Batch, Outputs, Samples
+from dlcli.engine.evaluate import infer_arrays
+from dlcli.engine.task import Samples, Task
 from dlcli.tasks.annotated.source import group_numbers, rarest_classes, relabelled
 from dlcli.tasks.detection.config import DetectionConfig
 
@@ -174,7 +173,7 @@ class DetectionSource:
             return []
         return self.images_of(split, np.linspace(0, total - 1, min(count, total)).astype(int).tolist())
 
-    def samples(self, preprocess: CanvasPreprocess, infer: Callable[[Batch], Outputs], device: Any) -> Samples:
+    def samples(self, preprocess: CanvasPreprocess, task: Task) -> Samples:
         """Return augmented training images with their boxes above validation images with what is found in them."""
         from dlcli.visualize.boxes import DrawnBox, draw_boxes
         from dlcli.visualize.canvas import stack, tile
@@ -190,17 +189,15 @@ class DetectionSource:
                 zip(batch["images"].permute(0, 2, 3, 1).numpy(), batch["boxes"], batch["labels"], strict=True)
             )[:NUM_TRAINING]
         ]
-        answered = [self._answered(image, preprocess, infer, device) for image, _ in self.some("valid", NUM_ANSWERS)]
+        answered = [self._answered(image, preprocess, task) for image, _ in self.some("valid", NUM_ANSWERS)]
         return Samples(stack([tile(seen), tile(answered)]) if answered else tile(seen))
 
-    def _answered(
-        self, image: np.ndarray, preprocess: CanvasPreprocess, infer: Callable[[Batch], Outputs], device: Any
-    ) -> np.ndarray:
+    def _answered(self, image: np.ndarray, preprocess: CanvasPreprocess, task: Task) -> np.ndarray:
         """Return the canvas of an image with what is found in it and worth showing."""
         from dlcli.visualize.boxes import DrawnBox, draw_boxes
 
         canvas, fit = preprocess.fit(image)
-        outputs = to_numpy(infer({"images": torch.from_numpy(canvas).permute(2, 0, 1)[None].to(device)}))
+        outputs = infer_arrays(task, {"images": canvas.transpose(2, 0, 1)[np.newaxis]})
         found = detections_in_image(outputs, 0, fit)
         shown = found.scores >= least_scores(outputs["thresholds"][0])[found.labels]
         boxes = zip(

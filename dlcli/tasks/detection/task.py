@@ -51,7 +51,7 @@ DEFAULT_CLASSES = 80
 class DetectionTask:
     """See `dlcli.engine.task.Task`; `dlcli.data.annotated.loader` says what a batch holds."""
 
-    inputs = ("images",)
+    inputs: tuple[str, ...] = ("images",)
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class DetectionTask:
         self.labels = labels
         self.preprocess = preprocess
         self.model: nn.Module = model
+        self.outputs: tuple[str, ...] = (*OUTPUTS, MASKS) if has_masks(model.detector) else OUTPUTS
         self._source = source
         self._inference = DetectionInference()
 
@@ -122,11 +123,6 @@ class DetectionTask:
         preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
         model = NormalisedDetector(detector, mean, std, len(labels))
         return cls(config, TrainConfig(), labels, preprocess, model, None)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the outputs."""
-        return (*OUTPUTS, MASKS) if self.has_masks else OUTPUTS
 
     @property
     def has_masks(self) -> bool:
@@ -209,7 +205,7 @@ class DetectionTask:
         """Return augmented training images above validation images with answers; None without data."""
         if self._source is None:
             return None
-        return self._source.samples(self.preprocess, self.infer, next(self.model.parameters()).device)
+        return self._source.samples(self.preprocess, self)
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the figures of each class and of each size of object."""

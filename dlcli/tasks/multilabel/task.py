@@ -21,6 +21,7 @@ from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
+from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
@@ -60,8 +61,8 @@ class MultilabelTask:
     weights for which they were chosen.
     """
 
-    inputs = ("images",)
-    outputs = ("logits", THRESHOLDS)
+    inputs: tuple[str, ...] = ("images",)
+    outputs: tuple[str, ...] = ("logits", THRESHOLDS)
     goal = Goal("map", larger_is_better=True)
 
     def __init__(
@@ -209,8 +210,7 @@ class MultilabelTask:
         pictures = [tile(images, captions=[self._names(row) for row in batch["targets"][:NUM_SHOWN].numpy()])]
         held_out = [self.preprocess.fit(image)[0] for image, _ in self._source.some("valid", NUM_SHOWN)]
         if held_out:
-            pixels = torch.from_numpy(np.stack(held_out)).permute(0, 3, 1, 2)
-            logits = self.model(pixels.to(next(self.model.parameters()).device)).float().cpu().numpy()
+            logits = infer_arrays(self, {"images": np.stack(held_out).transpose(0, 3, 1, 2)})["logits"]
             pictures.append(tile(held_out, captions=[self._answer(row) for row in probabilities_of(logits)]))
         return Samples(stack(pictures))
 

@@ -22,6 +22,7 @@ from dlcli.data.card import Card
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
+from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
@@ -68,8 +69,8 @@ class SegmentationTask:
     what one for evaluation has.
     """
 
-    inputs = ("images",)
-    outputs = (LABEL_MAP,)
+    inputs: tuple[str, ...] = ("images",)
+    outputs: tuple[str, ...] = (LABEL_MAP,)
     goal = Goal("miou", larger_is_better=True)
 
     def __init__(
@@ -208,12 +209,11 @@ class SegmentationTask:
         batch = next(iter(self.loader("train", training=True).batches()))
         pairs = zip(batch["images"].permute(0, 2, 3, 1).numpy(), batch["label_maps"].numpy(), strict=True)
         pictures = [tile([draw_label_map(np.ascontiguousarray(one), own) for one, own in list(pairs)[:NUM_SHOWN]])]
-        device, drawn = next(self.model.parameters()).device, []
+        drawn = []
         for image, _ in self._source.some("valid", NUM_SHOWN):
             canvas, fit = self.preprocess.fit(image)
-            pixels = torch.from_numpy(canvas).permute(2, 0, 1)[None].to(device)
-            answer = self.infer({"images": pixels})[LABEL_MAP][0].cpu().numpy()
-            drawn.append(draw_label_map(image, label_map_in_image(answer, fit)))
+            answer = infer_arrays(self, {"images": canvas.transpose(2, 0, 1)[np.newaxis]})[LABEL_MAP]
+            drawn.append(draw_label_map(image, label_map_in_image(answer[0], fit)))
         return Samples(stack([*pictures, tile(drawn)]) if drawn else pictures[0])
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
