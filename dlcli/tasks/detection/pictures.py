@@ -15,6 +15,13 @@ from dlcli.core.errors import DataError, DlError, RunError, UsageError
 from dlcli.core.table import Table
 from dlcli.data.images.operations.table import parse_augment
 from dlcli.tasks.detection.config import DetectionInference
+from dlcli.tasks.detection.places import (
+    MatchOptions,
+    NetworkOptions,
+    draw_anchor_picture,
+    draw_match_picture,
+    draw_pyramid_picture,
+)
 from dlcli.visualize.pictures import Picture, stored_report
 from dlcli.visualize.subject import Drawn, NoOptions, Subject
 
@@ -61,13 +68,6 @@ class ReportOptions:
     """Options of `pr` and `errors`."""
 
     split: str = option("test", "the evaluated split to draw")
-
-
-@dataclass(frozen=True)
-class MatchOptions:
-    """Options of `matches`."""
-
-    count: int = option(4, "without inputs: N training images", minimum=1, maximum=9)
 
 
 def draw_box_picture(subject: Subject, options: AnnotationOptions) -> Drawn:
@@ -248,61 +248,6 @@ def _of_report(subject: Subject, split: str, draw: Callable[[Mapping[str, Any]],
         raise RunError(f"{path}: damaged", hint=f"rewrite it with `dl eval {run.reference} --split {split}`") from None
 
 
-def draw_anchor_picture(subject: Subject, options: NoOptions) -> Drawn:
-    """Yield the anchors or points of each map, on an input or an empty canvas."""
-    del options
-    from dlcli.tasks.detection.explained import empty_canvas, explain_canvas
-    from dlcli.visualize.places import draw_anchors
-
-    canvases = [(f"anchors-{item.name}", item.picture) for item in subject.inputs()] if subject.words else []
-    for stem, canvas in canvases or [("anchors", empty_canvas(subject.codec().preprocess))]:
-        found = explain_canvas(subject, canvas)
-        boxes, cells = found.boxes.numpy(), found.cells.numpy()
-        yield stem, draw_anchors(canvas, boxes, cells, are_points=found.are_points, title=subject.name)
-
-
-def draw_match_picture(subject: Subject, options: MatchOptions) -> Drawn:
-    """Yield images of the data with the anchors or points that learn each object."""
-    from dlcli.tasks.detection.explained import explain_record
-    from dlcli.visualize.canvas import add_title, tile
-    from dlcli.visualize.places import draw_matches, note_of
-    from dlcli.visualize.records import records_of, require_record
-
-    form = _form(subject)
-    words = subject.words
-    records = [require_record(form, word) for word in words] or records_of(form, None, None, options.count)
-    panels, captions = [], []
-    for record in records:
-        seen, found = explain_record(subject, form, record)
-        objects, are_points = found.objects[0].numpy(), found.are_points
-        boxes, cells = found.boxes.numpy(), found.cells.numpy()
-        panels.append(draw_matches(seen.image, seen.boxes, boxes, cells, objects, are_points=are_points))
-        note = note_of(objects, len(seen.boxes), "points" if are_points else "anchors")
-        captions.append(f"{record.file.rpartition('/')[2]}: {note}")
-    subject.shows(captions)
-    title = f"{subject.name}: what learns each object, in its colour"
-    yield "matches", add_title(tile(panels, captions=captions, scale=1, gap=6), [title])
-
-
-def draw_pyramid_picture(subject: Subject, options: NoOptions) -> Drawn:
-    """Yield for each input the mean activation of the maps of backbone, neck and towers."""
-    del options
-    from dlcli.models.detection.explaining import pyramids
-    from dlcli.visualize.places import draw_pyramid
-
-    model = subject.network()
-    for item in subject.inputs():
-        found = pyramids(model, item.tensor)
-        if not found:
-            raise UsageError(f"{subject.name}: no part of the network answers with maps", hint="draw `features`")
-        maps = [
-            (name.rpartition("network.")[2] or name, each[0].float().numpy())
-            for name, own in found.items()
-            for each in own
-        ]
-        yield f"pyramid-{item.name}", draw_pyramid(item.picture, maps, title=f"{subject.name}: {item.name}")
-
-
 PICTURES: Mapping[str, Picture] = {
     "boxes": Picture(
         "images with boxes; of a run beside what it finds", "RUN or DATA", AnnotationOptions, draw_box_picture
@@ -313,7 +258,7 @@ PICTURES: Mapping[str, Picture] = {
     ),
     "pr": Picture("precision against recall of each class", "RUN", ReportOptions, draw_pr_picture),
     "errors": Picture("what keeps a detector from a higher AP", "RUN", ReportOptions, draw_error_picture),
-    "anchors": Picture("the anchors or points of each map", "RUN", NoOptions, draw_anchor_picture),
-    "matches": Picture("which anchors or points learn which object", "RUN", MatchOptions, draw_match_picture),
+    "anchors": Picture("the anchors or points of each map", "RUN or DATA", NetworkOptions, draw_anchor_picture),
+    "matches": Picture("which anchors or points learn which object", "RUN or DATA", MatchOptions, draw_match_picture),
     "pyramid": Picture("mean activations of backbone, neck and towers", "RUN", NoOptions, draw_pyramid_picture),
 }
