@@ -1,0 +1,111 @@
+"""The networks of an image translation: generators by direction, and the critics of the domains they translate to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from dlcli.models.generative.initialise import initialise
+from dlcli.models.generative.patch_critic import PatchCritic
+from dlcli.models.generative.resnet_generator import ResNetGenerator
+from dlcli.models.generative.unet_generator import LEAST_DEPTH, UNetGenerator, unet_depth
+
+A_TO_B, B_TO_A = "AtoB", "BtoA"
+
+DOMAIN_OF: Mapping[str, str] = {A_TO_B: "B", B_TO_A: "A"}
+"""Direction -> the domain into which it translates."""
+
+RESNET_BLOCKS: Mapping[str, int] = {"resnet_6": 6, "resnet_9": 9}
+
+
+def build_cyclegan(
+    *,
+    generator: str = "resnet_9",
+    size: int = 256,
+    width: int = 64,
+    critic_width: int = 64,
+    norm: str = "instance",
+    upsampling: str = "transposed",
+) -> nn.ModuleDict:
+    """Return `generators` of both directions and `critics` of both domains.
+
+    Source: Zhu et al. 2017, arXiv:1703.10593.
+
+    Args:
+        generator: resnet_6, resnet_9 or unet.
+        size: side of the training images in pixels.
+        width, critic_width: channels of the first maps of generators and critics.
+        norm: instance or batch.
+        upsampling: transposed or resize, of a resnet.
+
+    Raises:
+        ValueError: the generator does not exist, or cannot halve images of this size.
+    """
+    build = _generator_builder(generator, size, width, norm, upsampling, dropout=False)
+    return _initialised(
+        {direction: build() for direction in DOMAIN_OF},
+        {domain: PatchCritic(width=critic_width, norm=norm) for domain in sorted(DOMAIN_OF.values())},
+    )
+
+
+def build_pix2pix(
+    *,
+    generator: str = "unet",
+    size: int = 256,
+    width: int = 64,
+    critic_width: int = 64,
+    norm: str = "batch",
+    upsampling: str = "transposed",
+    direction: str = A_TO_B,
+) -> nn.ModuleDict:
+    """Return `generators` with the one of a direction, and `critics` with one that judges pairs.
+
+    Source: Isola et al. 2017, arXiv:1611.07004.
+
+    Args:
+        generator, size, width, critic_width, norm, upsampling: see `build_cyclegan`.
+        direction: AtoB or BtoA.
+
+    Raises:
+        ValueError: the generator does not exist, or cannot halve images of this size.
+    """
+    build = _generator_builder(generator, size, width, norm, upsampling, dropout=True)
+    critic = PatchCritic(6, width=critic_width, norm=norm)
+    return _initialised({direction: build()}, {DOMAIN_OF[direction]: critic})
+
+
+def stride_of(generator: str, size: int) -> int:
+    """Return what sides of images must be multiples of for a generator that is trained on images of a size.
+
+    Raises:
+        ValueError: the generator does not exist, or cannot halve images of this size.
+    """
+    if generator in RESNET_BLOCKS:
+        stride = ResNetGenerator.stride
+    elif generator == "unet":
+        stride = 2 ** (unet_depth(size) or LEAST_DEPTH)
+    else:
+        raise ValueError(f"no generator {generator!r}: choose {', '.join(RESNET_BLOCKS)} or unet")
+    if size % stride:
+        below = size // stride * stride
+        fitting = f"{below} or {below + stride}" if below else str(stride)
+        raise ValueError(f"{generator} halves images to a {stride}th, and {size} is not a multiple; use {fitting}")
+    return stride
+
+
+def _generator_builder(
+    generator: str, size: int, width: int, norm: str, upsampling: str, *, dropout: bool
+) -> Callable[[], nn.Module]:
+    stride = stride_of(generator, size)
+    if generator in RESNET_BLOCKS:
+        blocks = RESNET_BLOCKS[generator]
+        return lambda: ResNetGenerator(blocks=blocks, width=width, norm=norm, upsampling=upsampling)
+    depth = stride.bit_length() - 1
+    return lambda: UNetGenerator(depth=depth, width=width, norm=norm, dropout=dropout)
+
+
+def _initialised(generators: Mapping[str, nn.Module], critics: Mapping[str, nn.Module]) -> nn.ModuleDict:
+    networks = nn.ModuleDict({"generators": nn.ModuleDict(generators), "critics": nn.ModuleDict(critics)})
+    initialise(networks)
+    return networks

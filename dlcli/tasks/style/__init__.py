@@ -1,0 +1,1 @@
+"""Translating images from one domain into another."""
