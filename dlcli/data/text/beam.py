@@ -85,6 +85,25 @@ def reorder_arrays(state: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[st
     return {name: array[rows] for name, array in state.items()}
 
 
+def repeating_tokens(said: np.ndarray, size: int, filler: int) -> np.ndarray:
+    """Return the tokens that would repeat an n-gram of each hypothesis, (R, max(t - size + 1, 0)) int64.
+
+    A step that gives these a log-probability of -inf searches exactly among the sentences without a repeated n-gram;
+    removing them from its best candidates afterwards would not.
+
+    Args:
+        said: (R, t) int64 what each hypothesis holds so far.
+        size: n, at least 1.
+        filler: the token in places where nothing is repeated.
+    """
+    num_rows, length = said.shape
+    if length < size:
+        return np.empty((num_rows, 0), np.int64)
+    grams = np.lib.stride_tricks.sliding_window_view(said, size, axis=1)  # (R, t - size + 1, size)
+    newest = said[:, length - size + 1 :]
+    return np.where((grams[:, :, :-1] == newest[:, None]).all(axis=2), grams[:, :, -1], filler)
+
+
 @dataclass
 class _Sentence:
     """The search of one sentence.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlcli.core.errors import RunError
-from dlcli.data.text.beam import Limits, beam_search, length_penalty, reorder_arrays
+from dlcli.data.text.beam import Limits, beam_search, length_penalty, reorder_arrays, repeating_tokens
 
 START, END = 0, 1
 
@@ -178,3 +178,16 @@ def test_limits_out_of_range_are_refused(more):
         Limits(START, END, 5, **more)
     with pytest.raises(ValueError, match="at most 0"):
         Limits(START, END, np.array([3, 0]))
+
+
+def test_tokens_that_would_repeat_an_n_gram_are_those_of_the_definition():
+    random = np.random.default_rng(0)
+    for length in range(9):
+        said = random.integers(3, 6, (5, length))
+        for size in (1, 2, 3):
+            found = repeating_tokens(said, size, filler=0)
+            for row, tokens in zip(found, said.tolist(), strict=True):
+                grams = {tuple(tokens[start : start + size]) for start in range(length - size + 1)}
+                newest = tuple(tokens[length - size + 1 :]) if size > 1 else ()
+                expected = {token for token in range(3, 6) if (*newest, token) in grams}
+                assert set(row.tolist()) - {0} == (expected if length >= size else set())

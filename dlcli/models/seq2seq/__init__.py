@@ -1,0 +1,1 @@
+"""Networks that translate one sequence of tokens into another."""
