@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -15,17 +13,15 @@ from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.augmenting import Recipe
-from dlcli.data.annotated.fitting import STRIDE, typical_canvas
+from dlcli.data.annotated.fitting import typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.loader import Training, evaluation_loader
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.card import Card, unreadable_notes
-from dlcli.data.images.cache import Kind
 from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
-from dlcli.export.plan import PARITY_BATCHES
 
 EVAL_BATCH = 16
 """Images per batch in evaluation, at most."""
@@ -122,14 +118,13 @@ class AnnotatedSource:
         """
         records, indices = self.part(split)
         batch_size = max(1, min(EVAL_BATCH, 2 * self._train.batch_size))
-        cache: Kind = "none" if self._cache == "none" else "ram"
         return evaluation_loader(
             records,
             self.form.read,
             indices,
             preprocess.fit_of,
             batch_size,
-            cache=cache,
+            cache=self._cache,
             shard=shard,
             **self.reading,
         )
@@ -142,9 +137,7 @@ class AnnotatedSource:
         sizes = [(records[row].height, records[row].width) for row in indices.tolist()]
         canvas = preprocess.canvas or typical_canvas(sizes, preprocess.side)
         order = Order(indices, self._train.batch_size, seed=self._train.seed, shard=shard)
-        # Nothing is written into a user's own folder.
-        folder = self.form.root / "cache" if self.form.is_prepared else Path(tempfile.gettempdir())
-        return records, order, Training(canvas, recipe, cache=self._cache, folder=folder)
+        return records, order, Training(canvas, recipe, cache=self._cache)
 
     def some(self, split: str, count: int) -> list[tuple[np.ndarray, AnnotatedImage]]:
         """Return up to `count` images of a part, evenly spaced, each (H, W, 3) uint8 with its annotations.
@@ -164,24 +157,17 @@ class AnnotatedSource:
                 continue
         return found
 
-    def export_samples(self, preprocess: CanvasPreprocess) -> list[np.ndarray]:
-        """Return real batches, (N, 3, H, W) uint8, of unequal canvases where the network takes them."""
+    def readable(self, count: int) -> list[np.ndarray]:
+        """Return up to `count` images, evenly spaced, each (H, W, 3) uint8: of test, else of the first split.
+
+        Raises:
+            DataError: none of them can be read.
+        """
         split = "test" if "test" in self.form.splits() else self.form.splits()[0]
-        images = [image for image, _ in self.some(split, sum(PARITY_BATCHES))]
+        images = [image for image, _ in self.some(split, count)]
         if not images:
             raise DataError(f"{self.form.root}: no image of {split} can be read")
-        samples, first = [], 0
-        for number, size in enumerate(PARITY_BATCHES):
-            chosen = [images[row % len(images)] for row in range(first, first + size)]
-            own = preprocess
-            if preprocess.canvas is None:
-                height, width = preprocess.fit_of(chosen[0].shape[:2]).canvas
-                # torch.export takes a size of one stride for a constant.
-                canvas = (max(height, 2 * STRIDE) + number * STRIDE, max(width, 2 * STRIDE) + (number + 1) % 3 * STRIDE)
-                own = dataclasses.replace(preprocess, canvas=canvas)
-            samples.append(np.stack([own.fit(image)[0] for image in chosen]).transpose(0, 3, 1, 2).copy())
-            first += size
-        return samples
+        return images
 
 
 def relabelled(record: AnnotatedImage, to_run: Sequence[int] | np.ndarray) -> AnnotatedImage:

@@ -28,14 +28,17 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, che
 from dlcli.export.align import detections_aligned
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.detection import DetectionMetric
-from dlcli.models.detection.detector import Limits, Target
+from dlcli.models.detection.detector import Detector, Limits, Target
 from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
+from dlcli.tasks.annotated.exporting import export_samples
+from dlcli.tasks.annotated.source import AnnotatedSource
 from dlcli.tasks.detection.building import build_detector, canvas_of, exports_one_image, has_masks, pixels_of
 from dlcli.tasks.detection.codec import LIMITS, THRESHOLDS, limits_of
 from dlcli.tasks.detection.config import KMEANS, DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
-from dlcli.tasks.detection.source import EXPORT_BATCHES, DetectionSource, export_canvases
+from dlcli.tasks.detection.samples import detection_samples
+from dlcli.tasks.detection.source import box_sizes, detection_loader, detection_source, require_masks
 
 OUTPUTS = ("boxes", "scores", "labels", "counts", THRESHOLDS)
 MASKS = "masks"
@@ -60,7 +63,7 @@ class DetectionTask:
         labels: tuple[str, ...],
         preprocess: CanvasPreprocess,
         model: NormalisedDetector,
-        source: DetectionSource | None,
+        source: AnnotatedSource | None,
     ) -> None:
         self._config = config
         self._train = train
@@ -80,16 +83,27 @@ class DetectionTask:
             UsageError: there is no such network, or an option does not fit it.
         """
         form = open_annotated(data)
-        source = DetectionSource(form, form.card.classes, config, train)
         labels = form.card.classes
-        box_sizes = source.box_sizes() if config.anchors == KMEANS else None
-        detector = build_detector(config, len(labels), box_sizes=box_sizes)
+        source = detection_source(form, labels, config, train)
+        sizes = box_sizes(source, config.image_size) if config.anchors == KMEANS else None
+        detector = build_detector(config, len(labels), box_sizes=sizes)
         if has_masks(detector):
-            source.require_masks()
+            require_masks(form, config.model)
+        return cls._with_fresh(detector, config, train, labels, source)
+
+    @classmethod
+    def _with_fresh(
+        cls,
+        detector: Detector,
+        config: DetectionConfig,
+        train: TrainConfig,
+        labels: tuple[str, ...],
+        source: AnnotatedSource | None,
+    ) -> DetectionTask:
+        """Return the task with a detector that no run has trained, on the canvas and the pixels that suit it."""
         mean, std = pixels_of(config)
         preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
-        model = NormalisedDetector(detector, mean, std, len(labels))
-        return cls(config, train, labels, preprocess, model, source)
+        return cls(config, train, labels, preprocess, NormalisedDetector(detector, mean, std, len(labels)), source)
 
     @classmethod
     def from_assets(
@@ -102,7 +116,7 @@ class DetectionTask:
             DataError: the data cannot be read, or has a class that the run does not.
         """
         labels, preprocess = read_labels(assets.get("labels")), CanvasPreprocess.from_json(assets.get("preprocess"))
-        source = DetectionSource(open_annotated(data), labels, config, train) if data is not None else None
+        source = detection_source(open_annotated(data), labels, config, train) if data is not None else None
         fresh = dataclasses.replace(config, pretrained=None)  # the weights come from the checkpoint
         model = NormalisedDetector(build_detector(fresh, len(labels)), preprocess.mean, preprocess.std, len(labels))
         return cls(config, train, labels, preprocess, model, source)
@@ -118,11 +132,7 @@ class DetectionTask:
         check_sizes(name, size, ("image_size", "num_classes"))
         config = DetectionConfig(model=name, image_size=size.get("image_size", 320))
         labels = tuple(str(index) for index in range(size.get("num_classes", DEFAULT_CLASSES)))
-        detector = build_detector(config, len(labels))
-        mean, std = pixels_of(config)
-        preprocess = CanvasPreprocess(config.image_size, canvas_of(detector), mean, std)  # type: ignore[arg-type]
-        model = NormalisedDetector(detector, mean, std, len(labels))
-        return cls(config, TrainConfig(), labels, preprocess, model, None)
+        return cls._with_fresh(build_detector(config, len(labels)), config, TrainConfig(), labels, None)
 
     @property
     def has_masks(self) -> bool:
@@ -140,7 +150,7 @@ class DetectionTask:
         return self._source.card if self._source is not None else None
 
     @property
-    def source(self) -> DetectionSource:
+    def source(self) -> AnnotatedSource:
         """The images.
 
         Raises:
@@ -158,7 +168,15 @@ class DetectionTask:
         Raises:
             DataError: there is no data, or no such split.
         """
-        return self.source.loader(split, self.preprocess, training=training, shard=shard, with_masks=self.has_masks)
+        return detection_loader(
+            self.source,
+            split,
+            self.preprocess,
+            self._config,
+            training=training,
+            shard=shard,
+            with_masks=self.has_masks,
+        )
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
@@ -205,7 +223,7 @@ class DetectionTask:
         """Return augmented training images above validation images with answers; None without data."""
         if self._source is None:
             return None
-        return self._source.samples(self.preprocess, self)
+        return detection_samples(self, self._source, self.preprocess)
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the figures of each class and of each size of object."""
@@ -221,7 +239,7 @@ class DetectionTask:
         """Return the model with samples of several sizes: real images if there is data, else noise."""
         if exports_one_image(self._model.detector):
             return self._plan_of_one_image()
-        samples = self._export_samples(self.preprocess)
+        samples = export_samples(self.preprocess, self._source)
         is_fixed = self.preprocess.canvas is not None
         axes = {0: "batch"} if is_fixed else {0: "batch", 2: "height", 3: "width"}
         return single_graph(
@@ -230,16 +248,13 @@ class DetectionTask:
             outputs=self.outputs,
             samples=[{"images": images} for images in samples],
             dynamic={"images": axes},
-            example={"images": torch.from_numpy(samples[0][:2])},
+            example={"images": torch.from_numpy(samples[0])},
             metadata={"assets": {**self.assets(), LIMITS: limits_of(self._inference)}},
             tolerance={"boxes": 0.5, "scores": 1e-3},
             align=detections_aligned(),
             translations=ONNX_TRANSLATIONS,
             multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
         )
-
-    def _export_samples(self, preprocess: CanvasPreprocess) -> list[np.ndarray]:
-        return self._source.export_samples(preprocess) if self._source else _noise(preprocess)
 
     def _plan_of_one_image(self) -> ExportPlan:
         """Return the plan of a trace: one image a call, on a square in which any image is as large as in training.
@@ -248,7 +263,7 @@ class DetectionTask:
         """
         side = -(-self.preprocess.side // STRIDE) * STRIDE
         fixed = dataclasses.replace(self.preprocess, canvas=self.preprocess.canvas or (side, side))
-        images = [image[None] for batch in self._export_samples(fixed) for image in batch][:SINGLE_IMAGES]
+        images = [image[None] for batch in export_samples(fixed, self._source) for image in batch][:SINGLE_IMAGES]
         samples = [{"images": image} for image in (*images, np.full_like(images[0], FILL))]
         assets = {**self.assets(), "preprocess": fixed.to_json(), LIMITS: limits_of(self._inference, one_image=True)}
         return single_graph(
@@ -263,14 +278,3 @@ class DetectionTask:
             tolerance={"boxes": 0.5, "scores": 1e-3, **({MASKS: 1e-2} if self.has_masks else {})},
             align=detections_aligned(),
         )
-
-
-def _noise(preprocess: CanvasPreprocess) -> list[np.ndarray]:
-    """Return batches of noise, (N, 3, H, W) uint8, of several sizes if the network takes them."""
-    random = np.random.default_rng(0)
-    side = -(-preprocess.side // STRIDE) * STRIDE
-    canvases = export_canvases(preprocess, (side, side))
-    return [
-        random.integers(0, 256, (count, 3, *canvas), np.uint8)
-        for count, canvas in zip(EXPORT_BATCHES, canvases, strict=True)
-    ]

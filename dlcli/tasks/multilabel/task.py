@@ -24,11 +24,12 @@ from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
-from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
+from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.multilabel import DEFAULT_THRESHOLD, MultilabelMetric
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS
+from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
 from dlcli.tasks.classes.image_building import build_classifier
 from dlcli.tasks.multilabel.baseline import baselines
@@ -236,16 +237,11 @@ class MultilabelTask:
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples: real images if there is data, else noise."""
-        if self._source is not None:
-            samples = self._source.export_samples(self.preprocess)
-        else:
-            random, side = np.random.default_rng(0), self.preprocess.side
-            samples = [random.integers(0, 256, (count, 3, side, side), np.uint8) for count in PARITY_BATCHES]
         return single_graph(
             WithThresholds(self.model),
             inputs=self.inputs,
             outputs=self.outputs,
-            samples=[{"images": images} for images in samples],
+            samples=[{"images": images} for images in export_samples(self.preprocess, self._source)],
             metadata={"assets": self.assets()},
         )
 

@@ -25,9 +25,10 @@ from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
-from dlcli.export.plan import PARITY_BATCHES, ExportPlan, single_graph
+from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.segmentation.losses import dice_loss, median_frequency_weights, num_measured, pixel_cross_entropy
+from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
 from dlcli.tasks.classes.training import class_weights_of, register_class_weights
 from dlcli.tasks.segmentation.building import build_segmenter, check_batches, pixels_of
@@ -230,21 +231,14 @@ class SegmentationTask:
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples of several sizes: real images if there is data, else noise."""
-        if self._source is not None:
-            samples = self._source.export_samples(self.preprocess)
-        else:
-            random, side = np.random.default_rng(0), max(2, self.preprocess.side // STRIDE) * STRIDE
-            shapes = [
-                (count, 3, side + STRIDE * row, side + STRIDE * (2 - row)) for row, count in enumerate(PARITY_BATCHES)
-            ]
-            samples = [random.integers(0, 256, shape, np.uint8) for shape in shapes]
+        samples = export_samples(self.preprocess, self._source)
         return single_graph(
             LabelMapGraph(self.model),
             inputs=self.inputs,
             outputs=self.outputs,
             samples=[{"images": images} for images in samples],
             dynamic={"images": {0: "batch", 2: "height", 3: "width"}},
-            example={"images": torch.from_numpy(samples[1][:2])},
+            example={"images": torch.from_numpy(samples[0])},
             metadata={"assets": self.assets()},
             tolerance={LABEL_MAP: MOST_UNEQUAL},
             multiples={"height": STRIDE, "width": STRIDE},

@@ -11,12 +11,11 @@ from toys.painted import detection_task, painted_voc, photos_of, small_config, s
 
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.describing import make_card
-from dlcli.data.annotated.fitting import STRIDE
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.annotated.importer import voc_importer
 from dlcli.datasets.annotated.options import AnnotatedOptions
-from dlcli.tasks.detection.source import DetectionSource, export_canvases
+from dlcli.tasks.detection.source import box_sizes, detection_source
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def source_of(records, classes, **train):
     images = {"train": tuple(records)}
     card = make_card(images, tuple(classes), "x", ())
     form = AnnotatedForm(root=None, card=card, images=images, is_prepared=True)
-    return DetectionSource(form, tuple(classes), small_config(), small_train(**train))
+    return detection_source(form, tuple(classes), small_config(), small_train(**train))
 
 
 def record(number, *labels, group=""):
@@ -101,17 +100,4 @@ def test_sizes_of_boxes_are_in_pixels_of_the_canvas_and_without_crowds():
     objects = (Annotation(0, (0, 0, 20, 10), 200), Annotation(0, (0, 0, 40, 30), 1200, is_crowd=True))
     image = AnnotatedImage("a.jpg", 30, 40, objects)
     source = source_of([image, dataclasses.replace(image, file="b.jpg", objects=())], ("a",), val_fraction=0.0)
-    assert source.box_sizes().tolist() == [[32.0, 16.0]]  # 64 / 40 of 20 and 10
-
-
-def test_exports_are_compared_on_canvases_of_two_cells_at_least():
-    preprocess = detection_preprocess(None)
-    assert export_canvases(preprocess, (32, 64)) == [(64, 64), (96, 96), (128, 64)]
-    assert export_canvases(detection_preprocess((64, 64)), (64, 64)) == [(64, 64)] * 3
-    assert STRIDE == 32
-
-
-def detection_preprocess(canvas):
-    from dlcli.data.annotated.preprocess import CanvasPreprocess
-
-    return CanvasPreprocess(64, canvas, (0.5,) * 3, (0.2,) * 3)
+    assert box_sizes(source, 64).tolist() == [[32.0, 16.0]]  # 64 / 40 of 20 and 10

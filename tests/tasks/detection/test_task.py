@@ -18,6 +18,7 @@ from dlcli.models.detection.normalised import NormalisedDetector
 from dlcli.models.detection.ssd import ssd_shapes
 from dlcli.tasks.detection.codec import DetectionCodec
 from dlcli.tasks.detection.config import DetectionInference
+from dlcli.tasks.detection.source import box_sizes
 from dlcli.tasks.detection.task import DetectionTask
 
 CPU = Device(torch.device("cpu"))
@@ -168,7 +169,7 @@ def test_a_run_keeps_the_anchors_that_were_fitted_to_its_training_boxes(data):
     config = {"model": "ssd", "backbone": "shufflenet_v2_x0_5", "width": None, "anchors": "kmeans"}
     task = detection_task(data, **config)
     fitted = task.model.detector.shapes
-    expected = fitted_shapes(task.source.box_sizes(), ssd_shapes("plain", 64))
+    expected = fitted_shapes(box_sizes(task.source, 64), ssd_shapes("plain", 64))
     torch.testing.assert_close(fitted, torch.tensor([shape for of_map in expected for shape in of_map]))
     assert torch.equal(fitted, detection_task(data, **config).model.detector.shapes)
     reopened = DetectionTask.from_assets(small_config(**config), small_train(), task.assets(), None)
