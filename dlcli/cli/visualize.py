@@ -1,4 +1,4 @@
-"""`dl visualize PICTURE RUN|DATA [INPUT...]`: pictures of a run or a dataset, as PNG files."""
+"""`dl visualize PICTURE RUN|DATA [INPUT...]`: pictures of a run or a dataset, as PNG files, or GIF files of several."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
 from dlcli.visualize.pictures import PICTURES
+from dlcli.visualize.subject import Animation
+
+SUFFIXES = (".png", ".gif")
+"""Of a picture, and of an animation."""
 
 
 @dataclass(frozen=True)
 class DrawOptions:
     """Options of `dl visualize` for every picture."""
 
-    out: str | None = option(None, "the PNG file, or a folder for several (default: the run's plots/)", metavar="PATH")
+    out: str | None = option(None, "the file, or a folder for several (default: the run's plots/)", metavar="PATH")
 
 
 def build(rest: list[str]) -> Any:
@@ -48,7 +52,7 @@ def build(rest: list[str]) -> Any:
     ]
     if name is None:
         epilog = "; ".join(f"{key}: {found.picture.summary}" for key, found in built_in.items())
-        return make_command("visualize", "Draw PNG files.", _no_picture, arguments=arguments, epilog=epilog)
+        return make_command("visualize", "Draw PNG and GIF files.", _no_picture, arguments=arguments, epilog=epilog)
     place = rest.index(name)
     others = [*rest[:place], *rest[place + 1 :]]
     found = find_picture(name, _task_of_line(others, known_options))
@@ -135,16 +139,20 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
         else:
             console.table(table.columns, table.rows)
         return
+    from dlcli.visualize.animation import write_gif
     from dlcli.visualize.canvas import write_png
 
     drawn = list(picture.draw(subject, options))
     warn_of_missing_glyphs(console, [*subject.names(), *subject.shown])
-    paths = _paths([stem for stem, _ in drawn], out, subject)
+    paths = _paths([(stem, ".gif" if isinstance(each, Animation) else ".png") for stem, each in drawn], out, subject)
     for path in paths:
         if subject.holds(path):
             raise UsageError(f"--out {path}: an input, which is not replaced", hint="name another file or folder")
-    for path, (_, image) in zip(paths, drawn, strict=True):
-        write_png(path, image)
+    for path, (_, content) in zip(paths, drawn, strict=True):
+        if isinstance(content, Animation):
+            write_gif(path, content)
+        else:
+            write_png(path, content)
     if console.is_json:
         tables = {each.name: list(each.entries) for each in subject.tables}
         console.answer_json("visualize", {"pictures": [str(path) for path in paths], **tables})
@@ -156,11 +164,24 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
             console.say(line)
 
 
-def _paths(stems: Sequence[str], out: str | None, subject: OpenedSubject) -> list[Path]:
-    """Return the files to write: `out` itself for one picture, else files in `out` or in the run's plots."""
-    if out is not None and len(stems) == 1 and not is_folder(Path(out)):
+def _paths(names: Sequence[tuple[str, str]], out: str | None, subject: OpenedSubject) -> list[Path]:
+    """Return the files to write: `out` itself for one picture, else files in `out` or in the run's plots.
+
+    Args:
+        names: stem and suffix of each file.
+        out: what `--out` says.
+        subject: what is drawn.
+
+    Raises:
+        UsageError: `out` is a file for several pictures, or of the wrong format for one.
+    """
+    suffix = Path(out).suffix.lower() if out is not None else ""
+    if out is not None and len(names) == 1 and not is_folder(Path(out)):
+        if suffix in SUFFIXES and suffix != names[0][1]:
+            what = "an animation is a GIF file" if names[0][1] == ".gif" else "a picture is a PNG file"
+            raise UsageError(f"--out {out}: {what}", hint=f"name a file that ends in {names[0][1]}")
         return [Path(out)]
-    if out is not None and Path(out).suffix.lower() == ".png":
-        raise UsageError(f"--out {out}: there are {len(stems)} pictures", hint="name a folder")
+    if out is not None and suffix in SUFFIXES:
+        raise UsageError(f"--out {out}: there are {len(names)} pictures", hint="name a folder")
     folder = Path(out) if out is not None else subject.plots()
-    return [folder / (re.sub(r"[/\\:]+", "_", stem) + ".png") for stem in stems]
+    return [folder / (re.sub(r"[/\\:]+", "_", stem) + own) for stem, own in names]

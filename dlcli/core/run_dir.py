@@ -111,6 +111,13 @@ class RunDir:
         path.mkdir(exist_ok=True)
         return path
 
+    def samples(self, suffix: str) -> list[tuple[int, Path]]:
+        """Return the epoch and path of each file in `samples/` with this suffix ("png", "txt" or "*"), by epoch."""
+        found = [
+            (re.fullmatch(r"epoch-(\d+)", path.stem), path) for path in self.path.glob(f"samples/epoch-*.{suffix}")
+        ]
+        return sorted((int(match[1]), path) for match, path in found if match is not None)
+
     def info(self) -> dict[str, Any]:
         """Return `run.json`.
 

@@ -57,6 +57,14 @@ class ConfusionOptions:
 
 
 @dataclass(frozen=True)
+class StepOptions:
+    """Options of `steps`."""
+
+    count: int = option(8, "epochs in the strip, evenly spaced", minimum=1, maximum=100)
+    seconds: float = option(0.5, "how long the animation shows each epoch", minimum=0.02, maximum=60)
+
+
+@dataclass(frozen=True)
 class Picture:
     """An entry in the table of pictures.
 
@@ -191,6 +199,15 @@ def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
     yield "curves", draw_curves(read_metrics(run.metrics_file), run.name, best_epoch=best.get("epoch"))
 
 
+def draw_steps(subject: Subject, options: StepOptions) -> Drawn:
+    """Yield the samples of a run over the epochs, as a strip and as an animation."""
+    from dlcli.visualize.steps import MAX_FRAMES, animate, draw_strip, read_samples
+
+    run = subject.run()
+    yield "steps", draw_strip(read_samples(run, options.count))
+    yield "steps", animate(read_samples(run, MAX_FRAMES), options.seconds)
+
+
 def stored_report(run: RunDir, split: str) -> tuple[dict[str, Any], Path]:
     """Return the report of an evaluation that is stored in a run, and its file.
 
@@ -229,5 +246,6 @@ PICTURES: Mapping[str, Picture] = {
     "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
+    "steps": Picture("samples over the epochs, as a strip and a GIF", "RUN", StepOptions, draw_steps),
     "confusion": Picture("which classes are mistaken for which", "RUN", ConfusionOptions, draw_confusion),
 }

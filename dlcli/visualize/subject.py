@@ -20,8 +20,22 @@ if TYPE_CHECKING:
 
     from dlcli.data.codec import Source
 
-Drawn = Iterator[tuple[str, "np.ndarray"]]
-"""File name without suffix, and the picture, (H, W, 3) uint8 RGB."""
+
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """Pictures shown one after the other, written as a GIF file.
+
+    Attributes:
+        frames: at least one, of one size, each (H, W, 3) uint8 RGB.
+        seconds: how long each is shown.
+    """
+
+    frames: Sequence[np.ndarray]
+    seconds: float = 0.5
+
+
+Drawn = Iterator[tuple[str, "np.ndarray | Animation"]]
+"""File name without suffix, and the picture, (H, W, 3) uint8 RGB, or an animation of several."""
 
 
 def require_images(tensor: Tensor) -> Tensor:

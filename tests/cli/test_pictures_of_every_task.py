@@ -16,7 +16,7 @@ from dlcli.core.registry import TASKS
 INPUTS = {"classification": "cat.png", "sentiment": "how fine", "regression": "q.csv", "table-classification": "q.csv"}
 
 DRAWN = {
-    "classification": {"features", "kernels", "cam", "grid", "curves", "confusion"},
+    "classification": {"features", "kernels", "cam", "grid", "curves", "steps", "confusion"},
     "sentiment": {"attention", "embeddings", "lengths", "curves", "confusion"},
     "regression": {"curves"},
     "table-classification": {"curves", "confusion"},

@@ -16,7 +16,7 @@ from dlcli.core.registry import TASKS
 from dlcli.data.images.operations.table import OPERATIONS
 from dlcli.visualize import grids
 from dlcli.visualize.pictures import PICTURES, Picture
-from dlcli.visualize.subject import Drawn, NoOptions, Subject
+from dlcli.visualize.subject import Animation, Drawn, NoOptions, Subject
 
 OWN = {
     "detection": ["boxes", "masks", "augment", "pr", "errors", "anchors", "matches", "pyramid"],
@@ -141,3 +141,32 @@ def test_a_row_begins_with_the_image_and_goes_on_with_what_training_sees(
     assert not any(np.array_equal(image[:, ::-1], version) for image, *versions in own.values() for version in versions)
     assert [name.partition("=")[0] for name in every] == list(OPERATIONS)
     assert {len(images) for images in every.values()} == {7}
+
+
+def test_samples_over_the_epochs_are_a_strip_and_an_animation(dl: Any, bench: Any) -> None:
+    bench.run()
+    answer = dl("visualize", "steps", "digits-lenet-1")
+    names = ["runs/digits-lenet-1/plots/steps.png", "runs/digits-lenet-1/plots/steps.gif"]
+    assert (answer.code, answer.out.split()) == (0, names)
+    assert [Path(name).read_bytes()[:4] for name in names] == [b"\x89PNG", b"GIF8"]
+    for out in ("steps.png", "steps.gif"):
+        answer = dl("visualize", "steps", "digits-lenet-1", "--out", out)
+        assert answer.code == 2 and "there are 2 pictures" in answer.err
+
+
+def draw_moving(subject: Subject, options: NoOptions) -> Drawn:
+    del options
+    yield f"moving-{subject.name}", Animation([np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)])
+
+
+def test_an_animation_is_a_gif_and_a_picture_is_none(dl: Any, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run()
+    moving = Picture("what moves", "RUN", NoOptions, draw_moving)
+    monkeypatch.setattr(pictures, "load_object", lambda _: {"moving": moving, "red": RED})
+    assert dl("visualize", "moving", "digits-lenet-1", "--out", "m.gif").out == "m.gif\n"
+    assert Path("m.gif").read_bytes().startswith(b"GIF8")
+    answer = dl("visualize", "moving", "digits-lenet-1", "--out", "m.png")
+    assert answer.code == 2 and "an animation is a GIF file" in answer.err
+    answer = dl("visualize", "red", "digits-lenet-1", "--out", "r.gif")
+    assert answer.code == 2 and "a picture is a PNG file" in answer.err
+    assert not Path("m.png").exists() and not Path("r.gif").exists()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dlcli.core.files import atomic_file
@@ -50,7 +48,7 @@ class SampleFiles(Callback):
 
     def on_train_start(self, state: TrainState) -> None:
         """Delete files of epochs after the checkpoint."""
-        for epoch, path in self._files("*"):
+        for epoch, path in self._run.samples("*"):
             if epoch > state.epoch:
                 path.unlink()
 
@@ -79,16 +77,9 @@ class SampleFiles(Callback):
 
     def _write_new(self, content: bytes, epoch: int, suffix: str) -> bool:
         """Write a file unless its content equals the newest with this suffix; return whether it was written."""
-        newest = max(self._files(suffix), default=None)
-        if newest is not None and newest[1].read_bytes() == content:
+        earlier = self._run.samples(suffix)
+        if earlier and earlier[-1][1].read_bytes() == content:
             return False
         with atomic_file(self._run.folder("samples") / f"epoch-{epoch:04}.{suffix}") as stream:
             stream.write(content)
         return True
-
-    def _files(self, suffix: str) -> Iterator[tuple[int, Path]]:
-        """Yield the epoch and path of every file of samples with this suffix."""
-        for path in self._run.path.glob(f"samples/epoch-*.{suffix}"):
-            match = re.fullmatch(r"epoch-(\d+)", path.stem)
-            if match is not None:
-                yield int(match[1]), path
