@@ -125,6 +125,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.multilabel.networks:NETWORKS",
         inference="dlcli.tasks.multilabel.config:MultilabelInference",
         zoo="dlcli.tasks.multilabel.networks:ZOO",
+        pictures="dlcli.tasks.multilabel.pictures:PICTURES",
     ),
     "segmentation": TaskSpec(
         name="segmentation",

@@ -312,7 +312,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             options=("--threshold", "0.3", "--top-k", "2"),
             count=lambda batch: len(batch["images"]),
             goal="map",
-            pictures={"curves": (), "grid": ()},
+            pictures={"curves": (), "grid": (), "cam": ("INPUT", "--class", "red")},
             has_samples=True,
         ),
     ),

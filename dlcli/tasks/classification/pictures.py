@@ -9,35 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dlcli.core.config import option
-from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.table import Table
 from dlcli.data.images.operations.table import OPERATIONS, parse_augment, range_of
-from dlcli.visualize.pictures import GridOptions, Picture, draw_grid, full_name, list_map_layers
+from dlcli.tasks.classes.cam import CAM
+from dlcli.visualize.pictures import GridOptions, Picture, draw_grid
 from dlcli.visualize.subject import Drawn, Subject
-
-
-@dataclass(frozen=True)
-class CamOptions:
-    """Options of `cam`."""
-
-    layer: str | None = option(None, "the layer; `list` shows them (default: the last with a map)")
-    label: str | None = option(None, "the class to explain (default: the most probable)", flag="class")
-
-
-def draw_cam(subject: Subject, options: CamOptions) -> Drawn:
-    """Yield a heat map of each input: which of its regions support the class."""
-    from dlcli.data.labels import read_labels
-    from dlcli.visualize.cam import draw_cam, grad_cam
-
-    model, labels = subject.network(), read_labels(subject.assets().get("labels"))
-    if options.label is not None and options.label not in labels:
-        raise UsageError(f"--class: no class {options.label!r}", hint=did_you_mean(options.label, labels))
-    wanted = labels.index(options.label) if options.label is not None else None
-    layer = full_name(model, subject, options.layer)
-    for item in subject.inputs():
-        heat, index = grad_cam(model, item.tensor, layer=layer, class_index=wanted)
-        yield f"cam-{item.name}", draw_cam(item.picture, heat, title=f"{item.name}: {labels[index]}")
-
 
 EACH, LIST = "each", "list"
 """In place of operations: a row of pictures for each one, and a table of them."""
@@ -126,5 +102,5 @@ PICTURES: Mapping[str, Picture] = {
     "grid": Picture(
         "samples of each class of a dataset", "RUN or DATA", ImageGridOptions, draw_image_grid, list_operations
     ),
-    "cam": Picture("image regions that support the class (Grad-CAM)", "RUN", CamOptions, draw_cam, list_map_layers),
+    "cam": CAM,
 }
