@@ -75,6 +75,7 @@ class Augmented(NamedTuple):
         masks: (K, H, W) uint8 of 0 and 1; None unless wanted.
         kept: (K,) int64, which of the record's objects these are.
         ignored: (I, 4) float32: what is seen of crowds and difficult objects.
+        is_mirrored: whether left and right are exchanged; of four images in one that is said of none.
     """
 
     image: np.ndarray
@@ -83,6 +84,7 @@ class Augmented(NamedTuple):
     masks: np.ndarray | None
     kept: np.ndarray
     ignored: np.ndarray
+    is_mirrored: bool = False
 
 
 def augment(
@@ -114,7 +116,8 @@ def augment(
     is_large = (moved.boxes[:, 2:] - moved.boxes[:, :2] > LEAST_SIDE).all(axis=1)
     kept = np.array(learned, np.int64)[moved.kept[is_large]]
     labels = np.array([record.objects[number].label for number in kept.tolist()], np.int64)
-    if recipe.mirrored and np.linalg.det(matrix[:2, :2]) < 0:
+    is_mirrored = bool(np.linalg.det(matrix[:2, :2]) < 0)
+    if recipe.mirrored and is_mirrored:
         labels = np.array(recipe.mirrored)[labels]
     return Augmented(
         moved.image,
@@ -123,6 +126,7 @@ def augment(
         moved.masks[is_large] if with_masks else None,
         kept,
         move_boxes(regions, matrix, canvas, 0.0)[0],
+        is_mirrored,
     )
 
 

@@ -87,7 +87,7 @@ def training_loader(
     """Return a loader of augmented batches.
 
     A batch is {"images": (N, 3, H, W) uint8, "boxes": N tensors (K, 4) float32 xyxy, "labels": N (K,) int64, "ignored":
-    N (I, 4) float32, "rows": (N,) int64} and, where they are wanted, "masks": N (K, H, W) uint8.
+    N (I, 4) float32, "mirrored": (N,) bool, "rows": (N,) int64} and, where they are wanted, "masks": N (K, H, W) uint8.
 
     Args:
         records: all images that the order's indices may refer to.
@@ -216,6 +216,7 @@ def _collate_training(items: Sequence[TrainingItem], *, order: Order, options: T
         "boxes": [torch.from_numpy(part.boxes) for part in parts],
         "labels": [torch.from_numpy(part.labels) for part in parts],
         "ignored": [torch.from_numpy(part.ignored) for part in parts],
+        "mirrored": torch.tensor([part.is_mirrored for part in parts]),
         "rows": torch.tensor([item.row for item in items], dtype=torch.int64),
     }
     return batch | ({"masks": [torch.from_numpy(part.masks) for part in parts]} if options.with_masks else {})

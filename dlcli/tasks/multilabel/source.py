@@ -68,7 +68,7 @@ def target_loader(
     records, order, options = source.training(preprocess, recipe, shard)
     return TargetLoader(
         training_loader(records, source.form.read, order, options, **source.reading),
-        lambda batch: seen_targets(batch, records, num_classes),
+        lambda batch: seen_targets(batch, records, num_classes, recipe.mirrored),
     )
 
 
@@ -80,21 +80,26 @@ def targets_of(records: Sequence[AnnotatedImage], num_classes: int) -> Tensor:
     return targets
 
 
-def seen_targets(batch: Batch, records: Sequence[AnnotatedImage], num_classes: int) -> Tensor:
+def seen_targets(
+    batch: Batch, records: Sequence[AnnotatedImage], num_classes: int, mirrored: Sequence[int] = ()
+) -> Tensor:
     """Return which classes augmented images show, (N, C) float32 of 0 and 1.
 
     They are the classes of objects that lie in the canvas, those of difficult objects, and the tags; where these are
-    nobody knows.
+    nobody knows. In a mirrored image, left and right are exchanged in all of them.
 
     Args:
-        batch: `labels` of the objects in each canvas, and `rows`.
+        batch: `labels` of the objects in each canvas, already exchanged, `mirrored` and `rows`.
         records: the images by row.
         num_classes: C.
+        mirrored: (C,) the class of each class in a mirror; () if all stay what they are.
     """
     targets = torch.zeros(len(batch["labels"]), num_classes)
-    for row, number, labels in zip(targets, batch["rows"].tolist(), batch["labels"], strict=True):
-        record = records[number]
+    for row, number, labels, is_mirrored in zip(
+        targets, batch["rows"].tolist(), batch["labels"], batch["mirrored"].tolist(), strict=True
+    ):
+        objects = records[number].objects
+        whole = [*records[number].tags, *(each.label for each in objects if each.is_difficult and not each.is_crowd)]
         row[labels] = 1
-        row[list(record.tags)] = 1
-        row[[each.label for each in record.objects if each.is_difficult and not each.is_crowd]] = 1
+        row[[mirrored[label] for label in whole] if is_mirrored and mirrored else whole] = 1
     return targets

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -77,8 +78,26 @@ def test_an_object_outside_the_canvas_is_no_target_but_a_tag_and_a_difficult_obj
         Annotation(2, (0, 0, 5, 5), 25, is_difficult=True),
     )
     record = AnnotatedImage("a.png", 10, 10, objects, tags=(3,))
-    batch = {"labels": [torch.tensor([1])], "rows": torch.tensor([0])}
+    batch = {"labels": [torch.tensor([1])], "mirrored": torch.tensor([False]), "rows": torch.tensor([0])}
     assert seen_targets(batch, [record], 5).tolist() == [[0, 1, 1, 1, 0]]
+
+
+def test_a_mirror_exchanges_left_and_right_in_tags_as_in_objects(tmp_path):
+    folder = coco_shapes(tmp_path / "sides", {"train": 8})
+    path = folder / "annotations/instances_train.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    for number, name in enumerate(("left hand", "right hand", "face")):
+        value["categories"][number]["name"] = name
+    for image in value["images"]:
+        image["tags"] = [1]
+    value["annotations"] = [{**each, "category_id": 3} for each in value["annotations"]]
+    path.write_text(json.dumps(value), encoding="utf-8")
+    config = dataclasses.replace(SMALL, augment="flip")
+    task, _ = opened(folder, config, val_fraction=0.0)
+    hands = torch.cat([batch["targets"] for batch in task.loader("train", training=True).batches()])
+    assert hands[:, 2].tolist() == [1] * 8
+    assert (hands[:, 0] + hands[:, 1]).tolist() == [1] * 8
+    assert 0 < hands[:, 0].sum() < 8
 
 
 def test_evaluation_shows_the_targets_of_every_image(data):
