@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -162,6 +162,20 @@ def get_dataset(name: str) -> DatasetSpec:
     if spec is None:
         raise UsageError(f"no dataset {name!r}", hint=did_you_mean(name, all_datasets()))
     return spec
+
+
+def network_advice(name: str, known: Iterable[str]) -> str:
+    """Return the advice for a network that a task does not have: the task that has it, else the most similar name.
+
+    Args:
+        name: what the user typed.
+        known: the task's own networks.
+    """
+    for spec in all_tasks().values():
+        names = load_object(spec.networks)
+        if name in names or (spec.zoo and name in load_object(load_object(spec.zoo).names)()):
+            return f"`dl train {spec.name} --model {name}` trains it"
+    return did_you_mean(name, known)
 
 
 def how_to_prepare(name: str, otherwise: str) -> str:

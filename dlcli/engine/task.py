@@ -53,10 +53,17 @@ class Update:
 
 @dataclass(frozen=True)
 class Goal:
-    """The metric that selects the best checkpoint."""
+    """The metric that selects the best checkpoint.
+
+    Attributes:
+        metric: its name.
+        larger_is_better: whether larger values are better.
+        beside: further metrics that the line of an epoch shows.
+    """
 
     metric: str
     larger_is_better: bool
+    beside: tuple[str, ...] = ()
 
     def is_better(self, value: float, best: float | None) -> bool:
         """Return whether `value` is better than `best`; NaN never is."""

@@ -13,6 +13,7 @@ from dlcli.data.annotated.answers import ImageDetections, detections_in_image
 from dlcli.data.annotated.fitting import Fit
 from dlcli.metrics import coco_ap, detection_errors
 from dlcli.metrics.detection_checks import check_metric
+from dlcli.metrics.largest import largest_figures
 from dlcli.metrics.voc_ap import voc_figures
 
 MASK_NAMES = ("mask_ap", "mask_ap50")
@@ -31,13 +32,20 @@ class DetectionMetric:
         has_masks: whether masks are measured as well as boxes.
         thresholds: C scores from which on a detection of each class is shown, for precision, recall and F1, as
             `best_thresholds` of a validation split; None for those of the measured split itself.
+        finds_largest: whether to measure how well the largest object of each image is found, too.
     """
 
     def __init__(
-        self, classes: Sequence[str], *, has_masks: bool = False, thresholds: Sequence[float] | None = None
+        self,
+        classes: Sequence[str],
+        *,
+        has_masks: bool = False,
+        thresholds: Sequence[float] | None = None,
+        finds_largest: bool = False,
     ) -> None:
         self.classes = tuple(classes)
         self.has_masks = has_masks
+        self.finds_largest = finds_largest
         self.thresholds = None if thresholds is None else tuple(thresholds)
         self._images: list[tuple[AnnotatedImage, ImageDetections]] = []
 
@@ -96,12 +104,13 @@ class DetectionMetric:
         self._images += other._images
 
     def compute(self) -> dict[str, float]:
-        """Return `ap` (IoU 0.5 to 0.95), `ap50`, `ap75`, and with masks `mask_ap` and `mask_ap50`; NaN if undefined.
+        """Return `ap` (IoU 0.5 to 0.95), `ap50`, `ap75`, with masks `mask_ap` and `mask_ap50`; NaN if undefined.
 
-        Each is COCO's mean over classes, with at most 100 detections of a class in an image.
+        Each is COCO's mean over classes, with at most 100 detections of a class in an image. With `finds_largest` there
+        are also `largest.LARGEST_NAMES`.
         """
         means = _means(self._class_figures(masks=False), ("ap", "ap50", "ap75"))
-        return means | _means(self._mask_figures(), MASK_NAMES)
+        return means | _means(self._mask_figures(), MASK_NAMES) | self._largest_figures()
 
     def best_thresholds(self) -> np.ndarray:
         """Return the score from which on each class has its best F1 at IoU 0.5, (C,); NaN for a class without a hit."""
@@ -133,6 +142,7 @@ class DetectionMetric:
         metrics: dict[str, float | None] = {**_means(figures, tuple(figures))}
         metrics |= {f"ap_{row['name']}": row["ap"] for row in by_size}
         metrics |= detection_errors.figures_at(outcomes, thresholds)
+        metrics |= self._largest_figures()
         faults = check_metric(self._records, self.classes)
         everything = {
             "metrics": metrics,
@@ -166,6 +176,9 @@ class DetectionMetric:
             return {}
         figures = self._class_figures(masks=True)
         return {name: figures[name.removeprefix("mask_")] for name in MASK_NAMES}
+
+    def _largest_figures(self) -> dict[str, float]:
+        return largest_figures(self._records, self._found) if self.finds_largest else {}
 
     def _per_class(
         self, figures: Mapping[str, np.ndarray], at_threshold: Sequence[dict[str, Any]]

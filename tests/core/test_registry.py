@@ -116,3 +116,15 @@ def test_a_module_that_lacks_a_package_is_no_missing_module(tmp_path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         load_object("half_a_plugin:Task")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("maskrcnn", "`dl train detection --model maskrcnn` trains it"),
+        ("fasterrcnn_resnet50_fpn", "`dl train detection --model fasterrcnn_resnet50_fpn` trains it"),
+        ("unett", "did you mean 'unet'?"),
+    ],
+)
+def test_a_network_of_another_task_is_answered_with_that_task(name, advice):
+    assert registry.network_advice(name, ["unet", "lraspp_mobilenet_v3_large"]) == advice

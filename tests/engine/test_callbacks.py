@@ -87,6 +87,8 @@ def test_an_epochs_line_tells_the_losses_the_goal_and_the_time(toy_task):
     assert line == "epoch 3/3  loss 0.4123  val_loss 0.3900  score 0.5000 (best)  lr 0.001  12.3 s  eta 25 s"
     state.is_best = False
     assert epoch_line(state, eta_s=0.0).endswith("score 0.5000  lr 0.001  12.3 s")
+    state.task.goal = dataclasses.replace(state.task.goal, beside=("other",))
+    assert epoch_line(state, eta_s=0.0).endswith("score 0.5000  other 0.1000  lr 0.001  12.3 s")
 
 
 def test_an_epochs_line_praises_none_where_nothing_judges_them(toy_task):

@@ -53,12 +53,12 @@ class EpochLines(Callback):
 
 
 def epoch_line(state: TrainState, *, eta_s: float) -> str:
-    """Return the line for the last finished epoch: the losses and the goal, in training too; the log has the rest.
+    """Return the line for the last finished epoch: the losses, the goal, in training too, and what is beside it.
 
-    The best epoch is marked if epochs are compared.
+    The log has the rest. The best epoch is marked if epochs are compared.
     """
     record, goal = state.record, state.task.goal
-    goals = (goal.metric, f"train_{goal.metric}") if goal is not None else ()
+    goals = (goal.metric, f"train_{goal.metric}", *goal.beside) if goal is not None else ()
     shown = [name for name in record if name.startswith(("loss", "val_loss")) or name in goals]
     parts = [f"epoch {record['epoch']}/{state.num_epochs}"]
     parts += [f"{name} {format_figure(record[name])}" for name in shown if record[name] is not None]

@@ -92,6 +92,17 @@ class ExportsOneImage(Protocol):
 
 
 @runtime_checkable
+class FindsLargest(Protocol):
+    """A detector that may find no more than the largest object of an image.
+
+    Attributes:
+        finds_largest: whether that is all it finds.
+    """
+
+    finds_largest: bool
+
+
+@runtime_checkable
 class HasMasks(Protocol):
     """A detector that may learn and return masks.
 

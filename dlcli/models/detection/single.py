@@ -30,6 +30,7 @@ class SingleObject(nn.Module):
 
     Attributes:
         fixed_size: side of the images in pixels.
+        finds_largest: always.
 
     Args:
         num_classes: without background.
@@ -41,6 +42,8 @@ class SingleObject(nn.Module):
     Raises:
         UsageError: there is no such backbone, or it has no map of stride 32.
     """
+
+    finds_largest = True
 
     def __init__(
         self,

@@ -94,13 +94,13 @@ class TorchvisionDetector(nn.Module):
         self.network.transform = Neutral()
 
     def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Return torchvision's losses of this detector by their names there; in training mode.
+        """Return torchvision's losses of this detector, by their names there without "loss_"; in training mode.
 
         Raises:
             UsageError: a detector of masks is to learn from boxes alone.
         """
         losses: dict[str, Tensor] = self.network(list(images), [self._library_target(each) for each in targets])
-        return losses
+        return {name.removeprefix("loss_"): loss for name, loss in losses.items()}
 
     def _library_target(self, target: Target) -> dict[str, Tensor]:
         has_area = (target.boxes[:, 2:] > target.boxes[:, :2]).all(dim=1)  # torchvision stops at others

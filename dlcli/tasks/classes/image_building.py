@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.core.registry import load_object
+from dlcli.core.errors import UsageError
+from dlcli.core.registry import load_object, network_advice
 from dlcli.models.images.pretrained import load_pretrained
 from dlcli.tasks.classes.image_networks import NETWORKS
 
@@ -56,7 +56,7 @@ def build_classifier(
 
     known = classifier_names()
     if name not in known:
-        raise UsageError(f"--model: no network {name!r}", hint=did_you_mean(name, [*NETWORKS, *known]))
+        raise UsageError(f"--model: no network {name!r}", hint=network_advice(name, [*NETWORKS, *known]))
     check_shape(name, *size)
     return build_torchvision(
         name, num_classes=num_classes, in_channels=channels, image_size=size[0], pretrained=pretrained

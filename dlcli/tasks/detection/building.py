@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.core.registry import load_object
-from dlcli.models.detection.detector import Detector, ExportsOneImage, HasFixedSize, HasMasks
+from dlcli.core.errors import UsageError
+from dlcli.core.registry import load_object, network_advice
+from dlcli.models.detection.detector import Detector, ExportsOneImage, FindsLargest, HasFixedSize, HasMasks
 from dlcli.models.images.pretrained import DEFAULT as DEFAULT_WEIGHTS
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
@@ -48,7 +48,7 @@ def build_detector(config: DetectionConfig, num_classes: int, *, box_sizes: np.n
 
     names = detector_names()
     if name not in names:
-        raise UsageError(f"--model: no detector {name!r}", hint=did_you_mean(name, [*NETWORKS, *names]))
+        raise UsageError(f"--model: no detector {name!r}", hint=network_advice(name, [*NETWORKS, *names]))
     backbone = [("backbone", "backbone", config.backbone)] if config.backbone is not None else []
     for flag, _, _ in [*backbone, *_own_options(config, box_sizes)]:
         raise UsageError(f"--{flag}: torchvision's detectors have their own", hint="leave it out")
@@ -97,6 +97,11 @@ def canvas_of(detector: Detector) -> tuple[int, int] | None:
 def exports_one_image(detector: Detector) -> bool:
     """Return whether a detector can be exported only for one image a call, on a canvas of one size."""
     return isinstance(detector, ExportsOneImage) and detector.exports_one_image
+
+
+def finds_largest(detector: Detector) -> bool:
+    """Return whether a detector finds no more than the largest object of an image."""
+    return isinstance(detector, FindsLargest) and detector.finds_largest
 
 
 def has_masks(detector: Detector) -> bool:

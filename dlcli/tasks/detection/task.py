@@ -28,12 +28,20 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, che
 from dlcli.export.align import detections_aligned
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.detection import DetectionMetric
+from dlcli.metrics.largest import LARGEST_NAMES
 from dlcli.models.detection.detector import Detector, Limits, Target
 from dlcli.models.detection.normalised import DetectionGraph, NormalisedDetector
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS
 from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
-from dlcli.tasks.detection.building import build_detector, canvas_of, exports_one_image, has_masks, pixels_of
+from dlcli.tasks.detection.building import (
+    build_detector,
+    canvas_of,
+    exports_one_image,
+    finds_largest,
+    has_masks,
+    pixels_of,
+)
 from dlcli.tasks.detection.codec import LIMITS, THRESHOLDS, limits_of
 from dlcli.tasks.detection.config import KMEANS, DetectionConfig, DetectionInference
 from dlcli.tasks.detection.report import draw_detection_report, tables_of
@@ -142,7 +150,8 @@ class DetectionTask:
     @property
     def goal(self) -> Goal:
         """The metric of the best epoch: the AP of masks where there are masks, as COCO ranks instance segmentation."""
-        return Goal("mask_ap" if self.has_masks else "ap", larger_is_better=True)
+        beside = LARGEST_NAMES if finds_largest(self._model.detector) else ()
+        return Goal("mask_ap" if self.has_masks else "ap", larger_is_better=True, beside=beside)
 
     @property
     def card(self) -> Card | None:
@@ -212,7 +221,12 @@ class DetectionTask:
     def metric(self) -> DetectionMetric:
         """Return a new metric."""
         thresholds = least_scores(self._model.thresholds.cpu().numpy()).tolist()
-        return DetectionMetric(self.labels, has_masks=self.has_masks, thresholds=thresholds)
+        return DetectionMetric(
+            self.labels,
+            has_masks=self.has_masks,
+            thresholds=thresholds,
+            finds_largest=finds_largest(self._model.detector),
+        )
 
     def calibrate(self, metric: DetectionMetric) -> None:
         """Set the least score of each class that is worth showing to that of its best F1 on the validation part."""

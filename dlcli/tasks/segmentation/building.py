@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from dlcli.core.errors import UsageError, did_you_mean
+from dlcli.core.errors import UsageError
+from dlcli.core.registry import network_advice
 from dlcli.core.train_config import TrainConfig
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS, Pixels
@@ -44,7 +45,7 @@ def build_segmenter(config: SegmentationConfig, num_classes: int) -> nn.Module:
     known = segmenter_names()
     if config.model not in known:
         raise UsageError(
-            f"--model: no segmentation network {config.model!r}", hint=did_you_mean(config.model, [*NETWORKS, *known])
+            f"--model: no segmentation network {config.model!r}", hint=network_advice(config.model, [*NETWORKS, *known])
         )
     for flag, value in (("backbone", config.backbone), ("width", config.width)):
         if value is not None:

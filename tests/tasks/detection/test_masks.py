@@ -65,7 +65,7 @@ def test_masks_are_trained_and_inferred(task):
             ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).tolist(), rel=0.2
         )
     (update,) = task.training_step(batch)
-    assert {"loss_mask", "loss_classifier", "loss_box_reg"} < set(update.losses)
+    assert {"mask", "classifier", "box_reg"} < set(update.losses)
     task.model.eval()
     with torch.no_grad():
         outputs = task.infer(next(iter(task.loader("test").batches())))

@@ -185,3 +185,11 @@ def test_an_export_is_compared_on_several_sizes_that_fit_the_network(data):
     assert len({shape[2:] for shape in shapes}) == 3
     assert all(side % 32 == 0 for shape in shapes for side in shape[2:])
     assert np.unique(plan.graphs[0].samples[0]["images"]).size > 2, "real images, not noise of none"
+
+
+def test_a_detector_of_the_largest_object_shows_how_well_it_is_found(data):
+    task = detection_task(data, model="single", width=None, backbone="resnet18")
+    assert task.goal.beside == ("class_accuracy", "box_iou")
+    values = evaluate(task, task.loader("test"), CPU).compute()
+    assert 0 <= values["class_accuracy"] <= 1 and 0 <= values["box_iou"] <= 1
+    assert detection_task(data).goal.beside == ()
