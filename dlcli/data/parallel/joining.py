@@ -1,8 +1,8 @@
 """Words of a sentence, and the sentence of words again: where blanks stand beside punctuation. Torch-free.
 
 A contraction is a word and its ending ("don", "'t"); a number with its points and commas is one word, and so is a
-hyphenated one; any other character that is neither letter nor digit is a word by itself. Blanks follow the rules of Moses'
-detokenizer.perl (quotes open and close by turns), reduced to what these words need.
+hyphenated one; any other character that is neither letter nor digit is a word by itself. Blanks follow the rules of
+Moses' detokenizer.perl (quotes open and close by turns), reduced to what these words need.
 """
 
 from __future__ import annotations
