@@ -87,8 +87,8 @@ class ParallelImporter:
         report(f"{files[0]}: {raw.num_read:,} lines, {raw.encodings[0].name}, {source} to {target}{named}")
         cleanings = self._cleanings()
         cleaned = [(cleanings[0].clean(one), cleanings[1].clean(two)) for one, two in raw.pairs]
-        limits = {"max_length": self.options.max_length, "max_ratio": self.options.max_ratio}
-        filtered = filter_pairs(cleaned, self.languages.codes, **limits)
+        length, ratio = self.options.max_length, self.options.max_ratio
+        filtered = filter_pairs(cleaned, self.languages.codes, max_length=length, max_ratio=ratio)
         if not filtered.pairs:
             raise _nothing_left(files[0], raw, filtered)
         rows = {"read": raw.num_read, "broken": raw.num_broken, **filtered.counts, "kept": len(filtered.pairs)}
@@ -136,14 +136,16 @@ class ParallelImporter:
             )
         is_random = self.options.split == RANDOM
         parts = draw_parts(np.arange(len(pairs)) if is_random else groups, sizes, self.options.seed)
-        splits = {part: [pairs[row] for row in rows.tolist()] for part, rows in parts.items() if len(rows)}
+        splits: dict[str, Pairs] = {
+            part: [pairs[row] for row in rows.tolist()] for part, rows in parts.items() if len(rows)
+        }
         small = [part for part in ("train", *sizes) if part not in splits and sizes.get(part, 1)]
         if small:
             raise DataError(
                 f"{path}: of {len(pairs):,} pairs in {int(groups.max()) + 1:,} groups, {small[0]} gets none",
                 hint="pairs with an equal sentence stay together; use more pairs, or --split random",
             )
-        proof = {
+        proof: dict[str, Any] = {
             "count": int(groups.max()) + 1,
             "largest": int(np.bincount(groups).max()),
             "split": self.options.split,

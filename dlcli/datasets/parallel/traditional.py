@@ -21,6 +21,6 @@ def count_traditional(pairs: Sequence[tuple[str, str]], languages: tuple[str, st
         return None
     place = languages.index("zh")
     convert = OpenCC("t2s").convert
-    count = sum(convert(pair[place]) != pair[place] for pair in pairs)
+    count = sum(str(convert(pair[place])) != pair[place] for pair in pairs)
     report(f"{count:,} of {len(pairs):,} Chinese sentences have traditional characters")
     return count
