@@ -94,7 +94,7 @@ class TranslationMetric:
         - `loss`: the mean over target tokens, the end among them, in nats; `perplexity`: e to the power of it;
         - `bleu_<tokenizer>` and `chrf`, 0 to 100, over the corpus.
         """
-        values = {}
+        values: dict[str, float] = {}
         if self._num_tokens:
             loss = self._loss / self._num_tokens
             values |= {"loss": loss, "perplexity": math.exp(min(loss, 700.0)) if loss == loss else math.nan}
@@ -203,11 +203,14 @@ def _scores(
         language: of the target.
         resamples: of the bootstrap; 0 for none.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     tokenizer = bleu_tokenizer(language)
     width = max(map(len, references))
-    streams = [[texts[place] if place < len(texts) else None for texts in references] for place in range(width)]
+    streams: list[Any] = [
+        [texts[place] if place < len(texts) else None for texts in references] for place in range(width)
+    ]
     found = {}
     for name, metric in ((f"bleu_{tokenizer}", BLEU(tokenize=tokenizer)), ("chrf", CHRF())):
         score = metric.corpus_score(answers, streams, n_bootstrap=max(resamples, 1))
@@ -228,7 +231,7 @@ def corpus_metrics(answers: Sequence[str], references: Sequence[Sequence[str]], 
 
 def sentence_chrf(answers: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
     """Return chrF of each sentence, (N,) float64 from 0 to 100."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     score = CHRF().sentence_score
     pairs = zip(answers, references, strict=True)

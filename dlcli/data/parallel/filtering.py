@@ -64,7 +64,7 @@ def filter_pairs(
         else:
             sized.append((source, target))
             lengths.append(length)
-    is_like = _are_alike(np.array(lengths, np.float64).reshape(-1, 2), max_ratio)
+    is_like = are_alike(np.array(lengths, np.float64).reshape(-1, 2), max_ratio)
     found.counts["unequal"] = int((~is_like).sum())
     like = [pair for pair, is_kept in zip(sized, is_like.tolist(), strict=True) if is_kept]
     found.pairs = list(dict.fromkeys(like))
@@ -72,8 +72,8 @@ def filter_pairs(
     return found
 
 
-def _are_alike(lengths: np.ndarray, max_ratio: float) -> np.ndarray:
-    """Return which (N, 2) lengths differ by at most a factor, (N,) bool."""
+def are_alike(lengths: np.ndarray, max_ratio: float) -> np.ndarray:
+    """Return which pairs of lengths, (N, 2) positive, differ by at most a factor; see `filter_pairs`. (N,) bool."""
     if not len(lengths):
         return np.zeros(0, bool)
     means = lengths.mean(axis=0)
