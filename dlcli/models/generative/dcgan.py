@@ -14,7 +14,7 @@ WIDTH = 64
 def build_dcgan_generator(
     size: int = 28, channels: int = 1, *, latent: int = 100, width: int = WIDTH, num_classes: int = 0
 ) -> NoiseGenerator:
-    """Return a generator of images (N, channels, size, size): transposed convolutions, batch norm, ReLU, tanh at the end.
+    """Return a generator of images (N, channels, size, size): transposed convolutions, batch norm, ReLU, and tanh.
 
     The noise becomes a map of 4 to 7 pixels, which doubles up to `size`; channels halve down to `width`.
 

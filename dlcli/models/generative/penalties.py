@@ -21,7 +21,8 @@ def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, made: Tens
     share = mix.view(-1, *(1,) * (real.ndim - 1))
     between = (share * real + (1 - share) * made).detach().requires_grad_()
     norms = image_gradients(judge(between), between).flatten(1).norm(2, dim=1)
-    return (norms - 1).square().mean()
+    penalty: Tensor = (norms - 1).square().mean()
+    return penalty
 
 
 def r1_penalty(judgements: Tensor, images: Tensor) -> Tensor:
