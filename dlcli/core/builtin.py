@@ -139,6 +139,19 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.segmentation.networks:NETWORKS",
         zoo="dlcli.tasks.segmentation.networks:ZOO",
     ),
+    "generation": TaskSpec(
+        name="generation",
+        summary="make images from noise, like those of a dataset",
+        form="images",
+        default_dataset="digits",
+        config="dlcli.tasks.generation.config:GenerationConfig",
+        recipe="dlcli.tasks.generation.recipes:recipe",
+        task="dlcli.tasks.generation.task:GenerationTask",
+        codec="dlcli.tasks.generation.codec:NoiseCodec",
+        networks="dlcli.tasks.generation.networks:NETWORKS",
+        inference="dlcli.tasks.generation.config:GenerationInference",
+        pictures="dlcli.tasks.generation.pictures:PICTURES",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),

@@ -112,6 +112,18 @@ def make_class_folders(folder: Path) -> None:
                 (place / f"{name} {number}.jpg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
 
 
+def make_digits(folder: Path) -> None:
+    """Write small grey images of one size, in one folder a class, with a test part."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 14), ("test", 3)):
+        for label, name in enumerate(CLASSES):
+            place = folder / split / name
+            place.mkdir(parents=True)
+            for number in range(count):
+                image = pattern(label, (8, 8), random)[:, :, label]
+                (place / f"{number}.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
 def test_images(folder: Path, data: str) -> list[str]:
     """Return two images of each class of the test part."""
     root = folder / data / "test"
@@ -335,6 +347,26 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             compare=assert_same_shares,
             share=0.01,
             pictures={"curves": (), "grid": (), "confusion": ()},
+            has_samples=True,
+        ),
+    ),
+    "generation": (
+        Original(
+            dataset="image-folder",
+            target=("generation", "--data", "data/image-folder"),
+            make=make_digits,
+            train=(
+                *("--model", "wgan-gp", "--conditional", "--n-critic", "2", "--width", "8", "--latent", "8"),
+                *("--epochs", "3", "--batch-size", "8", "--lr", "0.002", "--ema", "0.9"),
+            ),
+            interrupt_at=8,  # five steps of the critic an epoch: in the middle of the generator's turn
+            num_records=16,
+            options=("--count", "5", "--seed", "3", "--class", "dog"),
+            count=lambda batch: len(batch["rows"]),
+            goal=None,
+            has_loss=False,
+            share=0.01,
+            pictures={"curves": (), "interpolate": ("--walks", "2", "--steps", "3")},
             has_samples=True,
         ),
     ),

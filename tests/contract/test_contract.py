@@ -196,7 +196,7 @@ def test_every_picture_that_applies_is_drawn(house):
         words = [house.inputs[0] if word == "INPUT" else word for word in house.original.pictures[name]]
         written = house.dl("visualize", name, house.run, *words).stdout.splitlines()
         assert written
-        assert all((house.folder / path).read_bytes().startswith(b"\x89PNG") for path in written)
+        assert all((house.folder / path).read_bytes().startswith((b"\x89PNG", b"GIF89a")) for path in written)
 
 
 def test_training_writes_samples_where_the_task_has_some(house):

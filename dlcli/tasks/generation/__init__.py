@@ -1,0 +1,1 @@
+"""Images from noise: generative adversarial networks."""

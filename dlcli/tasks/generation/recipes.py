@@ -1,0 +1,39 @@
+"""Defaults for a dataset and a network, each with its source; flags and config files override them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DCGAN: dict[str, Any] = {
+    # Radford et al. 2016, section 4: Adam at 2e-4 with a momentum of 0.5, a constant rate. Samples are of the
+    # average of the weights; without it they change from step to step.
+    "optimizer": "adam:0.5,0.999",
+    "learning_rate": 2e-4,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "batch_size": 64,
+    "epochs": 25,
+    "ema": 0.999,
+    "val_fraction": 0.0,
+}
+
+BY_MODEL: Mapping[str, dict[str, Any]] = {
+    "gan": DCGAN,
+    "dcgan": DCGAN,
+    # Gulrajani et al. 2017, algorithm 1: momentum harms a critic that is far ahead.
+    "wgan-gp": {**DCGAN, "optimizer": "adam:0,0.9", "learning_rate": 1e-4},
+}
+
+
+def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
+    """Return the defaults for a dataset, given the user's own options.
+
+    Args:
+        dataset: the name of the dataset.
+        given: the user's options, of which `model` changes the defaults.
+        data: the folder of the images; it changes nothing.
+    """
+    del data, dataset
+    return dict(BY_MODEL.get(str(given.get("model") or "dcgan"), DCGAN))
