@@ -32,7 +32,8 @@ class Fake:
 
     def task(self, **changes: Any) -> DetectionTask:
         body = "wren" if changes.get("model", "wren") == "wren" else "shufflenet_v2_x0_5"
-        return detection_task(self.path, **{"width": None, "backbone": body, **changes})
+        task: DetectionTask = detection_task(self.path, **{"width": None, "backbone": body, **changes})
+        return task
 
     def shows(self, texts: Iterable[str]) -> None:
         del texts
@@ -41,7 +42,8 @@ class Fake:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     names = list(photos := photos_of(8))
-    return painted_voc(tmp_path / "voc", photos, train=" ".join(names[:6]), test=" ".join(names[6:]))
+    folder: Path = painted_voc(tmp_path / "voc", photos, train=" ".join(names[:6]), test=" ".join(names[6:]))
+    return folder
 
 
 @pytest.fixture
