@@ -40,6 +40,12 @@ FORMS: Mapping[str, FormSpec] = {
         open="dlcli.data.domains.form:open_domains",
         matches="dlcli.data.domains.folders:holds_domains",
     ),
+    "parallel": FormSpec(
+        name="parallel",
+        summary="sentence pairs: train.jsonl, valid.jsonl, test.jsonl",
+        open="dlcli.data.parallel.form:open_parallel",
+        findings="dlcli.data.parallel.findings:examine_parallel",
+    ),
     "table": FormSpec(
         name="table",
         summary="a table with a column to predict: table.csv",
@@ -177,6 +183,12 @@ def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: An
     return DatasetSpec(name, summary, "images", "classification", importer, options, **more)
 
 
+def _parallel_dataset(name: str, summary: str, importer: str, prefix: str, **more: Any) -> DatasetSpec:
+    place = "dlcli.datasets.parallel"
+    importer, options = f"{place}.importer:{importer}", f"{place}.options:{prefix}Options"
+    return DatasetSpec(name, summary, "parallel", "", importer, options, **more)
+
+
 def _annotated_dataset(name: str, summary: str, **more: Any) -> DatasetSpec:
     place = "dlcli.datasets.annotated"
     importer = f"{place}.importer:{name.replace('-', '_')}_importer"
@@ -241,6 +253,15 @@ DATASETS: Mapping[str, DatasetSpec] = {
         _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled:csv_importer"),
         _text_dataset("text-tsv", "your own labelled texts in a TSV file", "labelled:tsv_importer"),
         _text_dataset("text-jsonl", "your own labelled texts, one JSON object per line", "labelled:jsonl_importer"),
+        _parallel_dataset(
+            "anki",
+            "sentence pairs of Tatoeba as Anki's lists have them (TSV)",
+            "anki_importer",
+            "Column",
+            page="www.manythings.org/anki",
+        ),
+        _parallel_dataset("pairs-tsv", "your own sentence pairs in a TSV file", "tsv_importer", "Column"),
+        _parallel_dataset("pairs-text", "your own sentence pairs in two aligned files", "text_importer", "Aligned"),
         DatasetSpec(
             "housing",
             "prices of homes in 506 tracts of Boston, 1970 (housing.data)",

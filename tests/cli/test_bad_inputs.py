@@ -19,6 +19,7 @@ from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
+from bad_inputs.pairs import PAIRS
 from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
 from bad_inputs.reading import READING
@@ -41,6 +42,7 @@ ROWS = {
         ("columns", COLUMNS),
         ("folders", FOLDERS),
         ("reading", READING),
+        ("sentence pairs", PAIRS),
         ("weights", WEIGHTS),
         ("fine-tuning", FINE_TUNING),
         ("annotated", ANNOTATED),

@@ -97,7 +97,7 @@ def _plain(sentence: str) -> str:
 
 
 def _leaks(splits: Mapping[str, Pairs]) -> Iterator[Finding]:
-    """Yield how many pairs of a split share a sentence with another one: an equal one, or but for punctuation and case."""
+    """Yield how many pairs of a split share a sentence with another one, exactly or but for case and punctuation."""
     equal = shared_sentences(splits)
     alike = shared_sentences({split: [(_plain(one), _plain(two)) for one, two in splits[split]] for split in splits})
     for name, counts in equal.items():

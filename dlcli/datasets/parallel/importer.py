@@ -47,7 +47,8 @@ class ParallelImporter:
     def __init__(self, options: ParallelOptions, name: str) -> None:
         self.options = options
         self.name = name
-        self.languages = Languages((options.source, options.target), require_pair(options.source, options.target))
+        typed = (options.source_language, options.target_language)
+        self.languages = Languages(typed, require_pair(*typed))
         if isinstance(options, ColumnOptions) and options.columns is not None:
             parse_columns(options.columns)
         kinds = {options.tokenizer, options.target_tokenizer or options.tokenizer}

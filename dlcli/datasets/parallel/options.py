@@ -16,8 +16,8 @@ BOTH, NEITHER = "both", "none"
 class ParallelOptions:
     """Options of every importer of sentence pairs."""
 
-    source: str = option("zh", "language to translate from: its code", metavar="CODE")
-    target: str = option("en", "language to translate to: its code", metavar="CODE")
+    source_language: str = option("zh", "language to translate from: its code", flag="source", metavar="CODE")
+    target_language: str = option("en", "language to translate to: its code", flag="target", metavar="CODE")
     tokenizer: str = option("bpe", "tokens: words, characters, or SentencePiece's pieces of words", choices=KINDS)
     target_tokenizer: str | None = option(
         None, "tokens of the target (default: those of --tokenizer)", choices=KINDS, is_advanced=True
@@ -42,7 +42,9 @@ class ParallelOptions:
     max_length: int = option(
         100, "drop pairs with a sentence of more than N words (characters, where words have no blanks)", minimum=1
     )
-    max_ratio: float = option(4.0, "drop pairs with one side over N times as long as usual beside the other", minimum=1)
+    max_ratio: float = option(
+        4.0, "drop pairs with one side over X times as long as is usual beside the other", minimum=1
+    )
     unicode: str = option(
         "nfkc", "normal form: nfkc makes full-width letters half-width", choices=NORMAL_FORMS, is_advanced=True
     )

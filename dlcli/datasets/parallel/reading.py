@@ -109,7 +109,7 @@ def read_columns(
         found.num_broken += 1
         if len(found.broken) < 3:
             found.broken.append(f"line {line:,}: {len(cells)} column{'s' if len(cells) > 1 else ''}")
-    if found.num_broken > max_bad:
+    if found.num_broken > max_bad or not found.pairs:
         raise _too_many_broken(path, found, max(places) + 1, max_bad)
     return found
 

@@ -41,7 +41,7 @@ CHINESE_FIRST = sorted((zh, en) for en, zh in ROWS)
 @pytest.mark.parametrize("source", ["zh", "cmn", "en"])
 def test_anki_is_read_in_either_direction(tmp_path, source):
     path = write(tmp_path / "cmn.txt", ROWS, more=f"\t{NOTE}", bom="\ufeff")
-    options = ColumnOptions(source=source, target="zh" if source == "en" else "en", **QUICK)
+    options = ColumnOptions(source_language=source, target_language="zh" if source == "en" else "en", **QUICK)
     said = []
     form, card = prepare(anki_importer(options), path, tmp_path / "p", said)
     expected = sorted(ROWS) if source == "en" else CHINESE_FIRST
@@ -90,20 +90,22 @@ FRENCH = [(f"I have {a} and {b}.", f"J'ai {a} et {b} !") for a in range(10) for 
 
 def test_like_scripts_are_told_by_anki_s_english_column(tmp_path):
     path = write(tmp_path / "fra.txt", FRENCH)
-    form, _ = prepare(anki_importer(ColumnOptions(source="fr", **QUICK)), path, tmp_path / "p")
+    form, _ = prepare(anki_importer(ColumnOptions(source_language="fr", **QUICK)), path, tmp_path / "p")
     assert form.sentences("train", [0])[0][0].startswith("J'ai")
     with pytest.raises(DataError, match="which column is in the language 'fr'"):
-        prepare(anki_importer(ColumnOptions(source="fr", target="de")), path, tmp_path / "q")
-    form, _ = prepare(tsv_importer(ColumnOptions(source="en", target="fr", **QUICK)), path, tmp_path / "q")
+        prepare(anki_importer(ColumnOptions(source_language="fr", target_language="de")), path, tmp_path / "q")
+    form, _ = prepare(
+        tsv_importer(ColumnOptions(source_language="en", target_language="fr", **QUICK)), path, tmp_path / "q"
+    )
     assert form.sentences("train", [0])[0][1].startswith("J'ai")
 
 
 @pytest.mark.parametrize(
     ("options", "says", "hint"),
     [
-        ({"source": "ru"}, "no column in the language 'ru'", "--source"),
+        ({"source_language": "ru"}, "no column in the language 'ru'", "--source"),
         ({"columns": "1,2"}, "column 1 is not in 'zh'", "--columns 2,1, or exchange"),
-        ({"columns": "1,2", "source": "ru"}, "column 1 is not in 'ru'", "name the languages"),
+        ({"columns": "1,2", "source_language": "ru"}, "column 1 is not in 'ru'", "name the languages"),
     ],
 )
 def test_a_wrong_direction_is_named(tmp_path, options, says, hint):
@@ -209,7 +211,7 @@ def aligned(folder, *, names=("c.zh", "c.en"), rows=ROWS):
         (("c.zh", "c.en"), "c.zh", {}),
         (("c.zh.gz", "c.en"), "c", {}),
         (("c.zh.txt", "c.en.txt.gz"), "", {}),
-        (("c.cmn", "c.eng"), "c.cmn", {"source": "cmn", "target": "eng"}),
+        (("c.cmn", "c.eng"), "c.cmn", {"source_language": "cmn", "target_language": "eng"}),
         (("a.b.zh", "a.b.en"), "a.b", {}),
         (("left", "right"), "left", {"target_file": "right"}),
     ],
