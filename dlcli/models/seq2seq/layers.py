@@ -88,18 +88,19 @@ class SelfAttention(nn.Module):
         return self.residual.leave(states, self.merge(join_heads(attended)))
 
     def step(self, states: Tensor, place: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the new states of R hypotheses, (R, 1, width), and the newest keys and values, (R, 2, H, 1, D).
+        """Return the new (N, K, width) states of hypotheses, and their newest keys and values, (N, K, 2, H, 1, D).
 
         Args:
-            states: (R, 1, width).
-            place: (1,) int64 where the newest token stands.
-            past: (R, 2, H, T, D) the keys and the values of the tokens before it.
+            states: (N, K, width) of the newest tokens.
+            place: (1,) int64 where they stand.
+            past: (N, K, 2, H, T, D) the keys and the values of the tokens before them; T may be 0.
         """
-        queries, keys, values = self._projected(states, place)
-        newest = torch.stack([keys, values], dim=1)
-        keys, values = torch.cat([past, newest], dim=3).unbind(1)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
-        return self.residual.leave(states, self.merge(join_heads(attended))), newest
+        queries, keys, values = self._projected(states.flatten(0, 1)[:, None], place)
+        newest = torch.stack([keys, values], dim=1).view(*states.shape[:2], 2, self.heads, 1, -1)
+        # The empty past is never reshaped: ONNX's Reshape reads a size of 0 as "the size before".
+        keys, values = torch.cat([past, newest], dim=4).flatten(0, 1).unbind(1)
+        attended = join_heads(F.scaled_dot_product_attention(queries, keys, values)).view(states.shape)
+        return self.residual.leave(states, self.merge(attended)), newest
 
 
 class CrossAttention(nn.Module):
@@ -176,9 +177,8 @@ class DecoderLayer(nn.Module):
             past: (N, K, 2, H, T, D) keys and values of the tokens before it.
             context, mask: as in `CrossAttention.forward`.
         """
-        changed, newest = self.own.step(states.flatten(0, 1)[:, None], place, past.flatten(0, 1))
-        changed = changed.view(states.shape)
-        return self.inner(self.cross(changed, context, mask)), newest.view(*states.shape[:2], *newest.shape[1:])
+        changed, newest = self.own.step(states, place, past)
+        return self.inner(self.cross(changed, context, mask)), newest
 
 
 def split_heads(features: Tensor, heads: int) -> Tensor:

@@ -175,11 +175,13 @@ class Seq2Seq(nn.Module):
 
     def _attended(self, queries: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return what (N, Q, width) queries read, (N, Q, 2 * width), and the weights by which they do, (N, Q, S)."""
-        if self.attend is None:
-            attended = context.expand(-1, queries.shape[1], -1)
-            return attended, torch.ones_like(attended[:, :, :1])
+        if (
+            self.attend is None
+        ):  # all weight is on the one vector; written with the mask, as graphs use all their inputs
+            weights = mask[:, None].to(context.dtype).expand(-1, queries.shape[1], -1)
+            return weights @ context, weights
         states, keys = torch.split(context, [2 * self.width, self.width], dim=2)
-        weights: Tensor = self.attend(queries, keys, mask)
+        weights = self.attend(queries, keys, mask)
         attended = weights @ states
         return attended, weights
 

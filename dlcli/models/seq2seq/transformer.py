@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
 from dlcli.models.seq2seq.layers import DecoderLayer, EncoderLayer, SelfAttention, split_heads
-from dlcli.models.seq2seq.positions import AddedPositions, Rotary
+from dlcli.models.seq2seq.positions import LearnedPositions, Rotary, Sinusoids
 from dlcli.models.seq2seq.translator import Memory, embed, new_table
 from dlcli.models.text.masking import is_token
 
@@ -37,7 +37,7 @@ class TransformerTranslator(nn.Module):
         norm: pre or post.
         positions: sinusoidal, learned or rotary.
         tied: whether the output layer is the table of target vectors.
-        max_length: the largest number of tokens of a sentence.
+        max_length: the number of places that `learned` tells apart.
 
     Raises:
         UsageError: `width` is not a multiple of `heads`, or rotary heads have an odd size.
@@ -70,8 +70,8 @@ class TransformerTranslator(nn.Module):
         self.source_table = new_table(source_size, width)
         self.target_table = None if is_joint else new_table(target_size, width)
         is_rotary, is_post = positions == "rotary", norm == "post"
-        self.places = None if is_rotary else AddedPositions(positions, max_length, width)
-        self.rotary = Rotary(max_length, width // heads) if is_rotary else None
+        self.rotary = Rotary(width // heads) if is_rotary else None
+        self.places = None if is_rotary else _positions(positions, max_length, width)
         self.dropout = nn.Dropout(dropout)
         inner = feed_forward or 4 * width
         sizes = (width, inner, heads, dropout)
@@ -103,7 +103,7 @@ class TransformerTranslator(nn.Module):
         return cast(list[DecoderLayer], list(self.decoder))
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Memory:
-        """Return the memory of (N, S) source tokens; S is at most `max_length`."""
+        """Return the memory of (N, S) source tokens."""
         places = torch.arange(tokens.shape[1], device=tokens.device)
         mask = is_token(tokens, lengths)[:, None, None]
         states = self._embedded(self.source_table, tokens, places)
@@ -160,3 +160,7 @@ class TransformerTranslator(nn.Module):
 
     def _logits(self, states: Tensor) -> Tensor:
         return F.linear(self.decoder_norm(states), (self.head or self._table).weight)
+
+
+def _positions(kind: str, num: int, width: int) -> nn.Module:
+    return LearnedPositions(num, width) if kind == "learned" else Sinusoids(width)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_sequences
-from dlcli.data.inputs import expand_files
 from dlcli.data.labels import label_records, read_labels
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.columns import Reading
-from dlcli.data.text.inputs import TEXT_SUFFIXES, Text, TextReader, text_of_argument, texts_of_file
+from dlcli.data.text.inputs import Text, TextReader
+from dlcli.data.text.sources import expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.tasks.inference import ClassInference
 
 MAX_CHARACTERS = 1_000_000
 """Limit on one text: a longer one is a book, or a file without line breaks."""
-
-MAX_SHOWN = 2000
-"""Characters of a text that its record repeats."""
 
 
 class TextCodec:
@@ -41,36 +37,18 @@ class TextCodec:
         self.inference = inference or ClassInference()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the texts of the inputs: each is a text itself, or a file, folder or glob that holds texts.
-
-        A file that cannot be read, or an argument like the name of a file that is missing, gives a text with a fault.
-        """
-        for text in inputs:
-            if _may_be_path(text):
-                yield from self._expand_files(text)
-            else:
-                yield _source(text_of_argument(text))
-
-    def _expand_files(self, text: str) -> Iterator[Source]:
-        for name in expand_files([text], TEXT_SUFFIXES):
-            path = Path(name)
-            if not path.is_file() and path.suffix.lower() not in TEXT_SUFFIXES:
-                yield _source(text_of_argument(name))
-                continue
-            try:
-                yield from map(_source, texts_of_file(path, self.reading))
-            except DataError as error:
-                yield Source(name, Text(name, fault=". ".join([error.message, *error.details[:1]])))
+        """Yield the texts of the inputs; see `dlcli.data.text.sources.expand_texts`."""
+        return expand_texts(inputs, self.reading)
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
         """Return the texts that lines of standard input complete; a line is never read as a file name."""
         if self._stdin is None:
             self._stdin = TextReader(self.reading)
-        return [_source(text) for line in lines for text in self._stdin.feed_bytes(line)]
+        return [source_of_text(text) for line in lines for text in self._stdin.feed_bytes(line)]
 
     def finish_lines(self) -> list[Source]:
         """Return the texts of lines that waited for others; standard input has ended."""
-        return [_source(text) for text in self._stdin.close()] if self._stdin is not None else []
+        return [source_of_text(text) for text in self._stdin.close()] if self._stdin is not None else []
 
     def encode(self, source: Source) -> Encoded:
         """Return the token ids of one text as `tokens`, (T,), and `lengths`, (), or the reason why it has none."""
@@ -113,20 +91,6 @@ class TextCodec:
         words = self.words(source) or ["<unk>"]
         label = f"{answer.record['label']} {answer.record['probability']:.1%}"
         return draw_attention(words, np.zeros(len(words)), title="", label=label)
-
-
-def _source(text: Text) -> Source:
-    """Return a text as a source, named by its first characters."""
-    return Source(text.text if len(text.text) <= MAX_SHOWN else text.text[:MAX_SHOWN] + "…", text)
-
-
-def _may_be_path(text: str) -> bool:
-    if not text.strip() or len(text) > 1024 or "\n" in text or "\0" in text:  # Path("") is the current folder
-        return False
-    try:
-        return Path(text).suffix.lower() in TEXT_SUFFIXES or Path(text).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def read_preprocess(value: Any) -> tuple[int, Mapping[str, Any], Reading | None]:

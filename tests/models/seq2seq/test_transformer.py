@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from models.seq2seq.conftest import make
 from torch import nn
 
 from dlcli.core.errors import UsageError
-from dlcli.models.seq2seq.positions import AddedPositions, Rotary, sinusoids
+from dlcli.models.seq2seq.positions import LearnedPositions, Rotary, Sinusoids
 from dlcli.models.seq2seq.transformer import TransformerTranslator
 
 
@@ -84,7 +86,7 @@ def test_one_vocabulary_has_one_table_and_an_untied_output_its_own():
 
 
 def test_rotated_products_depend_on_the_distance_alone():
-    rotary = Rotary(50, 8)
+    rotary = Rotary(8)
     query, key = torch.randn(1, 8), torch.randn(1, 8)
 
     def product(first, second):
@@ -96,11 +98,19 @@ def test_rotated_products_depend_on_the_distance_alone():
 
 
 def test_sinusoids_are_the_papers():
-    codes = sinusoids(30, 8)
-    assert float(codes[9, 4]) == pytest.approx(torch.tensor(9 / 10_000 ** (4 / 8)).sin().item(), abs=1e-6)
-    assert float(codes[9, 5]) == pytest.approx(torch.tensor(9 / 10_000 ** (4 / 8)).cos().item(), abs=1e-6)
-    states = torch.zeros(2, 3, 8)
-    torch.testing.assert_close(AddedPositions("sinusoidal", 30, 8)(states, torch.arange(4, 7))[1], codes[4:7])
+    places = torch.tensor([0, 9])
+    codes = Sinusoids(8)(torch.zeros(2, 8), places)
+    assert codes[0].tolist() == [0, 1] * 4
+    for feature, function in ((4, math.sin), (5, math.cos)):
+        assert float(codes[1, feature]) == pytest.approx(function(9 / 10_000 ** (4 / 8)), abs=1e-6)
+    states = torch.randn(3, 2, 8)
+    torch.testing.assert_close(Sinusoids(8)(states, places) - states, codes.expand(3, 2, 8))
+
+
+def test_places_beyond_the_last_learned_one_share_its_code():
+    codes = LearnedPositions(4, 8)(torch.zeros(3, 8), torch.tensor([2, 3, 90]))
+    assert torch.equal(codes[1], codes[2])
+    assert not torch.equal(codes[0], codes[1])
 
 
 @pytest.mark.parametrize(("options", "fault"), [({"width": 10}, "states of 10"), ({"width": 6}, "even")])

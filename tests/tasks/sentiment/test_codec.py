@@ -8,9 +8,10 @@ import pytest
 
 from dlcli.core.errors import RunError
 from dlcli.data.codec import Answer
+from dlcli.data.text.sources import MAX_SHOWN
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.tasks.inference import ClassInference
-from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, MAX_SHOWN, TextCodec
+from dlcli.tasks.sentiment.codec import MAX_CHARACTERS, TextCodec
 
 ASSETS = {
     "labels": ["negative", "positive"],
