@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.compute.distributed import LONE, World
-from dlcli.engine.task import Batch, Loader, Metric, Outputs, Samples, Task, Validates
+from dlcli.engine.task import Batch, Loader, Measures, Metric, Outputs, Samples, Task, Validates
 from dlcli.models.places import device_of
 
 
@@ -18,12 +18,13 @@ def evaluate(task: Task, loader: Loader, device: Device, world: World = LONE) ->
 
     Batches and outputs are converted to numpy here, so that a metric does not depend on what computed them.
     """
-    return _measure(task, task.infer, loader, device, world)
+    answers = (task.infer, task.measure) if isinstance(task, Measures) else (task.infer,)
+    return _measure(task, answers, loader, device, world)
 
 
 def validate(task: Task, loader: Loader, device: Device, world: World = LONE) -> Metric:
     """Return the task's metric over the validation split, like `evaluate`, from `Validates.validate` if it has one."""
-    return _measure(task, task.validate if isinstance(task, Validates) else task.infer, loader, device, world)
+    return _measure(task, (task.validate if isinstance(task, Validates) else task.infer,), loader, device, world)
 
 
 def draw_samples(task: Task, device: Device) -> Samples | None:
@@ -33,12 +34,16 @@ def draw_samples(task: Task, device: Device) -> Samples | None:
         return task.samples()
 
 
-def _measure(task: Task, answer: Callable[[Batch], Outputs], loader: Loader, device: Device, world: World) -> Metric:
+def _measure(
+    task: Task, answers: Sequence[Callable[[Batch], Outputs]], loader: Loader, device: Device, world: World
+) -> Metric:
     metric = task.metric()
     task.model.eval()
     with torch.inference_mode(), device.computing():
         for batch in loader.batches():
-            metric.update(to_numpy(batch), to_numpy(answer(device.move(batch))))
+            arrays, moved = to_numpy(batch), device.move(batch)
+            for answer in answers:
+                metric.update(arrays, to_numpy(answer(moved)))
     first, *others = world.gather(metric)
     for other in others:
         first.merge(other)

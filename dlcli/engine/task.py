@@ -245,6 +245,15 @@ class Validates(Protocol):
 
 
 @runtime_checkable
+class Measures(Protocol):
+    """A task some of whose figures come from other outputs than its answers: the perplexity of a right translation."""
+
+    def measure(self, batch: Batch) -> Outputs:
+        """Return outputs that `dl eval` gives to `metric` after those of `infer`; the metric must accept both."""
+        ...
+
+
+@runtime_checkable
 class Calibrates(Protocol):
     """A task that chooses something on the validation part, such as thresholds, after each validation."""
 

@@ -105,7 +105,10 @@ def tells_apart(graph: Graph, references: Sequence[Mapping[str, np.ndarray]]) ->
     for answer in _gathered(references):
         for name, values in answer.items():
             if values.ndim and values.shape[0] > 1 and values.size:
-                spread = float(np.max(np.abs(values[1:].astype(np.float64) - values[:1])))
+                first, others = values[:1].astype(np.float64), values[1:].astype(np.float64)
+                # Equal infinities do not differ, and their difference is not a number.
+                gaps = np.subtract(others, first, where=others != first, out=np.zeros(others.shape))
+                spread = float(np.abs(gaps).max())
                 is_float = np.issubdtype(values.dtype, np.floating)
                 noise = 10 * graph.tolerance_of(name, values.dtype) * min(1.0, scales[name]) if is_float else 0.0
                 if not spread <= noise:  # a NaN is a difference too

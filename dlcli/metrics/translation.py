@@ -188,7 +188,8 @@ class CorpusScore:
         self.length_ratio = float(getattr(score, "ratio", math.nan))
         if has_interval:
             facts = json.loads(score.format(width=4, signature=signature, is_json=True))
-            mean, half = facts["confidence_mean"], facts["confidence_var"]
+            # sacrebleu leaves them out where every resample scored 0, as a network's of the first minutes do.
+            mean, half = facts.get("confidence_mean", 0.0), facts.get("confidence_var", 0.0)
             self.interval = [mean - half, mean + half]
 
 

@@ -155,6 +155,13 @@ def test_perfect_empty_and_single_answers():
     assert TranslationMetric(Decoder(), "en").report()["metrics"] == {}
 
 
+def test_answers_without_a_right_word_have_an_interval_too():
+    metric = TranslationMetric(lambda ids: "x", "en")
+    batch = {"source_texts": ["a"] * 3, "target_texts": ["b c", "d", "e"], "source_lengths": np.ones(3, int)}
+    metric.update(batch, {"sentences": np.ones((3, 1, 1), int)})
+    assert metric.report()["intervals"]["bleu_13a"] == [0.0, 0.0]
+
+
 def test_many_sentences_are_resampled_less_often(monkeypatch):
     monkeypatch.setattr(module, "_MAX_RESAMPLED", 60 * 150)
     assert "bs:150" in measured().report()["signatures"]["chrf"]

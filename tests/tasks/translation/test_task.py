@@ -1,0 +1,176 @@
+"""The task over small pairs: it learns them, validates cheaply, searches, exports, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from tasks.translation.conftest import TOKENIZERS, made_pairs, write_prepared
+
+from dlcli.core.errors import DataError, RunError, UsageError
+from dlcli.core.train_config import TrainConfig
+from dlcli.data.parts import ALL
+from dlcli.engine.compute.device import Device
+from dlcli.engine.evaluate import draw_samples, evaluate, validate
+from dlcli.export.exporting import export_model
+from dlcli.export.folder import open_graphs
+from dlcli.tasks.translation.config import TranslationConfig, TranslationInference
+from dlcli.tasks.translation.networks import NETWORKS, build_network
+from dlcli.tasks.translation.search import search
+from dlcli.tasks.translation.task import TranslationTask
+
+CPU = Device(torch.device("cpu"))
+
+
+def train(task, epochs):
+    [optimizer] = task.optimizers().values()
+    task.model.train()
+    for epoch in range(epochs):
+        for batch in task.loader("train", training=True).batches(epoch):
+            [update] = task.training_step(batch)
+            optimizer.zero_grad()
+            sum(update.losses.values()).backward()
+            optimizer.step()
+
+
+@pytest.mark.parametrize("options", [{"model": "seq2seq", "attention": "luong"}, {"model": "transformer"}])
+def test_it_learns_to_translate(make_task, options):
+    task = make_task(**options, width=32, train={"learning_rate": 0.01, "batch_size": 300})
+    before = validate(task, task.loader("valid"), CPU).compute()
+    untrained = evaluate(task, task.loader("test"), CPU).compute()["chrf"]
+    assert before["perplexity"] == pytest.approx(math.exp(before["loss"]))
+    train(task, 40 if options["model"] == "transformer" else 20)
+    after = evaluate(task, task.loader("test"), CPU).compute()
+    assert set(before) == {"loss", "perplexity"}  # validation searches nothing
+    assert after["perplexity"] < 0.7 * before["perplexity"]
+    assert {"loss", "perplexity", "bleu_13a", "chrf"} <= set(after)
+    assert after["chrf"] > untrained + 10
+
+
+def test_samples_are_translations_beside_what_is_right(make_task):
+    samples = draw_samples(make_task(), CPU)
+    assert len(samples.lines) == 5
+    pairs = dict(made_pairs(12, 1))
+    for line in samples.lines:
+        source, rest = line.split(" → ")
+        assert rest.endswith(f"({pairs[source]})")
+
+
+def test_a_batch_of_evaluation_holds_the_sentences_and_all_pairs_once(make_task):
+    loader = make_task().loader("test")
+    seen = [
+        pair for batch in loader.batches() for pair in zip(batch["source_texts"], batch["target_texts"], strict=True)
+    ]
+    assert sorted(seen) == sorted(made_pairs(15, 2))
+
+
+def test_folds_never_part_pairs_that_share_a_sentence(tmp_path, make_task):
+    pairs = [("天", "w1"), ("天", "w2"), ("地", "w2"), ("人", "w3"), ("你", "w4"), ("我", "w5")]
+    task = make_task(data=write_prepared(tmp_path / "few", {"train": pairs}), train={"folds": "3", "fold": 1})
+    source = task._source
+    groups = source._groups(ALL)
+    assert len(set(groups[:3].tolist())) == 1
+    assert len(set(groups.tolist())) == 4
+    parts = [source.rows(split)[1].tolist() for split in ("train", "valid", "test")]
+    assert sorted(row for rows in parts for row in rows) == list(range(6))
+    for rows in parts:
+        assert set(rows) >= {0, 1, 2} or not set(rows) & {0, 1, 2}
+    assert source.sentences_of(ALL, [5, 0]) == [pairs[5], pairs[0]]
+
+
+def test_long_training_sentences_are_cut_and_counted(make_task):
+    task = make_task(max_length=3)
+    longer = sum(len(source) > 3 for source, _ in made_pairs(90, 0))
+    [note] = task.notes()
+    assert note.startswith(f"{longer} training pairs have more than 3 tokens")
+    assert max(int(batch["source_lengths"].max()) for batch in task.loader("train").batches()) == 3
+    assert make_task().notes() == ()
+
+
+def test_bf16_answers_nearly_as_fp32(make_task):
+    task = make_task()
+    batch = next(iter(task.loader("test").batches()))
+    task.model.eval()
+    with torch.inference_mode():
+        exact = task.infer(batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = task.infer(batch)
+            losses = task.validate(batch)["losses"]
+    assert losses.dtype == torch.float32
+    torch.testing.assert_close(rough["scores"], exact["scores"], rtol=0.1, atol=0.1)
+
+
+def test_assets_make_the_task_again_and_fit_its_data(make_task, pairs_folder):
+    task = make_task()
+    assets = json.loads(json.dumps(task.assets()))
+    config = TranslationConfig(width=16, layers=1)
+    again = TranslationTask.from_assets(config, TrainConfig(), assets, pairs_folder)
+    assert again.tokenizers == tuple(TOKENIZERS.values())
+    again.model.load_state_dict(task.model.state_dict())
+    with pytest.raises(RunError, match="tokenizers"):
+        TranslationTask.from_assets(config, TrainConfig(), {**assets, "tokenizers": {}}, None)
+    with pytest.raises(RunError, match="preprocessing"):
+        TranslationTask.from_assets(config, TrainConfig(), {**assets, "preprocess": {"max_length": 0}}, None)
+    assets["tokenizers"]["target"]["tokens"].append("more")
+    with pytest.raises(DataError, match="target sentences are cut into other tokens"):
+        TranslationTask.from_assets(config, TrainConfig(), assets, pairs_folder)
+
+
+def test_an_exported_folder_gives_the_same_sentences(make_task, tmp_path):
+    task = make_task()
+    plan = task.export_plan()
+    plan = dataclasses.replace(plan, metadata={**plan.metadata, "task": "translation"})
+    export_model(plan, "onnx", tmp_path / "model", report=lambda line: None)
+    exported = open_graphs(tmp_path / "model", threads=1)
+    graphs = {name: graph.run for name, graph in exported.graphs.items()}
+    batch = next(iter(task.loader("test").batches()))
+    arrays = {name: batch[name].numpy() for name in task.inputs}
+    task.model.eval()
+    for inference in (TranslationInference(), TranslationInference(beam=1), TranslationInference(nbest=3, no_repeat=2)):
+        task.set_inference(inference)
+        found, expected = search(graphs, arrays, inference), task.infer(batch)
+        assert (found["sentences"] == expected["sentences"].numpy()).all()
+        np.testing.assert_allclose(found["scores"], expected["scores"].numpy(), rtol=1e-4, atol=1e-4)
+    assert set(exported.metadata["assets"]) == {"tokenizers", "preprocess"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_without_data_can_be_looked_at(name):
+    task = TranslationTask.from_network(name, {})
+    assert {graph.name for graph in task.export_plan().graphs} == {"encoder", "step"}
+    assert task.card is None
+    assert task.samples() is None
+    with pytest.raises(UsageError, match="no such size"):
+        TranslationTask.from_network(name, {"image_size": 3})
+    with pytest.raises(UsageError, match="pretrained"):
+        TranslationTask.from_network(name, {}, "default")
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"model": "transformr"}, "no network 'transformr'"),
+        ({"heads": 8, "model": "seq2seq"}, "--heads: seq2seq has no such option"),
+        ({"attention": "luong"}, "--attention: transformer has no such option"),
+        ({"input_feeding": True}, "--input-feeding: transformer has no such option"),
+        ({"heads": 5}, "5 heads"),
+    ],
+)
+def test_options_that_a_network_does_not_have_are_refused(options, fault):
+    with pytest.raises(UsageError, match=fault):
+        build_network(TranslationConfig(**options), 20, 20, is_joint=False)
+
+
+def test_options_reach_the_network():
+    config = TranslationConfig(
+        model="seq2seq", cell="lstm", layers=2, attention="none", teacher_forcing=0.5, tied=False
+    )
+    network = build_network(config, 20, 21, is_joint=False)
+    assert isinstance(network.decoder, torch.nn.LSTM)
+    assert (network.num_layers, network.teacher_forcing, network.head.out_features) == (2, 0.5, 21)
+    network = build_network(TranslationConfig(layers=6, width=64, heads=8, norm="post"), 20, 20, is_joint=True)
+    assert (len(network.encoder), len(network.decoder), network.target_table) == (6, 6, None)
