@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from contract.originals import ORIGINALS, Original
+from toys.shallow import add_shallow
 
 from dlcli.cli.app import run as run_line
 from dlcli.core import registry
@@ -152,6 +153,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "entry_points.txt").write_text(TOYS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(site)
+        add_shallow(patch)
         _forget_plugins()
         yield
     _forget_plugins()

@@ -283,7 +283,8 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             dataset="voc",
             make=make_voc,
             train=(
-                *("--pretrained", "none", "--backbone", "wren", "--width", "16", "--image-size", "64", "--epochs", "6"),
+                *("--pretrained", "none", "--backbone", "shallow", "--width", "16", "--image-size", "64"),
+                *("--epochs", "6"),
                 *("--lr", "0.004", "--warmup", "0", "--ema", "0.9", "--val-fraction", "0.2", "--augment", "flip"),
             ),
             interrupt_at=5,  # three steps an epoch
@@ -307,6 +308,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
                 "pyramid": ("INPUT",),
             },
             has_samples=True,
+            is_slow=True,  # the exporter takes 20 seconds over its neck and head; a toy detector goes the same way
         ),
     ),
     "multilabel": (
@@ -334,7 +336,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             target=("segmentation", "--data", "data/coco"),
             make=coco_shapes,
             train=(
-                *("--pretrained", "none", "--width", "4", "--image-size", "64", "--epochs", "5", "--batch-size", "5"),
+                *("--backbone", "shallow", "--width", "4", "--image-size", "64", "--epochs", "5", "--batch-size", "5"),
                 *("--val-fraction", "0.2", "--lr", "0.02", "--class-weights", "balanced"),
             ),
             interrupt_at=4,  # three steps an epoch

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 from torch import Tensor, nn
-from toys.wren import tiny_wren
+from toys.shallow import NAME, add_shallow
 
 from dlcli.export.align import detections_aligned
 from dlcli.export.exporting import export_model
@@ -17,6 +17,7 @@ from dlcli.export.plan import single_graph
 from dlcli.export.runtime import open_model
 from dlcli.models.detection.detector import Limits
 from dlcli.models.detection.suppression import ONNX_TRANSLATIONS, select
+from dlcli.models.detection.wren import build_wren
 
 OUTPUTS = ("boxes", "scores", "labels", "counts")
 
@@ -37,7 +38,7 @@ class Detecting(nn.Module):
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
-        self.network, self.limits = tiny_wren(), limits
+        self.network, self.limits = build_wren(2, backbone=NAME, width=16), limits
         for output in (self.network.head.class_output, self.network.head.box_output):
             nn.init.normal_(output.weight, std=0.5)
 
@@ -78,7 +79,8 @@ def test_selection_is_equal_also_of_equal_scores(tmp_path: Path, iou: float | No
 
 
 @pytest.mark.slow
-def test_a_network_is_equal_at_other_sizes_and_batches(tmp_path: Path) -> None:
+def test_a_network_is_equal_at_other_sizes_and_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_shallow(monkeypatch)
     numbers = np.random.default_rng(0)
     sizes = ((1, 96, 64), (3, 64, 160), (3, 96, 64), (1, 32, 32))
     samples = [{"images": numbers.normal(size=(n, 3, h, w)).astype(np.float32)} for n, h, w in sizes]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from toys.shallow import NAME as BACKBONE
+from toys.shallow import add_shallow
 
 from dlcli.models.detection.detector import Limits
 from dlcli.models.detection.detr import Detr
 from dlcli.models.detection.ssd import Ssd
 from dlcli.models.detection.ssd_lesson import SsdLesson
 
-BACKBONE = "shufflenet_v2_x0_5"
 BUILDERS = {
     "ssd": lambda: Ssd(num_classes=3, backbone=BACKBONE),
     "lesson": lambda: SsdLesson(num_classes=3, backbone=BACKBONE),
@@ -30,7 +31,8 @@ class _Dense(nn.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
-def test_a_traced_detector_takes_other_batches_and_canvases(name: str) -> None:
+def test_a_traced_detector_takes_other_batches_and_canvases(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_shallow(monkeypatch)
     network = _Dense(BUILDERS[name]()).eval()
     sizes = {0: torch.export.Dim("n"), 2: 32 * torch.export.Dim("h"), 3: 32 * torch.export.Dim("w")}
     with torch.no_grad():

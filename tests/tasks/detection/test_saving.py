@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from contract.originals import CLASSES, ORIGINALS
 from toys.blobs import write_film
+from toys.shallow import add_shallow
 
 from dlcli.cli.app import run
 from dlcli.core.errors import ExitCode
@@ -56,15 +56,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     [original] = ORIGINALS["detection"]
     assert original.make is not None
     original.make(folder / "voc")
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        add_shallow(patch)
         assert run(["prepare", "voc", "voc", "--quiet"]) == 0
         quick = ("--threads", "1", "--precision", "fp32", "--quiet", "--name", "boxes")
         assert run(["train", "voc", *original.train, *quick]) == 0
         yield folder
-    finally:
-        os.chdir(here)
 
 
 def answered(folder: Path, objects: list[dict[str, Any]], name: str = "a.png") -> tuple[Source, Answer]:
