@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from dlcli.core.errors import RunError
+from dlcli.core.errors import RunError, first_line
 from dlcli.data.parallel.cleaning import Cleaning
 from dlcli.data.parallel.joining import join_unspaced, join_words, split_words
 from dlcli.data.parallel.languages import WITHOUT_BLANKS
@@ -27,6 +27,8 @@ MAX_TOKENS = 1_000_000
 MAX_MODEL_BYTES = 32 * 2**20
 """Of a SentencePiece model; one of 8,000 pieces has 130 kB."""
 
+_BLANK = "\u2581"
+"""SentencePiece's sign for a blank."""
 _AGAIN = "prepare the data or train again"
 
 
@@ -214,7 +216,7 @@ class PieceTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         size = self.size
         text: str = self._processor.decode([_checked(number, size) for number in ids if number > END])
-        return text.strip()
+        return text.replace(_BLANK, " ").strip()  # a blank that has no piece is spelled in bytes, and stays its sign
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         size = self.size
@@ -308,7 +310,7 @@ def check_model(model: bytes) -> None:
         RunError: they are not.
     """
     from google.protobuf.message import DecodeError
-    from sentencepiece import sentencepiece_model_pb2
+    from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
 
     messages: Any = sentencepiece_model_pb2  # its classes are made at import
     found = messages.ModelProto()
@@ -324,6 +326,10 @@ def check_model(model: bytes) -> None:
         raise _damaged("not a BPE model")
     if found.normalizer_spec.precompiled_charsmap or found.denormalizer_spec.precompiled_charsmap:
         raise _damaged("a model with a normalizer of its own")
+    try:
+        SentencePieceProcessor(model_proto=model)
+    except RuntimeError as error:  # such as a piece that is there twice
+        raise _damaged(first_line(error)) from None
 
 
 def _damaged(why: str) -> RunError:

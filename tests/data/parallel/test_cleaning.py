@@ -12,7 +12,7 @@ from dlcli.data.parallel.cleaning import NORMAL_FORMS, Cleaning
 TEXTS = st.one_of(st.text(), st.text(alphabet="aB,.;:?! \"'’“你好，？！：\u3000\u200bé１Ａ()¨İ…\u0301"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS, st.sampled_from(["zh", "en", "fr", "th", "ja"]), st.sampled_from(NORMAL_FORMS), st.booleans())
 def test_cleaning_twice_is_cleaning_once(text, language, normal_form, is_lower):
     clean = Cleaning(language, normal_form, is_lower).clean

@@ -26,7 +26,7 @@ def reference(pairs):
     return groups
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(PAIRS)
 def test_groups_are_the_components(pairs):
     found, expected = group_pairs(pairs).tolist(), reference(pairs)
@@ -39,7 +39,7 @@ def test_equal_words_of_the_two_sides_link_nothing():
     assert group_pairs([]).tolist() == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(PAIRS, st.integers(0, 5), st.integers(0, 5), st.integers(0, 3))
 def test_no_sentence_is_in_two_parts_and_every_pair_in_one(pairs, valid, test, seed):
     pairs = list(dict.fromkeys(pairs))

@@ -10,6 +10,9 @@ import pickle
 
 import pytest
 import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentencepiece import sentencepiece_model_pb2
 
 from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.data.parallel import tokenizers as module
@@ -68,10 +71,20 @@ def test_unseen_words_are_unknown_and_unseen_bytes_are_not(fitted):
     assert UNKNOWN in fitted["word", "en"].encode("A zebra is at home.")
     assert fitted["word", "en"].decode(fitted["word", "en"].encode("Zebra is a")) == "<unk> is a"
     assert fitted["bpe", "en"].decode(fitted["bpe", "en"].encode("A ż 犇 <pad> </s>")) == "A ż 犇 <pad> </s>"
+    assert fitted["bpe", "zh"].decode(fitted["bpe", "zh"].encode("他是Tom Smith。")) == "他是Tom Smith。"
     for tokenizer in fitted.values():
         assert tokenizer.encode("") == [UNKNOWN]
         with pytest.raises(IndexError):
             tokenizer.decode([tokenizer.size])
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(st.characters(exclude_characters="\u2581"), min_size=1))
+def test_pieces_spell_whatever_is_written(fitted, text):
+    for language in ("en", "zh"):
+        tokenizer = fitted["bpe", language]
+        cleaned = tokenizer.cleaning.clean(text)
+        assert tokenizer.decode(tokenizer.encode(text)) == cleaned or not cleaned
 
 
 def test_tokens_are_readable(fitted):
@@ -141,6 +154,9 @@ def packed(model):
 def test_a_damaged_model_is_refused(fitted, monkeypatch):
     good = fitted["bpe", "en"].to_json()
     other = train_foreign()
+    twice = sentencepiece_model_pb2.ModelProto()
+    twice.ParseFromString(fitted["bpe", "en"].model)
+    twice.pieces[-1].piece = twice.pieces[-2].piece
     for value in (
         {**good, "sha256": "0" * 64},
         {**good, "model": good["model"][:-8]},
@@ -150,6 +166,7 @@ def test_a_damaged_model_is_refused(fitted, monkeypatch):
         packed(b"no model"),
         packed(fitted["bpe", "en"].model[:-7]),
         packed(other),
+        packed(twice.SerializeToString()),
     ):
         with pytest.raises(RunError, match="the tokenizer is damaged"):
             tokenizer_from_json(value)
