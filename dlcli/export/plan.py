@@ -46,6 +46,8 @@ class Graph:
         tolerance: output name -> the largest allowed difference (`verify.compare`): for floats absolute and relative,
             by default `TOLERANCE`; for integers and booleans the fraction of unequal values, by default 0. A single
             number applies to all float outputs.
+        largest_step: output name -> for integers that were rounded, the largest difference that rounding explains; a
+            larger one fails whatever its share. Without a name any difference counts alike.
         align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
             order (of equal scores) may differ between two programs without counting as a difference.
         translations: name of a torch operator of our own ("namespace::name") -> "module:function" that returns its
@@ -69,6 +71,7 @@ class Graph:
     align: Callable[[Arrays, Arrays], Arrays] | None = None
     translations: Mapping[str, str] = field(default_factory=dict)
     multiples: Mapping[str, int] = field(default_factory=dict)
+    largest_step: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -79,6 +82,8 @@ class Graph:
             raise ValueError(f"the example has {sorted(self.example)}, the inputs are {sorted(self.inputs)}")
         if isinstance(self.tolerance, Mapping) and not set(self.tolerance) <= set(self.outputs):
             raise ValueError(f"a tolerance for {sorted(self.tolerance)}, the outputs are {sorted(self.outputs)}")
+        if not set(self.largest_step) <= set(self.outputs):
+            raise ValueError(f"a largest step for {sorted(self.largest_step)}, the outputs are {sorted(self.outputs)}")
         if not self.samples:
             raise ValueError("no samples to prove the export with")
         for sample in self.samples:
@@ -171,7 +176,7 @@ def single_graph(
         dynamic: see `Graph`; by default the first axis of every input is the batch.
         example: see `Graph`; by default the first two items of the samples, which then differ in batch size only.
         metadata, calibration: see `ExportPlan`.
-        more: exporters, tolerance, align, translations, multiples: see `Graph`.
+        more: exporters, tolerance, align, translations, multiples, largest_step: see `Graph`.
 
     Raises:
         ValueError: the arguments contradict each other.

@@ -31,7 +31,10 @@ class Difference:
 
 
 def compare(
-    reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], scales: Mapping[str, float] | None = None
+    reference: Mapping[str, np.ndarray],
+    answer: Mapping[str, np.ndarray],
+    scales: Mapping[str, float] | None = None,
+    largest_step: Mapping[str, int] | None = None,
 ) -> Difference:
     """Return the largest difference between two answers, over all outputs.
 
@@ -44,30 +47,42 @@ def compare(
         reference: the expected outputs by name, of any shape.
         answer: the actual outputs by name.
         scales: the largest |reference| of each output by name; 1 by default.
+        largest_step: see `Graph`.
     """
-    found = differences(reference, answer, scales)
+    found = differences(reference, answer, scales, largest_step)
     return max(found.values(), key=lambda difference: difference.value)
 
 
 def differences(
-    reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], scales: Mapping[str, float] | None = None
+    reference: Mapping[str, np.ndarray],
+    answer: Mapping[str, np.ndarray],
+    scales: Mapping[str, float] | None = None,
+    largest_step: Mapping[str, int] | None = None,
 ) -> dict[str, Difference]:
     """Return the difference between two answers for each output by name; for the arguments see `compare`."""
     if list(reference) != list(answer):
         wrong = Difference(math.inf, f"the outputs are {', '.join(answer)}, not {', '.join(reference)}")
         return dict.fromkeys(reference, wrong)
     return {
-        name: _compare_arrays(name, reference[name], answer[name], (scales or {}).get(name, 1.0)) for name in reference
+        name: _compare_arrays(
+            name, reference[name], answer[name], (scales or {}).get(name, 1.0), (largest_step or {}).get(name)
+        )
+        for name in reference
     }
 
 
-def _compare_arrays(name: str, reference: np.ndarray, answer: np.ndarray, scale: float) -> Difference:
+def _compare_arrays(
+    name: str, reference: np.ndarray, answer: np.ndarray, scale: float, largest_step: int | None
+) -> Difference:
     if reference.shape != answer.shape:
         return Difference(math.inf, f"{name} has the shape {answer.shape}, not {reference.shape}")
     if reference.dtype != answer.dtype:
         return Difference(math.inf, f"{name} is {answer.dtype}, not {reference.dtype}")
     if not np.issubdtype(reference.dtype, np.floating):
         num_unequal = int(np.count_nonzero(reference != answer))
+        step = _step_between(reference, answer) if num_unequal and largest_step is not None else 0
+        if largest_step is not None and step > largest_step:
+            return Difference(math.inf, f"{name} differs by up to {step}, which rounding does not explain")
         if num_unequal:
             share = num_unequal / reference.size
             return Difference(share, f"{name} has {num_unequal} of {reference.size} values unequal")
@@ -82,6 +97,11 @@ def _compare_arrays(name: str, reference: np.ndarray, answer: np.ndarray, scale:
     with np.errstate(divide="ignore"):  # if the whole reference is zero, a nonzero value is infinitely far away
         largest = float(np.max(np.abs(given - exact) / (min(1.0, scale) + np.abs(exact))))
     return Difference(largest, f"{name} differs by {largest:.2g}")
+
+
+def _step_between(reference: np.ndarray, answer: np.ndarray) -> int:
+    """Return the largest difference between integers."""
+    return int(np.abs(reference.astype(np.int64) - answer.astype(np.int64)).max())
 
 
 def largest_values(references: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
@@ -156,7 +176,7 @@ def parity_gate(graph: Graph, references: Sequence[Mapping[str, np.ndarray]], mo
         answer: Mapping[str, np.ndarray] = model.run(sample)
         if graph.align is not None:
             answer = graph.align(reference, answer)
-        found = differences(reference, answer, scales)
+        found = differences(reference, answer, scales, graph.largest_step)
         checks.append(Check(sizes, max(difference.value for difference in found.values()), graph.name))
         for name, difference in found.items():
             tolerance = graph.tolerance_of(name, reference[name].dtype)

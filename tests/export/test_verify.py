@@ -70,6 +70,18 @@ def test_scale_passes_over_what_is_not_finite() -> None:
     assert largest_values([floats(1.0, NAN), floats(-3.0, INF)]) == {"y": 3.0}
 
 
+def test_a_step_of_rounded_integers_counts_by_its_share_and_a_larger_one_fails() -> None:
+    reference = {"image": np.array([[0, 255], [100, 3]], np.uint8)}
+    rounded = {"image": np.array([[0, 254], [100, 3]], np.uint8)}
+    wrong = {"image": np.array([[0, 0], [100, 3]], np.uint8)}
+    steps = {"image": 1}
+    assert compare(reference, reference, largest_step=steps).value == 0
+    assert compare(reference, rounded, largest_step=steps).value == compare(reference, rounded).value == 0.25
+    assert compare(reference, wrong).value == 0.25
+    found = compare(reference, wrong, largest_step=steps)
+    assert found.value == math.inf and "by up to 255" in found.reason
+
+
 def test_equal_items_tell_nothing_and_unequal_ones_do(plans: Mapping[str, Callable[..., ExportPlan]]) -> None:
     graph = plans["two"](tolerance=1e-4).graphs[0]
     alike = {"scores": np.tile(np.array([[0.3, -5.0]], np.float32), (3, 1)), "best": np.array([1, 1, 1])}
