@@ -38,6 +38,7 @@ FORMS: Mapping[str, FormSpec] = {
         name="domains",
         summary="images of two domains: trainA and trainB, or train/A and train/B",
         open="dlcli.data.domains.form:open_domains",
+        task="style",
         matches="dlcli.data.domains.folders:holds_domains",
     ),
     "parallel": FormSpec(
@@ -157,6 +158,19 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.generation.networks:NETWORKS",
         inference="dlcli.tasks.generation.config:GenerationInference",
         pictures="dlcli.tasks.generation.pictures:PICTURES",
+    ),
+    "style": TaskSpec(
+        name="style",
+        summary="translate images from one domain into another",
+        form="domains",
+        default_dataset="domains",
+        config="dlcli.tasks.style.config:StyleConfig",
+        recipe="dlcli.tasks.style.recipes:recipe",
+        task="dlcli.tasks.style.task:StyleTask",
+        codec="dlcli.tasks.style.codec:StyleCodec",
+        networks="dlcli.tasks.style.networks:NETWORKS",
+        inference="dlcli.tasks.style.config:StyleInference",
+        pictures="dlcli.tasks.style.pictures:PICTURES",
     ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"

@@ -10,6 +10,7 @@ import torch
 
 from dlcli.core.networks import find_owner, networks_of, zoo_names, zoos
 from dlcli.core.registry import TASKS, load_object
+from dlcli.engine.task import network_of
 
 OWN = [(spec.name, name) for spec in TASKS.values() for name in networks_of(spec)]
 
@@ -21,8 +22,8 @@ def test_every_network_is_shown_with_layers_that_account_for_its_parameters(task
     found = json.loads(answer.out)
     owner = find_owner(name)
     assert owner is not None
-    made = load_object(owner.task).from_network(name, {}).model
-    assert found["parameters"] == sum(parameter.numel() for parameter in made.parameters())
+    made = load_object(owner.task).from_network(name, {})
+    assert found["parameters"] == sum(parameter.numel() for parameter in network_of(made).parameters())
     assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
     assert found["multiply_adds"] > 0
     assert len(found["layers"]) > 1

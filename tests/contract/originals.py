@@ -397,6 +397,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             pictures={"curves": (), "confusion": ()},
         ),
     ),
+    "style": (),
     "toy-gan": (
         Original(
             dataset="toy-dots",

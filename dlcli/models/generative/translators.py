@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from dlcli.models.generative.directions import A_TO_B, DOMAIN_OF
 from dlcli.models.generative.initialise import initialise
 from dlcli.models.generative.patch_critic import PatchCritic
 from dlcli.models.generative.resnet_generator import ResNetGenerator
 from dlcli.models.generative.unet_generator import LEAST_DEPTH, UNetGenerator, unet_depth
-
-A_TO_B, B_TO_A = "AtoB", "BtoA"
-
-DOMAIN_OF: Mapping[str, str] = {A_TO_B: "B", B_TO_A: "A"}
-"""Direction -> the domain into which it translates."""
 
 RESNET_BLOCKS: Mapping[str, int] = {"resnet_6": 6, "resnet_9": 9}
 
@@ -89,8 +85,9 @@ def stride_of(generator: str, size: int) -> int:
         raise ValueError(f"no generator {generator!r}: choose {', '.join(RESNET_BLOCKS)} or unet")
     if size % stride:
         below = size // stride * stride
-        fitting = f"{below} or {below + stride}" if below else str(stride)
-        raise ValueError(f"{generator} halves images to a {stride}th, and {size} is not a multiple; use {fitting}")
+        fitting = f"use {below} or {below + stride}" if below else f"use {stride}"
+        times = stride.bit_length() - 1
+        raise ValueError(f"{generator} needs a multiple of {stride}, to be halved {times} times: {fitting}")
     return stride
 
 

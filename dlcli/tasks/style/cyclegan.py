@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from dlcli.engine.task import Update
+from dlcli.models.generative.directions import A_TO_B, B_TO_A
 from dlcli.models.generative.gan_losses import GanLoss
 from dlcli.models.generative.image_pool import ImagePool
-from dlcli.models.generative.translators import A_TO_B, B_TO_A
 from dlcli.tasks.style.passes import critic_loss, mean_distance, passes
 
 

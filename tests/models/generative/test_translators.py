@@ -34,7 +34,7 @@ def test_the_stride_of_a_size(generator, size, stride):
 @pytest.mark.parametrize(
     ("generator", "size", "message"),
     [
-        ("resnet_9", 130, "resnet_9 halves images to a 4th, and 130 is not a multiple; use 128 or 132"),
+        ("resnet_9", 130, "resnet_9 needs a multiple of 4, to be halved 2 times: use 128 or 132"),
         ("unet", 100, "use 96 or 128"),
         ("unet", 20, "use 32"),
         ("vgg", 128, "no generator 'vgg'"),
