@@ -58,6 +58,19 @@ _THREE_LETTERS: Mapping[str, str] = {
     "tur": "tr",
     "pol": "pl",
 }
+ENGLISH_NAMES: Mapping[str, str] = {
+    "zh": "chinese",
+    "en": "english",
+    "fr": "french",
+    "de": "german",
+    "es": "spanish",
+    "it": "italian",
+    "pt": "portuguese",
+    "ru": "russian",
+    "ja": "japanese",
+    "ko": "korean",
+}
+"""Names that stand above columns, of languages that are often translated."""
 _CODE = re.compile(r"[a-z]{2,3}")
 
 MAX_SAMPLED = 2_000

@@ -1,6 +1,6 @@
 """Sentence pairs: cleaned, filtered, split so that no sentence is in two parts, and tokenised.
 
-The pairs are held in memory, about 300 bytes each.
+The pairs are held in memory.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class ParallelImporter:
         sizes = {part: self._size(part, len(pairs)) for part in ("valid", "test")}
         if sum(sizes.values()) > len(pairs) / 2:
             raise DataError(
-                f"{path}: {len(pairs):,} pairs are too few for {sum(sizes.values()):,} to validate and test",
+                f"{path}: too few pairs, {len(pairs):,}, for {sum(sizes.values()):,} to validate and test",
                 hint="lower --valid and --test; at least half of the pairs must be left to train on",
             )
         is_random = self.options.split == RANDOM
@@ -177,7 +177,7 @@ class ParallelImporter:
         doubts = [encoding.warning(path) for path, encoding in zip(files, raw.encodings, strict=True)]
         found = [doubt for doubt in doubts if doubt]
         if raw.num_broken:
-            found.append(f"{raw.num_broken:,} lines lack a column and were skipped: {'; '.join(raw.broken)}")
+            found.append(f"lines that lack a column were skipped, {raw.num_broken:,}: {'; '.join(raw.broken)}")
         leaks = details["groups"]["shared"].get("test in train", {}).get("either", 0)
         if leaks:
             share = f"{leaks:,} test pairs have a sentence that is also in training"
@@ -241,7 +241,7 @@ def _summary(details: dict[str, Any]) -> str:
     """Return the line about tokens and groups."""
     sides = ", ".join(
         f"{side}: {details['tokenizers'][side]['size']:,} {details['tokenizers'][side]['kind']} tokens,"
-        f" {details['lengths'][side]['mean']:g} a sentence"
+        f" {details['lengths'][side]['mean']:.1f} a sentence"
         for side in SIDES
     )
     groups = details["groups"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.data.parallel.languages import MAX_SAMPLED, is_possible, letters_by_script, script_names
+from dlcli.data.parallel.languages import ENGLISH_NAMES, MAX_SAMPLED, is_possible, letters_by_script, script_names
 from dlcli.data.reading.delimited import split_rows
 from dlcli.data.reading.encodings import Encoding, open_text, require_encoding
 from dlcli.data.reading.lines import Lines
@@ -32,7 +32,8 @@ class Languages:
 
     def headings(self, place: int) -> frozenset[str]:
         """Return the headings that name the column of the source (0) or the target (1)."""
-        return frozenset({*_NAMES[place], self.typed[place].casefold(), self.codes[place]})
+        name = ENGLISH_NAMES.get(self.codes[place])
+        return frozenset({*_NAMES[place], self.typed[place].casefold(), self.codes[place], *([name] if name else [])})
 
 
 @dataclass
@@ -92,17 +93,17 @@ def read_columns(
     """
     asked = parse_columns(columns) if columns is not None else None
     found = RawPairs((require_encoding(path, encoding),))
-    rows = list(_rows(path, found.encodings[0]))
-    header = _heading_places(rows[0][1], languages) if rows else None
+    sample = _sample(path, found.encodings[0])
+    header = _heading_places(sample[0], languages) if sample else None
     if header is not None:
-        del rows[0]
-    if not rows:
+        del sample[0]
+    if not sample:
         raise DataError(f"{path}: holds no rows", hint="each line has a sentence, a tab and its translation")
-    places = asked or header or _places_by_script(path, rows, languages, english_first)
+    places = asked or header or _places_by_script(path, sample, languages, english_first)
     if asked or header:
-        _check_scripts(path, rows, languages, places, is_typed=asked is not None)
+        _check_scripts(path, sample, languages, places, is_typed=asked is not None)
     found.columns = (places[0] + 1, places[1] + 1)
-    for line, cells in rows:
+    for line, cells in islice(_rows(path, found.encodings[0]), header is not None, None):
         if len(cells) > max(places):
             found.pairs.append((cells[places[0]], cells[places[1]]))
             continue
@@ -121,6 +122,13 @@ def _rows(path: Path, encoding: Encoding) -> Iterator[tuple[int, Sequence[str]]]
                 yield row.line, row.cells
 
 
+def _sample(path: Path, encoding: Encoding) -> list[Sequence[str]]:
+    """Return the first rows and then every hundredth, since a file may begin with its shortest sentences."""
+    rows = _rows(path, encoding)
+    first = [cells for _, cells in islice(rows, MAX_SAMPLED)]
+    return first + [cells for _, cells in islice(rows, 0, 100 * MAX_SAMPLED, 100)]
+
+
 def _heading_places(cells: Sequence[str], languages: Languages) -> tuple[int, int] | None:
     """Return the columns of source and target if a first row names both, or None."""
     names = [cell.strip().casefold() for cell in cells]
@@ -128,12 +136,12 @@ def _heading_places(cells: Sequence[str], languages: Languages) -> tuple[int, in
     return (found[0][0], found[1][0]) if all(len(places) == 1 for places in found) else None
 
 
-def _column(rows: Sequence[tuple[int, Sequence[str]]], place: int) -> list[str]:
-    return [cells[place] for _, cells in rows[:: max(1, len(rows) // MAX_SAMPLED)] if len(cells) > place]
+def _column(rows: Sequence[Sequence[str]], place: int) -> Iterator[str]:
+    return (cells[place] for cells in rows if len(cells) > place)
 
 
 def _places_by_script(
-    path: Path, rows: Sequence[tuple[int, Sequence[str]]], languages: Languages, english_first: bool
+    path: Path, rows: Sequence[Sequence[str]], languages: Languages, english_first: bool
 ) -> tuple[int, int]:
     """Return the columns of source and target, told by the scripts of the first two."""
     letters = [letters_by_script(_column(rows, place)) for place in (0, 1)]
@@ -167,7 +175,7 @@ def _unfit(languages: Languages, letters: Sequence[dict[str, int]]) -> str:
 
 
 def _check_scripts(
-    path: Path, rows: Sequence[tuple[int, Sequence[str]]], languages: Languages, places: tuple[int, int], is_typed: bool
+    path: Path, rows: Sequence[Sequence[str]], languages: Languages, places: tuple[int, int], is_typed: bool
 ) -> None:
     """Check that the columns are in their languages.
 

@@ -72,6 +72,7 @@ def test_the_same_file_gives_the_same_bytes(tmp_path):
         ("", None, (0, 1)),
         ("en\tzh\n", None, (0, 1)),
         ("Target\tSource\n", None, (0, 1)),
+        ("English\tChinese\n", None, (0, 1)),
         ("", "2,1", (0, 1)),
         ("", "3,2", (2, 0, 1)),
     ],
@@ -146,7 +147,7 @@ def test_dirt_is_cleaned_dropped_and_counted(tmp_path):
     assert ("我有1，真的吗？", "I have 1, really?") in pairs_of(form)
     assert card.details["cleaned"] == {"source": 1, "target": 2}
     assert card.details["traditional"] == 1
-    assert card.warnings == ("1 lines lack a column and were skipped: line 60: 1 column",)
+    assert card.warnings == ("lines that lack a column were skipped, 1: line 60: 1 column",)
     assert any("52 kept" in line for line in said)
 
 
@@ -155,7 +156,7 @@ def test_parts_have_the_sizes_that_are_asked_for(tmp_path):
     for valid, test, items in ((0, 7, {"train": 43, "test": 7}), (0.1, 0.2, {"train": 35, "valid": 5, "test": 10})):
         _, card = prepare(tsv_importer(ColumnOptions(valid=valid, test=test, **QUICK)), path, tmp_path / "p")
         assert card.items == items
-    with pytest.raises(DataError, match="too few for 40"):
+    with pytest.raises(DataError, match="too few pairs, 50, for 40"):
         prepare(tsv_importer(ColumnOptions(valid=20, test=20)), path, tmp_path / "q")
 
 
