@@ -18,6 +18,7 @@ from bad_inputs.columns import COLUMNS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
+from bad_inputs.image_tasks import IMAGE_TASKS
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.pairs import PAIRS
 from bad_inputs.predict import PREDICT
@@ -47,6 +48,7 @@ ROWS = {
         ("fine-tuning", FINE_TUNING),
         ("annotated", ANNOTATED),
         ("annotated, changed", CHANGED),
+        ("train", IMAGE_TASKS),
     )
     for name, row in rows.items()
 }

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.annotation import VOID, AnnotatedImage
 from dlcli.data.annotated.checking import check
 from dlcli.data.annotated.coco_json import from_coco
 from dlcli.data.annotated.describing import FORM as FORM
@@ -93,7 +93,7 @@ class AnnotatedForm:
         """Return the label map of an image, (H, W) uint8: 0 for the background, k + 1 for class k, `VOID` for neither.
 
         Raises:
-            DataError: it cannot be read, or its size is not that of the image.
+            DataError: it cannot be read, its size is not that of the image, or a prepared one has a value of no class.
         """
         path = self.root / image.label_map
         try:
@@ -102,7 +102,15 @@ class AnnotatedForm:
             raise DataError(f"{path}: {error.message}", hint="prepare the data again") from None
         if values.shape != (image.height, image.width):
             raise DataError(f"{path}: not of the size of {image.file}", hint="prepare the data again")
-        return np.array(self.label_values, np.uint8)[values] if self.label_values else values
+        if self.label_values:
+            return np.array(self.label_values, np.uint8)[values]
+        unknown = values[(values > len(self.card.classes)) & (values != VOID)]
+        if unknown.size:
+            raise DataError(
+                f"{path}: value {unknown.max()}, and there are {len(self.card.classes)} classes",
+                hint="prepare the data again",
+            )
+        return values
 
 
 def open_annotated(folder: Path) -> AnnotatedForm:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.data.annotated.annotation import VOID, AnnotatedImage
 from dlcli.data.annotated.augmenting import Recipe, recipe_of
 from dlcli.data.annotated.fitting import Size
 from dlcli.data.annotated.form import AnnotatedForm
@@ -61,6 +61,30 @@ def require_maps(form: AnnotatedForm) -> None:
         raise DataError(
             f"{form.root}: {len(form.card.classes)} classes, and a label map holds {MAX_CLASSES}",
             hint="leave out the rare ones",
+        )
+
+
+def require_classes(source: AnnotatedSource, truth: ReadTruth) -> None:
+    """Check that a pixel of a training image shows a class; mostly, the first image does.
+
+    Raises:
+        DataError: all pixels are background or void.
+    """
+    records, indices = source.part("train")
+    num_read = 0
+    for row in indices.tolist():
+        try:
+            values = truth(records[row])
+        except DataError:  # the loader reports it
+            continue
+        if ((values > 0) & (values != VOID)).any():
+            return
+        num_read += 1
+    if num_read:
+        raise DataError(
+            f"{source.form.root}: no pixel of a training image shows a class",
+            details=[f"{num_read:,} label maps are background (0) or void ({VOID}) throughout"],
+            hint="a label map holds the number of a class, from 1 on, in each of its pixels",
         )
 
 

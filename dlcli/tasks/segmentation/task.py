@@ -35,7 +35,14 @@ from dlcli.tasks.segmentation.building import build_segmenter, check_batches, pi
 from dlcli.tasks.segmentation.codec import LABEL_MAP
 from dlcli.tasks.segmentation.config import SCRATCH, SegmentationConfig
 from dlcli.tasks.segmentation.metric import FullSizeMetric
-from dlcli.tasks.segmentation.source import ReadTruth, class_pixels, has_truth, map_loader, require_maps
+from dlcli.tasks.segmentation.source import (
+    ReadTruth,
+    class_pixels,
+    has_truth,
+    map_loader,
+    require_classes,
+    require_maps,
+)
 
 AUXILIARY_WEIGHT = 0.5
 """Of the loss of an auxiliary head, as in torchvision's references/segmentation/train.py."""
@@ -96,7 +103,7 @@ class SegmentationTask:
         """Return the task with a new network for annotated images.
 
         Raises:
-            DataError: the images cannot be read, or have neither masks nor label maps.
+            DataError: the images cannot be read, or no mask or label map shows a class.
             UsageError: there is no such network, or an option does not fit it.
         """
         if config.pretrained == SCRATCH:
@@ -105,6 +112,7 @@ class SegmentationTask:
         source = _source_of(form, form.card.classes, config, train)
         check_batches(config, train, len(source.part("train")[1]))
         task = cls(config, train, form.card.classes, _preprocess_of(config), source)
+        require_classes(source, task.truth)
         if config.class_weights == "balanced":
             weights = median_frequency_weights(class_pixels(source, task.truth))
             register_class_weights(task.model, weights)
