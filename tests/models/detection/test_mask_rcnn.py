@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toys.overfitting import average_precision
 from toys.rectangles import overfit, recovered, target
 
 from dlcli.core.errors import UsageError
@@ -64,6 +65,8 @@ def test_it_learns_the_masks_of_two_images() -> None:
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = 0.3  # 30 steps are too few for the usual one
     overfit(network, images, targets, steps=30, lr=3e-3)
+    figures = average_precision(network, images, targets)
+    assert min(figures["ap50"], figures["mask_ap50"]) > 0.95
     assert recovered(network, images, targets) == 1.0
     with torch.no_grad():
         found = network.detect(images, Limits())
