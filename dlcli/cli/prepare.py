@@ -86,14 +86,14 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
 
 
 def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:
-    """Return the path of the original data: the user's, or the one that --download fetched.
+    """Return the path of the original data: the user's, or the one that --download fetched; None if options name it.
 
     Raises:
         UsageError: there is no source, and no --download.
     """
     if source is not None:
         return Path(source)
-    if not spec.needs_source:
+    if not spec.needs_source or any(vars(options).get(name) is not None for name in spec.source_options):
         return None
     if vars(options).get("download"):
         path: Path = importer.download(DATA / ".downloads", console.say)

@@ -109,6 +109,7 @@ class DatasetSpec:
         options: "module:Dataclass" of the importer's options (torch-free).
         needs_source: False if the data is embedded, as in scikit-learn's digits.
         page: where to get the original, for messages.
+        source_options: the importer's options that together name the original data in place of SOURCE.
     """
 
     name: str
@@ -119,6 +120,7 @@ class DatasetSpec:
     options: str
     needs_source: bool = True
     page: str = ""
+    source_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
