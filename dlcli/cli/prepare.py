@@ -99,4 +99,6 @@ def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, 
         path: Path = importer.download(DATA / ".downloads", console.say)
         return path
     where = f" (original: {spec.page})" if spec.page else ""
-    raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=f"dl prepare {spec.name} FOLDER")
+    instead = " ".join(f"--{name} DIR" for name in spec.source_options)
+    hint = f"dl prepare {spec.name} FOLDER{f', or {instead}' if instead else ''}"
+    raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=hint)

@@ -209,6 +209,19 @@ def _annotated_dataset(name: str, summary: str, **more: Any) -> DatasetSpec:
     return DatasetSpec(name, summary, "annotated", "detection", importer, f"{place}.options:AnnotatedOptions", **more)
 
 
+def _domains_dataset(name: str, summary: str, importer: str) -> DatasetSpec:
+    place = "dlcli.datasets.domains"
+    return DatasetSpec(
+        name,
+        summary,
+        "domains",
+        "style",
+        f"{place}.{name}:{importer}",
+        f"{place}.options:DomainsOptions",
+        source_options=("a", "b"),
+    )
+
+
 DATASETS: Mapping[str, DatasetSpec] = {
     spec.name: spec
     for spec in (
@@ -258,6 +271,8 @@ DATASETS: Mapping[str, DatasetSpec] = {
         _annotated_dataset(
             "pennfudan", "images and masks of instance numbers (PennFudanPed)", page="www.cis.upenn.edu/~jshi/ped_html"
         ),
+        _domains_dataset("domains", "two folders of images, or trainA, trainB, testA and testB", "DomainsImporter"),
+        _domains_dataset("pairs", "pairs of images, side by side or in two folders of equal names", "PairsImporter"),
         _text_dataset(
             "weibo",
             "weibo_senti_100k, Chinese posts, negative or positive (CSV)",
