@@ -38,6 +38,8 @@ FORMS: Mapping[str, FormSpec] = {
         name="domains",
         summary="images of two domains: trainA and trainB, or train/A and train/B",
         open="dlcli.data.domains.form:open_domains",
+        findings="dlcli.data.domains.findings:examine_domains",
+        samples="dlcli.visualize.domain_grid:draw_domains",
         task="style",
         matches="dlcli.data.domains.folders:holds_domains",
     ),

@@ -15,6 +15,7 @@ from bad_inputs.arguments import ARGUMENTS
 from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.augment import AUGMENT
 from bad_inputs.columns import COLUMNS
+from bad_inputs.domains import DOMAINS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
@@ -44,6 +45,7 @@ ROWS = {
         ("folders", FOLDERS),
         ("reading", READING),
         ("sentence pairs", PAIRS),
+        ("domains", DOMAINS),
         ("weights", WEIGHTS),
         ("fine-tuning", FINE_TUNING),
         ("annotated", ANNOTATED),
