@@ -57,16 +57,21 @@ class Cleaning:
         text = self._normal(clean_text(text))
         if self.is_lower:
             text = self._normal(text.lower())
-        text = " ".join(_UNSEEN.sub("", text).split())
+        if not text.isprintable():  # nothing that a pattern needs to look for, in most texts
+            text = _UNSEEN.sub("", text)
+        text = " ".join(text.split())
         if self.language in ("zh", "ja"):
             if _HAS_CJK.search(text):
                 text = _NARROW.sub(lambda match: match[0].translate(_WIDE), text)
             return clean_text(_BESIDE_CJK.sub("", text))
         if self.language in WITHOUT_BLANKS:
             return clean_text(text)
+        is_ascii = text.isascii()
         before = _BEFORE_IN_FRENCH if self.language == "fr" else _BEFORE
-        text = _BEHIND_COMMA.sub(", ", before.sub("", text.translate(_QUOTES)))
-        return clean_text(text)
+        text = before.sub("", text if is_ascii else text.translate(_QUOTES))
+        if "," in text:
+            text = _BEHIND_COMMA.sub(", ", text)
+        return text if is_ascii else clean_text(text)
 
     def _normal(self, text: str) -> str:
         if text.isascii():
