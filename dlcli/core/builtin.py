@@ -48,6 +48,7 @@ FORMS: Mapping[str, FormSpec] = {
         summary="sentence pairs: train.jsonl, valid.jsonl, test.jsonl",
         open="dlcli.data.parallel.form:open_parallel",
         findings="dlcli.data.parallel.findings:examine_parallel",
+        task="translation",
     ),
     "table": FormSpec(
         name="table",
@@ -174,6 +175,20 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.style.config:StyleInference",
         pictures="dlcli.tasks.style.pictures:PICTURES",
     ),
+    "translation": TaskSpec(
+        name="translation",
+        summary="translate sentences",
+        form="parallel",
+        default_dataset="anki",
+        config="dlcli.tasks.translation.config:TranslationConfig",
+        recipe="dlcli.tasks.translation.recipes:recipe",
+        task="dlcli.tasks.translation.task:TranslationTask",
+        codec="dlcli.tasks.translation.codec:TranslationCodec",
+        networks="dlcli.tasks.translation.networks:NETWORKS",
+        inference="dlcli.tasks.translation.config:TranslationInference",
+        search="dlcli.tasks.translation.search:search",
+        pictures="dlcli.tasks.translation.pictures:PICTURES",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),
@@ -202,7 +217,7 @@ def _image_dataset(name: str, summary: str, module: str, prefix: str, **more: An
 def _parallel_dataset(name: str, summary: str, importer: str, prefix: str, **more: Any) -> DatasetSpec:
     place = "dlcli.datasets.parallel"
     importer, options = f"{place}.importer:{importer}", f"{place}.options:{prefix}Options"
-    return DatasetSpec(name, summary, "parallel", "", importer, options, **more)
+    return DatasetSpec(name, summary, "parallel", "translation", importer, options, **more)
 
 
 def _annotated_dataset(name: str, summary: str, **more: Any) -> DatasetSpec:

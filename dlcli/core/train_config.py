@@ -93,7 +93,7 @@ class TrainConfig:
     )
     batch_size: int = option(
         128,
-        "items per batch; auto: the fastest size that fits",
+        "items per batch, of sentence pairs tokens; auto: the fastest size that fits",
         short="b",
         minimum=1,
         maximum=10_000_000,

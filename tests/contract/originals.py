@@ -190,6 +190,29 @@ def some_texts(folder: Path, data: str) -> list[str]:
     return ["今天真开心", "难吃", "我们觉得这家店的电影太差了 [哈哈]", "好" * 60]
 
 
+CHINESE = ("我", "你", "他", "猫", "狗", "看", "爱", "吃", "鱼", "书", "家", "水")
+ENGLISH = ("I", "you", "he", "cat", "dog", "see", "love", "eat", "fish", "book", "home", "water")
+
+
+def make_anki(folder: Path) -> None:
+    """Write sentence pairs in the format of Anki's cmn.txt: English, Chinese, attribution, a byte order mark."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    lines = []
+    for number in range(150):
+        words = random.integers(0, len(CHINESE), random.integers(1, 7)).tolist()
+        english, chinese = (side.join(table[word] for word in words) for side, table in ((" ", ENGLISH), ("", CHINESE)))
+        lines.append(f"{english}.\t{chinese}。\tCC-BY 2.0 (France) Attribution: tatoeba.org #{number} (CK)")
+    (folder / "cmn.txt").write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+
+
+def sentence_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
+    """Return the translations of one sentence, without the padding of the longest ones of its batch."""
+    sentences = outputs["sentences"][index]
+    longest = int((sentences != 0).sum(1).max())
+    return {"sentences": sentences[:, :longest], "scores": outputs["scores"][index]}
+
+
 def objects_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """Return the objects of one item of dense outputs, without what fills them up."""
     count = int(outputs["counts"][index])
@@ -369,6 +392,26 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             has_loss=False,
             share=0.01,
             pictures={"curves": (), "interpolate": ("--walks", "2", "--steps", "3")},
+            has_samples=True,
+        ),
+    ),
+    "translation": (
+        Original(
+            dataset="anki",
+            make=make_anki,
+            prepare=("--tokenizer", "char", "--target-tokenizer", "word", "--valid", "20", "--test", "20"),
+            train=(
+                *("--layers", "1", "--width", "16", "--heads", "2", "--epochs", "3", "--batch-size", "150"),
+                *("--lr", "0.02", "--schedule", "constant"),
+            ),
+            interrupt_at=8,  # seven steps an epoch
+            inputs=lambda folder, data: ["我爱猫。", "他看书", "你吃鱼吃鱼。"],
+            options=("--nbest", "2", "--beam", "3", "--no-repeat", "1"),
+            count=lambda batch: len(batch["source"]),
+            weight=lambda batch: int((batch["target_lengths"] - 1).sum()),
+            goal="perplexity",
+            item=sentence_of,
+            pictures={"attention": ("INPUT", "--head", "2"), "lengths": (), "curves": ()},
             has_samples=True,
         ),
     ),

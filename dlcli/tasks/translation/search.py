@@ -103,7 +103,9 @@ def search(
 
 def _inputs_of_step(beam: _Beam, no_repeat: int) -> dict[str, np.ndarray]:
     shape = (len(beam.lengths), beam.width)
-    banned = np.broadcast_to(np.array(NEVER_SAID), (len(beam.said), len(NEVER_SAID)))
+    is_first = beam.said.shape[1] == 1
+    never = (*NEVER_SAID, END) if is_first else NEVER_SAID  # no translation is empty
+    banned = np.broadcast_to(np.array(never), (len(beam.said), len(never)))
     if no_repeat:
         banned = np.concatenate([banned, repeating_tokens(beam.said[:, 1:], no_repeat, PAD)], axis=1)
     return {

@@ -13,6 +13,7 @@ from dlcli.data.card import Card
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parallel.form import ParallelForm
+from dlcli.data.parallel.groups import group_pairs
 from dlcli.data.parallel.loader import SideArrays, parallel_loader
 from dlcli.data.parallel.order import TokenOrder
 from dlcli.data.parallel.tokenizers import Tokenizer
@@ -138,21 +139,7 @@ class PairSource:
     @functools.lru_cache(maxsize=2)  # noqa: B019  # a source lives as long as its task
     def _groups(self, split: str) -> np.ndarray:
         """Return the group of each pair, (N,) int64: pairs that share a sentence, of either side, are never parted."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        numbers = []
-        for side in SIDES:
-            arrays = self._arrays(split, side)
-            ids = np.ascontiguousarray(arrays.ids)
-            texts = [ids[start:end].tobytes() for start, end in zip(arrays.offsets, arrays.offsets[1:], strict=False)]
-            numbers.append(np.unique(np.array(texts, object), return_inverse=True)[1])
-        sources, targets = numbers
-        shape = (int(sources.max()) + 1, int(targets.max()) + 1)
-        edges = (sources, targets + shape[0])
-        links = coo_array((np.ones(len(sources)), edges), shape=(sum(shape), sum(shape)))
-        groups: np.ndarray = connected_components(links, directed=False)[1][sources]
-        return groups.astype(np.int64)
+        return group_pairs(self.sentences_of(split, range(self._num_pairs(split))))
 
 
 def _brief(tokenizer: Tokenizer) -> str:

@@ -69,7 +69,8 @@ def slow_search(translator, source, inference):
         for row, (said, total) in enumerate(going_on):
             for token, score in enumerate(logits[row].log_softmax(0).tolist()):
                 is_repeat = inference.no_repeat and repeats((*said, token), inference.no_repeat)
-                if token not in NEVER_SAID and (token == END or not is_repeat):
+                may_end = token != END or len(said) > 0
+                if token not in NEVER_SAID and may_end and (token == END or not is_repeat):
                     found.append((-(total + score), row, token, said))
         found.sort()
         for negative, _, token, said in found[: inference.beam]:
