@@ -104,7 +104,7 @@ class DatasetSpec:
         name: the name that the user types.
         summary: one line for lists.
         form: the prepared form that it is converted to.
-        task: the task that `dl train NAME` runs; "" while no task reads its form.
+        task: the task that `dl train NAME` runs.
         importer: "module:Class" that reads the original (torch-free); see `dlcli.data.importing.preparing.Importer`.
         options: "module:Dataclass" of the importer's options (torch-free).
         needs_source: False if the data is embedded, as in scikit-learn's digits.

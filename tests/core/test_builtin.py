@@ -49,7 +49,7 @@ def test_options_of_training_and_of_inference_have_different_names(spec):
 
 @pytest.mark.parametrize("spec", DATASETS.values(), ids=DATASETS)
 def test_a_dataset_has_options_and_a_task_of_its_form(spec):
-    assert not spec.task or TASKS[spec.task].form == spec.form
+    assert TASKS[spec.task].form == spec.form
     options = load_object(spec.options)
     assert options() == options(**{info.name: info.default for info in fields_of(options)})
     assert callable(load_object(spec.importer))

@@ -23,7 +23,7 @@ def test_every_reference_of_a_spec_exists(spec):
 
 def test_every_dataset_has_a_task_that_reads_its_form():
     for spec in DATASETS.values():
-        assert not spec.task or get_task(spec.task).form == spec.form
+        assert get_task(spec.task).form == spec.form
 
 
 def test_every_task_and_dataset_has_a_form_and_the_task_of_a_form_reads_it():
