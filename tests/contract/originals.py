@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from contract.comparing import Compare, Item, aligned, assert_close, assert_same_shares, row_of
 from torch import Tensor
+from toys.domains import picture, write_image, write_own
 from toys.shapes import coco_shapes
 
 CLASSES = ("airplane", "cat", "dog")
@@ -265,6 +266,19 @@ WEIBO = Original(
 )
 
 
+def write_pairs(folder: Path, counts: Mapping[str, int]) -> None:
+    """Write images of which the left half shows the first domain and the right half the second."""
+    for split, count in counts.items():
+        for number in range(count):
+            halves = [picture(domain, number) for domain in (0, 1)]
+            write_image(folder / split / f"{number}.png", np.concatenate(halves, axis=1))
+
+
+def num_images(batch: Mapping[str, Any]) -> int:
+    """Return the number of images of one domain, or of both in training."""
+    return len(batch["images"] if "images" in batch else batch["images_a"])
+
+
 ORIGINALS: Mapping[str, Sequence[Original]] = {
     "sentiment": (
         WEIBO,
@@ -440,7 +454,45 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             pictures={"curves": (), "confusion": ()},
         ),
     ),
-    "style": (),
+    "style": (
+        Original(
+            dataset="domains",
+            make=lambda folder: write_own(folder, {"trainA": 5, "trainB": 6, "testA": 4, "testB": 3}),
+            train=(
+                *("--image-size", "32", "--width", "2", "--critic-width", "2", "--pool", "3", "--ema", "0.9"),
+                *("--epochs", "2", "--batch-size", "2", "--lr", "0.002"),
+            ),
+            interrupt_at=5,  # three steps an epoch
+            inputs=lambda folder, data: [f"{data}/test/A"],
+            num_records=4,
+            options=("--size", "36"),
+            count=num_images,
+            goal=None,
+            has_loss=False,
+            share=0.02,
+            pictures={"curves": (), "translate": ("INPUT",)},
+            has_samples=True,
+        ),
+        Original(
+            dataset="pairs",
+            make=lambda folder: write_pairs(folder, {"train": 6, "test": 4}),
+            train=(
+                *("--model", "pix2pix", "--learn", "BtoA", "--image-size", "64", "--width", "2", "--critic-width", "2"),
+                *("--epochs", "2", "--batch-size", "2", "--lr", "0.002"),
+            ),
+            interrupt_at=5,  # three steps an epoch
+            inputs=lambda folder, data: [f"{data}/test/B"],
+            num_records=4,
+            options=("--size", "36"),
+            count=num_images,
+            goal=None,
+            has_loss=False,
+            share=0.02,
+            pictures={"curves": (), "translate": ()},
+            has_samples=True,
+            is_slow=True,
+        ),
+    ),
     "toy-gan": (
         Original(
             dataset="toy-dots",

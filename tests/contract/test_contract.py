@@ -288,8 +288,9 @@ def test_two_epochs_show_the_items_in_another_order(house):
     task = open_task(house)
     loader = task.loader("train", training=True)
     first, second = (next(iter(loader.batches(epoch))) for epoch in (0, 1))
+    shown = [name for name in task.inputs if name in first] or list(first)  # two domains are no input of the network
     with pytest.raises(AssertionError):
-        assert_equal({name: first[name] for name in task.inputs}, {name: second[name] for name in task.inputs})
+        assert_equal({name: first[name] for name in shown}, {name: second[name] for name in shown})
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])

@@ -27,7 +27,7 @@ MAX_BATCH_PIXELS = 2**20
 class StyleCodec:
     """See `dlcli.data.codec.Codec`. The value of a source is the path of an image file, its bytes, or a frame."""
 
-    fields = ("width", "height", "direction")
+    fields = ("width", "height", "direction", "size")
     listed = None
 
     def __init__(self, assets: Mapping[str, Any], inference: StyleInference | None = None) -> None:
@@ -68,13 +68,13 @@ class StyleCodec:
                 yield indices[start : start + most], {"images": images[start : start + most]}
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return the translated pictures at the sizes of their inputs."""
+        """Return the translated pictures at the sizes of their inputs; `size` is the shorter side in the network."""
         answers = []
         for canvas, item in zip(outputs[TRANSLATED], items, strict=True):
             height, width = item.context["inner"]
             picture = to_size(np.ascontiguousarray(canvas[:, :height, :width].transpose(1, 2, 0)), item.context["size"])
-            record = {"width": picture.shape[1], "height": picture.shape[0], "direction": self.direction}
-            answers.append(Answer(record, picture))
+            at = {"direction": self.direction, "size": min(height, width)}
+            answers.append(Answer({"width": picture.shape[1], "height": picture.shape[0], **at}, picture))
         return answers
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:

@@ -34,7 +34,8 @@ def test_pictures_of_any_size_have_the_size_of_their_inputs():
     found = answers(StyleCodec(ASSETS), [Source(str(row), image) for row, image in enumerate(images)])
     for image, answer in zip(images, found, strict=True):
         assert np.array_equal(answer.picture, 255 - image)
-        assert answer.record == {"width": image.shape[1], "height": image.shape[0], "direction": "AtoB"}
+        size = {"width": image.shape[1], "height": image.shape[0]}
+        assert answer.record == {**size, "direction": "AtoB", "size": min(size.values())}
 
 
 def test_an_image_is_translated_at_the_requested_size_and_answered_at_its_own():
@@ -43,7 +44,7 @@ def test_an_image_is_translated_at_the_requested_size_and_answered_at_its_own():
     assert item.arrays["images"].shape == (3, 40, 80)
     [answer] = codec.decode({TRANSLATED: np.full((1, 3, 40, 80), 7, np.uint8)}, [item])
     assert answer.picture.shape == (100, 200, 3) and (answer.picture == 7).all()
-    assert answer.record["direction"] == "BtoA"
+    assert (answer.record["direction"], answer.record["size"]) == ("BtoA", 40)
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (3, np.uint16), (4, np.uint8), (4, np.uint16)])
