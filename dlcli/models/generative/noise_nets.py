@@ -33,6 +33,11 @@ def doublings(side: int) -> tuple[int, int]:
     return side >> steps, steps
 
 
+CLASS_STD = 0.2
+"""Of these numbers at the start. With 1, as loud as the noise, a conditional DCGAN on digits soon made one image of
+each class (0.38 of the deviation of real ones; with 0.2 it was 0.79, and the distance to real images a third)."""
+
+
 class NoiseGenerator(nn.Module):
     """Noise (N, Z), and for a conditional one classes (N,) int64, to images (N, C, H, W) in [-1, 1].
 
@@ -46,6 +51,8 @@ class NoiseGenerator(nn.Module):
     def __init__(self, body: nn.Module, num_classes: int = 0) -> None:
         super().__init__()
         self.classes = nn.Embedding(num_classes, CLASS_FEATURES) if num_classes else None
+        if self.classes is not None:
+            nn.init.normal_(self.classes.weight, 0.0, CLASS_STD)
         self.body = body
 
     def forward(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:

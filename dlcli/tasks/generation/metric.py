@@ -97,7 +97,8 @@ class SamplesMetric:
     def _measure(self) -> dict[str, Any]:
         order = np.argsort(np.concatenate(self._rows), kind="stable")  # subsets do not depend on who measured what
         real, made = np.concatenate(self._real)[order], np.concatenate(self._made)[order]
-        figures = {"mean_error": mean_error(real, made), "diversity": diversity(real, made)}
+        classes = np.concatenate(self._classes)[order]
+        figures = {"mean_error": mean_error(real, made), "diversity": diversity(real, made, classes)}
         judged = None
         if len(real) >= MIN_COMPARED:
             for name, extract in self._extractors.items():
@@ -106,7 +107,7 @@ class SamplesMetric:
             judged = self._judge(real), self._judge(made)
             if len(real) >= MIN_COMPARED:
                 figures |= _distances("kid_judge", judged[0].features, judged[1].features)
-            figures |= self._judged_figures(*judged, np.concatenate(self._classes)[order])
+            figures |= self._judged_figures(*judged, classes)
         report: dict[str, Any] = {
             "metrics": figures,
             "lower_is_better": [name for name in figures if name.startswith(("mean_error", "kid", "fid"))],
@@ -139,16 +140,26 @@ def mean_error(real: np.ndarray, made: np.ndarray) -> float:
     return float(np.abs(real.mean(0, dtype=np.float64) - made.mean(0, dtype=np.float64)).mean())
 
 
-def diversity(real: np.ndarray, made: np.ndarray) -> float:
+def diversity(real: np.ndarray, made: np.ndarray, classes: np.ndarray | None = None) -> float:
     """Return the deviation of made images from their mean in relation to that of real ones: 1 if equal, 0 for copies.
 
-    A generator that has collapsed makes the same few images from any noise. NaN if the real images are all equal.
+    A generator that has collapsed makes the same few images from any noise, a conditional one often the same image of
+    each class: so with classes, the deviations are from the mean of each class. NaN if the real images are all equal.
 
     Args:
         real, made: (N, C, H, W) and (M, C, H, W) uint8.
+        classes: (N,) the class of each real image, which was requested of the generated one, so that M is N; None
+            without classes.
     """
-    spread = [np.sqrt(images.var(0, dtype=np.float64).mean()) for images in (real, made)]
-    return float(spread[1] / spread[0]) if spread[0] > 0 else float("nan")
+    spread = [_deviation(images, classes) for images in (real, made)]
+    return spread[1] / spread[0] if spread[0] > 0 else float("nan")
+
+
+def _deviation(images: np.ndarray, classes: np.ndarray | None) -> float:
+    """Return the root of the mean squared deviation of images from their mean, or from that of their class."""
+    labels = np.zeros(len(images), np.int64) if classes is None else classes
+    parts = [labels == label for label in np.unique(labels)]
+    return float(np.sqrt(sum(images[own].var(0, dtype=np.float64).mean() * own.mean() for own in parts)))
 
 
 def class_entropy(probabilities: np.ndarray) -> float:

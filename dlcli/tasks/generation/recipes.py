@@ -27,6 +27,24 @@ BY_MODEL: Mapping[str, dict[str, Any]] = {
 }
 
 
+DIGITS: Mapping[str, dict[str, Any]] = {
+    # 22 steps an epoch: at the published rates nothing is learned in minutes. Measured with a classifier as the judge,
+    # on one core: dcgan in 10 s, gan and wgan-gp in 20 s; conditional dcgan makes the requested class in 93 %.
+    "gan": {"latent": 32, "learning_rate": 5e-4, "ema": 0.99, "epochs": 60},
+    "dcgan": {"width": 32, "latent": 32, "learning_rate": 1e-3, "ema": 0.99, "epochs": 25},
+    "wgan-gp": {"width": 32, "latent": 32, "learning_rate": 1e-3, "ema": 0.99, "epochs": 60},
+}
+
+MNIST: Mapping[str, dict[str, Any]] = {
+    # A quarter of the published width: an epoch of dcgan takes a minute of one core.
+    "gan": {"latent": 64, "learning_rate": 5e-4, "ema": 0.99, "epochs": 10},
+    "dcgan": {"width": 16, "latent": 64, "learning_rate": 5e-4, "ema": 0.99, "epochs": 3},
+    "wgan-gp": {"width": 16, "latent": 64, "learning_rate": 5e-4, "ema": 0.99, "epochs": 5},
+}
+
+BY_DATASET: Mapping[str, Mapping[str, dict[str, Any]]] = {"digits": DIGITS, "mnist": MNIST, "fashion-mnist": MNIST}
+
+
 def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults for a dataset, given the user's own options.
 
@@ -35,5 +53,6 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         given: the user's options, of which `model` changes the defaults.
         data: the folder of the images; it changes nothing.
     """
-    del data, dataset
-    return dict(BY_MODEL.get(str(given.get("model") or "dcgan"), DCGAN))
+    del data
+    model = str(given.get("model") or "dcgan")
+    return {**BY_MODEL.get(model, DCGAN), **BY_DATASET.get(dataset, {}).get(model, {})}

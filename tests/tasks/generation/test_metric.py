@@ -29,6 +29,15 @@ def test_diversity_is_that_of_the_real_images_or_0_for_copies():
     assert np.isnan(diversity(np.zeros_like(real), real))
 
 
+def test_a_conditional_generator_that_makes_one_image_of_each_class_has_no_diversity():
+    real = np.concatenate([images(20, 60, 20), images(20, 180, 20)])
+    classes = np.repeat([0, 1], 20)
+    made = real[np.repeat([0, 20], 20)]
+    assert diversity(real, made) > 0.8
+    assert diversity(real, made, classes) == 0
+    assert diversity(real, real, classes) == pytest.approx(1)
+
+
 def update(metric, real, made, rows, **more):
     metric.update({"images": real, "rows": rows, **more}, {"generated": made})
     return metric
