@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys.rectangles import assert_same_alone, overfit, recovered, scenes, target
+from toys.rectangles import assert_same_alone, target
 
 from dlcli.core.errors import UsageError
 from dlcli.models.detection.detector import Limits
@@ -74,11 +74,3 @@ def test_images_of_another_size_are_refused() -> None:
 def test_unknown_backbone() -> None:
     with pytest.raises(UsageError, match="not a network with maps"):
         SingleObject(num_classes=2, backbone="vit_b_16")
-
-
-@pytest.mark.slow
-def test_it_learns_four_images() -> None:
-    images, targets = scenes(4, most=1)
-    network = _network()
-    overfit(network, images, targets, steps=100, lr=3e-3)
-    assert recovered(network, images, targets) == 1.0
