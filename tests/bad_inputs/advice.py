@@ -33,7 +33,7 @@ def why_wrong(line: str) -> str:
     if name not in COMMANDS:
         return f"{line}: no command {name!r}"
     example = {"NAME": "digits", "DATASET": "digits", "PICTURE": "curves", "DATA": "digits"}
-    is_placed = name in ("prepare", "visualize")  # their first word decides which options there are
+    is_placed = name in ("prepare", "train", "visualize")  # their first word decides which options there are
     words = [example.get(word, "digits" if HOLE in word else word) if is_placed else word for word in rest]
     try:
         command = _load(name, words)
