@@ -37,6 +37,8 @@ SCHEDULES: Choices = {
         Setting("rise", 0.3, 0.0, 1.0, is_open=True),
         Setting("end", 1e-4, 0.0, 1.0),
     ),
+    # Vaswani et al. 2017, arXiv:1706.03762, equation 3: the steps of warm-up are part of the shape.
+    "inverse-sqrt": (Setting("steps", 4000, 1, 1_000_000_000),),
     "plateau": (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
 }
 """What each schedule may be given; `dlcli.engine.optim.schedule` says what the values do."""

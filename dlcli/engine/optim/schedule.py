@@ -84,6 +84,15 @@ def _onecycle(place: Place, values: Values) -> float:
     return _between(1.0, values["end"], min(1.0, (place.step - top) / (last - top)))
 
 
+def _inverse_sqrt(place: Place, values: Values) -> float:
+    """Rise linearly for `steps` steps, then fall with the inverse root of the step; the peak is 1.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 3, over its value at the peak.
+    """
+    step = place.step + 1
+    return min(step / values["steps"], math.sqrt(values["steps"] / step))
+
+
 def _between(start: float, end: float, fraction: float) -> float:
     """Return the value at a fraction of the way along half a cosine wave."""
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * fraction))
@@ -96,6 +105,7 @@ SHAPES: dict[str, Callable[[Place, Values], float]] = {
     "cosine": _cosine,
     "linear": _linear,
     "onecycle": _onecycle,
+    "inverse-sqrt": _inverse_sqrt,
     "plateau": _constant,  # `Schedule.observe` lowers it
 }
 

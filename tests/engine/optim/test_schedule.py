@@ -101,6 +101,16 @@ def test_onecycle_equals_torchs_step_by_step(name, divisor, rise, end):
     assert factors(name) == pytest.approx(seen, rel=1e-6)
 
 
+@pytest.mark.parametrize("steps", [1, 6, 4000])
+def test_inverse_sqrt_is_the_papers_formula_over_its_peak(steps):
+    def rate(step, width=512):  # equation 3 of arXiv:1706.03762
+        return width**-0.5 * min(step**-0.5, step * steps**-1.5)
+
+    expected = [rate(step) / rate(steps) for step in range(1, EPOCHS * STEPS + 1)]
+    assert factors(f"inverse-sqrt:{steps}") == pytest.approx(expected, rel=1e-6)
+    assert Schedule("inverse-sqrt", 10).factor(3999) == 1.0
+
+
 @pytest.mark.parametrize(
     ("name", "patience", "factor"),
     [("plateau", 3, 0.3), ("plateau:patience=5,factor=0.1", 5, 0.1), ("plateau:0,0.5", 0, 0.5)],
