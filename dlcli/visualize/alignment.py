@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dlcli.core.console import shorten
+from dlcli.visualize.canvas import add_title
 from dlcli.visualize.figure import DPI, new_figure, set_texts, to_rgb
 from dlcli.visualize.fonts import font_for, sized_font, text_width
 from dlcli.visualize.text_lines import printable
@@ -50,7 +51,7 @@ def draw_alignment(weights: np.ndarray, source: Sequence[str], target: Sequence[
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    font = font_for([*columns, *rows, heading])
+    font = font_for([*columns, *rows])
     size_pt = min(max(cell_px * 0.45 * 72 / DPI, 6), 12)
     set_texts([*axes.get_xticklabels(), *axes.get_yticklabels()], font, size_pt)
     face = sized_font(font.path, round(size_pt * DPI / 72))
@@ -59,6 +60,4 @@ def draw_alignment(weights: np.ndarray, source: Sequence[str], target: Sequence[
             label.set(rotation=60, ha="left", rotation_mode="anchor")
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, pad=0.02)
     bar.ax.tick_params(labelsize=8)
-    axes.set_title(heading)
-    set_texts([axes.title], font, 11)
-    return to_rgb(figure)
+    return add_title(to_rgb(figure), [heading])

@@ -20,9 +20,7 @@ def test_more_weight_is_darker_and_stands_in_its_cell():
 
 def test_long_sentences_are_cut_and_counted(monkeypatch):
     titles = []
-    monkeypatch.setattr("dlcli.visualize.alignment.font_for", lambda texts: titles.append(texts[-1]) or _font(texts))
-    from dlcli.visualize.fonts import font_for as _font
-
+    monkeypatch.setattr("dlcli.visualize.alignment.add_title", lambda picture, lines: titles.extend(lines))
     draw_alignment(np.full((3, 90), 1 / 90), ["天"] * 90, ["a"] * 3, title="long")
     assert titles == [f"long (the first {MOST_TOKENS} of 90 tokens)"]
 

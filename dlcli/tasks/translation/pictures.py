@@ -100,11 +100,11 @@ def choose(weights: np.ndarray, options: AttentionOptions) -> tuple[np.ndarray, 
     for flag, number, count in (("layer", options.layer, weights.shape[0]), ("head", options.head, weights.shape[1])):
         if number is not None and number > count:
             raise UsageError(f"--{flag} {number}: the network has {count}", hint=f"choose 1 to {count}")
-        labels.append(f"{flag} {number}" if number is not None else f"mean of {count} {flag}s")
+        if count > 1:
+            labels.append(f"{flag} {number}" if number is not None else f"mean of {count} {flag}s")
     layers = weights if options.layer is None else weights[options.layer - 1 : options.layer]
     heads = layers if options.head is None else layers[:, options.head - 1 : options.head]
-    is_single = weights.shape[:2] == (1, 1)
-    return heads.mean(axis=(0, 1)), "attention" if is_single else ", ".join(labels)
+    return heads.mean(axis=(0, 1)), ", ".join(labels) or "attention"
 
 
 def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
