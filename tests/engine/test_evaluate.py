@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dlcli.engine.compute.device import Device, map_tensors, to_numpy
-from dlcli.engine.evaluate import RunPredictor, evaluate
+from dlcli.engine.evaluate import RunPredictor, evaluate, validate
 
 CPU = Device(torch.device("cpu"))
 
@@ -88,6 +88,21 @@ def test_metrics_see_numpy_only(dtype):
         assert outputs["boxes"].dtype == np.float32
         assert outputs["counts"].dtype == np.int64
         assert outputs["boxes"].shape == (len(batch["images"]), 2, 4)
+
+
+class Measured(Detector):
+    """A detector with a figure that does not come from its boxes."""
+
+    def measure(self, batch):
+        return {"losses": torch.ones(len(batch["images"]))}
+
+
+def test_what_a_task_measures_besides_its_answers_reaches_the_metric_in_evaluation_alone():
+    task = Measured(torch.float32)
+    seen = evaluate(task, Batches(), CPU).seen
+    assert [set(outputs) for _, outputs in seen] == [{"boxes", "counts"}, {"losses"}] * len(BATCHES)
+    assert [len(outputs["losses"]) for _, outputs in seen[1::2]] == [2, 1]
+    assert [set(outputs) for _, outputs in validate(task, Batches(), CPU).seen] == [{"boxes", "counts"}] * len(BATCHES)
 
 
 def test_ragged_batches_keep_their_shapes_and_their_values():
