@@ -76,7 +76,6 @@ PAIRS = {
         TEXT, DATA, "2 files of source", lambda bench: [bench.write(f"src/{c}.zh", "一") for c in "ab"]
     ),
     "translation without data": Row("train translation", DATA, "dl prepare anki SOURCE"),
-    "a beam too wide": Row("predict latest x --beam 17", USAGE, "--beam"),
     "a target file that is none": Row(
         "prepare pairs-text t.tsv --target-file none.txt", DATA, "none.txt: no such file", write("一\n")
     ),
