@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcli.models.dropout import BitDropout
 from dlcli.models.seq2seq.positions import Rotary
 
 
@@ -25,7 +26,7 @@ class Residual(nn.Module):
     def __init__(self, width: int, dropout: float, *, is_post: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
         self.is_post = is_post
 
     def enter(self, states: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.residual = Residual(width, dropout, is_post=is_post)
         self.widen, self.narrow = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
         """Return new states of the same shape."""

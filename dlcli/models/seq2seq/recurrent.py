@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.dropout import BitDropout
 from dlcli.models.seq2seq.attention import Bahdanau, Luong
 from dlcli.models.seq2seq.translator import Memory, embed, new_table
 from dlcli.models.text.masking import is_token
@@ -77,7 +78,7 @@ class Seq2Seq(nn.Module):
         kind = nn.LSTM if self.is_lstm else nn.GRU
         self.decoder = kind(inputs, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.read = nn.Linear(width + 2 * width + (0 if attention == "luong" else width), width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
         self.head = None if tied else nn.Linear(width, target_size, bias=False)
 
     @property

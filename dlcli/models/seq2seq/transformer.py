@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.dropout import BitDropout
 from dlcli.models.seq2seq.layers import DecoderLayer, EncoderLayer, SelfAttention, split_heads
 from dlcli.models.seq2seq.positions import LearnedPositions, Rotary, Sinusoids
 from dlcli.models.seq2seq.translator import Memory, embed, new_table
@@ -72,7 +73,7 @@ class TransformerTranslator(nn.Module):
         is_rotary, is_post = positions == "rotary", norm == "post"
         self.rotary = Rotary(width // heads) if is_rotary else None
         self.places = None if is_rotary else _positions(positions, max_length, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BitDropout(dropout)
         inner = feed_forward or 4 * width
         sizes = (width, inner, heads, dropout)
         self.encoder = nn.ModuleList(EncoderLayer(*sizes, is_post=is_post, rotary=self.rotary) for _ in range(layers))
