@@ -103,6 +103,11 @@ class Console:
         if not self.is_quiet:
             self._error_line(line)
 
+    def show(self, drawing: str) -> None:
+        """Write a drawing of several lines to stderr unless quiet, and not to the log: it is made for a terminal."""
+        if not self.is_quiet:
+            self._error_line(drawing)
+
     def detail(self, line: str) -> None:
         """Write a line to stderr if verbose."""
         self._keep(line)

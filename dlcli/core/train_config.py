@@ -191,6 +191,7 @@ class TrainConfig:
     )
     deterministic: bool = option(False, "make GPU runs reproducible; slower", is_advanced=True)
     compile: bool = option(False, "torch.compile the network: faster in long GPU runs", is_advanced=True)
+    show: bool = option(False, "show the samples of each epoch in the terminal", is_advanced=True)
     profile: bool = option(False, "profile some steps and save a trace in the run's profile/", is_advanced=True)
 
 

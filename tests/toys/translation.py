@@ -31,7 +31,7 @@ class TranslationTask:
     """See `dlcli.engine.task.Task`, `Validates` and `TakesInference`."""
 
     inputs, outputs = SeqTask.inputs, SeqTask.outputs
-    goal = Goal("loss", larger_is_better=False)
+    goal = Goal("val_loss", larger_is_better=False)
 
     def __init__(self, train: TrainConfig, data: Path | None) -> None:
         self._train, self._data = train, data

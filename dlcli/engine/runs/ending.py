@@ -29,6 +29,7 @@ from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.observing import Observing
 from dlcli.engine.observers.profiling import Profile
 from dlcli.engine.observers.samples import SampleFiles
+from dlcli.engine.observers.showing import ShowSamples
 from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.observers.step_log import StepLog
 from dlcli.engine.observers.tensorboard import TensorBoard
@@ -129,7 +130,8 @@ def _callbacks(
         profile = [Observing(Profile(run.path / "profile", console), "--profile", console)] if config.profile else []
         notes = Observing(DataNotes(console, Path(str(run.info().get("data", ""))), run.card_file), "data", console)
         writers = [MetricsLog(run.metrics_file, console, config.eval_every), *logs, samples, board]
-        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), notes, *profile]
+        shown = [Observing(ShowSamples(run, console), "--show", console)] if config.show else []
+        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *shown, notes, *profile]
     callbacks += [signals, *limits_of(config)]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))
