@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.data.codec import Arrays
-from dlcli.metrics.kernel_distance import frechet_distance, kernel_distance
+from dlcli.tasks.comparing import Extract, distances
 from dlcli.tasks.generation.codec import GENERATED
-
-Extract = Callable[[np.ndarray], np.ndarray]
-"""(N, C, H, W) uint8 -> (N, D) features."""
-
-INCEPTION = "kid"
-"""The name of the distance in Inception's features, from which FID is computed too."""
 
 MIN_COMPARED = 2
 """Images from which on a distance is defined: it leaves out the similarity of an image to itself."""
@@ -102,11 +96,11 @@ class SamplesMetric:
         judged = None
         if len(real) >= MIN_COMPARED:
             for name, extract in self._extractors.items():
-                figures |= _distances(name, extract(real), extract(made))
+                figures |= distances(name, extract(real), extract(made))
         if self._judge is not None:
             judged = self._judge(real), self._judge(made)
             if len(real) >= MIN_COMPARED:
-                figures |= _distances("kid_judge", judged[0].features, judged[1].features)
+                figures |= distances("kid_judge", judged[0].features, judged[1].features)
             figures |= self._judged_figures(*judged, classes)
         report: dict[str, Any] = {
             "metrics": figures,
@@ -176,14 +170,6 @@ def class_entropy(probabilities: np.ndarray) -> float:
 def _shares(probabilities: np.ndarray) -> np.ndarray:
     counts = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1])
     return np.asarray(counts / counts.sum())
-
-
-def _distances(name: str, real: np.ndarray, made: np.ndarray) -> dict[str, float]:
-    found = kernel_distance(real, made)
-    figures = {name: found.value, f"{name}_error": found.standard_error}
-    if name == INCEPTION:
-        figures["fid"] = frechet_distance(real, made)
-    return figures
 
 
 def _class_entries(labels: tuple[str, ...], real: np.ndarray, made: np.ndarray) -> list[dict[str, Any]]:

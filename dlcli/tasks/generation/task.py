@@ -26,13 +26,13 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.images.published import INSTALL
+from dlcli.tasks.comparing import LITE0, Extract, extractors_of
 from dlcli.tasks.generation.baseline import baselines_of
 from dlcli.tasks.generation.building import LARGE_SIZE, build_networks, critic_steps, side_of
 from dlcli.tasks.generation.codec import GENERATED, as_picture
 from dlcli.tasks.generation.config import GenerationConfig, GenerationInference
-from dlcli.tasks.generation.features import LITE0, extractors_of
 from dlcli.tasks.generation.judge import open_judge
-from dlcli.tasks.generation.metric import Extract, Remembering, SamplesMetric
+from dlcli.tasks.generation.metric import Remembering, SamplesMetric
 from dlcli.tasks.generation.sampling import Sampling, draw_noise
 from dlcli.tasks.generation.source import ImageSource, require_images
 from dlcli.tasks.generation.steps import CRITIC, GENERATOR, game_of, play, to_pixels

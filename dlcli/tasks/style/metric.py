@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from dlcli.data.codec import Arrays
-from dlcli.metrics.kernel_distance import frechet_distance, kernel_distance
 from dlcli.metrics.paired_images import PairedImagesMetric
+from dlcli.tasks.comparing import Extract, distances
 from dlcli.tasks.style.codec import TRANSLATED
-
-Extract = Callable[[np.ndarray], np.ndarray]
-"""(N, 3, H, W) uint8 -> (N, D) features."""
 
 Translate = Callable[[np.ndarray], np.ndarray]
 """(N, 3, H, W) uint8 -> (N, 3, H, W) uint8."""
-
-INCEPTION = "kid"
-"""The name of the distance in Inception's features, from which FID is computed too."""
 
 LEAST_COMPARED = 2
 """Images from which on a distance is defined: it leaves out the similarity of an image to itself."""
@@ -116,11 +109,7 @@ class TranslationMetric:
             np.concatenate(features)[np.argsort(np.concatenate(rows), kind="stable")]
             for features, rows in zip(self._features[name], self._rows, strict=True)
         )
-        found = kernel_distance(real, made)
-        figures = {name: found.value}
-        if math.isfinite(found.standard_error):
-            figures[f"{name}_error"] = found.standard_error
-        return {**figures, "fid": frechet_distance(real, made)} if name == INCEPTION else figures
+        return distances(name, real, made)
 
     def report(self) -> dict[str, Any]:
         """Return the figures, which are better when lower, and the numbers of images."""

@@ -8,9 +8,9 @@ from typing import Any
 from dlcli.core.table import Table
 from dlcli.data.loading import ItemLoader
 from dlcli.engine.compute.device import to_numpy
+from dlcli.tasks.comparing import INCEPTION, LITE0, MISSING, has_lite0
 from dlcli.tasks.style.codec import TRANSLATED
-from dlcli.tasks.style.features import LITE0, MISSING, has_lite0
-from dlcli.tasks.style.metric import INCEPTION, TranslationMetric
+from dlcli.tasks.style.metric import TranslationMetric
 
 OpenDomain = Callable[[str, int], ItemLoader]
 """(split, domain) -> the loader of its images."""

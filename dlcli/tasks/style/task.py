@@ -26,11 +26,11 @@ from dlcli.models.generative.gan_losses import GAN_LOSSES
 from dlcli.models.generative.image_pool import ImagePool
 from dlcli.models.generative.translators import stride_of
 from dlcli.models.places import device_of
+from dlcli.tasks.comparing import extractors_of
 from dlcli.tasks.style.building import build_networks, check_training, settle
 from dlcli.tasks.style.codec import TRANSLATED
 from dlcli.tasks.style.config import StyleConfig, StyleInference
 from dlcli.tasks.style.cyclegan import cyclegan_step
-from dlcli.tasks.style.features import extractors_of
 from dlcli.tasks.style.grids import draw_translations
 from dlcli.tasks.style.metric import TranslationMetric
 from dlcli.tasks.style.networks import CYCLEGAN, PIX2PIX

@@ -20,7 +20,7 @@ from dlcli.core.run_dir import RunDir
 from dlcli.data.codec import Source
 from dlcli.engine.runs.restore import load_task
 from dlcli.models.images.stem import head_inputs
-from dlcli.tasks.generation import features
+from dlcli.tasks import comparing
 from dlcli.tasks.generation.judge import open_judge
 from dlcli.visualize.canvas import encode_png
 
@@ -31,7 +31,7 @@ def dl(folder, *words, expect=0):
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["dl", *words])
         patch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
-        patch.setattr(features, "is_installed", lambda name: False)  # its network takes a second for these images
+        patch.setattr(comparing, "is_installed", lambda name: False)  # its network takes a second for these images
         code = run_line(words)
     assert code == expect, f"{words}: {code}\n{out.getvalue()}\n{err.getvalue()}"
     return out.getvalue(), err.getvalue()

