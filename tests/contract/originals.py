@@ -543,7 +543,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             options=("--num-best", "3", "--beam", "5"),
             count=lambda batch: len(batch["tokens"]),
             weight=lambda batch: int((batch["targets"] != 0).sum()),
-            goal="loss",
+            goal="val_loss",
             has_loss=False,
             has_samples=True,
         ),
