@@ -52,7 +52,7 @@ def test_a_task_names_its_own_pictures_and_only_images_have_a_grid_of_their_own(
 
 
 def test_general_pictures_are_listed_first_and_then_those_of_the_tasks() -> None:
-    of_tasks = ["cam", "attention", "embeddings", "lengths", *OWN["detection"], "translate", "interpolate"]
+    of_tasks = ["cam", "attention", "embeddings", "lengths", *OWN["detection"], "interpolate", "translate"]
     assert list(all_pictures()) == [*PICTURES, *of_tasks]
     assert all_pictures()["lengths"].owner == "sentiment"
     assert all_pictures()["grid"].owner is None
