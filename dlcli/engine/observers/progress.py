@@ -26,12 +26,12 @@ class StepBar:
         now = time.monotonic()
         if now - self._drawn >= MIN_SECONDS:
             self._drawn = now
-            self._progress.update(self._bar, description=description, completed=done, refresh=True)
+            self._progress.update(self._bar, description=description, completed=done, visible=True, refresh=True)
 
     def clear(self) -> None:
         """Erase the bar, so that a line can be written; the next `show` redraws it."""
         self._progress.stop()
-        self._progress.reset(self._bar)
+        self._progress.reset(self._bar, visible=False)  # else `start` draws it at 0, under the old description
         self._progress.start()
 
     def close(self) -> None:
