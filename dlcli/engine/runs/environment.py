@@ -16,7 +16,7 @@ def versions() -> dict[str, str]:
     return {
         "dlcli": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # it is of a class of torch
         "numpy": np.__version__,
         "platform": platform.platform(),
     }
@@ -25,7 +25,8 @@ def versions() -> dict[str, str]:
 def git_revision() -> str | None:
     """Return the git revision of the working directory, with `+` if it has changes; None outside git."""
     try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
+        # Without `--exclude`, a commit with a tag would be named by the tag alone, which can be moved.
+        command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
