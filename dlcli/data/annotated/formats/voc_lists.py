@@ -13,6 +13,7 @@ SPLIT_OF = {"train": "train", "val": "valid", "valid": "valid", "test": "test", 
 _ORDER = ("test", "val", "valid", "train", "trainval")  # that an image of several lists is in: what is measured first
 _BY_CLASS = re.compile(r"(.+)_(train|val|valid|trainval|test)")
 _MAX_BYTES = 64 * 2**20
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16, which PowerShell's redirection writes
 _KINDS = {"boxes": ("main",), "masks": ("segmentation",), "semantic": ("segmentation",)}
 
 
@@ -81,7 +82,8 @@ def _tags(root: Path, by_class: Sequence[tuple[str, str]]) -> dict[str, tuple[st
 def _lines(path: Path) -> list[str]:
     try:
         with path.open("rb") as stream:
-            text = stream.read(_MAX_BYTES).decode("utf-8-sig", "replace")
+            data = stream.read(_MAX_BYTES)
     except OSError:
         return []
+    text = data.decode("utf-16" if data.startswith(_WIDE) else "utf-8-sig", "replace")
     return [line.strip().replace("\t", " ") for line in text.splitlines() if line.strip()]
