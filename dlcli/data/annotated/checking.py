@@ -20,6 +20,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.wording import brief
 from dlcli.data.annotated.annotation import VOID, AnnotatedImage
 from dlcli.data.annotated.faults import Faults, place_of
+from dlcli.data.annotated.formats.places import is_file
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject
 from dlcli.data.annotated.objects import Frame, check_objects
 from dlcli.data.annotated.probing import read_indices
@@ -79,7 +80,7 @@ def check(found: Found, source: Path, *, with_digests: bool = False) -> Checked:
     faults = Faults()
     images = _joined(found.images, faults)
     with muffled:
-        paths = [image.path for image in images if image.path.is_file()]
+        paths = [image.path for image in images if is_file(image.path)]
         seen = for_each(partial(_look, with_digest=with_digests), images, are_large=bool(paths) and are_large(paths))
     classes, label_of = settle_classes(found)
     palette = found.palette or ("", *classes)
@@ -135,7 +136,7 @@ def _look(image: FoundImage, *, with_digest: bool) -> _Seen:
     try:
         file = probe_image(image.path, with_digest=with_digest)
     except DataError:
-        return _Seen(None, "image_unreadable" if image.path.is_file() else "image_missing")
+        return _Seen(None, "image_unreadable" if is_file(image.path) else "image_missing")
     faults: list[str] = []
     maps: list[np.ndarray | None] = []
     for path in (image.label_map, image.instance_map):

@@ -84,6 +84,15 @@ def test_images_that_are_missing_or_damaged_are_left_out(tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b.jpg"])
+def test_a_name_that_can_be_no_files_is_a_missing_image(tmp_path, name):
+    images = [FoundImage(picture(tmp_path / "a.jpg"), "a.xml", "", (GOOD,)), FoundImage(tmp_path / name, "", "", ())]
+    checked = check(Found(tuple(images)), tmp_path)
+    assert [image.file for image in checked.images[""]] == [str(tmp_path / "a.jpg")]
+    assert any(note.startswith(f"{KINDS['image_missing']}: 1, the first in ") for note in checked.notes)
+    assert max(map(len, checked.notes)) <= 300
+
+
 def test_the_files_own_size_counts_and_an_image_is_read_by_its_content(tmp_path):
     path = tmp_path / "a.jpg"
     Image.fromarray(np.zeros((30, 40), np.uint8), "P").save(path, "PNG")
