@@ -19,6 +19,7 @@ from bad_inputs.domains import DOMAINS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
+from bad_inputs.generative import GENERATIVE
 from bad_inputs.image_tasks import IMAGE_TASKS
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.pairs import PAIRS
@@ -51,6 +52,7 @@ ROWS = {
         ("annotated", ANNOTATED),
         ("annotated, changed", CHANGED),
         ("train", IMAGE_TASKS),
+        ("generative", GENERATIVE),
     )
     for name, row in rows.items()
 }

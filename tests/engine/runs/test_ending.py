@@ -171,7 +171,7 @@ def test_a_full_disk_is_an_error_of_the_data_and_says_how_to_resume(toy, number,
     assert (info["status"], info["best"]["epoch"]) == ("failed", 1)
     assert os.strerror(number) in info["error"]
     assert toy.files() >= CHECKPOINTS
-    assert not [name for name in toy.files() if "tmp" in name]
+    assert not [name for name in toy.files() if name.endswith(".partial")]
 
 
 def test_another_error_of_the_system_is_passed_on_as_it_is(toy):
