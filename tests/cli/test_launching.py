@@ -32,6 +32,10 @@ rank, restart = int(os.environ["RANK"]), int(os.environ["TORCHELASTIC_RESTART_CO
 def error(line):
     (Path(os.environ["DLCLI_ERRORS"]) / str(rank)).write_text(line)
 
+def wait_for(other):
+    while not (Path(os.environ["DLCLI_ERRORS"]) / str(other)).exists():
+        time.sleep(0.01)
+
 def leave():
     record = {"words": sys.argv[1:], "environment": dict(os.environ), "group": os.getpgid(0)}
     Path(f"{restart}-{rank}.json").write_text(json.dumps(record))
@@ -104,8 +108,11 @@ def test_each_launch_has_its_own_name(run_as):
 
 def test_the_error_that_came_first_is_the_answer_with_its_exit_code(run_as):
     program = """
-time.sleep(0.2 * (1 - rank))
+if rank == 0:
+    wait_for(1)
+    time.sleep(0.02)  # the times of the two files differ
 error(f"error: from process {rank}")
+wait_for(0)
 sys.exit((5, 4)[rank])
 """
     assert run_as(program) == (4, "error: from process 1\n")
@@ -113,8 +120,11 @@ sys.exit((5, 4)[rank])
 
 def test_of_errors_with_the_same_code_that_of_the_first_process_counts(run_as):
     program = """
-time.sleep(0.2 * (1 - rank))
+if rank == 0:
+    wait_for(1)
+    time.sleep(0.02)  # the times of the two files differ
 error(f"error: from process {rank}")
+wait_for(0)
 sys.exit(4)
 """
     assert run_as(program) == (4, "error: from process 0\n")
