@@ -50,7 +50,10 @@ def test_a_traced_detector_takes_other_batches_and_canvases(name: str, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssd", "detr"])
-def test_torchscript_answers_alike_for_other_batches_and_canvases(name: str, tmp_path: Path) -> None:
+def test_torchscript_answers_alike_for_other_batches_and_canvases(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_shallow(monkeypatch)
     numbers = np.random.default_rng(0)
     sizes = ((2, 64, 96), (1, 96, 64), (3, 96, 128))
     samples = [{"images": numbers.normal(size=(count, 3, *sides)).astype(np.float32)} for count, *sides in sizes]
