@@ -14,9 +14,9 @@ from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
-from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
+from dlcli.data.images.sources import read_pixels
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
@@ -65,7 +65,7 @@ class DetectionCodec:
         An image in tiles has `images` of (T, 3, H, W).
         """
         try:
-            image = _pixels(source)
+            image = read_pixels(source)
             side = self.inference.tile
             tiled = cut_tiles(image, self.preprocess, side, self.inference.tile_overlap) if side is not None else None
         except DataError as error:
@@ -133,7 +133,7 @@ class DetectionCodec:
         """Return the image with its boxes, over its masks if there are any, (H, W, 3) uint8."""
         from dlcli.visualize.boxes import DrawnBox, draw_boxes
 
-        image, objects = _pixels(source), answer.record["objects"]
+        image, objects = read_pixels(source), answer.record["objects"]
         labels = [self.labels.index(each["label"]) for each in objects]
         masked = [(each["mask"], label) for each, label in zip(objects, labels, strict=True) if each.get("mask")]
         if masked:
@@ -179,18 +179,3 @@ def _is_equal(one: str, other: Any) -> bool:
         return one == other or float(one) == float(other)
     except (TypeError, ValueError):  # one of them is "off", or the file is damaged
         return False
-
-
-def _pixels(source: Source) -> np.ndarray:
-    """Return (H, W, 3) uint8.
-
-    Raises:
-        DataError: the file cannot be read, or is not an image.
-    """
-    if isinstance(source.value, DataError):
-        raise source.value
-    if isinstance(source.value, np.ndarray):
-        return source.value
-    if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=3)
-    return read_image(source.value, channels=3)

@@ -13,8 +13,8 @@ from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.folders import is_image
+from dlcli.data.images.sources import read_pixels
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
 
@@ -42,7 +42,7 @@ class SegmentationCodec:
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
         try:
-            canvas, fit = self.preprocess.fit(_pixels(source))
+            canvas, fit = self.preprocess.fit(read_pixels(source))
         except DataError as error:
             return Encoded(source, None, error.message)
         return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}, context={"fit": fit})
@@ -76,23 +76,10 @@ class SegmentationCodec:
         from dlcli.visualize.canvas import annotate
         from dlcli.visualize.masks import draw_label_map
 
-        image = _pixels(source)
+        image = read_pixels(source)
         label_map = np.zeros(image.shape[:2], np.uint8)
         for entry in answer.record["classes"]:
             mask = to_pixels(entry["mask"], image.shape[0], image.shape[1])
             label_map[mask > 0] = self.labels.index(entry["label"]) + 1
         lines = [f"{entry['label']} {entry['share']:.1%}" for entry in answer.record["classes"]]
         return annotate(draw_label_map(image, label_map), lines or ["background"])
-
-
-def _pixels(source: Source) -> np.ndarray:
-    """Return (H, W, 3) uint8.
-
-    Raises:
-        DataError: the file cannot be read, or is not an image.
-    """
-    if isinstance(source.value, np.ndarray):
-        return source.value
-    if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=3)
-    return read_image(source.value, channels=3)

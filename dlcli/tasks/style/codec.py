@@ -10,9 +10,9 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
+from dlcli.data.images.sources import read_pixels
 from dlcli.data.inputs import expand_files
 from dlcli.tasks.style.config import StyleInference
 from dlcli.tasks.style.preprocess import StyleAssets, on_canvas, resized, to_size
@@ -83,18 +83,3 @@ class StyleCodec:
 
         image = read_pixels(source)
         return stack([image, answer.picture] if answer.picture is not None else [image], is_row=True)
-
-
-def read_pixels(source: Source) -> np.ndarray:
-    """Return the image of a source, (H, W, 3) uint8.
-
-    Raises:
-        DataError: the file cannot be read, or is not an image.
-    """
-    if isinstance(source.value, DataError):
-        raise source.value
-    if isinstance(source.value, np.ndarray):
-        return source.value
-    if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=3)
-    return read_image(source.value, channels=3)

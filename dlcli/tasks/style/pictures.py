@@ -46,7 +46,7 @@ def _images(subject: Subject) -> list[np.ndarray]:
     Raises:
         DataError: one cannot be read or is too large, or there is none.
     """
-    from dlcli.tasks.style.codec import read_pixels
+    from dlcli.data.images.sources import read_pixels
     from dlcli.tasks.style.preprocess import resized
 
     images = []
