@@ -47,6 +47,7 @@ def leave():
 def run_as(tmp_path, monkeypatch, capsys):
     """A function that launches processes of a program, and returns the exit code and what was written to stderr."""
     (tmp_path / "package" / "dlcli").mkdir(parents=True)
+    (tmp_path / "package" / "dlcli" / "__init__.py").touch()  # without it the installed package comes first
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "package"))
