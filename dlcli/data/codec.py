@@ -16,6 +16,9 @@ import numpy as np
 Arrays = Mapping[str, np.ndarray]
 Record = dict[str, Any]
 
+EMBEDDING = "embedding"
+"""The output with the vector of each item, (N, D) float32 of length 1, of a model that gives it too."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -66,10 +69,12 @@ class Answer:
     Attributes:
         record: JSON values by name.
         picture: (H, W, 3) uint8 RGB if the answer itself is a picture, else None.
+        embedding: (D,) float32, the item's vector if the model gives one; no codec sets it.
     """
 
     record: Record
     picture: np.ndarray | None = None
+    embedding: np.ndarray | None = None
 
 
 Batches = Iterator[tuple[Sequence[int], Arrays]]

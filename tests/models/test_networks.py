@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import UsageError
+from dlcli.models.heads import head_of
 from dlcli.models.images.airnet import AirNet
 from dlcli.models.images.efficientnet_lite import efficientnet_lite0
 from dlcli.models.images.inception import Inception
@@ -16,7 +17,6 @@ from dlcli.models.images.lenet import LeNet, SmallCNN
 from dlcli.models.images.mobilenet import MobileNet
 from dlcli.models.images.peleenet import PeleeNet
 from dlcli.models.images.resnet import ResNet
-from dlcli.models.images.stem import head_of
 from dlcli.models.images.vgg import VGG
 
 Build = Callable[..., nn.Module]

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import RunError, UsageError, first_line, why_refused
+from dlcli.models.heads import head_name
 from dlcli.models.images.efficientnet_lite import EfficientNetLite, own_names
 from dlcli.models.images.published import IMAGENET_PIXELS, PIXELS, published_file
 from dlcli.models.images.small_stem import stem_name
-from dlcli.models.images.stem import head_name
 
 DEFAULT = "default"
 """Requests a network's published weights, the best of several."""

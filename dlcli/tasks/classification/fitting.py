@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
 from dlcli.models.fitting import FitsToImages, fit_count
+from dlcli.models.heads import head_inputs, head_of
 from dlcli.models.images.normalised import Normalised
-from dlcli.models.images.stem import head_inputs, head_of
 from dlcli.tasks.classification.source import ImageSource
 
 MAX_IMAGES = 1000

@@ -30,9 +30,9 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.dropout import set_dropout
+from dlcli.models.heads import head_inputs, head_of
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
-from dlcli.models.images.stem import head_inputs, head_of
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.models.places import device_of
 from dlcli.tasks.classes.metric import LogitsMetric
@@ -168,6 +168,14 @@ class ClassificationTask:
             DataError: there are none.
         """
         return at_hand(self._source)
+
+    def head(self) -> nn.Module:
+        """Return the last layer, whose input is an item's embedding.
+
+        Raises:
+            ValueError: it cannot be found in this network.
+        """
+        return head_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels and preprocessing."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor, nn
+from torch import nn
 
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import load_object
@@ -19,7 +19,7 @@ from dlcli.engine.compute.device import to_numpy
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.runs.restore import load_task
 from dlcli.engine.task import network_of
-from dlcli.models.images.stem import head_of
+from dlcli.models.heads import head_of, item_vectors, watching
 from dlcli.tasks.generation.codec import as_picture
 
 BATCH = 256
@@ -77,14 +77,9 @@ class Judge:
             self._codec.encode(Source(str(row), encode_png(as_picture(image)))) for row, image in enumerate(images)
         ]
         [(_, arrays)] = self._codec.batches(items)  # all are of one size
-        seen: list[Tensor] = []
-        hook = self._head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
-            with torch.inference_mode():
-                logits = infer_arrays(self._task, arrays)[LOGITS].astype(np.float64)
-        finally:
-            hook.remove()
-        features = seen[-1].flatten(2).mean(2) if seen[-1].ndim > 2 else seen[-1]  # the head may be a convolution
+        with watching(self._head) as seen, torch.inference_mode():
+            logits = infer_arrays(self._task, arrays)[LOGITS].astype(np.float64)
+            features = item_vectors(seen[-1])
         return Judgement(softmax(logits, axis=1), to_numpy(features).astype(np.float64))
 
 

@@ -26,6 +26,7 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.multilabel import DEFAULT_THRESHOLD, MultilabelMetric
+from dlcli.models.heads import head_of
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS
@@ -147,6 +148,14 @@ class MultilabelTask:
             DataError: there are none.
         """
         return at_hand(self._source)
+
+    def head(self) -> nn.Module:
+        """Return the last layer, whose input is an item's embedding.
+
+        Raises:
+            ValueError: it cannot be found in this network.
+        """
+        return head_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels and preprocessing."""

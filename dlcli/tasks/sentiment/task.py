@@ -28,6 +28,7 @@ from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabular
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
+from dlcli.models.heads import head_of
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.training import (
@@ -144,6 +145,14 @@ class SentimentTask:
             return None
         card = self._source.card
         return replace(card, warnings=(*card.warnings, *self._notes))
+
+    def head(self) -> nn.Module:
+        """Return the last layer, whose input is an item's embedding.
+
+        Raises:
+            ValueError: it cannot be found in this network.
+        """
+        return head_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels, vocabulary and preprocessing."""

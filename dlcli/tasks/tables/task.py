@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.errors import RunError
@@ -117,6 +117,10 @@ class RegressionTask:
     def card(self) -> Card | None:
         """The card of the table; None without data."""
         return self._source.card if self._source is not None else None
+
+    def head(self) -> nn.Module:
+        """Return the last layer, whose input is a row's embedding; of an ensemble, that of each member."""
+        return self.model.network.mlp.layers[-1]
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: the columns with their statistics, and the size of the ensemble."""
@@ -263,6 +267,10 @@ class TableClassificationTask:
     def card(self) -> Card | None:
         """The card of the table; None without data."""
         return self._source.card if self._source is not None else None
+
+    def head(self) -> nn.Module:
+        """Return the last layer, whose input is a row's embedding; of an ensemble, that of each member."""
+        return self.model.network.mlp.layers[-1]
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: the class names, and the columns with their statistics."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import load_object
+from dlcli.models.heads import head_name
 from dlcli.models.images.backbone import FAMILIES, OWN, Backbone, build_backbone, layout_of
-from dlcli.models.images.stem import head_name
 from dlcli.models.images.zoo import build_torchvision
 
 # The maps that each classifier computes: network -> stride -> the layer whose output it is, and its channels.

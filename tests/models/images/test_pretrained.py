@@ -13,10 +13,10 @@ from torchvision.models import get_model, get_model_weights
 from torchvision.transforms.functional import normalize
 
 from dlcli.core.errors import DataError, RunError
+from dlcli.models.heads import head_name
 from dlcli.models.images.lenet import SmallCNN
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
-from dlcli.models.images.stem import head_name
 from dlcli.models.images.zoo import build_torchvision
 
 NAME = "squeezenet1_1"

@@ -7,8 +7,8 @@ from torch import nn
 from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.optim.layers import freeze_layers, layer_rates
+from dlcli.models.heads import head_of
 from dlcli.models.images.small_stem import FAMILIES
-from dlcli.models.images.stem import head_of
 from dlcli.models.images.zoo import _small_patch, build_torchvision, check_shape, classifier_names
 
 REPRESENTATIVE = (

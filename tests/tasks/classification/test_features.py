@@ -7,7 +7,7 @@ from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
-from dlcli.models.images.stem import head_inputs, head_of
+from dlcli.models.heads import head_inputs, head_of
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS
 
 CPU = Device(torch.device("cpu"))

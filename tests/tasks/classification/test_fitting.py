@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from dlcli.core.errors import UsageError
-from dlcli.models.images.stem import head_inputs
+from dlcli.models.heads import head_inputs
 from dlcli.tasks.classification.fitting import fit_head
 
 TWO = {"a": 20, "b": 20}

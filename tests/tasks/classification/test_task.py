@@ -13,7 +13,7 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import draw_samples, evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.export.plan import PARITY_BATCHES
-from dlcli.models.images.stem import head_name
+from dlcli.models.heads import head_name
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.task import ClassificationTask

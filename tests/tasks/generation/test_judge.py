@@ -19,7 +19,7 @@ from dlcli.core.errors import RunError, UsageError
 from dlcli.core.run_dir import RunDir
 from dlcli.data.codec import Source
 from dlcli.engine.runs.restore import load_task
-from dlcli.models.images.stem import head_inputs
+from dlcli.models.heads import head_inputs
 from dlcli.tasks import comparing
 from dlcli.tasks.generation.judge import open_judge
 from dlcli.visualize.canvas import encode_png
