@@ -203,8 +203,8 @@ TASKS: Mapping[str, TaskSpec] = {
 }
 
 
-def _text_dataset(name: str, summary: str, importer: str, **more: Any) -> DatasetSpec:
-    options = "dlcli.datasets.text.options:TextOptions"
+def _text_dataset(name: str, summary: str, importer: str, prefix: str = "Text", **more: Any) -> DatasetSpec:
+    options = f"dlcli.datasets.text.options:{prefix}Options"
     return DatasetSpec(name, summary, "text", "sentiment", f"dlcli.datasets.text.{importer}", options, **more)
 
 
@@ -299,6 +299,9 @@ DATASETS: Mapping[str, DatasetSpec] = {
         _text_dataset("text-csv", "your own labelled texts in a CSV file", "labelled:csv_importer"),
         _text_dataset("text-tsv", "your own labelled texts in a TSV file", "labelled:tsv_importer"),
         _text_dataset("text-jsonl", "your own labelled texts, one JSON object per line", "labelled:jsonl_importer"),
+        _text_dataset(
+            "text-folder", "your own texts, a file each, one folder per class", "folder:folder_importer", "TextFolder"
+        ),
         _parallel_dataset(
             "anki",
             "sentence pairs of Tatoeba as Anki's lists have them (TSV)",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlcli.data.parts import SPLIT_FOLDERS
 from dlcli.data.walking import is_around, is_folder, list_files, walk_folders
 
 IMAGE_SUFFIXES = (
@@ -22,12 +23,6 @@ FOREIGN_SUFFIXES = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl")
 """Formats that are not decoded."""
 
 _KNOWN_SUFFIXES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES)
-
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation"),
-    "test": ("test", "testing"),
-}
 
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the header that follows the 14 bytes of every BMP

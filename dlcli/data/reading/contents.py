@@ -70,6 +70,9 @@ _MAGICS: tuple[tuple[bytes, Foreign], ...] = (
 _PICKLE = Foreign("a Python pickle", "a pickle can run code and is not read; save the data as CSV or JSON Lines")
 _HTML = Foreign("an HTML page", "a download may have returned a page in place of the file: open it in a browser")
 _XML = Foreign("an XML document", "convert it to CSV or JSON Lines")
+MARKUP = (_HTML, _XML)
+"""Kinds that are text nevertheless, where a file may hold any text."""
+
 _JSON_ARRAY = Foreign("one JSON array, not one object per line", "convert it: jq -c '.[]' {name} > data.jsonl")
 
 

@@ -132,9 +132,9 @@ def detect_encoding(path: Path, wanted: Sequence[str] = ()) -> Encoding:
         if fault is None:
             return encoding
         faults.append(fault)
-    damaged = not marked and _is_damaged_utf8(_sample(path))
+    damaged = not marked and is_damaged_utf8(_sample(path))
     if not marked and not damaged:
-        for encoding in _likely(_sample(path)):
+        for encoding in likely_encodings(_sample(path)):
             fault = _first_fault(path, encoding)
             if fault is None:
                 return encoding
@@ -197,14 +197,14 @@ def _sample(path: Path) -> bytes:
     return bytes(found)
 
 
-def _is_damaged_utf8(data: bytes) -> bool:
+def is_damaged_utf8(data: bytes) -> bool:
     """Return whether bytes are mostly UTF-8, so that a few of them are damaged and the rest should not be reread."""
     text = data.decode("utf-8", "replace")
     num_faults = text.count("\ufffd")
     return sum(not character.isascii() for character in text) - num_faults >= num_faults
 
 
-def _likely(data: bytes) -> Iterator[Encoding]:
+def likely_encodings(data: bytes) -> Iterator[Encoding]:
     """Yield encodings in which bytes that are not UTF-8 make a text, from the likeliest; guesses have a sample."""
     from charset_normalizer import from_bytes
 

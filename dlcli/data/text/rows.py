@@ -30,19 +30,29 @@ _MAX_NOTES = 3
 
 @dataclass(frozen=True)
 class TextRow:
-    """A row's text and label, unchanged from the file; `line` is the line where the row begins, from 1."""
+    """A row's text and label, unchanged from the file.
+
+    Attributes:
+        line: the line where the row begins, from 1.
+        name: the name of its file, where each text has its own.
+    """
 
     line: int
     text: str
     label: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class BrokenRow:
-    """A row that cannot be used, with its line, from 1, and the reason."""
+    """A row that cannot be used, and the reason; `line` and `name` as in `TextRow`."""
 
     line: int
     reason: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name or f'line {self.line:,}'}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from dlcli.data.card import Card
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.form import form_of
 from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
+from dlcli.data.text.tokenizing.kinds import split_units
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import SPECIALS, TokenCounter, Vocabulary
-from dlcli.datasets.text.options import TextOptions
+from dlcli.datasets.text.options import CodingOptions
 
 EMOTICON = "emoticon"
 
@@ -28,7 +29,7 @@ MANY = 0.05
 _PERCENTILES = {"median": 50, "p95": 95, "p99": 99}
 
 
-def tokenise(card: Card, folder: Path, options: TextOptions, stop_words: Sequence[str]) -> Card:
+def tokenise(card: Card, folder: Path, options: CodingOptions, stop_words: Sequence[str]) -> Card:
     """Write the vocabulary and the packed copies of the JSONL in `folder`; return the card with their details.
 
     Each text is tokenised once: training texts get preliminary ids, which are replaced once the vocabulary is known.
@@ -73,7 +74,14 @@ def tokenise(card: Card, folder: Path, options: TextOptions, stop_words: Sequenc
     )
 
 
-def _settle_vocabulary(counter: TokenCounter, folder: Path, options: TextOptions) -> Vocabulary:
+def without_emoticons(text: str) -> str:
+    """Return the text with a space in place of each emoticon such as [哈哈]."""
+    if "[" not in text:
+        return text
+    return "".join(" " if kind == EMOTICON else piece for piece, kind in split_units(text))
+
+
+def _settle_vocabulary(counter: TokenCounter, folder: Path, options: CodingOptions) -> Vocabulary:
     """Build and write the vocabulary of the training texts, and replace the preliminary ids by its own."""
     ids_file = text_writer.packed_file(folder, "train", "ids")
     counts = np.zeros(counter.num_numbers, dtype=np.int64)

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from dlcli.core.config import MAX_SEED, option
 from dlcli.data.text.tokenizing.tokenizer import TOKENIZERS
 
+MAX_CHARS = 16 * 2**20
+"""Characters of a text, at most."""
+
 
 @dataclass(frozen=True)
-class TextOptions:
-    """Options of `dl prepare weibo`, `text-csv`, `text-tsv` and `text-jsonl`."""
+class CodingOptions:
+    """Options of `dl prepare` for every dataset of labelled texts."""
 
-    text_column: str | None = option(
-        None, "column of texts: its name, or its number if there is no header", metavar="COLUMN"
-    )
-    label_column: str | None = option(
-        None, "column of labels: its name, or its number if there is no header", metavar="COLUMN"
-    )
     encoding: str = option(
         "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
     )
@@ -31,4 +28,25 @@ class TextOptions:
     valid_fraction: float = option(0.1, "fraction of each class for the validation split", minimum=0, maximum=0.9)
     test_fraction: float = option(0.1, "fraction of each class for the test split", minimum=0, maximum=0.9)
     seed: int = option(0, "seed of the splits and the order", minimum=0, maximum=MAX_SEED)
-    max_bad: int = option(100, "stop when more than N rows are malformed", minimum=0, maximum=10**9)
+    max_bad: int = option(100, "stop when more than N texts are unusable", minimum=0, maximum=10**9)
+
+
+@dataclass(frozen=True)
+class TextOptions(CodingOptions):
+    """Options of `dl prepare weibo`, `text-csv`, `text-tsv` and `text-jsonl`."""
+
+    text_column: str | None = option(
+        None, "column of texts: its name, or its number if there is no header", metavar="COLUMN"
+    )
+    label_column: str | None = option(
+        None, "column of labels: its name, or its number if there is no header", metavar="COLUMN"
+    )
+
+
+@dataclass(frozen=True)
+class TextFolderOptions(CodingOptions):
+    """Options of `dl prepare text-folder`."""
+
+    suffix: str = option(".txt", "suffix of the files that hold a text each", metavar="SUFFIX")
+    max_chars: int | None = option(None, "cut each text off after N characters", minimum=1, maximum=MAX_CHARS)
+    classes: str | None = option(None, "the class folders to read (default: all)", metavar="NAME,NAME")

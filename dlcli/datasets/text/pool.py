@@ -5,19 +5,21 @@ Memory holds 28 bytes per text: a digest, a label, and the text's offset in the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.labels import label_text
 from dlcli.data.text.cleaning import clean_text
-from dlcli.data.text.rows import BrokenRow, TextRow, TextRows
+from dlcli.data.text.rows import BrokenRow, TextRow
 
 MAX_CLASSES = 10_000
 MAX_LABEL = 200
@@ -107,77 +109,94 @@ class Kept:
     two_labels: np.ndarray
 
 
-def collect(
-    rows: TextRows,
-    path: Path,
-    *,
-    label_names: Mapping[str, str] | None,
-    strip: Callable[[str], str] | None,
-    max_bad: int,
-    say_every: Callable[[int], None],
-) -> TextPool:
-    """Return the texts of a file, cleaned (see `clean_text`).
+@dataclass(frozen=True)
+class Collecting:
+    """Which rows become texts of a pool.
 
-    Args:
-        rows: the rows of the file.
-        path: the temporary file to write the texts to.
+    Attributes:
+        where: the file or folder, for messages.
         label_names: valid label -> class name; None accepts any label.
         strip: removes unwanted parts of a text, such as emoticons.
         max_bad: skip at most this many broken rows.
+        noun: plural noun for rows, for messages.
+        bad_hint, label_hint: how to mend too many broken rows, and too many labels.
+    """
+
+    where: Path
+    max_bad: int
+    label_names: Mapping[str, str] | None = None
+    strip: Callable[[str], str] | None = None
+    noun: str = "rows"
+    bad_hint: str = "correct them, set other columns with --text-column and --label-column"
+    label_hint: str = "is this the column of labels? set it with --label-column"
+
+
+def collect(
+    pool: TextPool,
+    rows: Iterable[TextRow | BrokenRow],
+    stream: BinaryIO,
+    collecting: Collecting,
+    say_every: Callable[[int], None],
+) -> None:
+    """Add the texts of some rows to a pool, cleaned (see `clean_text`).
+
+    Args:
+        pool: the pool.
+        rows: the rows.
+        stream: the pool's file, open for writing.
+        collecting: which of them become texts.
         say_every: called with the number of rows read, every million rows.
 
     Raises:
-        DataError: there are more broken rows, or more than 10,000 labels.
+        DataError: there are more broken rows than `max_bad`, or more than 10,000 labels.
     """
-    pool = TextPool(path)
-    with path.open("wb") as stream:
-        for row in rows:
-            pool.num_rows += 1
-            if pool.num_rows % 1_000_000 == 0:
-                say_every(pool.num_rows)
-            found = _clean(row, label_names)
-            if isinstance(found, BrokenRow):
-                _note_broken(pool, found, max_bad, rows.path)
-                continue
-            text = clean_text(strip(found.text)) if strip else found.text
-            if not text:
-                pool.num_stripped += 1
-                continue
-            stream.write(pool.add(text, found.label))
-            if len(pool.names) > MAX_CLASSES:
-                raise DataError(
-                    f"{rows.path}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
-                    hint="is this the column of labels? set it with --label-column",
-                )
-    return pool
+    for row in rows:
+        pool.num_rows += 1
+        if pool.num_rows % 1_000_000 == 0:
+            say_every(pool.num_rows)
+        found = _clean(row, collecting.label_names)
+        if isinstance(found, BrokenRow):
+            _note_broken(pool, found, collecting)
+            continue
+        text = clean_text(collecting.strip(found.text)) if collecting.strip else found.text
+        if not text:
+            pool.num_stripped += 1
+            continue
+        stream.write(pool.add(text, found.label))
+        if len(pool.names) > MAX_CLASSES:
+            raise DataError(
+                f"{collecting.where}: more than {MAX_CLASSES:,} different labels, the last one {found.label[:40]!r}",
+                hint=collecting.label_hint,
+            )
 
 
 def _clean(row: TextRow | BrokenRow, label_names: Mapping[str, str] | None) -> TextRow | BrokenRow:
     if isinstance(row, BrokenRow):
         return row
+    broken = functools.partial(BrokenRow, row.line, name=row.name)
     text, label = clean_text(row.text), label_text(clean_text(row.label))
     if not label or label.casefold() == "nan":
-        return BrokenRow(row.line, "no label")
+        return broken("no label")
     if len(label) > MAX_LABEL or not label.isprintable():
-        return BrokenRow(row.line, f"an invalid label, {label[:40]!r}")
+        return broken(f"an invalid label, {label[:40]!r}")
     if not text:
-        return BrokenRow(row.line, "no text")
+        return broken("no text")
     if label_names is None:
-        return TextRow(row.line, text, label)
+        return replace(row, text=text, label=label)
     if label not in label_names:
-        return BrokenRow(row.line, f"the label {label[:40]!r} is not one of {', '.join(label_names)}")
-    return TextRow(row.line, text, label_names[label])
+        return broken(f"the label {label[:40]!r} is not one of {', '.join(label_names)}")
+    return replace(row, text=text, label=label_names[label])
 
 
-def _note_broken(pool: TextPool, row: BrokenRow, max_bad: int, path: Path) -> None:
+def _note_broken(pool: TextPool, row: BrokenRow, collecting: Collecting) -> None:
     pool.num_bad += 1
     if len(pool.bad) < MAX_NAMED:
         pool.bad.append(row)
-    if pool.num_bad > max_bad:
+    if pool.num_bad > collecting.max_bad:
         raise DataError(
-            f"{path}: more than {max_bad:,} broken rows",
-            details=[f"line {entry.line:,}: {entry.reason}" for entry in pool.bad[:2]],
-            hint="correct them, set other columns with --text-column and --label-column, or allow more with --max-bad",
+            f"{collecting.where}: more than {collecting.max_bad:,} broken {collecting.noun}",
+            details=[str(entry)[:300] for entry in pool.bad[:2]],
+            hint=f"{collecting.bad_hint}, or allow more with --max-bad",
         )
 
 
