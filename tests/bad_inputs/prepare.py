@@ -57,6 +57,28 @@ PREPARE = {
         "prepare mnist src", DATA, "not an idx file", lambda b: b.mnist("src", magic=b"\1\2\x08\x03")
     ),
     "gzip cut off": Row("prepare mnist src", DATA, "truncated or damaged", lambda b: b.mnist("src", cut=400)),
+    "texts without a class": Row(
+        "prepare text-folder src", DATA, "no .txt file in a folder of its class", lambda b: b.write("src/a.txt", "x")
+    ),
+    "text files of one class": Row(
+        "prepare text-folder src", DATA, "texts of 1 classes are left", lambda b: b.write("src/pos/a.txt", "x")
+    ),
+    "no folder of texts": Row("prepare text-folder nowhere", DATA, "nowhere: no such folder"),
+    "no file of labels": Row(
+        "prepare image-folder src --labels-from l.csv", DATA, "l.csv: no such file", lambda b: (b.home / "src").mkdir()
+    ),
+    "labels without a file": Row(
+        "prepare image-folder src --labels-from l.csv",
+        DATA,
+        "no image has a label",
+        lambda b: b.write("src/l.csv", "fn,label\n0.png,a\n"),
+    ),
+    "names without a class": Row(
+        "prepare image-folder src --labels-from name --max-bad 0",
+        DATA,
+        "1 label cannot be used",
+        lambda b: b.write("src/cat.png", "x"),
+    ),
     "folder empty": Row("prepare image-folder src", DATA, "src", lambda b: (b.home / "src").mkdir()),
     "one class": Row("prepare image-folder src", DATA, "a classifier needs two", lambda b: b.photos("src", ("cat",))),
     "too many bad files": Row(

@@ -1,4 +1,4 @@
-"""A user's own images, one folder per class, with or without split folders.
+"""A user's own images, one folder per class, with or without split folders, or labelled by names or a CSV file.
 
 The layout decides the splits:
 - `train/` and `test/` (and `valid/` or `val/`) are used unchanged.
@@ -9,6 +9,9 @@ The layout decides the splits:
 Which files are images, `dlcli.data.images.folders` decides, as for `dl train FOLDER`. Each is decoded, then copied byte
 for byte; images of subfolders lie beside the others of their class. Files that cannot be decoded are skipped, counted
 and named. An image that is in several classes, byte for byte, has no label to learn: it is left out.
+
+With `--labels-from`, `labelling` gives each image its class; where images have several, the form is that of annotated
+images, which the task `multilabel` reads.
 """
 
 from __future__ import annotations
@@ -45,6 +48,15 @@ from dlcli.datasets.images.inspecting import (
     leak_notes,
     without_contradictions,
 )
+from dlcli.datasets.images.labelling import (
+    NAME,
+    Labelling,
+    found_of,
+    items_of,
+    labels_of_csv,
+    labels_of_names,
+    too_many_bad,
+)
 from dlcli.datasets.images.options import ImageFolderOptions
 
 _MAX_SAMPLED = 2000  # training images from which mean and std are computed
@@ -58,16 +70,22 @@ class ImageFolderImporter:
         self.options = options
 
     def locate(self, source: Path | None) -> list[Path]:
-        """Return the folder itself.
+        """Return the folder itself, and the CSV file of labels, which may be in the folder.
 
         Raises:
-            DataError: there is no such folder.
+            DataError: there is no such folder or file.
         """
         if source is None:
             raise DataError("image-folder needs a SOURCE: a folder with one subfolder of images per class")
         if not source.is_dir():
             raise DataError(f"{source}: no such folder", hint="SOURCE holds one folder of images per class")
-        return [source]
+        if self.options.labels_from in (None, NAME):
+            return [source]
+        labels = Path(self.options.labels_from or "")
+        places = [place for place in (labels, source / labels) if place.is_file()]
+        if not places:
+            raise DataError(f"--labels-from {labels}: no such file", hint="`name`, or a CSV file: fn,label")
+        return [source, places[0]]
 
     def space_needed(self, files: list[Path]) -> int:
         """Return roughly how many bytes the copies take."""
@@ -80,8 +98,16 @@ class ImageFolderImporter:
             DataError: there are no images by class, more than `max_bad` unreadable files, fewer than two classes, or a
                 class without a training image.
         """
-        [root] = files
-        folder_names, items, notes = _list(root)
+        root = files[0]
+        if self.options.labels_from is None:
+            folder_names, items, notes = _list(root)
+        else:
+            labelling = labels_of_csv(files[1], root) if files[1:] else labels_of_names(root)
+            if len(labelling.bad) > self.options.max_bad:
+                raise too_many_bad(labelling, files[-1], self.options.max_bad)
+            if labelling.has_several:
+                return self._write_several(labelling, root, folder, report)
+            folder_names, items, notes = items_of(labelling, files[-1])
         report(f"{root}: checking {len(items):,} files in {len(folder_names)} classes")
         images, bad = inspect(items)
         self._refuse_too_many(bad, root)
@@ -98,6 +124,19 @@ class ImageFolderImporter:
             statistics = _sample_statistics(train_files, card.details["channels"])
         mean, std = statistics.result()
         return replace(card, details={**card.details, "mean": mean, "std": std})
+
+    def _write_several(self, labelling: Labelling, root: Path, folder: Path, report: Report) -> Card:
+        """Write images with any number of classes in the form of annotated images, and return the card."""
+        from dlcli.data.annotated.checking import check
+        from dlcli.data.annotated.splitting import with_test_part
+        from dlcli.data.annotated.writer import write_annotated
+
+        report(f"{root}: checking {len(labelling.images):,} images, some with several classes")
+        checked = check(found_of(labelling), root, with_digests=True)
+        if len(checked.classes) < 2:
+            raise _too_few(root, len(checked.classes))
+        checked = with_test_part(checked, self.options.test_fraction, self.options.seed)
+        return write_annotated(checked, folder, printable(root.resolve().name))
 
     def _refuse_too_many(self, bad: Sequence[BadImage], root: Path) -> None:
         if len(bad) > self.options.max_bad:
@@ -172,10 +211,7 @@ def _settle_classes(
             hint="every class needs images to train on; check the folder's name in both splits",
         )
     if len(in_train) < 2:
-        raise DataError(
-            f"{root}: {len(in_train)} classes with images; a classifier needs two",
-            hint="put the images of each class into a separate folder",
-        )
+        raise _too_few(root, len(in_train))
     kept = sorted(in_train)
     new_label = {label: index for index, label in enumerate(kept)}
     relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
@@ -187,6 +223,13 @@ def _settle_classes(
         if sizes[new_label[old]] == 1
     ]
     return tuple(classes[label] for label in kept), relabelled, notes
+
+
+def _too_few(root: Path, count: int) -> DataError:
+    return DataError(
+        f"{root}: {count} classes with images; a classifier needs two",
+        hint="put the images of each class into a separate folder, or set --labels-from",
+    )
 
 
 def _copy(

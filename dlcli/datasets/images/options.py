@@ -53,3 +53,6 @@ class ImageFolderOptions:
     )
     seed: int = option(0, "seed of the split", minimum=0, maximum=MAX_SEED)
     max_bad: int = option(100, "stop when more than N files cannot be read", minimum=0, maximum=10**9)
+    labels_from: str | None = option(
+        None, "labels from file names (`name`: cat_12.png) or a CSV file (fn,label or fn,tags)", metavar="name|FILE"
+    )
