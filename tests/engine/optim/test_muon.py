@@ -14,7 +14,18 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.checkpoints import Checkpoints
 from dlcli.engine.optim.build import build_optimizer
-from dlcli.engine.optim.muon import BIAS_RATE, HEAD_RATE, REST_MOMENTUM, Muon, direction, muon_groups, orthogonalised
+from dlcli.engine.optim.muon import (
+    ADAM_BETAS,
+    ADAM_EPS,
+    ADAM_RATE,
+    BIAS_RATE,
+    HEAD_RATE,
+    REST_MOMENTUM,
+    Muon,
+    direction,
+    muon_groups,
+    orthogonalised,
+)
 from dlcli.engine.runs.checkpoint import read_checkpoint, restore_training
 
 CPU = Device(torch.device("cpu"))
@@ -26,6 +37,19 @@ def network():
         nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, groups=8, bias=False),
         nn.Conv2d(8, 6, 3), nn.Flatten(), nn.Linear(24, 5), nn.Linear(5, 4),
     )  # fmt: skip
+
+
+class Tagger(nn.Module):
+    """A table of vectors that is the output layer, too, and a layer between them."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.norm = nn.Embedding(7, 4), nn.LayerNorm(4)
+        self.wide, self.narrow = nn.Linear(4, 16), nn.Linear(16, 4)
+
+    def forward(self, tokens):
+        return self.narrow(self.wide(self.norm(self.table(tokens))).relu()) @ self.table.weight.T
 
 
 def with_gradients(module, seed=0):
@@ -64,6 +88,41 @@ def test_the_last_layer_and_what_is_no_matrix_take_only_the_direction():
     assert list(map(id, others["params"])) == [id(module[2].weight), id(module[6].weight)]
     assert (others["lr"], vectors["lr"]) == (0.1 * HEAD_RATE, 0.1 * BIAS_RATE)
     assert sum(len(group["params"]) for group in groups) == len(list(module.parameters()))
+
+
+def test_beside_a_table_of_vectors_what_is_not_orthogonal_takes_the_steps_of_adam():
+    module, expected = with_gradients(Tagger()), with_gradients(Tagger())
+    optimizer = build_optimizer(module, TrainConfig(optimizer="muon", learning_rate=0.02, weight_decay=0.1))
+    matrix, *others = optimizer.param_groups
+    assert list(map(id, matrix["params"])) == [id(module.wide.weight)], "the last layer counts as the head"
+    peer = torch.optim.AdamW(
+        [
+            {"params": [p for p in expected.parameters() if p.ndim >= 2], "weight_decay": 0.1},
+            {"params": [p for p in expected.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        ],
+        lr=0.02 * ADAM_RATE,
+        betas=ADAM_BETAS,
+        eps=ADAM_EPS,
+    )
+    for seed in range(3):
+        with_gradients(module, seed)
+        with_gradients(expected, seed)
+        optimizer.step()
+        peer.step()
+    assert {group["rule"] for group in others} == {"adam"}
+    for (name, parameter), wanted in zip(module.named_parameters(), expected.parameters(), strict=True):
+        if name != "wide.weight":
+            torch.testing.assert_close(parameter, wanted, rtol=1e-5, atol=1e-7, msg=name)
+
+
+def test_beside_a_table_a_matrix_with_more_outputs_than_inputs_takes_longer_steps():
+    module = Tagger()
+    before = module.wide.weight.detach().clone()
+    with_gradients(module)
+    build_optimizer(module, TrainConfig(optimizer="muon", learning_rate=0.02)).step()
+    values = torch.linalg.svdvals(module.wide.weight.detach() - before) / (0.02 * 2)  # sqrt(16 / 4)
+    assert values.min() > 0.6
+    assert values.max() < 1.25
 
 
 def test_frozen_parameters_are_in_no_group():
@@ -123,7 +182,8 @@ def test_what_has_no_gradient_does_not_move():
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_its_state_goes_through_a_file_and_the_next_step_is_the_same(tmp_path):
+@pytest.mark.parametrize("network", [network, Tagger])
+def test_its_state_goes_through_a_file_and_the_next_step_is_the_same(tmp_path, network):
     config = TrainConfig(optimizer="muon", learning_rate=0.05, weight_decay=0.1)
     module = network().to(memory_format=torch.channels_last)
     optimizer = build_optimizer(with_gradients(module), config)
