@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dlcli.core.choices import Choices, Setting, read_choice
@@ -49,6 +50,11 @@ HEAD = "head"
 LOO = "loo"
 """Leave-one-out, in place of a number of folds."""
 
+IN_TIME = "time:"
+"""What precedes a number of folds that test what follows their training part."""
+
+MAX_FOLDS = 1000
+
 MACHINE = ("device", "threads", "workers")
 """Options of the machine rather than of the training: they may differ in a resumed run."""
 
@@ -63,15 +69,45 @@ def read_schedule(text: str) -> tuple[str, dict[str, float]]:
     return read_choice(text, SCHEDULES)
 
 
-def parse_folds(text: str) -> str:
-    """Return the text if it is a number of folds or `loo`.
+@dataclass(frozen=True)
+class FoldPlan:
+    """What `--folds` requests.
+
+    Attributes:
+        count: the number of folds in a round; None for leave-one-out, which has as many as there are items.
+        held_out: the fraction of the items that a round tests, in (0, 1); None if the folds test every item.
+        in_time: whether a fold tests what follows its training part in time.
+        column: the column that holds the time; "" for the order of the rows.
+    """
+
+    count: int | None
+    held_out: float | None = None
+    in_time: bool = False
+    column: str = ""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the folds depend on neither the seed nor a grouping."""
+        return self.count is None or self.in_time
+
+
+def read_folds(text: str) -> FoldPlan:
+    """Return what a value of `--folds` requests: `10`, `loo`, `0.3`, `time:5` or `time:5,COLUMN`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of them.
     """
-    if text != LOO and not (text.isdecimal() and 2 <= int(text) <= 1000):
-        raise ValueError(f"{text!r} is neither a number from 2 to 1000 nor `loo`")
-    return text
+    if text == LOO:
+        return FoldPlan(None)
+    number, _, column = text.removeprefix(IN_TIME).partition(",") if text.startswith(IN_TIME) else (text, "", "")
+    if number.isdecimal() and number.isascii() and 2 <= int(number[:9]) <= MAX_FOLDS:
+        return FoldPlan(int(number), in_time=text.startswith(IN_TIME), column=column.strip())
+    fraction = float(text) if re.fullmatch(r"0?\.[0-9]{1,9}", text) else 0.0
+    if fraction == 0.0:
+        raise ValueError(
+            f"{text[:100]!r} is neither a number from 2 to {MAX_FOLDS}, a fraction such as 0.3, `{LOO}` nor `time:5`"
+        )
+    return FoldPlan(1, held_out=fraction)
 
 
 @dataclass(frozen=True)
@@ -161,9 +197,9 @@ class TrainConfig:
     )
     folds: str | None = option(
         None,
-        "cross-validate with K folds; loo: leave one out",
-        metavar="K|loo",
-        read=parse_folds,
+        "K folds; loo: leave one out; 0.3: hold out that part; time:5[,COLUMN]: test what follows",
+        metavar="K|loo|X|time:K",
+        read=read_folds,
         section="Cross-validation",
     )
     repeats: int = option(1, "repeat the cross-validation N times", minimum=1, maximum=100, is_advanced=True)
@@ -210,8 +246,9 @@ def is_cross_validation(train: TrainConfig) -> bool:
         raise UsageError(
             "--folds and --splits cannot be combined", hint="the files of --splits already define the folds"
         )
-    if train.repeats > 1 and (train.splits is not None or train.folds == LOO):
+    is_fixed = train.folds is None or read_folds(train.folds).is_fixed
+    if train.repeats > 1 and is_fixed:
         raise UsageError("--repeats: these folds never change", hint="omit it, or use --folds K")
-    if train.group is not None and (train.splits is not None or train.folds == LOO):
+    if train.group is not None and is_fixed:
         raise UsageError("--group: these folds are fixed", hint="omit it, or use --folds K")
     return train.fold is None

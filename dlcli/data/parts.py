@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.core.train_config import LOO, TrainConfig
+from dlcli.core.train_config import IN_TIME, FoldPlan, TrainConfig, read_folds
 from dlcli.data.index_files import Numbers, count_splits, read_splits
 
 SourceT = TypeVar("SourceT")
@@ -38,6 +38,7 @@ def part(
     groups_of: Callable[[str], np.ndarray] | None = None,
     numbers_of: Callable[[], Numbers] | None = None,
     together_of: Callable[[str], np.ndarray] | None = None,
+    times_of: Callable[[str], np.ndarray] | None = None,
 ) -> tuple[str, np.ndarray]:
     """Return the prepared split from which a part is read (`ALL` for a fold), and (K,) int64 indices in it.
 
@@ -53,6 +54,8 @@ def part(
         numbers_of: returns the items' numbers in index files; None if they are numbered in the order of `ALL`.
         together_of: split or `ALL` -> (N,) integers; items of equal ones, such as the frames of a film, are never
             parted, whatever the user says of groups. None if all items are on their own.
+        times_of: column, or "" for the order of the items -> (N,) numbers over `ALL` that grow with time. None if the
+            items have no order in time.
 
     Raises:
         UsageError: there is no such fold.
@@ -64,7 +67,8 @@ def part(
         if together_of is not None and groups is None:
             groups = _if_shared(together_of(ALL))
         numbers = numbers_of() if numbers_of is not None and train.splits is not None else None
-        return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers)
+        times = _times(train, times_of)
+        return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers, times=times)
     if split in ("train", "valid") and "valid" not in splits and "train" in splits:
         groups = _if_shared(together_of("train")) if together_of is not None else None
         if groups is None:
@@ -75,6 +79,16 @@ def part(
     if split not in splits:
         raise DataError(f"{root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
     return split, np.arange(len(labels_of(split)))
+
+
+def _times(train: TrainConfig, times_of: Callable[[str], np.ndarray] | None) -> np.ndarray | None:
+    if train.folds is None or not read_folds(train.folds).in_time:
+        return None
+    if times_of is None:
+        raise UsageError(
+            f"--folds {train.folds}: only the rows of a table have an order in time", hint="use a number, as --folds 5"
+        )
+    return times_of(read_folds(train.folds).column)
 
 
 def _if_shared(groups: np.ndarray) -> np.ndarray | None:
@@ -121,6 +135,7 @@ def part_of_fold(
     labels: np.ndarray | None,
     groups: np.ndarray | None = None,
     numbers: Numbers | None = None,
+    times: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the indices of a fold's train, valid or test part among all items of all prepared splits, (K,) int64.
 
@@ -131,6 +146,7 @@ def part_of_fold(
         labels: (N,) class indices by which parts are stratified; None without classes.
         groups: (N,) integers; items of one group are never in two parts.
         numbers: the items' numbers in index files; None for 0 to N - 1.
+        times: (N,) numbers that grow with time, for folds in time; the validation part is then the latest of training.
 
     Raises:
         UsageError: there is no such fold.
@@ -146,17 +162,101 @@ def part_of_fold(
         _check_number(train.fold, len(given))
         rest, test = given[train.fold - 1]
     else:
-        fold_of = assign_folds(num_items, train, labels=labels, groups=groups)
-        _check_number(train.fold, int(fold_of.max()) + 1)
-        rest, test = np.flatnonzero(fold_of != train.fold - 1), np.flatnonzero(fold_of == train.fold - 1)
+        rest, test = _cut(num_items, train, labels=labels, groups=groups, times=times)
     if split == "test":
         return test
+    if times is not None:
+        count = min(max(round(train.val_fraction * len(rest)), 1), len(rest) - 1) if train.val_fraction else 0
+        return rest[len(rest) - count :] if split == "valid" else rest[: len(rest) - count]
     strata = labels[rest] if labels is not None else np.zeros(len(rest), dtype=np.int64)
     if groups is not None:
         is_valid = _part_of_groups(groups[rest], train.val_fraction, train.seed)
     else:
         is_valid = stratified_part(strata, train.val_fraction, train.seed)
     return np.asarray(rest[is_valid if split == "valid" else ~is_valid])
+
+
+def _cut(
+    num_items: int,
+    train: TrainConfig,
+    *,
+    labels: np.ndarray | None,
+    groups: np.ndarray | None,
+    times: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items outside the test part of a fold, and those in it; see `part_of_fold`."""
+    assert train.fold is not None
+    plan = read_folds(train.folds or "")
+    if plan.count is not None:
+        _check_number(train.fold, plan.count)
+    if plan.in_time:
+        assert times is not None
+        return _expanding_window(times, plan, train.fold)
+    if plan.held_out is not None:
+        is_test = held_out_part(num_items, plan.held_out, train.seed, labels=labels, groups=groups)
+        return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    fold_of = assign_folds(num_items, train, labels=labels, groups=groups)
+    _check_number(train.fold, int(fold_of.max()) + 1)
+    return np.flatnonzero(fold_of != train.fold - 1), np.flatnonzero(fold_of == train.fold - 1)
+
+
+def held_out_part(
+    num_items: int, fraction: float, seed: int, *, labels: np.ndarray | None, groups: np.ndarray | None
+) -> np.ndarray:
+    """Return which items a round of repeated hold-out tests, (N,) bool, at least one and never all.
+
+    With labels, a class of n items has `fraction * n` of them in the part, rounded up or down. With groups, whole
+    groups are drawn until the fraction is reached; classes are then not balanced.
+
+    Args:
+        num_items: N.
+        fraction: fraction of the items, in (0, 1).
+        seed: seed of the selection.
+        labels: (N,) class indices; None without classes.
+        groups: (N,) integers; None without groups.
+
+    Raises:
+        DataError: there are fewer than two items, or groups.
+    """
+    random = np.random.default_rng([seed, 0x01D0])
+    if groups is not None:
+        if len(np.unique(groups)) < 2:
+            raise DataError(f"--folds {fraction:g}: there is a single group", hint="use another --group")
+        return _part_of_groups(groups, fraction, random)
+    if num_items < 2:
+        raise DataError(f"--folds {fraction:g}: there is a single item, so nothing is left to train on")
+    order = random.permutation(num_items)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    count = min(max(round(fraction * num_items), 1), num_items - 1)
+    # Evenly spaced from a random start, so that each class has its share and each item the same chance.
+    places = np.minimum((np.arange(count) + random.random()) * num_items / count, num_items - 1).astype(np.int64)
+    is_part = np.zeros(num_items, bool)
+    is_part[order[places]] = True
+    return is_part
+
+
+def _expanding_window(times: np.ndarray, plan: FoldPlan, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items before the test part of a fold in time, and those in it, both in the order of time.
+
+    The last K * (N // (K + 1)) items are cut into K test parts of equal size, and all before a test part is for
+    training, as in scikit-learn's TimeSeriesSplit. Items of one time are never separated: a part begins with the first
+    of them.
+
+    Raises:
+        DataError: there are too few times for so many folds.
+    """
+    assert plan.count is not None
+    order = np.argsort(times, kind="stable")
+    size = len(times) // (plan.count + 1)
+    starts = len(times) - size * np.arange(plan.count, 0, -1)
+    if size:
+        starts = np.searchsorted(times[order], times[order][starts], side="left")
+    bounds = np.concatenate([[0], starts, [len(times)]])
+    if (np.diff(bounds) < 1).any():
+        where = f"the column {plan.column!r} has {len(np.unique(times))} times" if plan.column else f"{len(times)} rows"
+        raise DataError(f"--folds {IN_TIME}{plan.count}: too many folds: {where}", hint="use fewer folds")
+    return order[: starts[fold - 1]], order[starts[fold - 1] : bounds[fold + 1]]
 
 
 def _check_number(fold: int, count: int) -> None:
@@ -181,11 +281,12 @@ def assign_folds(
     Raises:
         DataError: there are fewer items, or groups, than folds.
     """
-    if train.folds == LOO:
+    plan = read_folds(train.folds or "")
+    if plan.count is None:
         if num_items > MAX_LEAVE_ONE_OUT:
             raise DataError(f"--folds loo: {num_items:,} items need as many trainings", hint="use --folds 10")
         return np.arange(num_items)
-    count = int(train.folds or 0)
+    count = plan.count
     random = np.random.default_rng([train.seed, 0xF01D])
     if groups is not None:
         return _deal_groups(groups, count, random)
@@ -212,7 +313,7 @@ def _deal_groups(groups: np.ndarray, count: int, random: np.random.Generator) ->
     return np.asarray(fold_of_group[member_of])
 
 
-def _part_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+def _part_of_groups(groups: np.ndarray, fraction: float, seed: int | np.random.Generator) -> np.ndarray:
     """Return which items are in a part of whole groups, of about this fraction of the items but never all groups."""
     names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
@@ -222,13 +323,12 @@ def _part_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarra
 
 
 def num_folds(train: TrainConfig, num_items: int) -> int:
-    """Return the number of folds of this many items.
+    """Return the number of folds of this many items in a round; a round of hold-out has one.
 
     Raises:
         DataError: index files are missing or damaged, or there are too many items for leave-one-out.
     """
     if train.splits is not None:
         return count_splits(Path(train.splits))
-    if train.folds == LOO:
-        return len(assign_folds(num_items, train, labels=None, groups=None))
-    return int(train.folds or 0)
+    plan = read_folds(train.folds or "")
+    return len(assign_folds(num_items, train, labels=None, groups=None)) if plan.count is None else plan.count

@@ -135,6 +135,13 @@ OPTIONS = {
     "grouped by the only feature": Row(
         f"{FOLDS} --folds 3 --group size", DATA, "no column is left", lambda b: prepare_csv(b)
     ),
+    "folds in the time of the target": Row(
+        f"{FOLDS} --folds time:3,price", USAGE, "is the column to predict", lambda b: prepare_csv(b)
+    ),
+    "folds in the time of no column": Row(
+        f"{FOLDS} --folds time:3,day", DATA, "no column of numbers or dates 'day'", lambda b: prepare_csv(b)
+    ),
+    "more folds in time than rows": Row(f"{FOLDS} --folds time:90", DATA, "too many folds", lambda b: prepare_csv(b)),
     "rows of source.csv lost": Row(
         f"{FOLDS} --splits s.json",
         DATA,

@@ -156,6 +156,9 @@ TRAIN = {
         "train ./data/t --weight-decay 0.1", USAGE, "--weight-decay 0:", prepare_texts
     ),
     "folds that are one": Row("train digits --folds 1", USAGE, "'1'"),
+    "folds that hold out everything": Row("train digits --folds 1.0", USAGE, "a fraction such as 0.3"),
+    "hold-out of another fold": Row("train digits --folds 0.3 --fold 2", USAGE, "there are 1", lambda b: b.digits()),
+    "folds in time of images": Row("train digits --folds time:3", USAGE, "only the rows", lambda b: b.digits()),
     "fold of nothing": Row("train digits --fold 2", USAGE, "--folds K"),
     "group of images": Row("train digits --folds 3 --group a", USAGE, "--group", lambda b: b.digits()),
     "splits that are no file": Row("train digits --splits s.json", DATA, "s.json", lambda b: b.digits()),

@@ -6,7 +6,7 @@ import pytest
 
 from dlcli.core.config import Layer, fields_of, resolve, split_auto, to_dict
 from dlcli.core.errors import UsageError
-from dlcli.core.train_config import OPTIMIZERS, SCHEDULES, TrainConfig, is_cross_validation, parse_folds
+from dlcli.core.train_config import OPTIMIZERS, SCHEDULES, FoldPlan, TrainConfig, is_cross_validation, read_folds
 
 FIELDS = {info.name: info for info in fields_of(TrainConfig)}
 
@@ -76,14 +76,58 @@ def test_only_batch_size_learning_rate_and_threads_may_be_measured():
 
 @pytest.mark.parametrize("text", ["2", "3", "10", "999", "1000", "007"])
 def test_folds_may_be_2_to_1000(text):
-    assert parse_folds(text) == text
+    assert read_folds(text) == FoldPlan(int(text))
 
 
-@pytest.mark.parametrize("text", ["0", "1", "1001", "-2", "", "LOO", "ten", "2.5", "+3", " 3", "1e2", "3 ", "²"])
-def test_folds_are_nothing_else_but_loo(text):
-    assert parse_folds("loo") == "loo"
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("loo", FoldPlan(None)),
+        ("0.3", FoldPlan(1, held_out=0.3)),
+        (".25", FoldPlan(1, held_out=0.25)),
+        ("time:5", FoldPlan(5, in_time=True)),
+        ("time:5, sold on", FoldPlan(5, in_time=True, column="sold on")),
+    ],
+)
+def test_folds_may_also_be_one_item_a_fraction_or_in_time(text, expected):
+    assert read_folds(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "1",
+        "1001",
+        "-2",
+        "",
+        "LOO",
+        "ten",
+        "2.5",
+        "+3",
+        " 3",
+        "1e2",
+        "3 ",
+        "²",
+        "9" * 5000,
+        "0.0",
+        "1.0",
+        "-0.3",
+        "nan",
+    ],
+)
+def test_folds_are_nothing_else(text):
     with pytest.raises(ValueError, match="loo"):
-        parse_folds(text)
+        read_folds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.3 ", "0.3,5", "time:", "time:1", "time:0.3", "time:loo", "time:1001,x", "5,x"],
+)
+def test_fractions_and_folds_in_time_are_nothing_else(text):
+    with pytest.raises(ValueError, match="loo"):
+        read_folds(text)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +141,8 @@ def test_folds_are_nothing_else_but_loo(text):
         ({"splits": "x", "repeats": 2}, ["--repeats"]),
         ({"splits": "x", "group": "a"}, ["--group"]),
         ({"folds": "loo", "group": "a"}, ["--group"]),
+        ({"folds": "time:3", "repeats": 2}, ["--repeats"]),
+        ({"folds": "time:3", "group": "a"}, ["--group"]),
     ],
 )
 def test_options_that_contradict_each_other_are_named_with_a_way_out(options, named):
@@ -118,6 +164,9 @@ def test_options_that_contradict_each_other_are_named_with_a_way_out(options, na
         ({"splits": "x", "fold": 1}, False),
         ({"folds": "3", "repeats": 2}, True),
         ({"folds": "3", "group": "a"}, True),
+        ({"folds": "0.3", "repeats": 10, "group": "a"}, True),
+        ({"folds": "0.3", "fold": 1}, False),
+        ({"folds": "time:3"}, True),
         ({"repeats": 1}, False),
     ],
 )

@@ -9,10 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import TimeSeriesSplit
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
-from dlcli.data.parts import ALL, assign_folds, at_hand, num_folds, part, part_of_fold, stratified_part
+from dlcli.data.parts import (
+    ALL,
+    assign_folds,
+    at_hand,
+    held_out_part,
+    num_folds,
+    part,
+    part_of_fold,
+    stratified_part,
+)
 
 LABELS = np.array([0] * 50 + [1] * 31 + [2] * 7)
 TRAIN = TrainConfig(folds="5", fold=1, val_fraction=0.2)
@@ -148,3 +158,80 @@ def test_a_fold_that_does_not_exist_is_refused():
         parts(6)
     with pytest.raises(UsageError, match="--group"):
         parts(1, train={"group": "town"})
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=80), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_a_round_of_hold_out_tests_its_fraction_of_every_class(labels, fraction, seed):
+    labels = np.array(labels, np.int64)
+    is_part = held_out_part(len(labels), fraction, seed, labels=labels, groups=None)
+    np.testing.assert_array_equal(is_part, held_out_part(len(labels), fraction, seed, labels=labels, groups=None))
+    assert is_part.sum() == min(max(round(fraction * len(labels)), 1), len(labels) - 1)
+    for label in np.unique(labels):
+        wanted = is_part.mean() * np.sum(labels == label)
+        assert np.floor(wanted - 1e-9) <= np.sum(is_part & (labels == label)) <= np.ceil(wanted + 1e-9)
+
+
+def test_every_item_is_held_out_equally_often():
+    rounds = [held_out_part(88, 0.3, seed, labels=LABELS, groups=None) for seed in range(2000)]
+    np.testing.assert_allclose(np.mean(rounds, axis=0), 26 / 88, atol=5 * np.sqrt(0.21 / 2000))
+
+
+def test_rounds_of_hold_out_are_cut_by_seed_and_have_one_fold():
+    rounds = [parts(1, train={"folds": "0.3", "seed": seed}) for seed in (0, 1)]
+    assert num_folds(TrainConfig(folds="0.3", repeats=10), 88) == 1
+    assert [len(test) for _, _, test in rounds] == [26, 26]
+    assert not np.array_equal(rounds[0][2], rounds[1][2])
+    for each in rounds:
+        assert sorted(np.concatenate(each)) == list(range(88))
+    with pytest.raises(UsageError, match="--fold 2: there are 1"):
+        parts(2, train={"folds": "0.3"})
+
+
+def test_a_group_is_held_out_whole():
+    groups = np.arange(len(LABELS)) % 11
+    seen = [set(groups[rows].tolist()) for rows in parts(1, groups=groups, train={"folds": "0.3"})]
+    assert all(seen)
+    assert sum(map(len, seen)) == 11
+    assert len(seen[2]) == 4  # groups of 8: three are 24 of 88, less than 0.3
+
+
+@pytest.mark.parametrize(("items", "groups"), [(1, None), (5, np.zeros(5, np.int64))])
+def test_nothing_is_held_out_of_a_single_item_or_group(items, groups):
+    with pytest.raises(DataError, match=r"--folds 0\.3: there is a single"):
+        held_out_part(items, 0.3, 0, labels=None, groups=groups)
+
+
+@pytest.mark.parametrize(("count", "folds"), [(23, 5), (10, 4), (6, 5)])
+def test_folds_in_time_are_those_of_scikit_learn(count, folds):
+    times = np.random.default_rng(0).permutation(count)
+    rows = np.argsort(times)
+    for fold, (rest, test) in enumerate(TimeSeriesSplit(folds).split(rows), 1):
+        train, valid, tested = in_time(times, f"time:{folds}", fold)
+        assert tested.tolist() == rows[test].tolist()
+        assert [*train, *valid] == rows[rest].tolist()  # the validation part is the latest of training
+
+
+def in_time(times, folds, fold):
+    train = dataclasses.replace(TRAIN, folds=folds, fold=fold)
+    return [
+        part_of_fold(split, len(times), train, labels=np.zeros(len(times), np.int64), times=times)
+        for split in ("train", "valid", "test")
+    ]
+
+
+def test_items_of_one_time_are_in_one_part():
+    years = np.repeat([2001, 2002, 2003, 2004], [5, 2, 6, 7])
+    for fold, (last, tested) in enumerate([((2001, 2002), {2003}), ((2001, 2002, 2003), {2004})], 1):
+        train, valid, test = in_time(years, "time:2", fold)
+        assert (set(years[np.concatenate([train, valid])].tolist()), set(years[test].tolist())) == ({*last}, tested)
+    with pytest.raises(DataError, match="too many folds"):
+        in_time(years, "time:5", 1)
+
+
+def test_only_what_has_an_order_in_time_has_folds_in_time():
+    train = dataclasses.replace(TRAIN, folds="time:3", fold=1)
+    with pytest.raises(UsageError, match="only the rows of a table"):
+        cut("test", train=train)
+    times = {"day": np.arange(88)[::-1]}
+    folder, rows = cut("test", train=dataclasses.replace(train, folds="time:3,day"), times_of=times.__getitem__)
+    assert (folder, rows.tolist()) == (ALL, list(range(65, 43, -1)))

@@ -21,6 +21,7 @@ from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
 from dlcli.data.tables.origin import left_out_columns, read_numbers
+from dlcli.data.tables.times import row_times
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.learning import fit_rows, learn_columns
 
@@ -55,7 +56,17 @@ def table_part(form: TableForm, split: str, train: TrainConfig) -> np.ndarray:
 
     groups_of = functools.partial(_groups, form)
     numbers_of = functools.partial(read_numbers, form.root, form.card, form.num_rows)
-    folder, indices = part(split, SPLITS, train, labels_of, root=form.root, groups_of=groups_of, numbers_of=numbers_of)
+    times_of = functools.partial(row_times, form)
+    folder, indices = part(
+        split,
+        SPLITS,
+        train,
+        labels_of,
+        root=form.root,
+        groups_of=groups_of,
+        numbers_of=numbers_of,
+        times_of=times_of,
+    )
     return indices if folder == ALL else form.split_rows(folder)[indices]
 
 

@@ -110,6 +110,23 @@ def test_repeats_are_cut_anew_and_one_fold_can_be_trained_alone(dl, tmp_path):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+def test_repeated_hold_out_and_folds_in_time_are_ordinary_folds(dl, tmp_path):
+    rows = [f"{i % 5},{i % 3},{2 * (i % 5) + i % 3},2024-01-{30 - i:02}" for i in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y,day", *rows]))
+    dl("prepare", "table", "t.csv", "--target", "y", "--drop", "day", "--out", "data/t")
+    line = ("train", "regression", "--data", "data/t", "--epochs", "1", "--threads", "1")
+    dl(*line, "--folds", "0.3", "--repeats", "3", "--name", "held")
+    configs = [RunDir(tmp_path / f"runs/held/folds/{number:02}").config() for number in range(1, 4)]
+    assert [(config["fold"], config["seed"]) for config in configs] == [(1, 0), (1, 1), (1, 2)]
+    report = json.loads(dl("eval", "held", "--json")[0])
+    assert [fold["items"] for fold in report["folds"]] == [6, 6, 6]
+    dl(*line, "--folds", "time:3,day", "--name", "later")
+    report = json.loads(dl("eval", "later", "--json")[0])
+    assert [fold["items"] for fold in report["folds"]] == [5, 5, 5]
+    one = json.loads(dl("eval", "runs/later/folds/03", "--json", "--no-plots")[0])
+    assert one["metrics"] == report["folds"][2]["metrics"]
+
+
 def test_a_cross_validation_that_fails_at_once_leaves_no_run(dl, tmp_path):
     dl(*LINE, "--group", "town", expect=2)
     dl(*LINE[:-6], "--folds", "2000", expect=2)
