@@ -8,22 +8,19 @@ in memory then has the actual counts and a warning.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dlcli.core.errors import DataError, RunError
+from dlcli.core.errors import DataError
 from dlcli.core.registry import how_to_prepare
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.npy import load_npy
 from dlcli.data.parallel.tokenizers import PAD, Tokenizer, share_vocabulary, tokenizer_from_json
 from dlcli.data.parallel.writer import (
     SIDES,
-    SPLITS,
     PackedPairs,
     coding_digest,
     encode_split,
@@ -31,7 +28,8 @@ from dlcli.data.parallel.writer import (
     tokenizer_file,
     write_packed,
 )
-from dlcli.data.text.writer import MAX_LINE_BYTES, is_fresh, jsonl_file, packed_file, seal
+from dlcli.data.text.lines import are_offsets, are_spans, jsonl_file, open_splits, packed_of, read_asset, strings_at
+from dlcli.data.text.writer import is_fresh, packed_file, seal
 
 FORM = "parallel"
 MAX_TOKENIZER_BYTES = 2**28
@@ -106,21 +104,10 @@ class ParallelForm:
             IndexError: there is no such row.
         """
         starts = self._of(split).lines[np.asarray(rows, dtype=np.int64)]
-        path = jsonl_file(self.root, split)
-        pairs = [("", "")] * len(starts)
-        try:
-            with path.open("rb") as stream:
-                for place in np.argsort(starts, kind="stable").tolist():
-                    stream.seek(int(starts[place]))
-                    pairs[place] = parse_pair(stream.readline(MAX_LINE_BYTES), f"{path}: byte {starts[place]:,}")
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}") from None
-        return pairs
+        return strings_at(jsonl_file(self.root, split), starts, parse_pair)
 
     def _of(self, split: str) -> PackedPairs:
-        if split not in self._packed:
-            raise DataError(f"{self.root}: has no split {split!r}", hint=f"it has: {', '.join(self._packed)}")
-        return self._packed[split]
+        return packed_of(self._packed, split, self.root)
 
 
 def open_parallel(folder: Path) -> ParallelForm:
@@ -151,32 +138,14 @@ def form_of(root: Path, card: Card) -> ParallelForm:
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
     require_form(card, root, FORM, "sentence pairs")
     tokenizers = {side: _read_tokenizer(tokenizer_file(root, side), again) for side in SIDES}
-    packed: dict[str, PackedPairs] = {}
-    for split in SPLITS:
-        if split not in card.splits:
-            continue
-        if not jsonl_file(root, split).is_file():
-            raise DataError(f"{root}: the card names the split {split!r}, but its file is missing", hint=again)
-        packed[split] = _open_split(root, split, tokenizers)
-        if not len(packed[split]):
-            raise DataError(f"{jsonl_file(root, split)}: holds no pairs", hint=again)
-    if "train" not in packed:
-        raise DataError(f"{root}: has no training split", hint=again)
+    packed = open_splits(
+        root, card.splits, lambda split: _open_split(root, split, tokenizers), noun="pairs", again=again
+    )
     return ParallelForm(root, _recounted(card, packed), tokenizers, packed)
 
 
 def _read_tokenizer(path: Path, again: str) -> Tokenizer:
-    try:
-        if path.stat().st_size > MAX_TOKENIZER_BYTES:
-            raise DataError(f"{path}: too large for a tokenizer", hint=again)
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-        return tokenizer_from_json(value)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", hint=again) from None
-    except (ValueError, RecursionError):
-        raise DataError(f"{path}: not JSON", hint=again) from None
-    except RunError as error:
-        raise DataError(f"{path}: {error.message}", hint=again) from None
+    return read_asset(path, tokenizer_from_json, max_bytes=MAX_TOKENIZER_BYTES, noun="tokenizer", again=again)
 
 
 def _recounted(card: Card, packed: Mapping[str, PackedPairs]) -> Card:
@@ -220,19 +189,13 @@ def _load(root: Path, split: str, tokenizers: Mapping[str, Tokenizer]) -> Packed
         num_bytes = jsonl_file(root, split).stat().st_size
     except OSError:
         return None
-    are_sides = all(_is_possible(ids[side], offsets[side], len(lines), tokenizers[side].size) for side in SIDES)
-    return packed if are_sides and _increase(lines, num_bytes - 1) else None
+    are_sides = all(
+        _is_possible(known_ids[side], known_offsets[side], len(lines), tokenizers[side].size) for side in SIDES
+    )
+    return packed if are_sides and are_offsets(lines, num_bytes - 1) else None
 
 
-def _is_possible(ids: Any, offsets: Any, num_pairs: int, size: int) -> bool:
-    if ids.dtype != np.int32 or ids.ndim != 1 or not len(ids) or len(offsets) != num_pairs + 1:
+def _is_possible(ids: np.ndarray, offsets: np.ndarray, num_pairs: int, size: int) -> bool:
+    if ids.dtype != np.int32 or ids.ndim != 1 or not len(ids):
         return False
-    is_whole = _increase(offsets, len(ids)) and offsets[0] == 0 and offsets[-1] == len(ids)
-    return bool(is_whole and ids.min() > PAD and ids.max() < size)
-
-
-def _increase(values: np.ndarray, maximum: int) -> bool:
-    """Return whether integers increase strictly within [0, maximum]; within bounds, differences cannot overflow."""
-    if values.dtype != np.int64 or values.ndim != 1 or not len(values):
-        return False
-    return bool(values.min() >= 0 and values.max() <= maximum and (np.diff(values) > 0).all())
+    return bool(are_spans(offsets, num_pairs, len(ids)) and ids.min() > PAD and ids.max() < size)

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file, write_json
 from dlcli.data.parallel.tokenizers import Tokenizer
-from dlcli.data.text.writer import FOLDER, MAX_LINE_BYTES, jsonl_file, packed_file, seal
+from dlcli.data.text.lines import jsonl_file, numbered_lines, strings_of_line
+from dlcli.data.text.writer import FOLDER, packed_file, seal
 
 SIDES = ("source", "target")
-SPLITS = ("train", "valid", "test")
 
 _BLOCK = 4096
 """Pairs that are encoded together: tokenizers are faster on many sentences at once."""
@@ -93,15 +92,8 @@ def read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
     Raises:
         DataError: the file is missing, or a line holds no pair; the message names it.
     """
-    start = 0
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES), b""), start=1):
-                if line.strip():
-                    yield start, *parse_pair(line, f"{path}: line {number:,}")
-                start += len(line)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+    for number, start, line in numbered_lines(path):
+        yield start, *parse_pair(line, f"{path}: line {number:,}")
 
 
 def parse_pair(line: bytes, where: str) -> tuple[str, str]:
@@ -110,16 +102,7 @@ def parse_pair(line: bytes, where: str) -> tuple[str, str]:
     Raises:
         DataError: the line is not a JSON object with two sentences.
     """
-    try:
-        value = json.loads(line)
-        source, target = value["source"], value["target"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        source = target = None
-    if not isinstance(source, str) or not isinstance(target, str) or not source.strip() or not target.strip():
-        raise DataError(
-            f'{where}: not a line of {{"source": "...", "target": "..."}}', hint="correct or remove the line"
-        )
-    return source, target
+    return strings_of_line(line, SIDES, where, may_be_blank=False)
 
 
 def encode_split(root: Path, split: str, tokenizers: Mapping[str, Tokenizer]) -> PackedPairs:

@@ -9,7 +9,6 @@ error.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,11 @@ from dlcli.core.registry import how_to_prepare
 from dlcli.data.card import CARD_NAME, Card, read_card, require_form
 from dlcli.data.npy import load_npy
 from dlcli.data.text import writer as text_writer
+from dlcli.data.text.lines import are_offsets, are_spans, jsonl_file, open_splits, packed_of, read_asset, strings_at
 from dlcli.data.text.vocabulary import PAD, Vocabulary
-from dlcli.data.text.writer import PackedTexts, jsonl_file, packed_file
+from dlcli.data.text.writer import PackedTexts, packed_file
 
-SPLITS = ("train", "valid", "test")
+MAX_VOCABULARY_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,8 @@ class TextForm:
             DataError: there is no such split, or the file has changed since it was opened.
             IndexError: there is no such row.
         """
-        lines = self._of(split).lines
-        path = jsonl_file(self.root, split)
-        starts = lines[np.asarray(rows, dtype=np.int64)]
-        texts = [""] * len(starts)
-        try:
-            with path.open("rb") as stream:
-                for place in np.argsort(starts, kind="stable").tolist():
-                    stream.seek(int(starts[place]))
-                    line = stream.readline(text_writer.MAX_LINE_BYTES)
-                    texts[place], _ = text_writer.parse_line(line, f"{path}: byte {starts[place]:,}")
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}") from None
-        return texts
+        starts = self._of(split).lines[np.asarray(rows, dtype=np.int64)]
+        return [text for text, _ in strings_at(jsonl_file(self.root, split), starts, text_writer.parse_line)]
 
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the token ids."""
@@ -100,9 +89,7 @@ class TextForm:
         return dict(self.card.details["tokenizer"])
 
     def _of(self, split: str) -> PackedTexts:
-        if split not in self._packed:
-            raise DataError(f"{self.root}: has no split {split!r}", hint=f"it has: {', '.join(self._packed)}")
-        return self._packed[split]
+        return packed_of(self._packed, split, self.root)
 
 
 def open_texts(folder: Path) -> TextForm:
@@ -138,29 +125,18 @@ def form_of(root: Path, card: Card) -> TextForm:
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
         raise DataError(f"{root / CARD_NAME}: names no tokenizer", hint=again)
     vocabulary = _read_vocabulary(root / text_writer.VOCABULARY, again)
-    packed: dict[str, PackedTexts] = {}
-    for split in SPLITS:
-        if split not in card.counts:
-            continue
-        if not jsonl_file(root, split).is_file():
-            raise DataError(f"{root}: the card names the split {split!r}, but its file is missing", hint=again)
-        packed[split] = _open_split(root, split, card.classes, vocabulary, spec)
-        if not len(packed[split].labels):
-            raise DataError(f"{jsonl_file(root, split)}: holds no texts", hint=again)
-    if "train" not in packed:
-        raise DataError(f"{root}: has no training split", hint=again)
+    packed = open_splits(
+        root,
+        card.counts,
+        lambda split: _open_split(root, split, card.classes, vocabulary, spec),
+        noun="texts",
+        again=again,
+    )
     return TextForm(root, _recounted(card, packed), vocabulary, packed)
 
 
 def _read_vocabulary(path: Path, again: str) -> Vocabulary:
-    try:
-        return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", hint=again) from None
-    except (ValueError, RecursionError):
-        raise DataError(f"{path}: not JSON", hint=again) from None
-    except RunError as error:
-        raise DataError(f"{path}: {error.message}", hint=again) from None
+    return read_asset(path, Vocabulary.from_json, max_bytes=MAX_VOCABULARY_BYTES, noun="vocabulary", again=again)
 
 
 def _recounted(card: Card, packed: Mapping[str, PackedTexts]) -> Card:
@@ -219,26 +195,16 @@ def _load(root: Path, split: str, num_classes: int, vocab_size: int) -> PackedTe
 
 
 def _is_possible(packed: PackedTexts, num_classes: int, num_bytes: int) -> bool:
-    others = (packed.offsets, packed.labels, packed.lines)
-    if packed.ids.dtype != np.int32 or any(array.dtype != np.int64 for array in others):
-        return False
-    if any(array.ndim != 1 for array in (packed.ids, *others)):
-        return False
-    if not len(packed.labels) or not len(packed.offsets) - 1 == len(packed.labels) == len(packed.lines):
+    ids, labels = packed.ids, packed.labels
+    if ids.dtype != np.int32 or labels.dtype != np.int64 or ids.ndim != 1 or labels.ndim != 1:
         return False
     return bool(
-        packed.offsets[0] == 0
-        and packed.offsets[-1] == len(packed.ids)
-        and _increase(packed.offsets, len(packed.ids))
-        and packed.labels.min() >= 0
-        and packed.labels.max() < num_classes
-        and _increase(packed.lines, num_bytes - 1)
+        len(packed.lines) == len(labels)
+        and are_offsets(packed.lines, num_bytes - 1)
+        and are_spans(packed.offsets, len(labels), len(ids))
+        and labels.min() >= 0
+        and labels.max() < num_classes
     )
-
-
-def _increase(values: np.ndarray, maximum: int) -> bool:
-    """Return whether the values increase strictly within [0, maximum]; within bounds, differences cannot overflow."""
-    return bool(values.min() >= 0 and values.max() <= maximum and (np.diff(values) > 0).all())
 
 
 def _are_tokens(root: Path, split: str, vocab_size: int) -> bool:

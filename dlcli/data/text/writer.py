@@ -21,13 +21,13 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.files import file_sha256, write_json
+from dlcli.data.text.lines import jsonl_file, numbered_lines, strings_of_line
 from dlcli.data.text.vocabulary import Vocabulary
 
 FOLDER = "packed"
 INDEX = "packed.json"
 SCHEMA = 1
 VOCABULARY = "vocab.json"
-MAX_LINE_BYTES = 16 * 2**20
 
 _BLOCK = 2**20  # token ids
 _BLOCK_TEXTS = 4096
@@ -54,10 +54,9 @@ class PackedTexts:
     labels: np.ndarray
     lines: np.ndarray
 
-
-def jsonl_file(root: Path, split: str) -> Path:
-    """Return the path of a split's texts."""
-    return root / f"{split}.jsonl"
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.lines)
 
 
 def packed_file(root: Path, split: str, name: str) -> Path:
@@ -83,18 +82,11 @@ def read_jsonl(path: Path, classes: Sequence[str]) -> Iterator[tuple[int, str, i
         DataError: the file is missing, or a line is not a text with a label of these classes; the message names it.
     """
     places = {name: index for index, name in enumerate(classes)}
-    start = 0
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES), b""), start=1):
-                if line.strip():
-                    text, label = parse_line(line, f"{path}: line {number:,}")
-                    if label not in places:
-                        raise DataError(f"{path}: line {number:,}: the card has no class {label!r}")
-                    yield start, text, places[label]
-                start += len(line)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+    for number, start, line in numbered_lines(path):
+        text, label = parse_line(line, f"{path}: line {number:,}")
+        if label not in places:
+            raise DataError(f"{path}: line {number:,}: the card has no class {label!r}")
+        yield start, text, places[label]
 
 
 def parse_line(line: bytes, where: str) -> tuple[str, str]:
@@ -103,14 +95,7 @@ def parse_line(line: bytes, where: str) -> tuple[str, str]:
     Raises:
         DataError: the line is not a JSON object with both.
     """
-    try:
-        value = json.loads(line)
-        text, label = value["text"], value["label"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        text = label = None
-    if not isinstance(text, str) or not isinstance(label, str):
-        raise DataError(f'{where}: not a line of {{"text": "...", "label": "..."}}', hint="correct or remove the line")
-    return text, label
+    return strings_of_line(line, ("text", "label"), where, may_be_blank=True)
 
 
 def pack(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> None:

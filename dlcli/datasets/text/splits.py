@@ -10,7 +10,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.parts import stratified_part
 from dlcli.data.text import writer as text_writer
-from dlcli.data.text.form import SPLITS
+from dlcli.data.text.lines import SPLITS, jsonl_file
 from dlcli.datasets.text.pool import Collecting, Kept, TextPool, class_order
 
 
@@ -57,7 +57,7 @@ def write_splits(
         counts[split] = dict(zip(classes, sizes, strict=True))
         names = (classes[label] for label in labels[part].tolist())
         texts = pool.texts(kept.rows[part])
-        text_writer.write_jsonl(text_writer.jsonl_file(folder, split), zip(texts, names, strict=True))
+        text_writer.write_jsonl(jsonl_file(folder, split), zip(texts, names, strict=True))
     return counts
 
 

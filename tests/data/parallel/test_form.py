@@ -17,7 +17,8 @@ from dlcli.data.parallel.cleaning import Cleaning
 from dlcli.data.parallel.form import open_parallel
 from dlcli.data.parallel.tokenizers import SPECIALS, VocabularyTokenizer
 from dlcli.data.parallel.writer import SIDES, encode_split, tokenizer_file, write_form, write_pairs
-from dlcli.data.text.writer import jsonl_file, packed_file
+from dlcli.data.text.lines import jsonl_file
+from dlcli.data.text.writer import packed_file
 
 PAIRS = {
     "train": [("我在家", "I am at home"), ("他在家", "He is at home"), ("好\u2028", "Good"), ("好", "Fine")],

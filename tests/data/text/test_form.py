@@ -15,9 +15,10 @@ from dlcli.core.files import write_json
 from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.form import form_of, open_texts
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import Vocabulary
-from dlcli.data.text.writer import jsonl_file, packed_file
+from dlcli.data.text.writer import packed_file
 
 TRAIN = [("今天 很 好", "positive"), ("不 好", "negative"), ("好\u2028好", "positive"), ("谁 知道", "negative")]
 TEST = [("很 不 好", "negative"), ("全 新", "positive")]

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcli.core.errors import DataError
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.data.text.writer import (
     coding_digest,
     id_blocks,
     is_fresh,
-    jsonl_file,
     pack,
     pack_in_memory,
     packed_file,

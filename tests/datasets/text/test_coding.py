@@ -10,8 +10,9 @@ import pytest
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.text.form import form_of
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.vocabulary import UNK
-from dlcli.data.text.writer import jsonl_file, write_jsonl
+from dlcli.data.text.writer import write_jsonl
 from dlcli.datasets.text.coding import look_over, tokenise
 from dlcli.datasets.text.options import TextOptions
 

@@ -14,8 +14,9 @@ import torch
 from dlcli.core.files import write_json
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import CARD_NAME, Card
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.tokenizing.tokenizer import make_spec
-from dlcli.data.text.writer import jsonl_file, write_jsonl
+from dlcli.data.text.writer import write_jsonl
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.task import SentimentTask
 

@@ -16,6 +16,7 @@ from dlcli.data.labels import balanced_weights
 from dlcli.data.parts import ALL, part_of_fold
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.form import open_texts
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import UNK
 from dlcli.tasks.sentiment.source import TextSource
@@ -43,7 +44,7 @@ def make_form(tmp_path):
         folder.mkdir()
         rows = dict(zip(counts, (write_rows(n, 100 * k) for k, n in enumerate(counts.values())), strict=True))
         for split, pairs in rows.items():
-            text_writer.write_jsonl(text_writer.jsonl_file(folder, split), pairs)
+            text_writer.write_jsonl(jsonl_file(folder, split), pairs)
         write_json(folder / "vocab.json", list(TOKENS))
         of_class = {s: {c: sum(label == c for _, label in pairs) for c in CLASSES} for s, pairs in rows.items()}
         card = Card("text", name, classes, of_class, {"tokenizer": make_spec("whitespace")}, command="dl prepare x")
