@@ -6,12 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage
@@ -19,7 +18,7 @@ from dlcli.data.annotated.augmenting import Augmented, Recipe, augment, mosaic
 from dlcli.data.annotated.canvases import CanvasOrder, batch_canvas, batch_numbers
 from dlcli.data.annotated.fitting import Fit, Size, fit_size
 from dlcli.data.images.cache import Kind, PixelCache
-from dlcli.data.images.muffling import muffle_worker
+from dlcli.data.images.items import image_loader, stack_images
 from dlcli.data.images.operations.colour import FILL
 from dlcli.data.images.operations.moving import resize
 from dlcli.data.loading import Batch, ItemLoader
@@ -98,7 +97,7 @@ def training_loader(
     """
     read = _ReadTraining(records, training_cache(records, pixels, options), order.indices, options.mosaic)
     collate = functools.partial(_collate_training, order=order, options=options)
-    return _items(order, read, collate, workers, max_bad, on_bad)
+    return image_loader(order, read, collate, workers=workers, max_bad=max_bad, on_bad=on_bad)
 
 
 def training_cache(records: Sequence[AnnotatedImage], pixels: Pixels, options: Training) -> PixelCache:
@@ -141,21 +140,7 @@ def evaluation_loader(
     read_inner = functools.partial(_read_inner, records=records, pixels=pixels, fits=found)
     kept = PixelCache([fit.inner for fit in found], read_inner, cache, folder)
     read = functools.partial(_read_evaluation, records=records, fits=found, cache=kept)
-    return _items(order, read, _collate_evaluation, workers, max_bad, on_bad)
-
-
-def _items(order: Order, read: Any, collate: Any, workers: int, max_bad: int, on_bad: Any) -> ItemLoader:
-    return ItemLoader(
-        order,
-        read,
-        collate,
-        workers=workers,
-        max_bad=max_bad,
-        on_bad=on_bad,
-        noun="images",
-        hint="repair or remove them, or prepare the data again",
-        start_worker=muffle_worker,
-    )
+    return image_loader(order, read, _collate_evaluation, workers=workers, max_bad=max_bad, on_bad=on_bad)
 
 
 def _kept_size(size: Size, canvas: Size) -> Size:
@@ -212,7 +197,7 @@ def _collate_training(items: Sequence[TrainingItem], *, order: Order, options: T
         canvas = batch_canvas(canvas, order.seed or 0, items[0].epoch, number)
     parts = [_augmented(item, canvas, options) for item in items]
     batch: Batch = {
-        "images": _as_images([part.image for part in parts]),
+        "images": stack_images([part.image for part in parts]),
         "boxes": [torch.from_numpy(part.boxes) for part in parts],
         "labels": [torch.from_numpy(part.labels) for part in parts],
         "ignored": [torch.from_numpy(part.ignored) for part in parts],
@@ -250,12 +235,8 @@ def _read_evaluation(
 
 def _collate_evaluation(items: Sequence[EvaluationItem]) -> Batch:
     return {
-        "images": _as_images([item.image for item in items]),
+        "images": stack_images([item.image for item in items]),
         "fits": torch.tensor([item.fit.numbers for item in items], dtype=torch.int64),
         "records": [item.record for item in items],
         "rows": torch.tensor([item.row for item in items], dtype=torch.int64),
     }
-
-
-def _as_images(images: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -6,19 +6,17 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from dlcli.core.errors import DataError
 from dlcli.data.domains.form import DomainsForm
 from dlcli.data.domains.order import DomainOrder
 from dlcli.data.images.cache import Kind, PixelCache
 from dlcli.data.images.decoding import resize_image
-from dlcli.data.images.muffling import muffle_worker
+from dlcli.data.images.items import image_loader, stack_images
 from dlcli.data.images.operations.geometry import Size
 from dlcli.data.images.probing import probe_image
 from dlcli.data.loading import Batch, ItemLoader
@@ -89,7 +87,7 @@ def training_loader(
     ]
     order = DomainOrder((len(files[0]), len(files[1])), batch_size, seed=seed, paired=paired, shard=shard)
     read = _ReadCrops(caches[0], caches[1], order, size, flip, paired)
-    return _items(order, read, _collate_crops, workers, max_bad, on_bad)
+    return image_loader(order, read, _collate_crops, workers=workers, max_bad=max_bad, on_bad=on_bad)
 
 
 def evaluation_loader(
@@ -126,21 +124,7 @@ def evaluation_loader(
     targets = form.files(split, 1 - domain) if form.is_paired else None
     read = functools.partial(_read_middle, form=form, files=files, targets=targets, size=size)
     order = Order(np.arange(len(files)), batch_size, seed=None, shard=shard)
-    return _items(order, read, _collate_middles, workers, max_bad, on_bad)
-
-
-def _items(order: Order, read: Any, collate: Any, workers: int, max_bad: int, on_bad: OnBad) -> ItemLoader:
-    return ItemLoader(
-        order,
-        read,
-        collate,
-        workers=workers,
-        max_bad=max_bad,
-        on_bad=on_bad,
-        noun="images",
-        hint="repair or remove them, or prepare the data again",
-        start_worker=muffle_worker,
-    )
+    return image_loader(order, read, _collate_middles, workers=workers, max_bad=max_bad, on_bad=on_bad)
 
 
 def _kept_sizes(form: DomainsForm, files: Sequence[Path], side: int) -> list[Size]:
@@ -212,7 +196,7 @@ class _ReadCrops:
 
 def _collate_crops(items: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
     first, second = zip(*items, strict=True)
-    return {"images_a": _as_images(first), "images_b": _as_images(second)}
+    return {"images_a": stack_images(first), "images_b": stack_images(second)}
 
 
 def _read_middle(
@@ -234,9 +218,5 @@ def _read_middle(
 def _collate_middles(items: Sequence[tuple[int, list[np.ndarray]]]) -> Batch:
     rows, images = zip(*items, strict=True)
     names = ("images", "targets")
-    batch: Batch = {name: _as_images(of) for name, of in zip(names, zip(*images, strict=True), strict=False)}
+    batch: Batch = {name: stack_images(of) for name, of in zip(names, zip(*images, strict=True), strict=False)}
     return {**batch, "rows": torch.tensor(rows, dtype=torch.int64)}
-
-
-def _as_images(images: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dlcli.data.images.augmentation import Augmentation
 from dlcli.data.images.decoding import read_image
-from dlcli.data.images.muffling import muffle_worker
+from dlcli.data.images.items import LIST_THEM, image_loader, stack_images
 from dlcli.data.images.packed import Stacked
 from dlcli.data.loading import ArrayLoader, Batch, ItemLoader
 from dlcli.data.order import Order
@@ -87,17 +87,7 @@ def file_loader(
     read = functools.partial(
         _read, files=files, labels=labels, channels=channels, to_size=to_size, turns=order if alternates else None
     )
-    return ItemLoader(
-        order,
-        read,
-        _collate,
-        workers=workers,
-        max_bad=max_bad,
-        on_bad=on_bad,
-        noun="images",
-        hint="repair or remove them; `dl prepare image-folder SOURCE` lists them",
-        start_worker=muffle_worker,
-    )
+    return image_loader(order, read, _collate, workers=workers, max_bad=max_bad, on_bad=on_bad, hint=LIST_THEM)
 
 
 def _read(
@@ -119,7 +109,7 @@ def _read(
 
 def _collate(items: Sequence[LabelledImage]) -> dict[str, Any]:
     return {
-        "images": torch.from_numpy(np.stack([item.pixels for item in items])).permute(0, 3, 1, 2),
+        "images": stack_images([item.pixels for item in items]),
         "labels": torch.tensor([item.label for item in items], dtype=torch.int64),
         "rows": torch.tensor([item.row for item in items], dtype=torch.int64),
         "plan": {},

@@ -17,7 +17,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
 from dlcli.data.images.decoding import read_image, resize_image
 from dlcli.data.images.form import ImagesForm
-from dlcli.data.images.muffling import muffle_worker
+from dlcli.data.images.items import LIST_THEM, image_loader, stack_images
 from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ArrayLoader, Batch, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
@@ -114,16 +114,14 @@ class ImageSource:
             sampling=self.sampling,
             is_training=training,
         )
-        return ItemLoader(
+        return image_loader(
             order,
             read,
             _collate,
             workers=self._workers(len(indices)),
             max_bad=self._max_bad,
             on_bad=self.bad_files.append,
-            noun="images",
-            hint="repair or remove them; `dl prepare image-folder SOURCE` lists them",
-            start_worker=muffle_worker,
+            hint=LIST_THEM,
         )
 
     def _packed_loader(self, pixels: Sequence[np.ndarray], classes: np.ndarray | None, order: Order) -> ArrayLoader:
@@ -213,7 +211,7 @@ def _read(
 
 def _collate(items: Sequence[_Item]) -> Batch:
     batch = {
-        "images": torch.from_numpy(np.stack([item.pixels for item in items])).permute(0, 3, 1, 2),
+        "images": stack_images([item.pixels for item in items]),
         "rows": torch.tensor([item.row for item in items], dtype=torch.int64),
         "noise": torch.from_numpy(np.stack([item.noise for item in items])),
     }

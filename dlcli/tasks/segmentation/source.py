@@ -17,7 +17,7 @@ from dlcli.data.annotated.label_maps import MAX_CLASSES, augment_label_map, draw
 from dlcli.data.annotated.loader import training_cache
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.images.cache import PixelCache
-from dlcli.data.images.muffling import muffle_worker
+from dlcli.data.images.items import image_loader, stack_images
 from dlcli.data.loading import Batch, ItemLoader
 from dlcli.data.order import WHOLE, Shard
 from dlcli.tasks.annotated.source import AnnotatedSource
@@ -98,15 +98,7 @@ def map_loader(
     records, order, options = source.training(preprocess, recipe_of(augment, source.labels), shard)
     cache = training_cache(records, source.form.read, options)
     read = _ReadMaps(records, cache, truth, options.canvas, options.recipe)
-    return ItemLoader(
-        order,
-        read,
-        _collate,
-        **source.reading,
-        noun="images",
-        hint="repair or remove them, or prepare the data again",
-        start_worker=muffle_worker,
-    )
+    return image_loader(order, read, _collate, **source.reading)
 
 
 @dataclass(frozen=True)
@@ -128,7 +120,7 @@ class _ReadMaps:
 def _collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
     images, label_maps, rows = zip(*items, strict=True)
     return {
-        "images": torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
+        "images": stack_images(images),
         "label_maps": torch.from_numpy(np.stack(label_maps)),
         "rows": torch.tensor(rows, dtype=torch.int64),
     }
