@@ -33,7 +33,7 @@ class TextCodec:
         self.vocabulary = Vocabulary.from_json(assets.get("vocab"))
         self.max_length, spec, self.reading = read_preprocess(assets.get("preprocess"))
         self.tokenizer = build_tokenizer(spec)
-        self._stdin: TextReader | None = None
+        self._stdin = TextReader(self.reading)
         self.inference = inference or ClassInference()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
@@ -42,13 +42,11 @@ class TextCodec:
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
         """Return the texts that lines of standard input complete; a line is never read as a file name."""
-        if self._stdin is None:
-            self._stdin = TextReader(self.reading)
         return [source_of_text(text) for line in lines for text in self._stdin.feed_bytes(line)]
 
     def finish_lines(self) -> list[Source]:
         """Return the texts of lines that waited for others; standard input has ended."""
-        return [source_of_text(text) for text in self._stdin.close()] if self._stdin is not None else []
+        return [source_of_text(text) for text in self._stdin.close()]
 
     def encode(self, source: Source) -> Encoded:
         """Return the token ids of one text as `tokens`, (T,), and `lengths`, (), or the reason why it has none."""

@@ -46,7 +46,7 @@ class TranslationCodec:
             )
         self.source, self.target = read_tokenizers(assets.get("tokenizers"))
         self.max_length = read_max_length(assets.get("preprocess"))
-        self._stdin: TextReader | None = None
+        self._stdin = TextReader(READING)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the sentences of the inputs; see `dlcli.data.text.sources.expand_texts`."""
@@ -54,13 +54,11 @@ class TranslationCodec:
 
     def read_lines(self, lines: Sequence[str]) -> list[Source]:
         """Return the sentences that lines of standard input complete; a line is never read as a file name."""
-        if self._stdin is None:
-            self._stdin = TextReader(READING)
         return [source_of_text(text) for line in lines for text in self._stdin.feed_bytes(line)]
 
     def finish_lines(self) -> list[Source]:
         """Return no sentences: none waits for another line."""
-        return [source_of_text(text) for text in self._stdin.close()] if self._stdin is not None else []
+        return [source_of_text(text) for text in self._stdin.close()]
 
     def encode(self, source: Source) -> Encoded:
         """Return a sentence's ids as `source`, (S,), and `source_lengths`, (), or the reason why it has none."""
