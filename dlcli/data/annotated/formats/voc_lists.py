@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlcli.core.errors import DataError
 from dlcli.data.annotated.folders import base_name, stem_of
 
 SPLIT_OF = {"train": "train", "val": "valid", "valid": "valid", "test": "test", "trainval": "train"}
@@ -42,6 +43,9 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
         root: the folder.
         names: its files, relative to it with "/".
         task: as in `Reading`.
+
+    Raises:
+        DataError: a list is larger than 64 MiB.
     """
     found: dict[str, dict[str, list[str]]] = {"main": {}, "segmentation": {}}
     known = {stem_of(name.removesuffix(".xml")) for name in names}
@@ -82,8 +86,13 @@ def _tags(root: Path, by_class: Sequence[tuple[str, str]]) -> dict[str, tuple[st
 def _lines(path: Path) -> list[str]:
     try:
         with path.open("rb") as stream:
-            data = stream.read(_MAX_BYTES)
+            data = stream.read(_MAX_BYTES + 1)
     except OSError:
         return []
+    if len(data) > _MAX_BYTES:  # images behind the end would silently change their split
+        raise DataError(
+            f"{path}: larger than {_MAX_BYTES // 2**20} MiB, which no list of images is",
+            hint="a list holds the name of an image in each line; remove the file, or cut it up",
+        )
     text = data.decode("utf-16" if data.startswith(_WIDE) else "utf-8-sig", "replace")
     return [line.strip().replace("\t", " ") for line in text.splitlines() if line.strip()]

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from dlcli.core.errors import DataError
 from dlcli.data.annotated.formats import voc_lists
 from dlcli.data.annotated.formats.voc_lists import SPLIT_OF, Lists, read_lists
 
@@ -138,9 +139,12 @@ def test_a_list_of_a_class_without_images_is_one_all_the_same(listed, content):
     assert listed({"Main/cat_train": content}) == Lists({}, {}, True)
 
 
-def test_a_list_is_read_up_to_its_bound(listed, monkeypatch):
+def test_a_list_above_its_bound_is_refused_and_never_cut(listed, monkeypatch):
     monkeypatch.setattr(voc_lists, "_MAX_BYTES", 4)
-    assert set(listed({"Main/train": "a\nb\nc\nd\n"}).splits) == {"a", "b"}
+    assert set(listed({"Main/train": "a\nb\n"}).splits) == {"a", "b"}
+    for lists in ({"Main/train": "a\nb\nc"}, {"Main/cat_train": "a 1\nb"}):
+        with pytest.raises(DataError, match=r"train\.txt: larger than 0 MiB"):
+            listed(lists)
 
 
 def test_a_list_that_is_gone_or_a_folder_lists_nothing(tmp_path, put):
