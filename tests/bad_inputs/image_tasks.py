@@ -50,6 +50,13 @@ def prepared(value: int, size: tuple[int, int] = (30, 40)) -> Callable[..., None
     return maps(1, then=change)
 
 
+def coloured(bench: Any) -> None:
+    """Arrange label maps that show their classes as colours."""
+    maps(1)(bench)
+    for path in Path("src/SegmentationClass").glob("*.png"):
+        Image.fromarray(np.full((30, 40, 3), 128, np.uint8)).save(path)
+
+
 def boxes(bench: Any) -> None:
     cat = voc_object("cat", (1, 1, 9, 9))
     voc_folder(bench.home / "src", {str(number): [cat] for number in range(6)})
@@ -59,6 +66,9 @@ IMAGE_TASKS = {
     "segmentation of boxes alone": Row(f"{SEGMENTATION} --data src", DATA, "no image has a mask or a label map", boxes),
     "segmentation with label maps of another size": Row(
         f"{SEGMENTATION} --data src", DATA, "label maps of another size than their image", maps(1, (10, 10))
+    ),
+    "segmentation with coloured label maps": Row(
+        f"{SEGMENTATION} --data src", DATA, "its pixels are colours, not indices of a palette", coloured
     ),
     "segmentation of void alone": Row(
         f"{SEGMENTATION} --data src", DATA, "no pixel of a training image shows a class", maps(255)

@@ -56,11 +56,14 @@ class Checked:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the files of an image hold; `fault` is that of the image, `map_faults` those of its maps."""
+    """What the files of an image hold.
+
+    `fault` is the kind and the reason of the image's own fault, and `map_faults` are those of its maps.
+    """
 
     file: ImageFile | None
-    fault: str = ""
-    map_faults: tuple[str, ...] = ()
+    fault: tuple[str, str] = ("", "")
+    map_faults: tuple[tuple[str, str], ...] = ()
     has_label_map: bool = False
     values: tuple[int, ...] = ()
     instances: tuple[Instance, ...] = ()
@@ -89,7 +92,8 @@ def check(found: Found, source: Path, *, with_digests: bool = False) -> Checked:
     files: dict[str, ImageFile] = {}
     for image, each in zip(images, seen, strict=True):
         if each.file is None:
-            faults.add(each.fault, place_of(image))
+            kind, reason = each.fault
+            faults.add(kind, place_of(image), reason)
             continue
         files[str(image.path)] = each.file
         checked = _check_image(image, each, palette, label_of, classes, faults)
@@ -135,24 +139,26 @@ def _look(image: FoundImage, *, with_digest: bool) -> _Seen:
     """Return what an image's files hold."""
     try:
         file = probe_image(image.path, with_digest=with_digest)
-    except DataError:
-        return _Seen(None, "image_unreadable" if is_file(image.path) else "image_missing")
-    faults: list[str] = []
+    except DataError as error:
+        unreadable = ("image_unreadable", error.message)
+        return _Seen(None, unreadable if is_file(image.path) else ("image_missing", ""))
+    faults: list[tuple[str, str]] = []
     maps: list[np.ndarray | None] = []
     for path in (image.label_map, image.instance_map):
         try:
             values = read_indices(path) if path is not None else None
-        except DataError:
-            faults.append("label_map_missing")
+        except DataError as error:
+            faults.append(("label_map_missing", error.message))
             values = None
         if values is not None and values.shape != (file.height, file.width):
-            faults.append("label_map_size")
+            height, width = values.shape
+            faults.append(("label_map_size", f"{width} x {height} pixels, the image {file.width} x {file.height}"))
             values = None
         maps.append(values)
     labels, numbers = maps
     present = np.flatnonzero(np.bincount(labels.ravel(), minlength=_NUM_VALUES)).tolist() if labels is not None else ()
     instances = instances_of(numbers, labels) if numbers is not None else ()
-    return _Seen(file, "", tuple(faults), labels is not None, tuple(present), instances)
+    return _Seen(file, ("", ""), tuple(faults), labels is not None, tuple(present), instances)
 
 
 def _check_image(
@@ -165,8 +171,8 @@ def _check_image(
 ) -> AnnotatedImage:
     assert seen.file is not None
     where, file = place_of(image), seen.file
-    for fault in seen.map_faults:
-        faults.add(fault, where)
+    for kind, reason in seen.map_faults:
+        faults.add(kind, where, reason)
     is_stored = file.orientation >= 5 and file.height != file.width and image.size == (file.height, file.width)
     if is_stored:
         faults.add("size_before_exif", where)

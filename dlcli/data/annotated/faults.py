@@ -42,25 +42,31 @@ class Faults:
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
-        self._first: dict[str, str] = {}
+        self._first: dict[str, tuple[str, str]] = {}
 
-    def add(self, kind: str, where: str) -> None:
+    def add(self, kind: str, where: str, reason: str = "") -> None:
         """Count a fault.
 
         Args:
             kind: of `KINDS`.
             where: the file, and perhaps what in it.
+            reason: what exactly is wrong, where the kind leaves that open.
         """
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        self._first.setdefault(kind, where)
+        self._first.setdefault(kind, (where, reason))
 
     def notes(self) -> list[str]:
-        """Return one line for each kind that occurred: what was done, how often, and where first."""
+        """Return one line for each kind that occurred: what was done, how often, and where and why first."""
         return [
-            f"{text}: {self.counts[kind]:,}, the first in {shorten(printable(self._first[kind]), 120)}"
+            f"{text}: {self.counts[kind]:,}, the first in {self._shown(kind)}"
             for kind, text in KINDS.items()
             if kind in self.counts
         ]
+
+    def _shown(self, kind: str) -> str:
+        return ": ".join(
+            shorten(printable(part), most) for part, most in zip(self._first[kind], (120, 80), strict=True) if part
+        )
 
 
 def place_of(image: FoundImage) -> str:

@@ -55,6 +55,7 @@ def require_maps(form: AnnotatedForm) -> None:
     if not (form.has("label_maps") or form.has("masks")):
         raise DataError(
             f"{form.root}: no image has a mask or a label map",
+            details=[note for note in form.card.warnings if note.startswith("label maps")][:2],
             hint="the task `detection` learns from boxes, `multilabel` from the classes of images",
         )
     if len(form.card.classes) > MAX_CLASSES:

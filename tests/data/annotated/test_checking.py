@@ -78,9 +78,24 @@ def test_images_that_are_missing_or_damaged_are_left_out(tmp_path):
     images = [FoundImage(path, f"{path.stem}.xml", "", (GOOD,)) for path in (whole, cut, text, tmp_path / "none.jpg")]
     checked = check(Found(tuple(images)), tmp_path)
     assert [image.file for image in checked.images[""]] == [str(whole)]
-    assert checked.notes == (
-        f"{KINDS['image_missing']}: 1, the first in none.xml",
-        f"{KINDS['image_unreadable']}: 2, the first in cut.xml",
+    missing, unreadable = checked.notes
+    assert missing == f"{KINDS['image_missing']}: 1, the first in none.xml"
+    assert unreadable.startswith(f"{KINDS['image_unreadable']}: 2, the first in cut.xml: a truncated or damaged image")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind", "reason"),
+    [
+        (np.zeros((30, 40, 3), np.uint8), "label_map_missing", "its pixels are colours, not indices of a palette"),
+        (np.zeros((30, 41), np.uint8), "label_map_size", "41 x 30 pixels, the image 40 x 30"),
+        (None, "label_map_missing", "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_label_map_that_is_left_out_is_noted_with_the_reason(pixels, kind, reason, tmp_path):
+    if pixels is not None:
+        Image.fromarray(pixels).save(tmp_path / "map.png")
+    assert (
+        f"{KINDS[kind]}: 1, the first in a.xml: {reason}" in one(tmp_path, GOOD, label_map=tmp_path / "map.png").notes
     )
 
 

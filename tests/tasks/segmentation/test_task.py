@@ -89,8 +89,9 @@ def test_every_loss_that_an_option_adds_and_weights_for_every_class(data):
 
 def test_what_cannot_be_trained_is_refused(tmp_path, data):
     boxes = voc_folder(tmp_path / "boxes", {"a": [voc_object("cat", (1, 1, 9, 9))]})
-    with pytest.raises(DataError, match="no image has a mask or a label map"):
+    with pytest.raises(DataError, match="no image has a mask or a label map") as caught:
         opened(boxes)
+    assert not caught.value.details
     with pytest.raises(UsageError, match="no segmentation network 'unett'"):
         opened(data, dataclasses.replace(SMALL, model="unett"))
     with pytest.raises(UsageError, match="two or more"):
