@@ -64,7 +64,7 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
     """
     console = values.console()
     spec = get_owner(name)
-    from dlcli.engine.task import network_of
+    from dlcli.engine.task import HasNetwork, network_of
     from dlcli.models.summary import common_prefix, summarise, summarise_calls
 
     size = {option: value for option in SIZES if (value := vars(options)[option]) is not None}
@@ -79,7 +79,8 @@ def _show(name: str, options: ModelsOptions, values: Values) -> None:
         asked = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in size.items())
         raise UsageError(f"{name} {asked}: {error}", hint="choose another size") from None
     prefix = common_prefix([layer.name for layer in summary.layers])  # of the wrapper that normalises the input
-    groups = _groups(network)
+    # A network that critics train, too, is in several optimizers, and `--freeze` names stages of a single network.
+    groups = [] if isinstance(task, HasNetwork) else _groups(network)
     layers = [replace(layer, name=f"{layer.name}.".removeprefix(prefix).rstrip(".")) for layer in summary.layers]
     side = inputs[0].shape[-1] if inputs[0].ndim == 4 else None
     source = networks_of(spec)[name].source if name in networks_of(spec) else _library(spec)

@@ -10,7 +10,9 @@ import torch
 
 from dlcli.core.networks import find_owner, networks_of, zoo_names, zoos
 from dlcli.core.registry import TASKS, load_object
-from dlcli.engine.task import network_of
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.optim.layers import layer_rates
+from dlcli.engine.task import HasNetwork, network_of
 
 OWN = [(spec.name, name) for spec in TASKS.values() for name in networks_of(spec)]
 
@@ -28,6 +30,9 @@ def test_every_network_is_shown_with_layers_that_account_for_its_parameters(task
     assert found["multiply_adds"] > 0
     assert len(found["layers"]) > 1
     assert found["source"] == networks_of(TASKS[task])[name].source
+    for stage in found["stages"][1:]:
+        layer_rates(network_of(made), TrainConfig(freeze=stage))  # raises an error where there is no such stage
+    assert not (found["stages"] and isinstance(made, HasNetwork))  # generators and critics learn as a whole
 
 
 def test_a_size_is_that_of_the_network_that_is_made(dl: Any) -> None:
