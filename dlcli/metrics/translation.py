@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.errors import UsageError
 from dlcli.core.files import finite
 
 BLEU_TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "ko", "th", "lo", "km", "my"), "char")}
@@ -252,28 +251,3 @@ def _by_length(
         figures = corpus_metrics([answers[row] for row in rows], [references[row] for row in rows], language)
         found.append({"tokens": name, "sentences": len(rows), **figures})
     return found
-
-
-def require_like_signatures(one: Mapping[str, str], other: Mapping[str, str]) -> None:
-    """Check that two reports' figures can be compared: equal metrics with equal signatures.
-
-    The number of resamples and their seed change no figure and may differ.
-
-    Args:
-        one, other: `signatures` of two reports.
-
-    Raises:
-        UsageError: they cannot; the message names the metric and both signatures.
-    """
-    for name in dict.fromkeys((*one, *other)):
-        ours, theirs = (_essential(signatures.get(name, "")) for signatures in (one, other))
-        if ours != theirs:
-            raise UsageError(
-                f"{name}: figures of unlike signatures cannot be compared",
-                details=[one.get(name, "not measured"), other.get(name, "not measured")],
-                hint="evaluate both runs again with this version and the same references",
-            )
-
-
-def _essential(signature: str) -> str:
-    return "|".join(part for part in signature.split("|") if not part.startswith(("bs:", "seed:")))

@@ -11,10 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from dlcli.core.errors import UsageError
 from dlcli.metrics import translation as module
 from dlcli.metrics.nearest_translation import nearest_translations
-from dlcli.metrics.translation import TranslationMetric, corpus_metrics, require_like_signatures, sentence_chrf
+from dlcli.metrics.translation import TranslationMetric, corpus_metrics, sentence_chrf
 
 TEXT = "<pad> the cat sat on a mat , and dog ran away . it is not here today ! my house has two doors"
 WORDS = TEXT.split()
@@ -173,15 +172,6 @@ def test_many_sentences_are_resampled_less_often(monkeypatch):
     assert "bs:150" in measured().report()["signatures"]["chrf"]
     monkeypatch.setattr(module, "_MAX_RESAMPLED", 60 * 99)
     assert measured().report()["intervals"] == {}
-
-
-def test_unlike_signatures_are_refused(few_resamples):
-    one, several = (measured(several_references=several).report()["signatures"] for several in (False, True))
-    require_like_signatures(one, {name: text.replace("bs:100", "bs:200") for name, text in one.items()})
-    with pytest.raises(UsageError, match="bleu_13a: figures of unlike signatures"):
-        require_like_signatures(one, several)
-    with pytest.raises(UsageError, match="bleu_13a"):
-        require_like_signatures(one, {"chrf": one["chrf"]})
 
 
 def test_the_nearest_source_gives_its_translation(monkeypatch):

@@ -71,9 +71,18 @@ class TranslationInference:
     )
     max_ratio: float = option(
         2.0,
-        "tokens of a translation per token of its source, and 10 more",
+        "length limit in tokens per source token, plus 10",
         minimum=0.1,
         maximum=100.0,
         is_advanced=True,
     )
-    no_repeat: int = option(0, "repeat no sequence of N tokens; 0: allow it", minimum=0, maximum=100, is_advanced=True)
+    references: str = option(
+        "one",
+        "measure each pair, or each source once against all its targets",
+        choices=("one", "all"),
+        is_advanced=True,
+        commands=("eval",),
+    )
+    no_repeat: int = option(
+        0, "repeat no sequence of N tokens; 0: repetitions are allowed", minimum=0, maximum=100, is_advanced=True
+    )

@@ -46,14 +46,23 @@ def tables_of(report: Mapping[str, Any]) -> Iterator[Table]:
         yield Table(name, ["chrf", heading, "target", "source"], rows, report[name])
 
 
-def nearest_baseline(train: Pairs, pairs: Pairs, language: str) -> dict[str, dict[str, float]]:
+def nearest_baseline(
+    train: Pairs, pairs: Pairs, language: str, *, several_references: bool = False
+) -> dict[str, dict[str, float]]:
     """Return the figures of giving each sentence the translation of the most similar one of the training part.
 
     Args:
         train: pairs of source and target to choose from.
         pairs: pairs whose sources are answered.
         language: of the targets.
+        several_references: as in `TranslationMetric`.
     """
     sources, targets = zip(*train, strict=True)
-    answers = nearest_translations(sources, targets, [source for source, _ in pairs])
-    return {"nearest training source": corpus_metrics(answers, [[target] for _, target in pairs], language)}
+    wanted = [(source, [target]) for source, target in pairs]
+    if several_references:
+        by_source: dict[str, list[str]] = {}
+        for source, target in pairs:
+            by_source.setdefault(source, []).append(target)
+        wanted = list(by_source.items())
+    answers = nearest_translations(sources, targets, [source for source, _ in wanted])
+    return {"nearest training source": corpus_metrics(answers, [references for _, references in wanted], language)}

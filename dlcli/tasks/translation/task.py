@@ -166,7 +166,13 @@ class TranslationTask:
     def metric(self) -> TranslationMetric:
         """Return a new metric."""
         target = self.tokenizers[1]
-        return TranslationMetric(target.decode, target.cleaning.language)
+        return TranslationMetric(
+            target.decode, target.cleaning.language, several_references=self._has_several_references
+        )
+
+    @property
+    def _has_several_references(self) -> bool:
+        return self._inference.references == "all"
 
     def samples(self) -> Samples | None:
         """Return some validation sentences with their translations."""
@@ -202,7 +208,10 @@ class TranslationTask:
         """Return the figures of answering with the translation of the most similar training sentence."""
         source = at_hand(self._source)
         return nearest_baseline(
-            source.sentences("train"), source.sentences(split), self.tokenizers[1].cleaning.language
+            source.sentences("train"),
+            source.sentences(split),
+            self.tokenizers[1].cleaning.language,
+            several_references=self._has_several_references,
         )
 
     def export_plan(self) -> ExportPlan:

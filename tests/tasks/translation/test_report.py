@@ -5,6 +5,7 @@ import pytest
 from tasks.translation.conftest import made_pairs
 
 from dlcli.metrics.translation import TranslationMetric, corpus_metrics
+from dlcli.tasks.translation.config import TranslationInference
 from dlcli.tasks.translation.report import MAX_PRINTED, nearest_baseline, tables_of
 
 
@@ -39,5 +40,18 @@ def test_the_baseline_translates_by_the_most_similar_training_sentence(make_task
     expected = corpus_metrics(["heaven earth man", "you me him"], [["heaven earth"], ["me him"]], "en")
     assert found["nearest training source"] == pytest.approx(expected)
     task = make_task()
+    assert task.metric().several_references is False
     expected = nearest_baseline(made_pairs(90, 0), made_pairs(15, 2), "en")
     assert task.baseline("test")["nearest training source"] == pytest.approx(expected["nearest training source"])
+
+
+def test_all_references_of_a_source_count_for_the_model_and_for_the_baseline(make_task):
+    train = [("天地人", "heaven earth man"), ("你我他", "you me him")]
+    pairs = [("天地", "sky and earth"), ("天地", "heaven earth man"), ("我他", "me him")]
+    found = nearest_baseline(train, pairs, "en", several_references=True)["nearest training source"]
+    references = [["sky and earth", "heaven earth man"], ["me him"]]
+    assert found == pytest.approx(corpus_metrics(["heaven earth man", "you me him"], references, "en"))
+    assert found["chrf"] > nearest_baseline(train, pairs, "en")["nearest training source"]["chrf"]
+    task = make_task()
+    task.set_inference(TranslationInference(references="all"))
+    assert task.metric().several_references is True
