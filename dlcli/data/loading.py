@@ -44,6 +44,11 @@ class ArrayLoader:
         """The number of items an epoch shows."""
         return self._order.num_items
 
+    @property
+    def epoch_size(self) -> int:
+        """The size of an epoch in the unit of the batch size: items or tokens."""
+        return self._order.epoch_size
+
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return self._order.num_batches

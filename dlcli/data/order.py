@@ -35,6 +35,11 @@ class Order:
         batch_size: items per process.
         seed: shuffles each epoch; None never shuffles, for evaluation.
         shard: the share of this process.
+
+    Attributes:
+        num_items: items of an epoch.
+        epoch_size: their sizes together, in the unit of `batch_size`: their number, unless that counts tokens.
+        num_batches: batches of an epoch.
     """
 
     def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE) -> None:
@@ -42,7 +47,7 @@ class Order:
         self.batch_size = batch_size * shard.size
         self.seed = seed
         self.shard = shard
-        self.num_items = len(indices)
+        self.num_items = self.epoch_size = len(indices)
         full, rest = divmod(len(indices), self.batch_size)
         is_batch = rest >= 2 * shard.size if seed is not None and full else rest > 0
         self.num_batches = full + is_batch
@@ -107,9 +112,10 @@ class SizedOrder(Order):
     ) -> None:
         super().__init__(indices, batch_size, seed=seed, shard=shard)
         self._sizes = sizes
+        self.epoch_size = int(sizes[indices].sum())
         least = 2 * shard.size if seed is not None else 1
         most = max(len(indices) // least, min(len(indices), 1))
-        self.num_batches = min(max(round(int(sizes[indices].sum()) / self.batch_size), 1), most)
+        self.num_batches = min(max(round(self.epoch_size / self.batch_size), 1), most)
         self._least = least if self.num_batches > 1 else 0
 
     def cuts(self, epoch: int) -> np.ndarray:

@@ -96,6 +96,16 @@ class Loader(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsSizes(Protocol):
+    """A loader whose batch size may count parts of items, such as tokens."""
+
+    @property
+    def epoch_size(self) -> int:
+        """The size of an epoch in the unit of the batch size."""
+        ...
+
+
 class Metric(Protocol):
     """Accumulates over a split; its values are over all samples, never a mean of batch means.
 

@@ -45,9 +45,10 @@ class TokenOrder(Order):
         super().__init__(indices, num_tokens, seed=seed, shard=shard)
         self._sources, self._targets = np.asarray(sources, np.int64), np.asarray(targets, np.int64)
         self._both = self._sources + self._targets
+        self.epoch_size = int(self._both[indices].sum())
         least = 2 * shard.size if seed is not None else 1
         most = max(len(indices) // least, min(len(indices), 1))
-        self.num_batches = min(max(round(int(self._both[indices].sum()) / self.batch_size), 1), most)
+        self.num_batches = min(max(round(self.epoch_size / self.batch_size), 1), most)
         self._least = least if self.num_batches > 1 else 0
         self._planned: tuple[int, np.ndarray, np.ndarray] | None = None
 

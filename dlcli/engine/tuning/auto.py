@@ -20,13 +20,13 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.state import Sums, TrainState
-from dlcli.engine.task import Task
+from dlcli.engine.task import CountsSizes, Task
 from dlcli.engine.tuning.lr_range import HIGHEST, LOWEST, NUM_STEPS, LrRange, find_rate, is_lost
 
 MakeTask = Callable[[TrainConfig], Task]
 
 SMALLEST_FIRST = 16
-"""The first batch size to try; smaller ones are tried only if it does not fit in memory."""
+"""Items of the first batch size to try; smaller ones are tried only if it does not fit in memory."""
 
 MIN_GAIN = 1.05
 """A batch twice as large must be this much faster per item; otherwise the smaller one trains better in equal time."""
@@ -116,23 +116,29 @@ def _with_batch_size(
             device.free_memory()
         return max(watch.speeds[WARM_STEPS:])
 
-    num_items = make(dataclasses.replace(config, batch_size=1)).loader("train", training=True).num_items
-    largest = max(1, num_items // (MIN_STEPS * config.accumulate))
-    size, why = choose_batch_size(speed, largest)
+    loader = make(dataclasses.replace(config, batch_size=1)).loader("train", training=True)
+    epoch_size = loader.epoch_size if isinstance(loader, CountsSizes) else loader.num_items
+    largest = max(1, epoch_size // (MIN_STEPS * config.accumulate))
+    # The unit of a batch size may be smaller than an item: 16 tokens are less than a sentence.
+    first = max(1, SMALLEST_FIRST * epoch_size // max(1, loader.num_items))
+    size, why = choose_batch_size(speed, largest, first)
     return dataclasses.replace(config, batch_size=size), f"batch size {size}: {why}"
 
 
-def choose_batch_size(speed: Callable[[int], float | None], largest: int) -> tuple[int, str]:
+def choose_batch_size(
+    speed: Callable[[int], float | None], largest: int, first: int = SMALLEST_FIRST
+) -> tuple[int, str]:
     """Return the batch size above which a larger one is not faster or does not fit, and the reason.
 
     Args:
         speed: returns the items per second with batches of a given size; None if out of memory.
         largest: the largest size to try.
+        first: the first size to try, unless that is too large.
 
     Raises:
         DeviceError: not even one item fits.
     """
-    size, best_size, best = min(SMALLEST_FIRST, largest), 0, 0.0
+    size, best_size, best = min(first, largest), 0, 0.0
     while True:
         found = speed(size)
         if found is None:

@@ -86,6 +86,33 @@ def test_an_epoch_keeps_its_steps_however_fast_large_batches_are(toy_task):
     assert accumulated.config.batch_size == 5
 
 
+class TokenLoader:
+    """A loader whose batch size counts ten tokens in each item."""
+
+    def __init__(self, loader):
+        self._loader = loader
+        self.num_items, self.epoch_size = loader.num_items, 10 * loader.num_items
+        self.batches = loader.batches
+
+    def __len__(self):
+        return len(self._loader)
+
+
+def test_a_batch_size_in_tokens_is_tried_from_as_many_items_on(toy_task):
+    class Tokens(toy_task):
+        def __init__(self, config, *, num_items):
+            super().__init__(
+                dataclasses.replace(config, batch_size=max(1, config.batch_size // 10)), num_items=num_items
+            )
+
+        def loader(self, split, **options):
+            return TokenLoader(super().loader(split, **options))
+
+    machine = Machine(Tokens, num_items=640)
+    assert tuned(machine).config.batch_size == 640 * 10 // MIN_STEPS
+    assert list(dict.fromkeys(machine.sizes)) == [SMALLEST_FIRST, 2 * SMALLEST_FIRST, 640 // MIN_STEPS]
+
+
 def test_the_fastest_step_of_a_trial_counts_and_the_first_does_not():
     machine_speeds = {16: 10.0, 32: 20.0, 64: 20.5}
     assert choose_batch_size(machine_speeds.get, 1000) == (32, "20 items/s, and 20 with 64")

@@ -17,6 +17,7 @@ from dlcli.data.codec import pad_sequences
 from dlcli.data.parts import ALL
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import draw_samples, evaluate, validate
+from dlcli.engine.tuning.auto import MIN_STEPS, tune
 from dlcli.export.exporting import export_model
 from dlcli.export.folder import open_graphs
 from dlcli.tasks.translation.codec import TranslationCodec
@@ -178,3 +179,20 @@ def test_options_reach_the_network():
     assert (network.num_layers, network.teacher_forcing, network.head.out_features) == (2, 0.5, 21)
     network = build_network(TranslationConfig(layers=6, width=64, heads=8, norm="post"), 20, 20, is_joint=True)
     assert (len(network.encoder), len(network.decoder), network.target_table) == (6, 6, None)
+
+
+def test_an_automatic_batch_size_counts_tokens_of_both_sides(make_task):
+    source = make_task().loader("train", training=True)
+    pairs = made_pairs(90, 0)
+    assert source.epoch_size == sum(len(one) + len(other.split()) + 2 for one, other in pairs)
+    ticks = iter(range(10_000))
+    found = tune(
+        TrainConfig(),
+        frozenset({"batch_size"}),
+        lambda train: make_task(train={"batch_size": train.batch_size}),
+        CPU,
+        lambda: float(next(ticks)),
+    )
+    assert found.config.batch_size == source.epoch_size // MIN_STEPS
+    chosen = make_task(train={"batch_size": found.config.batch_size})
+    assert len(chosen.loader("train", training=True)) == MIN_STEPS
