@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dlcli.core.console import shorten
+from dlcli.data.neighbours import nearest_rows
 from dlcli.visualize.canvas import add_title
 from dlcli.visualize.fonts import font_for, sized_font, text_width
 from dlcli.visualize.text_lines import printable
@@ -36,13 +37,8 @@ def nearest_neighbours(vectors: np.ndarray, index: int, k: int) -> list[tuple[in
     """
     if vectors.ndim != 2 or not 0 <= index < len(vectors) or k < 1:
         raise ValueError(f"{k} neighbours of row {index} in vectors of {vectors.shape}")
-    lengths = np.linalg.norm(vectors, axis=1)
-    products = (vectors @ vectors[index]).astype(np.float64)
-    scale = lengths.astype(np.float64) * lengths[index]
-    cosines = np.divide(products, scale, out=np.zeros(len(vectors)), where=scale > 0).clip(-1, 1)
-    order = np.argsort(-cosines, kind="stable")
-    order = order[order != index][:k]
-    return [(int(row), float(cosines[row])) for row in order]
+    found = nearest_rows(vectors, vectors[index : index + 1], k, exclude=np.array([index]))
+    return list(zip(found.rows[0].tolist(), found.values[0].tolist(), strict=True))
 
 
 def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
