@@ -29,6 +29,11 @@ class ExportOptions:
     format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript")
     out: str | None = option(None, "output file (default: in the run's exports/)", metavar="FILE")
     data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
+    embed: bool = option(
+        False,
+        "also give the vector of each input (output `embedding`), for `dl predict --embed`",
+        is_advanced=True,
+    )
 
 
 def build(rest: list[str]) -> Any:
@@ -56,6 +61,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     _check_out(options.out, run, pretrained)
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
+    from dlcli.engine.embedding import embedding_plan
     from dlcli.export.exporting import default_name, export_model
 
     open_device(compute.device, threads=compute.threads)
@@ -74,6 +80,8 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
     folder, name = (run.exports, run.name) if run is not None else (Path(), text)
     plan = task.export_plan()
+    if options.embed:
+        plan = embedding_plan(task, plan, name=name)
     plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)

@@ -148,6 +148,7 @@ def open_model(
     threads: int | None,
     inference: Any = None,
     pretrained: str | None = None,
+    embeds: bool = False,
     report: Callable[[str], None],
 ) -> Opened:
     """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
@@ -157,21 +158,23 @@ def open_model(
         device, threads: where it computes.
         inference: the inference options, in the dataclass that the task's spec names; None for their defaults.
         pretrained: "default" or a file: `text` is a network's name, with these weights; None for anything else.
+        embeds: whether its answers must have the `embedding` of each item.
         report: is called with what was assumed about such weights.
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
-        UsageError: the exported file lacks an output that an inference option needs; there is no such network.
+        UsageError: the exported file lacks an output that an inference option or `embeds` needs; the task has no
+            embedding; there is no such network.
         DataError: the published weights are not there.
         DeviceError: there is no such device.
     """
     path = Path(text)
     if pretrained is not None:
-        return _open_torch(text, path, device, threads, inference, pretrained, report)
+        return _open_torch(text, path, device, threads, inference, pretrained, report, embeds=embeds)
     from dlcli.export.model_file import is_graph_folder
 
     if is_graph_folder(path):
-        return _open_exported(path, threads, inference)
+        return _open_exported(path, threads, inference, embeds=embeds)
     if path.is_file() or path.suffix in FILE_SUFFIXES:
         from dlcli.export.runtime import kind_of
 
@@ -179,14 +182,14 @@ def open_model(
             raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
         kind = kind_of(path)
         if kind in ("onnx", "torchscript"):
-            return _open_exported(path, threads, inference)
+            return _open_exported(path, threads, inference, embeds=embeds)
         if kind != "checkpoint":
             raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
-    return _open_torch(text, path, device, threads, inference, None, report)
+    return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds)
 
 
-def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
-    from dlcli.data.codec import NeedsOutputs
+def _open_exported(path: Path, threads: int | None, inference: Any, *, embeds: bool) -> Opened:
+    from dlcli.data.codec import EMBEDDING, NeedsOutputs
     from dlcli.export.folder import open_graphs
 
     exported = open_graphs(path, threads=threads)
@@ -195,7 +198,8 @@ def _open_exported(path: Path, threads: int | None, inference: Any) -> Opened:
     except (KeyError, TypeError):
         raise RunError(f"{path}: does not name its task", hint="export it with `dl export`") from None
     codec = load_object(spec.codec)(assets, inference)
-    needs = codec.needs if isinstance(codec, NeedsOutputs) and not spec.search else {}
+    needs = dict(codec.needs) if isinstance(codec, NeedsOutputs) and not spec.search else {}
+    needs |= {"embed": EMBEDDING} if embeds else {}
     outputs = {name for graph in exported.graphs.values() for name in graph.outputs}
     for flag, output in needs.items():
         if output not in outputs:
@@ -229,8 +233,11 @@ def _open_torch(
     inference: Any,
     pretrained: str | None,
     report: Callable[[str], None],
+    *,
+    embeds: bool,
 ) -> Opened:
     from dlcli.engine.compute.device import open_device
+    from dlcli.engine.embedding import EmbeddingPredictor
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.runs.restore import load_task, load_task_from_file
     from dlcli.engine.task import network_of
@@ -244,6 +251,8 @@ def _open_torch(
         task, description = load_task(find_run(text), inference=inference)
     device.place(network_of(task))
     codec = load_object(description.spec.codec)(description.assets, inference)
+    if embeds:
+        return Opened(description.run, codec, EmbeddingPredictor(task, device, name=description.run))
     return Opened(description.run, codec, RunPredictor(task, device))
 
 
@@ -265,16 +274,21 @@ def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, 
 
 
 def _answer_together(opened: Opened, encoded: Sequence[Encoded]) -> Iterator[tuple[Source, Answer]]:
-    from dlcli.data.codec import Answer
+    from dlcli.data.codec import EMBEDDING, Answer
 
     good = [item for item in encoded if item.arrays is not None]
     found: dict[int, Answer] = {}
     for indices, arrays in opened.codec.batches(good):
         items = [good[index] for index in indices]
-        found |= zip(indices, opened.codec.decode(_run(opened.predictor, arrays, len(items)), items), strict=True)
-    answers = iter([found[index] for index in range(len(good))])
+        outputs = _run(opened.predictor, arrays, len(items))
+        answers = opened.codec.decode(outputs, items)
+        if EMBEDDING in outputs:
+            pairs = zip(answers, outputs[EMBEDDING], strict=True)
+            answers = [replace(each, embedding=vector) for each, vector in pairs]
+        found |= zip(indices, answers, strict=True)
+    in_order = iter([found[index] for index in range(len(good))])
     for item in encoded:
-        given = next(answers) if item.arrays is not None else Answer({"error": brief(str(item.error))})
+        given = next(in_order) if item.arrays is not None else Answer({"error": brief(str(item.error))})
         yield item.source, replace(given, record=_with_given(given.record, item.kept))
 
 

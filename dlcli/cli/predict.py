@@ -23,6 +23,7 @@ from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.ready import Ready
 from dlcli.cli.saving import saving
 from dlcli.cli.streams import source_batches
+from dlcli.cli.vectors import Write, check_vectors_file, saving_vectors
 from dlcli.core.config import option
 from dlcli.core.console import Console, format_figure, format_table, json_text, shorten
 from dlcli.core.errors import DataError, PartialError, UsageError
@@ -48,6 +49,12 @@ class PredictOptions:
     save_dir: str | None = option(None, "also save the answers in this folder, as pictures by default", metavar="DIR")
     save_as: str = option(
         "png", "what is saved: png, or for objects also coco, coco-results, labelme, voc or yolo", metavar="FORMAT"
+    )
+    embed: str | None = option(
+        None,
+        "also save the vector of each input (what the last layer sees, of length 1) in this .npy or .jsonl file",
+        metavar="FILE",
+        is_advanced=True,
     )
 
 
@@ -79,14 +86,33 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     model, inputs = values.arguments["run"], values.arguments["input"] or []
     pretrained = values.resolve(Ready).pretrained
     typed = resolve_inference(values, inference, task_of(model, pretrained))
+    check_vectors_file(options.embed, model, inputs)
     opened = open_model(
         model,
         device=compute.device,
         threads=compute.threads,
         inference=typed,
         pretrained=pretrained,
+        embeds=options.embed is not None,
         report=console.warn,
     )
+    with saving_vectors(options.embed) as save_vector:
+        writer, num_good, num_bad = _answer_all(console, options, opened, inputs, save_vector)
+    if num_bad:
+        raise PartialError(
+            f"{num_bad} of {num_bad + num_good} inputs failed; the others were answered", details=writer.first_error
+        )
+
+
+def _answer_all(
+    console: Console, options: PredictOptions, opened: Opened, inputs: Sequence[str], save_vector: Write
+) -> tuple[Writer, int, int]:
+    """Answer all inputs; return the writer, and the numbers of good and bad inputs.
+
+    Raises:
+        UsageError: there is no input.
+        DataError: none could be read.
+    """
     writer = Writer(console, options, opened)
     num_good = num_bad = 0
     with (
@@ -97,7 +123,9 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
             for source, given in answer(opened, sources):
                 is_bad = "error" in given.record
                 num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
-                writer.write({"input": source.name, **given.record})
+                record = {"input": source.name, **given.record}
+                writer.write(record)
+                save_vector(record, given.embedding)
                 if not is_bad:
                     save(source, given)
                 show(source)
@@ -108,10 +136,7 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     if num_good == 0:
         what = "no input was given" if num_bad == 0 else f"none of the {num_bad} inputs could be read"
         raise DataError(what, details=writer.first_error, hint=INPUT_HINT)
-    if num_bad:
-        raise PartialError(
-            f"{num_bad} of {num_bad + num_good} inputs failed; the others were answered", details=writer.first_error
-        )
+    return writer, num_good, num_bad
 
 
 def _warn_of_skipped(opened: Opened, console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +16,8 @@ from dlcli.data.items import Item
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.evaluate import RunPredictor
 from dlcli.engine.task import Loader, Task
-from dlcli.models.heads import embedding_of, watching
+from dlcli.export.plan import ExportPlan
+from dlcli.models.heads import WithEmbedding, embedding_of, watching
 
 
 @runtime_checkable
@@ -146,3 +147,23 @@ class EmbeddingPredictor:
         with watching(self._head) as seen, torch.inference_mode():
             outputs = self._plain.run(arrays)
             return {**outputs, EMBEDDING: to_numpy(embedding_of(seen))}
+
+
+def embedding_plan(task: Task, plan: ExportPlan, *, name: str) -> ExportPlan:
+    """Return the plan of a model that also gives the embedding, as its last output `embedding`.
+
+    It is optional, since the outputs of a file are a contract with the programs of others that run it, and a vector
+    may have a hundred times the values of an answer.
+
+    Args:
+        task: the task.
+        plan: its plan of one graph, whose module contains the head.
+        name: of the run, for messages.
+
+    Raises:
+        UsageError: the task has no embedding, see `head_of_task`.
+    """
+    head = head_of_task(task, name)
+    [graph] = plan.graphs
+    wider = replace(graph, module=WithEmbedding(graph.module, head), outputs=(*graph.outputs, EMBEDDING))
+    return replace(plan, graphs=(wider,))
