@@ -1,4 +1,4 @@
-"""Metrics of single-label classification over all samples of a split: numpy only, scikit-learn for the curves."""
+"""Metrics of single-label classification over all samples of a split, with numpy only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlcli.core.files import finite
+from dlcli.metrics.threshold_curves import area, precision_recall, roc
 
 TOP_K = 5
 NUM_BINS = 15
@@ -242,25 +243,23 @@ def _one_against_rest(
     scores: _Scores, index: int, max_points: int, curves: dict[str, list[Any]]
 ) -> dict[str, float | None]:
     """Return average precision and ROC AUC of a class, and append its two curves; undefined values are None."""
-    from sklearn.metrics import auc, precision_recall_curve, roc_curve
-
     # Invalid samples have no score, so they rank last, below every probability.
     scored = np.where(scores.is_valid, np.exp(scores.log_probs[:, index]), -1.0)
     truth = scores.labels == index
     area_pr, area_roc = None, None
-    pr, roc = None, None
+    pr_curve, roc_curve = None, None
     if truth.any():
-        precision, recall, _ = precision_recall_curve(truth, scored)
+        precision, recall = precision_recall(truth, scored)
         area_pr = float(-np.sum(np.diff(recall) * precision[:-1]))
         keep = _thin(recall, precision, max_points)
-        pr = {"recall": _rounded(recall[keep]), "precision": _rounded(precision[keep]), "area": area_pr}
+        pr_curve = {"recall": _rounded(recall[keep]), "precision": _rounded(precision[keep]), "area": area_pr}
     if truth.any() and not truth.all():
-        false_rate, true_rate, _ = roc_curve(truth, scored)
-        area_roc = float(auc(false_rate, true_rate))
+        false_rate, true_rate = roc(truth, scored)
+        area_roc = area(false_rate, true_rate)
         keep = _thin(false_rate, true_rate, max_points)
-        roc = {"fpr": _rounded(false_rate[keep]), "tpr": _rounded(true_rate[keep]), "area": area_roc}
-    curves["pr"].append(pr)
-    curves["roc"].append(roc)
+        roc_curve = {"fpr": _rounded(false_rate[keep]), "tpr": _rounded(true_rate[keep]), "area": area_roc}
+    curves["pr"].append(pr_curve)
+    curves["roc"].append(roc_curve)
     return {"average_precision": area_pr, "roc_auc": area_roc}
 
 
