@@ -159,11 +159,14 @@ def build_backbone(
         if pretrained is not None:
             load_pretrained(network, name, pretrained, image_size)
     else:
-        from dlcli.models.images.zoo import build_torchvision  # torchvision takes two seconds
+        from dlcli.models.images.zoo import build_headless, build_torchvision  # torchvision takes two seconds
 
-        network = build_torchvision(
-            name, num_classes=1, in_channels=in_channels, image_size=image_size, pretrained=pretrained
-        )
+        if pretrained is None:
+            network = build_headless(name, in_channels=in_channels, image_size=image_size)
+        else:
+            network = build_torchvision(
+                name, num_classes=1, in_channels=in_channels, image_size=image_size, pretrained=pretrained
+            )
     try:
         return Backbone(network, layout, in_channels=in_channels, strides=strides)
     except ValueError as error:

@@ -17,6 +17,9 @@ from dlcli.models.images.stem import SMALL_IMAGE
 MIN_PATCHES = 7
 """Minimum number of patches along each side of a small image: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""
 
+WIDE_HEAD = "vgg"
+"""Family whose head holds most of the weights: 120 million of vgg16's 134, which take 5 s to initialise."""
+
 MAXVIT_STEP = 224
 """MaxViT splits its last map, 1/32 of the image's side, into 7 x 7 windows."""
 
@@ -77,6 +80,27 @@ def build_torchvision(
     set_in_channels(model, in_channels)
     if pretrained is not None:
         load_pretrained(model, name, pretrained, image_size)
+    return model
+
+
+def build_headless(name: str, *, in_channels: int = 3, image_size: int = 224) -> nn.Module:
+    """Return a torchvision classifier whose head is of no use, with fresh weights: a wide head is left out.
+
+    Arguments and exceptions are those of `build_torchvision`.
+    """
+    if not name.startswith(WIDE_HEAD):
+        return build_torchvision(name, num_classes=1, in_channels=in_channels, image_size=image_size)
+    with torch.device("meta"):  # shapes only, no memory
+        model = build_torchvision(name, num_classes=1, in_channels=in_channels, image_size=image_size)
+    model.set_submodule("classifier", nn.Identity())
+    model.to_empty(device=torch.get_default_device())
+    for layer in model.modules():  # as torchvision's `VGG` does
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
     return model
 
 

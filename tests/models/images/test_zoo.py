@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,13 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.optim.layers import freeze_layers, layer_rates
 from dlcli.models.heads import head_of
 from dlcli.models.images.small_stem import FAMILIES
-from dlcli.models.images.zoo import _small_patch, build_torchvision, check_shape, classifier_names
+from dlcli.models.images.zoo import (
+    _small_patch,
+    build_headless,
+    build_torchvision,
+    check_shape,
+    classifier_names,
+)
 
 REPRESENTATIVE = (
     "convnext_tiny",
@@ -31,6 +39,17 @@ REPRESENTATIVE = (
 )
 
 
+def _build_shapes(name: str, **options: Any) -> nn.Module:
+    """Return a network whose layers have shapes and no values: the largest has 645 million weights."""
+    if not name.startswith("regnet"):  # which computes its widths with tensors
+        with torch.device("meta"):
+            return build_torchvision(name, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        for function in ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_"):
+            patch.setattr(nn.init, function, lambda tensor, *args, **options: tensor)
+        return build_torchvision(name, **options).to("meta")
+
+
 def _last_map_side(model: nn.Module, size: int) -> int:
     """Return the side of the map that the last layer but pools and heads makes."""
     sides: list[int] = []
@@ -41,14 +60,13 @@ def _last_map_side(model: nn.Module, size: int) -> int:
 
     for module in model.modules():
         module.register_forward_hook(note)
-    with torch.no_grad():
-        assert model.eval()(torch.zeros(2, 3, size, size)).shape == (2, 5)
+    assert model.eval()(torch.zeros(2, 3, size, size, device="meta")).shape == (2, 5)
     return min(side for side in sides if side > 1)
 
 
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_32_pixels_leave_a_map_of_an_eighth(name: str) -> None:
-    side = _last_map_side(build_torchvision(name, num_classes=5, image_size=32), 32)
+    side = _last_map_side(_build_shapes(name, num_classes=5, image_size=32), 32)
     # Inception v3 does not pad. Squeezenet pools three times, the first of which goes. Swin merges without convolving.
     assert side == {"inception_v3": 2, "squeezenet1_1": 7, "swin_t": 32}.get(name, 4)
 
@@ -60,9 +78,8 @@ def test_every_classifier_takes_32_pixels_or_says_what_it_needs(name: str) -> No
         with pytest.raises(UsageError, match="multiple of 224"):
             build_torchvision(name, num_classes=5, image_size=32)
         return
-    model = build_torchvision(name, num_classes=5, in_channels=1, image_size=32).eval()
-    with torch.no_grad():
-        assert model(torch.zeros(2, 1, 32, 32)).shape == (2, 5)
+    model = _build_shapes(name, num_classes=5, in_channels=1, image_size=32).eval()
+    assert model(torch.zeros(2, 1, 32, 32, device="meta")).shape == (2, 5)
     assert head_of(model) is [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))][-1]
 
 
@@ -72,6 +89,30 @@ def test_small_resnet18_has_a_3x3_stride_1_stem_and_no_max_pool() -> None:
     assert not any(isinstance(module, nn.MaxPool2d) for module in model.modules())
     # 11,173,962 is the count of github.com/kuangliu/pytorch-cifar's ResNet18.
     assert sum(parameter.numel() for parameter in model.parameters()) == 11_173_962
+
+
+@pytest.mark.parametrize("name", ["vgg11_bn", "vgg13"])
+def test_without_its_head_a_vgg_has_the_same_layers_with_fresh_weights(name: str) -> None:
+    with torch.device("meta"):
+        whole = build_torchvision(name, num_classes=5, in_channels=1, image_size=96)
+    body = build_headless(name, in_channels=1, image_size=96)
+    wanted = {key: tuple(value.shape) for key, value in whole.state_dict().items() if not key.startswith("classifier")}
+    assert {key: tuple(value.shape) for key, value in body.state_dict().items()} == wanted
+    for layer in body.modules():
+        if isinstance(layer, nn.Conv2d):
+            fan_out = 9 * layer.out_channels
+            assert float(layer.weight.detach().std(correction=0)) == pytest.approx((2 / fan_out) ** 0.5, rel=0.12)
+            assert not layer.bias.any()
+        elif isinstance(layer, nn.BatchNorm2d):
+            assert (layer.weight == 1).all() and not layer.bias.any()
+            assert (layer.running_var == 1).all() and not layer.running_mean.any()
+
+
+def test_a_head_that_is_not_wide_stays() -> None:
+    body, whole = (
+        build("squeezenet1_1") for build in (build_headless, lambda name: build_torchvision(name, num_classes=1))
+    )
+    assert list(body.state_dict()) == list(whole.state_dict())
 
 
 def test_large_resnet18_is_torchvision_s() -> None:
