@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,7 @@ class OpenedSubject:
         inputs: Sequence[str],
         *,
         prefers_run: bool,
+        is_image: bool = False,
         inference: Any,
         pretrained: str | None,
         report: Callable[[str], None],
@@ -51,6 +52,7 @@ class OpenedSubject:
         self._text = text
         self._inputs = inputs
         self._prefers_run = prefers_run
+        self._is_image = is_image
         self._inference = inference
         self._pretrained = pretrained
         self._report = report
@@ -74,6 +76,8 @@ class OpenedSubject:
 
     @cached_property
     def _run_error(self) -> DlError | None:
+        if self._is_image:
+            return UsageError(f"{self._text} is an image file; this picture needs a run")
         if self._pretrained is not None:
             return UsageError(f"{self._text} is a network, and this picture needs a run", hint="`dl runs` lists them")
         try:
@@ -140,6 +144,8 @@ class OpenedSubject:
 
     def names(self) -> Sequence[str]:
         """Return the class names that the picture may show, as far as they are known without loading a network."""
+        if self._is_image:
+            return ()
         if self._run is not None:
             names = self._run.read_json("labels.json") if (self._run.path / "labels.json").exists() else []
             return [str(name) for name in names]
@@ -172,6 +178,17 @@ class OpenedSubject:
             items.append(Input(stem_of(source.name), source, arrays))
         return items
 
+    def images(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        from dlcli.data.images.decoding import read_image
+        from dlcli.data.inputs import UniqueNames
+
+        names = UniqueNames(set().__contains__)
+        for word in (self._text, *self._inputs):
+            path = Path(word)
+            if not path.is_file():
+                raise DataError(f"{path}: {'a folder' if is_folder(path) else 'no such file'}", hint="name image files")
+            yield path.name, names.of(word), read_image(path, channels=3)
+
     def data(self) -> Path:
         if self._run is not None:
             return data_of_run(self._run.info(), None)
@@ -191,7 +208,7 @@ class OpenedSubject:
         if self._pretrained is not None:
             return input_test([*self._inputs, self._pretrained])(path)
         is_beside_data = path.resolve().parent == Path(self._text).resolve()
-        return not is_beside_data and input_test([*self._inputs, self._text])(path)
+        return (self._is_image or not is_beside_data) and input_test([*self._inputs, self._text])(path)
 
     def plots(self) -> Path:
         """Return the default folder of the pictures: the run's plots, or for data the current folder."""

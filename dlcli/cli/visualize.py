@@ -21,6 +21,7 @@ from dlcli.core.console import format_table
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
+from dlcli.visualize.image_files import IMAGE
 from dlcli.visualize.pictures import PICTURES
 from dlcli.visualize.subject import Animation
 
@@ -45,7 +46,7 @@ def build(rest: list[str]) -> Any:
         Argument("picture", " | ".join(built_in), is_required=False),
         Argument(
             "subject",
-            "a run (as for `dl eval`), or for `grid`, `lengths`, `boxes` and some others prepared data",
+            "a run (as for `dl eval`), for `grid`, `boxes` and some others prepared data, for `filters` an image",
             is_required=False,
         ),
         Argument("input", "images or texts, for pictures of inputs", False, True),
@@ -59,13 +60,14 @@ def build(rest: list[str]) -> Any:
     if found is None:
         raise UsageError(f"no picture {name!r}", hint=did_you_mean(name, all_pictures(all_tasks().values())))
     picture = found.picture
-    inference = inference_of_line(others, *known_options)
+    of_model = picture.subject != IMAGE
+    inference = inference_of_line(others, *known_options) if of_model else ()
 
     def run(values: Values) -> None:
         _visualize(name, found, values, inference)
 
     summary = f"Draw {name}: {picture.summary}."
-    configs = [picture.options, DrawOptions, Ready, *inference]
+    configs = [picture.options, DrawOptions, *([Ready] if of_model else []), *inference]
     return make_command("visualize", summary, run, arguments=arguments, configs=configs)
 
 
@@ -121,13 +123,17 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
     options = values.resolve(picture.options)
     out = values.resolve(DrawOptions).out
     if values.arguments["subject"] is None:
-        raise UsageError(f"dl visualize: name a {picture.subject}", hint="`dl runs` lists the runs")
-    text, pretrained = values.arguments["subject"], values.resolve(Ready).pretrained
+        is_image = picture.subject == IMAGE
+        hint = "an image file, or several" if is_image else "`dl runs` lists the runs"
+        raise UsageError(f"dl visualize: name a{'n' * is_image} {picture.subject}", hint=hint)
+    text = values.arguments["subject"]
+    pretrained = values.resolve(Ready).pretrained if picture.subject != IMAGE else None
     subject = OpenedSubject(
         text,
         values.arguments["input"] or [],
         prefers_run=picture.subject == "RUN",
-        inference=resolve_inference(values, inference, task_of(text, pretrained)),
+        is_image=picture.subject == IMAGE,
+        inference=resolve_inference(values, inference, task_of(text, pretrained)) if inference else None,
         pretrained=pretrained,
         report=console.warn,
     )

@@ -16,6 +16,7 @@ from dlcli.core.config import option
 from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
+from dlcli.visualize.image_files import IMAGE, FilterOptions, draw_filter_sheets, draw_histogram_sheets, list_filters
 from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
 
 if TYPE_CHECKING:
@@ -248,4 +249,6 @@ PICTURES: Mapping[str, Picture] = {
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
     "steps": Picture("samples over the epochs, as a strip and a GIF", "RUN", StepOptions, draw_steps),
     "confusion": Picture("which classes are mistaken for which", "RUN", ConfusionOptions, draw_confusion),
+    "filters": Picture("an image after classical operations", IMAGE, FilterOptions, draw_filter_sheets, list_filters),
+    "histogram": Picture("an image before and after equalisation", IMAGE, NoOptions, draw_histogram_sheets),
 }

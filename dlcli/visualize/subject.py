@@ -121,6 +121,14 @@ class Subject(Protocol):
         """Return the user's inputs; UsageError if there are none."""
         ...
 
+    def images(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Yield the image files that the subject and the inputs name: name, stem for a picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: one of them cannot be read.
+        """
+        ...
+
     def data(self) -> Path:
         """Return the prepared data of the subject."""
         ...

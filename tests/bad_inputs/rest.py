@@ -36,6 +36,32 @@ REST = {
     "visualize: no picture": Row("visualize", USAGE, "which picture?"),
     "visualize: picture misspelt": Row(f"visualize featurs {RUN}", USAGE, "'features'", lambda b: b.run()),
     "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),
+    "visualize: no image": Row("visualize filters", USAGE, "name an IMAGE"),
+    "visualize: image missing": Row("visualize filters cat.jpg", DATA, "cat.jpg: no such file"),
+    "visualize: image is a folder": Row("visualize histogram d", DATA, "d: a folder", lambda b: (b.home / "d").mkdir()),
+    "visualize: image without pixels": Row(
+        "visualize histogram empty.png", DATA, "empty.png: the file is empty", lambda b: b.write("empty.png")
+    ),
+    "visualize: operation misspelt": Row(
+        "visualize filters a.png --only sobl", USAGE, "'sobel'", lambda b: b.png("a.png")
+    ),
+    "visualize: even side": Row("visualize filters a.png --size 4", USAGE, "--size 4: even", lambda b: b.png("a.png")),
+    "visualize: kernel with a gap": Row(
+        "visualize filters a.png --kernel 1,,2", USAGE, "'' is not a number", lambda b: b.png("a.png")
+    ),
+    "visualize: kernel not finite": Row(
+        "visualize filters a.png --kernel nan", USAGE, "'nan' is not a number", lambda b: b.png("a.png")
+    ),
+    "visualize: kernel with a short row": Row(
+        "visualize filters a.png --kernel 1,2;3", USAGE, "rows of 2, 1 numbers", lambda b: b.png("a.png")
+    ),
+    "visualize: kernel too wide": Row(
+        f"visualize filters a.png --kernel {','.join('1' * 32)}", USAGE, "more than 31", lambda b: b.png("a.png")
+    ),
+    "visualize: onto the image": Row(
+        "visualize filters a.png --only flip --out a.png", USAGE, "not replaced", lambda b: b.png("a.png")
+    ),
+    "visualize: a run's option": Row("visualize filters a.png --top-k 3", USAGE, "--top-k", lambda b: b.png("a.png")),
     "visualize: no input": Row(f"visualize cam {RUN}", USAGE, "INPUT", lambda b: b.run()),
     "visualize: run missing": Row("visualize curves nothing", RUN_CODE, "'nothing'"),
     "visualize: layer misspelt": Row(
