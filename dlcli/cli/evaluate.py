@@ -191,11 +191,11 @@ def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list
 
 
 def _metrics_table(report: Mapping[str, Any]) -> Table:
-    """Return the table of metrics, with those of the baselines beside them."""
+    """Return the table of metrics, with those of the baselines beside them, also what only they have."""
     baselines: Mapping[str, Mapping[str, Any]] = report.get("baselines", {})
-    rows = [
-        [name, value, *(base.get(name, "") for base in baselines.values())] for name, value in report["metrics"].items()
-    ]
+    columns = [report["metrics"], *baselines.values()]
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [[name, *(column.get(name, "") for column in columns)] for name in names]
     return Table("metrics", ["metric", "value", *baselines], rows, [])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -147,18 +147,27 @@ class ImageSource:
             return None
         return images[0] if len(images) == 1 else Stacked(images)
 
-    def plain_training(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return up to `count` training images, evenly spaced and not augmented, and their class indices.
+    def plain_batches(self, split: str, count: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the images of a split in batches, (N, C, H, W) uint8, and their class indices, (N,) int64.
 
-        That is (N, C, H, W) uint8 and (N,) int64; unreadable images are left out.
+        Nothing is augmented, and unreadable images are left out.
+
+        Args:
+            split: the split.
+            count: at most this many images, evenly spaced; None for all.
         """
-        folder, indices = self._part("train")
-        places = np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)
-        order = Order(indices[places], EVAL_BATCH, seed=None)
+        folder, indices = self._part(split)
+        if count is not None:
+            indices = indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)]
+        for batch in self._open(folder, Order(indices, EVAL_BATCH, seed=None), is_augmented=False).batches():
+            yield batch["images"], batch["labels"]
+
+    def plain_training(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return up to `count` training images at once; see `plain_batches`."""
+        batches = list(self.plain_batches("train", count))
         empty = torch.zeros((0, self._preprocess.channels, self._preprocess.height, self._preprocess.width))
-        batches = list(self._open(folder, order, is_augmented=False).batches())
-        images = torch.cat([empty.to(torch.uint8), *(batch["images"] for batch in batches)])
-        return images, torch.cat([torch.zeros(0, dtype=torch.int64), *(batch["labels"] for batch in batches)])
+        images = torch.cat([empty.to(torch.uint8), *(images for images, _ in batches)])
+        return images, torch.cat([torch.zeros(0, dtype=torch.int64), *(labels for _, labels in batches)])
 
     def _workers(self, count: int) -> int:
         if self._train.workers is not None:

@@ -280,6 +280,14 @@ class ClassificationTask:
         draw = (lambda worst: draw_mistakes(images, worst, self.labels)) if images else None
         return draw_class_report(report, self.labels, draw)
 
+    def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
+        """Return the metrics of classical features with simple models, fitted on at most 10,000 training images."""
+        from dlcli.tasks.classification.baselines import MAX_FITTED, image_baselines
+
+        parts = self.source.plain_batches("train", MAX_FITTED), self.source.plain_batches(split)
+        train, held_out = (((images.numpy(), labels.numpy()) for images, labels in part) for part in parts)
+        return image_baselines(train, held_out, len(self.labels))
+
     def export_plan(self) -> ExportPlan:
         """Return the model with samples: real images if there is data, else noise; with --tta, over views too."""
         shape = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)

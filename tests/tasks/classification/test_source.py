@@ -173,6 +173,24 @@ def test_plain_training_images_are_of_the_training_part_alone(make_images, count
     assert len({image.tobytes() for image in images}) == expected
 
 
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_plain_batches_hold_every_image_of_a_split_once_with_its_class(make_images, split):
+    source = open_source(make_images(COUNTS))
+    found = {
+        image.numpy().tobytes(): int(label)
+        for images, labels in source.plain_batches(split)
+        for image, label in zip(images, labels, strict=True)
+    }
+    loader = source.loader(split, training=False)
+    expected = {
+        image.numpy().tobytes(): int(label)
+        for batch in loader.batches()
+        for image, label in zip(batch["images"], batch["labels"], strict=True)
+    }
+    assert found == expected
+    assert len(found) == loader.num_items
+
+
 @pytest.mark.parametrize("counts", [COUNTS, {"train": {"a": 3, "b": 4}}])
 def test_some_images_are_of_the_test_split_or_of_the_first(make_images, counts):
     source = open_source(make_images(counts))
