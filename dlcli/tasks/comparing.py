@@ -66,4 +66,16 @@ def _of_any_channels(extract: Extract) -> Extract:
     def of_images(images: np.ndarray) -> np.ndarray:
         return extract(images if images.shape[1] == 3 else np.repeat(images, 3, axis=1))
 
+    return once_for_equal(of_images)
+
+
+def once_for_equal(extract: Extract) -> Extract:
+    """Return an extractor that computes the features of equal images once: a baseline may be one image N times."""
+
+    def of_images(images: np.ndarray) -> np.ndarray:
+        first: dict[bytes, int] = {}  # content -> its place among the different ones
+        places = [first.setdefault(image.tobytes(), len(first)) for image in images]
+        different = np.unique(places, return_index=True)[1]
+        return extract(images[different])[places] if len(different) < len(images) else extract(images)
+
     return of_images

@@ -34,6 +34,15 @@ def test_grey_images_have_the_features_of_their_colour_copies():
     assert np.array_equal(extract(grey), extract(np.repeat(grey, 3, axis=1)))
 
 
+def test_features_of_equal_images_are_computed_once():
+    seen = []
+    extract = comparing.once_for_equal(lambda images: seen.append(len(images)) or images.reshape(len(images), -1))
+    images = np.random.default_rng(0).integers(0, 256, (4, 1, 2, 2), np.uint8)
+    for chosen, expected in (([0, 1, 2, 3], 4), ([2, 0, 2, 2, 1, 0], 3), ([3] * 50, 1)):
+        assert np.array_equal(extract(images[chosen]), images[chosen].reshape(len(chosen), -1))
+        assert seen.pop() == expected
+
+
 def test_a_file_that_holds_no_inception_is_refused(tmp_path):
     with pytest.raises(DataError):
         comparing.extractors_of(str(tmp_path / "missing.pth"))

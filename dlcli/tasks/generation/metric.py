@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from dlcli.data.codec import Arrays
-from dlcli.tasks.comparing import Extract, distances
+from dlcli.tasks.comparing import INCEPTION, Extract, distances
 from dlcli.tasks.generation.codec import GENERATED
+from dlcli.tasks.generation.sampling import spread
 
 MIN_COMPARED = 2
 """Images from which on a distance is defined: it leaves out the similarity of an image to itself."""
@@ -47,14 +48,21 @@ class SamplesMetric:
         extractors: name of the distance -> features of images.
         judge: a classifier: (N, C, H, W) uint8 -> `probabilities` (N, K) and `features` (N, F); None without one.
         labels: the classes that were requested, in terms of `batch["classes"]`; empty for an unconditional run.
+        most_made: kernel distances compare at most this many of the generated images, evenly spaced; None for all.
     """
 
     def __init__(
-        self, extractors: Mapping[str, Extract], judge: Remembering | None = None, labels: tuple[str, ...] = ()
+        self,
+        extractors: Mapping[str, Extract],
+        judge: Remembering | None = None,
+        labels: tuple[str, ...] = (),
+        *,
+        most_made: int | None = None,
     ) -> None:
         self._extractors = extractors
         self._judge = judge
         self._labels = labels
+        self._most_made = most_made
         self._rows: list[np.ndarray] = []
         self._real: list[np.ndarray] = []
         self._made: list[np.ndarray] = []
@@ -95,8 +103,10 @@ class SamplesMetric:
         figures = {"mean_error": mean_error(real, made), "diversity": diversity(real, made, classes)}
         judged = None
         if len(real) >= MIN_COMPARED:
+            some = spread(made, len(made) if self._most_made is None else self._most_made)
             for name, extract in self._extractors.items():
-                figures |= distances(name, extract(real), extract(made))
+                compared = made if name == INCEPTION else some  # a Fréchet distance is biased by the number of images
+                figures |= distances(name, extract(real), extract(compared))
         if self._judge is not None:
             judged = self._judge(real), self._judge(made)
             if len(real) >= MIN_COMPARED:

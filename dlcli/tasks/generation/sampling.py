@@ -52,3 +52,10 @@ def draw_noise(seed: int, numbers: Sequence[int], latent: int) -> np.ndarray:
     """Return the normal noise of numbered draws, (N, latent) float32, each a function of (seed, number)."""
     rows = [np.random.default_rng([seed, number]).standard_normal(latent, dtype=np.float32) for number in numbers]
     return np.stack(rows) if rows else np.zeros((0, latent), np.float32)
+
+
+def spread(values: np.ndarray, count: int) -> np.ndarray:
+    """Return up to `count` of the values, evenly spaced: splits are sorted by class."""
+    if len(values) <= count:
+        return values
+    return np.asarray(values[np.linspace(0, len(values) - 1, count).astype(int)])

@@ -22,7 +22,7 @@ from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ArrayLoader, Batch, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
-from dlcli.tasks.generation.sampling import Sampling, draw_noise
+from dlcli.tasks.generation.sampling import Sampling, draw_noise, spread
 
 MAX_COMPARED = 2000
 """Images of a split that an evaluation compares, evenly spaced; a distance of features hardly moves beyond."""
@@ -156,13 +156,6 @@ class ImageSource:
         if self._train.workers is not None:
             return self._train.workers
         return min(usable_cores(), 8) if count > 256 else 0  # a worker takes longer to start than 256 images
-
-
-def spread(indices: np.ndarray, count: int) -> np.ndarray:
-    """Return up to `count` of the indices, evenly spaced: splits are sorted by class."""
-    if len(indices) <= count:
-        return indices
-    return np.asarray(indices[np.linspace(0, len(indices) - 1, count).astype(int)])
 
 
 def require_images(source: ImageSource) -> None:

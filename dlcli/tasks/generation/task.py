@@ -215,7 +215,10 @@ class GenerationTask:
             RunError: the judge is no run, or damaged.
             UsageError: the judge does not classify such images.
         """
-        return SamplesMetric(*self._references, self.labels)
+        return self._metric(None)
+
+    def _metric(self, most_made: int | None) -> SamplesMetric:
+        return SamplesMetric(*self._references, self.labels, most_made=most_made)
 
     @functools.cached_property
     def _references(self) -> tuple[dict[str, Extract], Remembering | None]:
@@ -231,7 +234,7 @@ class GenerationTask:
 
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of images that were not generated: training images, the mean one, shuffled pixels."""
-        return baselines_of(self.source, split, self.metric)
+        return baselines_of(self.source, split, self._metric)
 
     def samples(self) -> Samples:
         """Return generated images from the same noise each time, of a conditional run a row for each class."""

@@ -119,3 +119,15 @@ def test_features_of_the_real_images_are_computed_once():
         expected = kernel_distance(features(real), features(made)).value
         assert metric.compute()["kid_x"] == metric.compute()["kid_x"] == expected
     assert len(calls) == 4
+
+
+def test_kernel_distances_of_a_part_compare_evenly_spaced_images_and_all_other_figures_do_not():
+    real, made = images(9), images(9, 90)
+    extractors = {"kid_x": features, "kid": features}
+    part = update(SamplesMetric(extractors, most_made=4), real, made, np.arange(9)).compute()
+    whole = update(SamplesMetric(extractors), real, made, np.arange(9)).compute()
+    assert part["kid_x"] == kernel_distance(features(real), features(made[[0, 2, 5, 8]])).value != whole["kid_x"]
+    assert {name: part[name] for name in part if not name.startswith("kid_x")} == {
+        name: whole[name] for name in whole if not name.startswith("kid_x")
+    }
+    assert part["fid"] == frechet_distance(features(real), features(made))  # of fewer images it would be larger

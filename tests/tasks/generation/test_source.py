@@ -7,7 +7,7 @@ import torch
 from dlcli.core.errors import DataError
 from dlcli.data.order import Shard
 from dlcli.tasks.generation import source as source_module
-from dlcli.tasks.generation.source import spread
+from dlcli.tasks.generation.sampling import spread
 
 
 def batches(task, split="train", *, training=True, epoch=0, start=0, **more):
