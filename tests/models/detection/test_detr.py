@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torchvision.ops import box_convert
-from toys.rectangles import assert_same_alone, overfit, recovered, scenes, sum_of, target
+from toys.rectangles import assert_same_alone, sum_of, target
 
 from dlcli.core.errors import UsageError
 from dlcli.models.detection.detector import Limits
@@ -159,11 +159,3 @@ def test_same_answer_alone_and_in_a_batch(options) -> None:
 def test_a_width_that_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match="4 heads cannot have states of 72"):
         _network(width=72)
-
-
-@pytest.mark.slow
-def test_it_learns_eight_images() -> None:
-    images, targets = scenes(8)
-    network = _network()
-    overfit(network, images, targets, steps=120, lr=2e-3)
-    assert recovered(network, images, targets) == 1.0

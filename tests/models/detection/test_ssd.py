@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torchvision.ops import box_iou
-from toys.rectangles import assert_same_alone, overfit, recovered, scenes, sum_of, target
+from toys.rectangles import assert_same_alone, sum_of, target
 
 from dlcli.core.errors import UsageError
 from dlcli.models.detection.anchored import CLASS_LOSSES, box_term, match_batch
@@ -124,15 +124,3 @@ def test_wrong_names_and_shapes_are_refused() -> None:
         _network(box_loss="iuo")
     with pytest.raises(UsageError, match="for 5 maps, where SSD's plain head has 6"):
         _network(shapes=SMALL[1:])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("options", "steps"),
-    [({}, 40), ({"shapes": SMALL[1:], "head": "pelee", "class_loss": "focal", "box_loss": "giou"}, 80)],
-)
-def test_it_learns_four_images(options, steps) -> None:
-    images, targets = scenes(4)
-    network = _network(**options)
-    overfit(network, images, targets, steps=steps, lr=3e-3)  # a focal loss needs 60 steps here
-    assert recovered(network, images, targets) == 1.0

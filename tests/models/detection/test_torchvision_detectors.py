@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torchvision.models import get_model
-from toys.rectangles import assert_same_alone, overfit, recovered, scenes, sum_of, target
+from toys.rectangles import assert_same_alone, sum_of, target
 
 from dlcli.core.errors import RunError, UsageError
 from dlcli.models.detection.detector import Limits, Target
@@ -100,14 +100,3 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save({"head.weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(RunError, match="not weights of ssdlite320"):
         build_torchvision_detector(name=QUICK[0], num_classes=2, weights=str(tmp_path / "other.pth"))
-
-
-@pytest.mark.slow
-def test_it_learns_four_images() -> None:
-    images, targets = scenes(4, side=64, most=1)
-    network = build_torchvision_detector(name=QUICK[0], num_classes=3, image_size=64)
-    overfit(network, images, targets, steps=40, lr=2e-3)
-    # The norms of four images have seen too little for evaluation, but torchvision detects in no other mode.
-    network.train()
-    network.network.training = False
-    assert recovered(network, images, targets) == 1.0
