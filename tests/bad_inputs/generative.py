@@ -39,7 +39,7 @@ GENERATIVE = {
         f"{CYCLEGAN} --image-size 64 --load-size 32", USAGE, "smaller than the crops", unpaired
     ),
     "style with an option of the other model": Row(
-        f"{CYCLEGAN} --l1-weight 9", USAGE, "--l1-weight: cyclegan does not have it", unpaired
+        f"{CYCLEGAN} --l1-weight 9", USAGE, "--l1-weight: cyclegan has no such option", unpaired
     ),
     "style of a direction that is always learned": Row(
         f"{CYCLEGAN} --learn BtoA", USAGE, "choose one by --direction when predicting", unpaired

@@ -18,7 +18,7 @@ class ParallelOptions:
 
     source_language: str = option("zh", "language to translate from: its code", flag="source", metavar="CODE")
     target_language: str = option("en", "language to translate to: its code", flag="target", metavar="CODE")
-    tokenizer: str = option("bpe", "tokens: words, characters, or SentencePiece's pieces of words", choices=KINDS)
+    tokenizer: str = option("bpe", "tokens: words, characters, or subwords (SentencePiece)", choices=KINDS)
     target_tokenizer: str | None = option(
         None, "tokens of the target (default: those of --tokenizer)", choices=KINDS, is_advanced=True
     )
@@ -29,7 +29,7 @@ class ParallelOptions:
     joint: bool = option(False, "one vocabulary for both sides (bpe)")
     split: str = option(
         GROUPS,
-        "groups: no sentence of a test pair is in training; random: for comparison, and counts those that are",
+        "groups keeps the sentences of test pairs out of training; random does not, and counts them",
         choices=(GROUPS, RANDOM),
     )
     valid: float | None = option(
@@ -42,14 +42,12 @@ class ParallelOptions:
     max_length: int = option(
         100, "drop pairs with a sentence of more than N words (characters, where words have no blanks)", minimum=1
     )
-    max_ratio: float = option(
-        4.0, "drop pairs with one side over X times as long as is usual beside the other", minimum=1
-    )
+    max_ratio: float = option(4.0, "drop pairs whose length ratio is over X times the usual one", minimum=1)
     unicode: str = option(
         "nfkc", "normal form: nfkc makes full-width letters half-width", choices=NORMAL_FORMS, is_advanced=True
     )
     lowercase: str = option(
-        NEITHER, "sides whose letters become small", choices=("source", "target", BOTH, NEITHER), is_advanced=True
+        NEITHER, "sides to convert to lowercase", choices=("source", "target", BOTH, NEITHER), is_advanced=True
     )
     encoding: str = option(
         "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
@@ -62,7 +60,9 @@ class ColumnOptions(ParallelOptions):
     """Options of `dl prepare anki` and `pairs-tsv`."""
 
     columns: str | None = option(
-        None, "numbers of the columns of source and target, such as 2,1 (default: told by their scripts)", metavar="N,N"
+        None,
+        "numbers of the columns of source and target, such as 2,1 (default: detected by their scripts)",
+        metavar="N,N",
     )
 
 

@@ -199,4 +199,4 @@ def _predictions(widths: Sequence[int], per_map: Sequence[int], size: int, kerne
 
 def _check(what: str, name: str, names: Collection[str]) -> None:
     if name not in names:
-        raise UsageError(f"--{what} {name}: ssd does not have it", hint=did_you_mean(name, list(names)))
+        raise UsageError(f"--{what} {name}: ssd has no such value", hint=did_you_mean(name, list(names)))

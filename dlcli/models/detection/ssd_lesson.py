@@ -76,7 +76,7 @@ class SsdLesson(nn.Module):
         super().__init__()
         if class_loss not in CLASS_LOSSES:
             hint = did_you_mean(class_loss, CLASS_LOSSES)
-            raise UsageError(f"--class-loss {class_loss}: ssd-lesson does not have it", hint=hint)
+            raise UsageError(f"--class-loss {class_loss}: ssd-lesson has no such value", hint=hint)
         box_loss_named(box_loss)
         self.num_classes, self.class_loss, self.box_loss = num_classes, class_loss, box_loss
         self.backbone = build_backbone(backbone, pretrained=pretrained, strides=(STRIDE,))

@@ -117,7 +117,7 @@ class Seq2Seq(nn.Module):
             UsageError: the network has no attention.
         """
         if self.attend is None:
-            raise UsageError("a network without attention has no weights to look at", hint="train one with --attention")
+            raise UsageError("a network without attention has no attention weights", hint="train one with --attention")
         if self.is_before or self.is_feeding:
             weights = self._decoded_by_steps(memory, lengths, tokens, is_free=False)[1]
         else:

@@ -40,7 +40,7 @@ def build_detector(config: DetectionConfig, num_classes: int, *, box_sizes: np.n
         options = {key: value for key, value in shared.items() if key in known}
         for flag, parameter, value in _own_options(config, box_sizes):
             if parameter not in known:
-                raise UsageError(f"--{flag}: {name} does not have it", hint="leave it out")
+                raise UsageError(f"--{flag}: {name} has no such option", hint="leave it out")
             options[parameter] = value
         detector: Detector = build(num_classes=num_classes, pretrained=pretrained, **options)
         return detector

@@ -68,10 +68,10 @@ class DetectionConfig:
         "wren", "a detector from `dl models`, or any of torchvision's", short="m", section="Network and data"
     )
     backbone: str | None = option(
-        None, "the body: `wren`, or a classifier with maps by stride (default: what is installed)", metavar="NAME"
+        None, "backbone: `wren`, or a classifier from `dl models` (default: what is installed)", metavar="NAME"
     )
     pretrained: str | None = option(
-        None, "weights of the body (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
+        None, "weights of the backbone (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
     )
     image_size: int = option(320, "longer side of the images in pixels", minimum=32, maximum=2048)
     width: int | None = option(
@@ -79,7 +79,7 @@ class DetectionConfig:
     )
     freeze_early: bool = option(
         False,
-        "keep early layers of the body, its norms and its slowest kernels as they are: three times as fast on a CPU",
+        "freeze the backbone's early layers, norms and slowest kernels: three times as fast on a CPU",
         is_advanced=True,
     )
     augment: str = option(
@@ -118,14 +118,14 @@ class DetectionConfig:
     )
     query_groups: int | None = option(
         None,
-        "sets of queries with which detr is trained, 1 for DETR's own one (default: 3)",
+        "groups of queries in the training of detr; 1 as in the paper (default: 3)",
         minimum=1,
         maximum=16,
         is_advanced=True,
     )
-    denoising: bool = option(True, "detr also learns to restore objects with noise", is_advanced=True)
+    denoising: bool = option(True, "detr: also train it to denoise shifted boxes", is_advanced=True)
     dense_targets: bool = option(
-        True, "each cell of detr's map learns, too, and its queries start from the best of them", is_advanced=True
+        True, "detr: also train every cell of the feature map, and start queries from the best cells", is_advanced=True
     )
     cache: str = option(
         "ram",
@@ -145,7 +145,7 @@ class DetectionInference:
 
     threshold: float | None = option(
         None,
-        "least score of a detection (default: that of the best F1 on the validation part)",
+        "minimum score of a detection (default: the one with the best F1 on the validation part)",
         minimum=0.0,
         maximum=1.0,
         commands=("predict",),
@@ -173,20 +173,20 @@ class DetectionInference:
     )
     tile: int | None = option(
         None,
-        "look for small objects in tiles of N x N pixels of a larger image, too",
+        "also search tiles of N x N pixels for the small objects of a large image",
         minimum=32,
         maximum=8192,
         commands=("predict",),
     )
     tile_overlap: float = option(
         0.2,
-        "share of a tile's side by which neighbours overlap, larger than the objects",
+        "overlap of neighbouring tiles as a fraction of their side; should exceed the objects",
         minimum=0.0,
         maximum=0.9,
         is_advanced=True,
         commands=("predict",),
     )
-    frame_step: int = option(1, "of a film, answer every N-th frame", minimum=1, maximum=10**6, commands=("predict",))
+    frame_step: int = option(1, "process every N-th frame of a film", minimum=1, maximum=10**6, commands=("predict",))
 
     @property
     def suppression(self) -> str:

@@ -12,20 +12,20 @@ from dlcli.tasks.generation.networks import NETWORKS
 class GenerationConfig:
     """Options of `dl train` for a generator."""
 
-    model: str = option("dcgan", "the networks", short="m", choices=tuple(NETWORKS), section="Network and data")
+    model: str = option("dcgan", "generator and critic", short="m", choices=tuple(NETWORKS), section="Network and data")
     size: int | None = option(
         None, "side of the images in pixels, 4 to 7 times a power of two (default: the data's, or 64)", minimum=1
     )
-    latent: int = option(100, "numbers of noise from which an image is made", minimum=1, maximum=4096)
+    latent: int = option(100, "size of the noise vector of an image", minimum=1, maximum=4096)
     width: int | None = option(
         None, "channels of the largest map; of gan, units of the narrowest layer", minimum=4, maximum=1024
     )
-    conditional: bool = option(False, "make images of a requested class, from the classes of the data")
+    conditional: bool = option(False, "condition both networks on the classes of the data")
     n_critic: int | None = option(
-        None, "steps of the critic for each of the generator (default: 1, of wgan-gp 5)", minimum=1, maximum=100
+        None, "critic steps per generator step (default: 1; for wgan-gp 5)", minimum=1, maximum=100
     )
     r1: float = option(
-        0.0, "weight of a penalty on the critic's gradient at real images (not with wgan-gp)", minimum=0.0, maximum=1e6
+        0.0, "weight of the R1 gradient penalty on real images (not with wgan-gp)", minimum=0.0, maximum=1e6
     )
     max_bad: int = option(
         100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
@@ -46,7 +46,7 @@ class GenerationInference:
     )
     judge: str | None = option(
         None,
-        "a run that classifies such images: what it makes of the generated ones",
+        "classifier run that labels the generated images",
         metavar="RUN",
         commands=("eval",),
     )

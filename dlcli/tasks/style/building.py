@@ -47,7 +47,7 @@ def settle(config: StyleConfig) -> StyleConfig:
             hint = (
                 "it learns both ways; choose one by --direction when predicting" if name == "learn" else "leave it out"
             )
-            raise UsageError(f"--{flag}: {config.model} does not have it", hint=hint)
+            raise UsageError(f"--{flag}: {config.model} has no such option", hint=hint)
     missing = {name: value for name, value in defaults.items() if given[name] is None}
     settled = dataclasses.replace(config, **missing)
     if settled.generator == "unet" and settled.upsampling is not None:

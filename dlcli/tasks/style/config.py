@@ -30,7 +30,7 @@ class StyleConfig:
     )
     upsampling: str | None = option(
         None,
-        "how a resnet enlarges its maps; resize leaves no checkerboards (default: transposed)",
+        "upsampling of a resnet; resize avoids checkerboard artifacts (default: transposed)",
         choices=("transposed", "resize"),
         is_advanced=True,
     )
@@ -38,20 +38,18 @@ class StyleConfig:
         None, "the adversarial loss (default: lsgan; of pix2pix bce)", choices=("lsgan", "bce"), is_advanced=True
     )
     cycle_weight: float | None = option(
-        None, "cyclegan: weight of what comes back (default: 10)", minimum=0.0, maximum=1e6
+        None, "cyclegan: weight of the cycle-consistency loss (default: 10)", minimum=0.0, maximum=1e6
     )
     identity_weight: float | None = option(
         None,
-        "cyclegan: weight of images of the wanted domain, relative to --cycle-weight (default: 0.5)",
+        "cyclegan: weight of the identity loss, relative to --cycle-weight (default: 0.5)",
         minimum=0.0,
         maximum=1e6,
     )
-    l1_weight: float | None = option(
-        None, "pix2pix: weight of the distance from the true image (default: 100)", minimum=0.0, maximum=1e6
-    )
+    l1_weight: float | None = option(None, "pix2pix: weight of the L1 loss (default: 100)", minimum=0.0, maximum=1e6)
     pool: int | None = option(
         None,
-        "cyclegan: images made earlier that are kept for the critics (default: 50)",
+        "cyclegan: size of the buffer of earlier translations for the critics (default: 50)",
         minimum=0,
         maximum=10_000,
         is_advanced=True,
@@ -76,10 +74,12 @@ class StyleConfig:
 class StyleInference:
     """Inference options of a translation."""
 
-    direction: str | None = option(None, "which way, of a run that translates both (default: AtoB)", choices=DIRECTIONS)
+    direction: str | None = option(
+        None, "direction of a run that translates both ways (default: AtoB)", choices=DIRECTIONS
+    )
     size: int | None = option(
         None,
-        "shorter side of an image while it is translated (default: as it is; for eval as in training)",
+        "scale the shorter side of an image to N pixels (default: its own size; in eval that of training)",
         minimum=8,
         maximum=4096,
         commands=("predict", "eval"),
@@ -95,6 +95,4 @@ class StyleInference:
     features: str | None = option(
         None, "weights of FID's Inception network, for kid and fid", metavar="FILE", commands=("eval",)
     )
-    frame_step: int = option(
-        1, "of a film, translate every N-th frame", minimum=1, maximum=10**6, commands=("predict",)
-    )
+    frame_step: int = option(1, "process every N-th frame of a film", minimum=1, maximum=10**6, commands=("predict",))

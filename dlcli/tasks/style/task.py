@@ -172,7 +172,7 @@ class StyleTask:
     def _measured_size(self) -> int:
         size, stride = self._inference.size or self._config.image_size, self.style.stride
         if size % stride:
-            raise UsageError(f"--size {size}: an evaluation needs a multiple of {stride}, as the network does")
+            raise UsageError(f"--size {size}: the network needs a multiple of {stride}")
         return size
 
     def optimizers(self) -> dict[str, Optimizer]:

@@ -41,7 +41,7 @@ class TranslationCodec:
         self.inference = inference or TranslationInference()
         if self.inference.nbest > self.inference.beam:  # runs and exports both pass here
             raise UsageError(
-                f"--nbest {self.inference.nbest}: a beam of {self.inference.beam} finds fewer",
+                f"--nbest {self.inference.nbest}: more than the beam of {self.inference.beam} can return",
                 hint=f"add --beam {self.inference.nbest}",
             )
         self.source, self.target = read_tokenizers(assets.get("tokenizers"))

@@ -19,7 +19,7 @@ class TranslationConfig:
 
     model: str = option("transformer", "a network from `dl models`", short="m", section="Network and data")
     layers: int | None = option(
-        None, "layers of the encoder, and as many of the decoder (default: the network's)", minimum=1, maximum=64
+        None, "layers of encoder and decoder, each (default: the network's)", minimum=1, maximum=64
     )
     width: int | None = option(None, "size of vectors and states (default: the network's)", minimum=1, maximum=8192)
     heads: int | None = option(None, "attention heads (default: the network's)", minimum=1, maximum=256)
@@ -31,7 +31,7 @@ class TranslationConfig:
     )
     positions: str | None = option(
         None,
-        "how places are told apart (default: sinusoidal)",
+        "position encoding (default: sinusoidal)",
         choices=("sinusoidal", "learned", "rotary"),
         is_advanced=True,
     )
@@ -44,7 +44,7 @@ class TranslationConfig:
     )
     teacher_forcing: float | None = option(
         None,
-        "share of training steps that read the right last word (default: 1)",
+        "share of training steps that read the true previous token (default: 1)",
         minimum=0,
         maximum=1,
         is_advanced=True,
@@ -53,7 +53,11 @@ class TranslationConfig:
     tied: bool = option(True, "use the target's word vectors as output layer", is_advanced=True)
     label_smoothing: float = option(0.1, "label smoothing", minimum=0.0, maximum=0.9)
     r_drop: float = option(
-        0.0, "weight of R-Drop: two passes must agree; doubles the work", minimum=0.0, maximum=100.0, is_advanced=True
+        0.0,
+        "weight of R-Drop's consistency loss between two passes; doubles the work",
+        minimum=0.0,
+        maximum=100.0,
+        is_advanced=True,
     )
     max_length: int = option(256, "longest sentence in tokens", minimum=2, maximum=10_000, is_advanced=True)
 
@@ -62,7 +66,7 @@ class TranslationConfig:
 class TranslationInference:
     """Inference options of a translator."""
 
-    beam: int = option(4, "hypotheses searched at a time; 1: greedy", minimum=1, maximum=MAX_BEAM)
+    beam: int = option(4, "beam size; 1: greedy search", minimum=1, maximum=MAX_BEAM)
     length_penalty: float = option(
         0.6, "divide scores by ((5 + length) / 6) to this power", minimum=0.0, maximum=10.0, is_advanced=True
     )

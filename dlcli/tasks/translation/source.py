@@ -48,7 +48,7 @@ class PairSource:
             own = form.tokenizers[side]
             if own.vocabulary != tokenizer.vocabulary or own.cleaning != tokenizer.cleaning:
                 raise DataError(
-                    f"{form.root}: its {side} sentences are cut into other tokens than the run's",
+                    f"{form.root}: its {side} sentences are tokenized differently from the run's",
                     details=[f"the run: {_brief(tokenizer)}; the data: {_brief(own)}"],
                     hint="use the data that the run was trained on, or train on this data",
                 )

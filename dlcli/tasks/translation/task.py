@@ -82,7 +82,7 @@ class TranslationTask:
 
         Raises:
             RunError: an asset is damaged.
-            DataError: the data cannot be read, or is cut into other tokens than the run's.
+            DataError: the data cannot be read, or is tokenized differently from the run's.
         """
         tokenizers, max_length = read_tokenizers(assets.get("tokenizers")), read_max_length(assets.get("preprocess"))
         source = PairSource(open_parallel(data), tokenizers, max_length, train) if data is not None else None

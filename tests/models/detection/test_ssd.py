@@ -116,9 +116,9 @@ def test_same_answer_alone_and_in_a_batch(options) -> None:
 
 
 def test_wrong_names_and_shapes_are_refused() -> None:
-    with pytest.raises(UsageError, match="--head pele: ssd does not have it"):
+    with pytest.raises(UsageError, match="--head pele: ssd has no such value"):
         _network(head="pele")
-    with pytest.raises(UsageError, match="--class-loss ce: ssd does not"):
+    with pytest.raises(UsageError, match="--class-loss ce: ssd has no such value"):
         _network(class_loss="ce")
     with pytest.raises(UsageError, match="no loss of boxes 'iuo'"):
         _network(box_loss="iuo")

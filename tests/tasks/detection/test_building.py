@@ -35,7 +35,7 @@ SSD = {"model": "ssd", "width": None, "backbone": "shufflenet_v2_x0_5"}
         ({"backbone": "resnet81"}, "resnet81"),
         ({"head": "pelee"}, "^--head: wren"),
         ({"class_loss": "focal"}, "^--class-loss: wren"),
-        ({**SSD, "class_loss": "bce"}, "^--class-loss bce: ssd does not have it"),
+        ({**SSD, "class_loss": "bce"}, "^--class-loss bce: ssd has no such value"),
         ({**SSD, "model": "ssd-lesson", "class_loss": "hard-negatives"}, "^--class-loss hard-negatives: ssd-lesson"),
         ({"query_groups": 1}, "^--query-groups: wren"),
         ({**SSD, "denoising": False}, "^--no-denoising: ssd"),

@@ -21,7 +21,7 @@ def test_each_model_has_its_published_defaults():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (dataclasses.replace(SMALL, learn="BtoA"), "--learn: cyclegan does not have it"),
+        (dataclasses.replace(SMALL, learn="BtoA"), "--learn: cyclegan has no such option"),
         (dataclasses.replace(SMALL, l1_weight=1.0), "--l1-weight: cyclegan"),
         (dataclasses.replace(PAIRS, pool=3), "--pool: pix2pix"),
         (dataclasses.replace(PAIRS, identity_weight=0.0), "--identity-weight: pix2pix"),

@@ -138,7 +138,7 @@ def test_an_answer_is_drawn(codec):
 
 
 def test_more_best_than_the_beam_finds_are_refused():
-    with pytest.raises(UsageError, match="beam of 4 finds fewer"):
+    with pytest.raises(UsageError, match="more than the beam of 4 can return"):
         TranslationCodec(ASSETS, TranslationInference(nbest=5))
 
 

@@ -119,7 +119,7 @@ def test_assets_make_the_task_again_and_fit_its_data(make_task, pairs_folder):
     with pytest.raises(RunError, match="preprocessing"):
         TranslationTask.from_assets(config, TrainConfig(), {**assets, "preprocess": {"max_length": 0}}, None)
     assets["tokenizers"]["target"]["tokens"].append("more")
-    with pytest.raises(DataError, match="target sentences are cut into other tokens"):
+    with pytest.raises(DataError, match="target sentences are tokenized differently"):
         TranslationTask.from_assets(config, TrainConfig(), assets, pairs_folder)
 
 
