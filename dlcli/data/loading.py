@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from dlcli.core.console import Console
 from dlcli.core.errors import DataError
-from dlcli.data.order import Order
+from dlcli.data.order import Order, occurrences
 from dlcli.data.workers import WorkersError, worker_batches
 
 Batch = dict[str, Any]
@@ -166,9 +166,15 @@ class ItemLoader:
         Raises:
             DataError: more than `max_bad` items are unreadable.
         """
+        indices = self._order.epoch(epoch)
+        # An item that is drawn several times in an epoch is augmented in as many ways.
+        turns = occurrences(indices) if self._order.classes is not None else np.zeros(len(indices), np.int64)
         keys = [
-            [(int(index), self._seed_of(epoch, int(index)), epoch) for index in indices]
-            for indices in self._order.batches(epoch, start)
+            [
+                (index, self._seed_of(epoch, index, turn), epoch)
+                for index, turn in zip(indices[part].tolist(), turns[part].tolist(), strict=True)
+            ]
+            for part in self._order.parts(epoch, start)
         ]
         self._num_dropped = 0
         for batch, reasons in self._read_batches(keys):
@@ -192,8 +198,9 @@ class ItemLoader:
         for batch in keys[done:]:
             yield self._collate([self._items[key] for key in batch])
 
-    def _seed_of(self, epoch: int, index: int) -> int:
-        return hash((self._order.seed or 0, epoch, index)) % 2**31  # of integers: the same in every process
+    def _seed_of(self, epoch: int, index: int, turn: int) -> int:
+        more = (turn,) if turn else ()
+        return hash((self._order.seed or 0, epoch, index, *more)) % 2**31  # of integers: the same in every process
 
     def _note(self, reasons: Sequence[str]) -> None:
         for reason in reasons:

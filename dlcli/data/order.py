@@ -21,6 +21,41 @@ class Shard:
 WHOLE = Shard()
 
 
+def balanced_draw(indices: np.ndarray, classes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return N indices in which all classes are equally frequent, to within one item, (N,).
+
+    Within a class, too, the counts of two items differ by at most one: a rare class is repeated, and of a frequent one
+    a random part is left out.
+
+    Args:
+        indices: (N,) indices.
+        classes: (N,) their classes, any integers.
+        random: draws the items.
+    """
+    present, own = np.unique(classes, return_inverse=True)
+    if not len(present):
+        return indices
+    counts = np.full(len(present), len(indices) // len(present))
+    counts[random.permutation(len(present))[: len(indices) % len(present)]] += 1
+    drawn = []
+    for number, count in enumerate(counts.tolist()):
+        items = indices[own == number]
+        times, rest = divmod(count, len(items))
+        drawn += [np.tile(items, times), random.permutation(items)[:rest]]
+    return np.concatenate(drawn)
+
+
+def occurrences(indices: np.ndarray) -> np.ndarray:
+    """Return how many times each index has occurred before its place, (N,) int64: 0 where all are different."""
+    order = np.argsort(indices, kind="stable")
+    sorted_indices = indices[order]
+    is_first = np.r_[True, sorted_indices[1:] != sorted_indices[:-1]][: len(indices)]
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(indices)), 0))
+    result = np.empty(len(indices), dtype=np.int64)
+    result[order] = np.arange(len(indices)) - starts
+    return result
+
+
 class Order:
     """The batches of each epoch, as indices; every item is in one batch of an epoch, and in one shard of the batch.
 
@@ -35,6 +70,8 @@ class Order:
         batch_size: items per process.
         seed: shuffles each epoch; None never shuffles, for evaluation.
         shard: the share of this process.
+        classes: (M,) class of every item that an index can refer to: each epoch draws as many items of each class, see
+            `balanced_draw`, and is as long as without; None for every item once.
 
     Attributes:
         num_items: items of an epoch.
@@ -42,8 +79,17 @@ class Order:
         num_batches: batches of an epoch.
     """
 
-    def __init__(self, indices: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE) -> None:
+    def __init__(
+        self,
+        indices: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int | None,
+        shard: Shard = WHOLE,
+        classes: np.ndarray | None = None,
+    ) -> None:
         self.indices = indices
+        self.classes = classes
         self.batch_size = batch_size * shard.size
         self.seed = seed
         self.shard = shard
@@ -56,7 +102,10 @@ class Order:
         """Return the indices in the epoch's order, shuffled if there is a seed, (N,)."""
         if self.seed is None:
             return self.indices
-        return np.random.default_rng([self.seed, epoch]).permutation(self.indices)
+        random = np.random.default_rng([self.seed, epoch])
+        if self.classes is None:
+            return random.permutation(self.indices)
+        return random.permutation(balanced_draw(self.indices, self.classes[self.indices], random))
 
     def random_of(self, epoch: int) -> np.random.Generator:
         """Return the random generator for augmenting this epoch's items in order, the same in every shard."""

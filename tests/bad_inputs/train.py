@@ -30,6 +30,15 @@ TRAIN = {
     "value of another type": Row("train digits --epochs many", USAGE, "--epochs"),
     "value out of range": Row("train digits --epochs 0", USAGE, "--epochs must be at least 1"),
     "value not finite": Row("train digits --lr nan", USAGE, "--lr must be a finite number"),
+    "loss misspelt": Row("train digits --loss focall", USAGE, "no 'focall'"),
+    "margin of no angle": Row("train digits --loss arcface:9", USAGE, "margin must be at least 0 and at most 1.5"),
+    "distillation without a teacher": Row(
+        f"train digits {QUICK} --distill 4,0.9", USAGE, "--distill needs --teacher", lambda b: b.digits()
+    ),
+    "weight of a teacher": Row("train digits --distill 4,2", USAGE, "weight must be at least 0 and at most 1"),
+    "teacher that is none": Row(
+        f"train digits {QUICK} --teacher none", RUN_CODE, "no run 'none'", lambda b: b.digits()
+    ),
     "choice misspelt": Row("train digits --optimizer adamm", USAGE, "'adam'"),
     "config missing": Row("train digits --config none.toml", USAGE, "none.toml"),
     "config broken": Row(

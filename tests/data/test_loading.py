@@ -161,3 +161,21 @@ def test_what_an_evaluation_has_left_out_is_not_counted(seed, count):
     for _ in range(2):
         assert sum(1 for _ in loader.batches()) == len(loader)
     assert (before, loader.num_items) == (23, count)
+
+
+def test_an_item_that_is_drawn_twice_in_an_epoch_is_augmented_in_two_ways():
+    seeds = []
+
+    def read(index, *, seed, epoch):
+        seeds.append((index, seed))
+        return index
+
+    order = Order(np.arange(10), 4, seed=0, classes=np.array([0] * 8 + [1] * 2))
+    loader = ItemLoader(order, read, lambda items: {"rows": items}, workers=0, max_bad=0, on_bad=print)
+    batches = list(loader.batches(1))
+    assert [index for batch in batches for index in batch["rows"]] == order.epoch(1).tolist()
+    assert len(set(seeds)) == len(seeds) == 10 > len({index for index, _ in seeds})
+    everything = list(seeds)
+    seeds.clear()
+    list(loader.batches(1, start=1))
+    assert seeds == everything[4:], "a resumed epoch augments alike"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.data.order import WHOLE, Order, Shard, SizedOrder, cuts_by_size
+from dlcli.data.order import WHOLE, Order, Shard, SizedOrder, balanced_draw, cuts_by_size, occurrences
 
 SIZES = np.random.default_rng(0).integers(1, 60, 400)
 
@@ -148,3 +148,50 @@ def test_a_cut_is_where_the_running_size_passes_its_share():
     assert cuts_by_size(np.array([2, 2, 2, 2]), 2).tolist() == [0, 2, 4]
     assert cuts_by_size(np.array([1, 1, 8]), 2).tolist() == [0, 2, 3], "a batch is never empty"
     assert cuts_by_size(np.zeros(0, np.int64), 0, least=0).tolist() == [0]
+
+
+CLASSES = np.repeat([4, 7, 9], [70, 25, 5])
+"""A frequent, a rare and a very rare class."""
+
+
+def balanced(seed=3, shard=WHOLE, batch_size=16):
+    return Order(np.arange(100, 200), batch_size, seed=seed, shard=shard, classes=np.r_[np.zeros(100, int), CLASSES])
+
+
+@given(st.lists(st.integers(0, 3), min_size=0, max_size=60), st.integers(0, 5))
+def test_a_balanced_draw_has_all_classes_and_within_them_all_items_equally_often(classes, seed):
+    classes = np.array(classes, dtype=np.int64)
+    drawn = balanced_draw(np.arange(len(classes)), classes, np.random.default_rng(seed))
+    assert len(drawn) == len(classes)
+    per_class = [int((classes[drawn] == name).sum()) for name in np.unique(classes)]
+    assert not per_class or max(per_class) - min(per_class) <= 1
+    per_item = np.bincount(drawn, minlength=len(classes))
+    for name in np.unique(classes):
+        assert np.ptp(per_item[classes == name]) <= 1
+
+
+def test_balanced_epochs_are_as_long_as_others_and_show_all_of_a_frequent_class_in_time():
+    order, plain = balanced(), Order(np.arange(100, 200), 16, seed=3)
+    assert (order.num_batches, order.num_items) == (plain.num_batches, plain.num_items)
+    epochs = [order.epoch(number) for number in range(12)]
+    assert {len(epoch) for epoch in epochs} == {100} and epochs[0].tolist() != epochs[1].tolist()
+    assert set(np.concatenate(epochs)) == set(range(100, 200))
+    assert epochs[5].tolist() == balanced().epoch(5).tolist(), "a resumed training sees the same"
+    means = np.mean([np.bincount(np.r_[np.zeros(100, int), CLASSES][epoch], minlength=10) for epoch in epochs], axis=0)
+    assert np.allclose(means[[4, 7, 9]], 100 / 3, atol=0.5)
+
+
+def test_the_shards_of_a_balanced_epoch_make_up_its_batches():
+    shards = [list(balanced(shard=Shard(rank, 2), batch_size=8).batches(2, 0)) for rank in range(2)]
+    for number, whole in enumerate(balanced(batch_size=16).batches(2, 0)):
+        parts = [shard[number] for shard in shards]
+        assert sorted(np.concatenate(parts).tolist()) == sorted(whole.tolist())
+
+
+def test_evaluation_is_never_balanced():
+    assert balanced(seed=None).epoch(0).tolist() == list(range(100, 200))
+
+
+def test_occurrences_count_what_came_before():
+    assert occurrences(np.array([5, 3, 5, 5, 3, 9])).tolist() == [0, 0, 1, 2, 1, 0]
+    assert occurrences(np.array([], dtype=np.int64)).tolist() == []

@@ -27,13 +27,20 @@ class BucketedOrder(Order):
     Args:
         indices: the items of the split.
         lengths: (M,) length of every item that an index can refer to.
-        batch_size, seed, shard: as in `Order`.
+        batch_size, seed, shard, classes: as in `Order`.
     """
 
     def __init__(
-        self, indices: np.ndarray, lengths: np.ndarray, batch_size: int, *, seed: int | None, shard: Shard = WHOLE
+        self,
+        indices: np.ndarray,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int | None,
+        shard: Shard = WHOLE,
+        classes: np.ndarray | None = None,
     ) -> None:
-        super().__init__(indices, batch_size, seed=seed, shard=shard)
+        super().__init__(indices, batch_size, seed=seed, shard=shard, classes=classes)
         self._lengths = lengths
 
     def epoch(self, epoch: int) -> np.ndarray:

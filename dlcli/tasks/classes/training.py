@@ -1,4 +1,4 @@
-"""Training a classifier: checks of its data, class weights, the loss."""
+"""Training a classifier: checks of its data, class weights, accuracy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.data.card import Card
+from dlcli.models.cosine import install_cosine_head
+from dlcli.tasks.classes.options import cosine_scale
 
 WEIGHTS = "class_weights"
 
@@ -50,6 +51,26 @@ def class_weights_of(model: nn.Module) -> Tensor | None:
     return dict(model.named_buffers(recurse=False)).get(WEIGHTS)
 
 
+def fit_to_loss(model: nn.Module, loss: str, *inputs: Tensor) -> None:
+    """Give the model the head that a loss needs, in place: one of scaled cosines for a loss with a margin.
+
+    Args:
+        model: inputs -> (N, C) logits.
+        loss: `--loss`.
+        inputs: a small batch of any values.
+
+    Raises:
+        UsageError: the network cannot have such a head.
+    """
+    scale = cosine_scale(loss)
+    if scale is None:
+        return
+    try:
+        install_cosine_head(model, scale, *inputs)
+    except ValueError as error:
+        raise UsageError(f"--loss {loss}: not with this network: {error}", hint="choose another --model") from None
+
+
 def accuracy_of(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Return the share of right answers in a training batch as `accuracy`, for `Update.figures`.
 
@@ -60,19 +81,3 @@ def accuracy_of(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         labels: (N,) int64.
     """
     return {"accuracy": (logits.detach().argmax(1) == labels).float().mean()}
-
-
-def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, class_weights: Tensor | None) -> Tensor:
-    """Return the mean cross-entropy of a batch, a float32 scalar.
-
-    With class weights, too, the sum is divided by the number of items, not by the sum of the weights as in torch's
-    mean, so that the gradients of two micro-batches add up to those of the large batch.
-
-    Args:
-        logits: (N, C).
-        labels: (N,) int64.
-        smoothing: fraction of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567).
-        class_weights: (C,), or None for equal weights.
-    """
-    total = F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing, reduction="sum")
-    return total / len(labels)

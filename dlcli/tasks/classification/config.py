@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dlcli.core.config import option
 from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
+from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
 from dlcli.tasks.inference import top_k_option
 
 SCRATCH = "none"
@@ -64,9 +65,10 @@ class ClassificationConfig:
         None, "dropout rate of a network that has dropout", minimum=0.0, maximum=0.95, is_advanced=True
     )
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9, is_advanced=True)
-    class_weights: str = option(
-        "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
-    )
+    class_weights: str = class_weights_option()
+    loss: str = loss_option()
+    teacher: str | None = teacher_option()
+    distill: str | None = distill_option()
     pretrained: str | None = option(
         None, "start from published weights (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
     )

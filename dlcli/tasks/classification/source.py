@@ -25,6 +25,7 @@ from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
+from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classification.augmenting import alternates, batch_augmentation, centre_crop, file_augmentation
 from dlcli.tasks.classification.config import ClassificationConfig
 
@@ -108,7 +109,9 @@ class ImageSource:
         """
         folder, indices = self._part(split)
         batch_size = self._train.batch_size if training else min(EVAL_BATCH, max(32, self._train.batch_size))
-        order = Order(indices, batch_size, seed=self._train.seed if training else None, shard=shard)
+        classes = self._labels(folder) if training and self._config.class_weights == SAMPLE else None
+        seed = self._train.seed if training else None
+        order = Order(indices, batch_size, seed=seed, shard=shard, classes=classes)
         return self._open(folder, order, is_augmented=training)
 
     def _open(self, folder: str, order: Order, *, is_augmented: bool) -> ArrayLoader | ItemLoader:

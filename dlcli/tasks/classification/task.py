@@ -35,12 +35,14 @@ from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.models.places import device_of
+from dlcli.tasks.classes.losses import ClassLoss
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
+from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import (
     accuracy_of,
     class_weights_of,
-    cross_entropy,
+    fit_to_loss,
     register_class_weights,
     require_classes,
 )
@@ -89,6 +91,8 @@ class ClassificationTask:
             set_dropout(network, config.dropout, config.model)
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
         register_class_weights(self.model)
+        fit_to_loss(self.model, config.loss, _blank(preprocess))
+        self._loss = ClassLoss(config.loss, config.label_smoothing)
         self.augmentation = source.augmentation if source is not None else None
 
     @classmethod
@@ -110,6 +114,7 @@ class ClassificationTask:
             fit_head(task.model, *source.plain_training(MAX_IMAGES), name=config.model)
         if config.cache is not None:
             task.cache_features()
+        task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.pretrained is None:
@@ -204,6 +209,8 @@ class ClassificationTask:
             head_inputs(self.model, torch.zeros(1, self.preprocess.channels, *at_hand(self._source).size))
         except ValueError as error:
             raise UsageError(f"--cache features: {self._config.model}: {error}", hint="leave it out") from None
+        if self._config.teacher is not None:
+            raise UsageError("--cache features: a teacher sees images", hint="leave out --cache or --teacher")
         self._caches_features = True
 
     def _embedded(self, batch: Batch) -> Tensor:
@@ -222,14 +229,16 @@ class ClassificationTask:
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the cross-entropy of a batch."""
+        """Yield the loss of a batch."""
         labels = batch["labels"]
         if FEATURES in batch:
-            logits = head_of(self.model)(batch[FEATURES])
+            inputs = batch[FEATURES]
+            logits = head_of(self.model)(inputs)
         else:
-            logits = self.model(self._augmented(batch["images"], batch["plan"]))
-        loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
-        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(logits, labels))
+            inputs = self._augmented(batch["images"], batch["plan"])
+            logits = self.model(inputs)
+        losses = self._loss.of_step(logits, labels, class_weights_of(self.model), inputs)
+        yield Update("network", losses, len(labels), accuracy_of(logits, labels))
 
     def set_inference(self, options: ClassificationInference) -> None:
         """Set the options for prediction, evaluation and export."""
@@ -304,6 +313,11 @@ class ClassificationTask:
             samples=cut_samples({"images": pixels}),
             metadata={"assets": self.assets()},
         )
+
+
+def _blank(preprocess: Preprocess) -> Tensor:
+    """Return one black image as the model takes it, (1, C, H, W) uint8."""
+    return torch.zeros((1, preprocess.channels, preprocess.height, preprocess.width), dtype=torch.uint8)
 
 
 def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:

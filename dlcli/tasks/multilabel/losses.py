@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlcli.tasks.classes.losses import focal_terms
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """((N, C) logits, (N, C) targets of 0 and 1) -> loss."""
 
@@ -25,10 +27,9 @@ def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
     Source: Lin et al. 2017, arXiv:1708.02002, with its gamma 2 and alpha 0.25.
     """
-    from torchvision.ops import sigmoid_focal_loss
-
-    loss: Tensor = sigmoid_focal_loss(logits.float(), targets.float(), FOCAL_ALPHA, FOCAL_GAMMA, reduction="mean")
-    return loss
+    logits, targets = logits.float(), targets.float()
+    terms = focal_terms(F.logsigmoid(torch.where(targets > 0, logits, -logits)), FOCAL_GAMMA)
+    return (torch.where(targets > 0, FOCAL_ALPHA, 1 - FOCAL_ALPHA) * terms).mean()
 
 
 def asymmetric_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class SentimentConfig:
     )
     max_length: int = option(256, "truncate texts to N tokens", minimum=1, maximum=100_000)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9, is_advanced=True)
-    class_weights: str = option(
-        "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
-    )
+    class_weights: str = class_weights_option()
+    loss: str = loss_option()
+    teacher: str | None = teacher_option()
+    distill: str | None = distill_option()

@@ -73,8 +73,13 @@ class TextSource:
         split, rows = self._part("train")
         return balanced_weights(self._labels(split)[rows], self._num_classes)
 
-    def loader(self, split: str, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader:
+    def loader(self, split: str, *, training: bool, is_balanced: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
         """Return the loader of a process's share of a split, shuffled among texts of similar length if `training`.
+
+        Args:
+            split, shard: which texts.
+            training: whether they are shuffled.
+            is_balanced: whether training texts are drawn so that each class is equally frequent.
 
         Raises:
             DataError: there is no such split.
@@ -83,7 +88,8 @@ class TextSource:
         batch_size = self._train.batch_size if training else max(EVAL_BATCH, self._train.batch_size)
         ids, offsets, labels = self._arrays(own)
         lengths = np.minimum(np.diff(offsets), self._max_length)
-        order = BucketedOrder(rows, lengths, batch_size, seed=self._train.seed if training else None, shard=shard)
+        seed, classes = (self._train.seed, labels if is_balanced else None) if training else (None, None)
+        order = BucketedOrder(rows, lengths, batch_size, seed=seed, shard=shard, classes=classes)
         return text_loader(ids, offsets, labels, order, max_length=self._max_length, empty=UNK)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  # a source lives as long as its task

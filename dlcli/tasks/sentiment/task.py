@@ -29,12 +29,15 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.heads import head_of
+from dlcli.tasks.classes.losses import ClassLoss
 from dlcli.tasks.classes.metric import LogitsMetric
+from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
+from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import (
     accuracy_of,
     class_weights_of,
-    cross_entropy,
+    fit_to_loss,
     register_class_weights,
     require_classes,
 )
@@ -77,6 +80,8 @@ class SentimentTask:
         self._notes: tuple[str, ...] = ()
         self.model = build_network(config, train, len(labels), len(vocabulary))
         register_class_weights(self.model)
+        fit_to_loss(self.model, config.loss, torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
+        self._loss = ClassLoss(config.loss, config.label_smoothing)
 
     @classmethod
     def from_data(cls, config: SentimentConfig, train: TrainConfig, data: Path) -> SentimentTask:
@@ -93,6 +98,7 @@ class SentimentTask:
         source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
         reading = Reading.from_json(form.card.details.get("reading"))
         task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), reading, source)
+        task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
@@ -168,18 +174,20 @@ class SentimentTask:
         Raises:
             DataError: there is no data, or no such split.
         """
-        return at_hand(self._source).loader(split, training=training, shard=shard)
+        is_balanced = self._config.class_weights == SAMPLE
+        return at_hand(self._source).loader(split, training=training, is_balanced=is_balanced, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the cross-entropy of a batch."""
+        """Yield the loss of a batch."""
         labels = batch["labels"]
-        logits = self.model(batch["tokens"], batch["lengths"])
-        loss = cross_entropy(logits, labels, self._config.label_smoothing, class_weights_of(self.model))
-        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(logits, labels))
+        inputs = (batch["tokens"], batch["lengths"])
+        logits = self.model(*inputs)
+        losses = self._loss.of_step(logits, labels, class_weights_of(self.model), *inputs)
+        yield Update("network", losses, len(labels), accuracy_of(logits, labels))
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
 
 LOSSES = ("mse", "mae", "smooth-l1", "huber")
 ACTIVATIONS = ("relu", "silu", "gelu", "tanh")
@@ -64,6 +65,7 @@ class TableClassificationConfig(TableConfig):
 
     dropout: float = option(0.1, "dropout rate", minimum=0.0, maximum=0.95)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9)
-    class_weights: str = option(
-        "none", "balanced: weight the loss by inverse class frequency", choices=("none", "balanced"), is_advanced=True
-    )
+    class_weights: str = class_weights_option()
+    loss: str = loss_option(has_margins=False)
+    teacher: str | None = teacher_option()
+    distill: str | None = distill_option()

@@ -133,8 +133,22 @@ class TableSource:
         """Return the row numbers of a split; nothing else decides which rows are trained on."""
         return table_part(self.form, split, self._train)
 
-    def loader(self, split: str, *, training: bool, full_batch: bool = False, shard: Shard = WHOLE) -> ArrayLoader:
+    def loader(
+        self,
+        split: str,
+        *,
+        training: bool,
+        full_batch: bool = False,
+        is_balanced: bool = False,
+        shard: Shard = WHOLE,
+    ) -> ArrayLoader:
         """Return the loader of a process's share of a split, shuffled if `training`.
+
+        Args:
+            split, shard: which rows.
+            training: whether they are shuffled.
+            full_batch: whether training has one batch for each epoch.
+            is_balanced: whether training rows are drawn so that each class is equally frequent.
 
         Raises:
             DataError: there is no such split.
@@ -143,7 +157,8 @@ class TableSource:
         batch_size = self._train.batch_size if training else EVAL_BATCH
         if training and full_batch:
             batch_size = max(1, -(-len(rows) // shard.size))
-        order = Order(rows, batch_size, seed=self._train.seed if training else None, shard=shard)
+        seed, classes = (self._train.seed, self.targets if is_balanced else None) if training else (None, None)
+        order = Order(rows, batch_size, seed=seed, shard=shard, classes=classes)
         return tensor_loader(self._tensors, order)
 
     def class_weights(self, num_classes: int) -> np.ndarray:

@@ -24,12 +24,14 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.table_mlp import TableClassifier, TableRegressor
+from dlcli.tasks.classes.losses import ClassLoss
 from dlcli.tasks.classes.metric import LogitsMetric
+from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report
+from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import (
     accuracy_of,
     class_weights_of,
-    cross_entropy,
     register_class_weights,
     require_classes,
 )
@@ -220,6 +222,7 @@ class TableClassificationTask:
         self.inputs = columns.inputs
         self.model: TableClassifier = TableClassifier(build_network(config, columns, len(labels)))
         register_class_weights(self.model)
+        self._loss = ClassLoss(config.loss, config.label_smoothing)
 
     @classmethod
     def from_data(cls, config: TableClassificationConfig, train: TrainConfig, data: Path) -> TableClassificationTask:
@@ -233,6 +236,7 @@ class TableClassificationTask:
         require_classes(form.card, data, "row")
         source = TableSource(form, None, train, num_bins=config.bins, labels=form.card.classes)
         task = cls(config, train, form.card.classes, source.columns, source)
+        task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights(len(task.labels)))
         return task
@@ -286,20 +290,23 @@ class TableClassificationTask:
         Raises:
             DataError: there is no data, or no such split.
         """
-        return at_hand(self._source).loader(split, training=training, full_batch=self._config.full_batch, shard=shard)
+        is_balanced, full_batch = self._config.class_weights == SAMPLE, self._config.full_batch
+        source = at_hand(self._source)
+        return source.loader(split, training=training, full_batch=full_batch, is_balanced=is_balanced, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the cross-entropy of each member's own logits, averaged over the members."""
-        logits = self.model.members(*(batch[name] for name in self.inputs))
+        """Yield the loss of each member's own logits, averaged over the members."""
+        inputs = [batch[name] for name in self.inputs]
+        logits = self.model.members(*inputs)
         labels: Tensor = batch["labels"]
-        weights = class_weights_of(self.model)
-        loss = cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)), self._config.label_smoothing, weights)
+        every = labels.repeat(len(logits))
+        losses = self._loss.of_step(logits.flatten(0, 1), every, class_weights_of(self.model), *inputs)
         answers = logits.detach().softmax(2).mean(0)
-        yield Update("network", {"cross_entropy": loss}, len(labels), accuracy_of(answers, labels))
+        yield Update("network", losses, len(labels), accuracy_of(answers, labels))
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits; for an ensemble, the logarithms of its mean probabilities."""

@@ -12,7 +12,8 @@ from torch import nn
 
 from dlcli.core.errors import DataError
 from dlcli.data.card import Card
-from dlcli.tasks.classes.training import class_weights_of, cross_entropy, register_class_weights, require_classes
+from dlcli.tasks.classes.losses import cross_entropy
+from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes
 
 LOGITS = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(12) % 4

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError
@@ -13,7 +14,7 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import draw_samples, evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.export.plan import PARITY_BATCHES
-from dlcli.models.heads import head_name
+from dlcli.models.heads import head_name, head_of, watching
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.networks import NETWORKS, default_sizes
 from dlcli.tasks.classification.task import ClassificationTask
@@ -31,9 +32,9 @@ def fit(task, epochs=4, **options):
     return task
 
 
-def restored(task, data):
+def restored(task, data, **options):
     """Return the task as a run on other data restores it."""
-    config, loop = ClassificationConfig(model="cnn"), TrainConfig(batch_size=8, workers=0)
+    config, loop = ClassificationConfig(model="cnn", **options), TrainConfig(batch_size=8, workers=0)
     other = ClassificationTask.from_assets(config, loop, task.assets(), data)
     other.model.load_state_dict(task.model.state_dict())
     return other
@@ -53,6 +54,17 @@ def test_rare_classes_weigh_more_and_the_mean_over_images_is_one(make_images, op
     assert open_task(data).model.class_weights is None
 
 
+@pytest.mark.parametrize("size", [(16, 16), (20, 30)])
+def test_rare_classes_are_drawn_as_often_as_others_in_training_alone(make_images, open_task, size):
+    data = make_images({"train": {"a": 30, "b": 6, "c": 12}}, size=size)
+    task = open_task(data, class_weights="sample", loss="focal:1", train={"val_fraction": 0.0})
+    labels = torch.cat([batch["labels"] for batch in task.loader("train", training=True).batches(1)])
+    assert labels.bincount().tolist() == [16, 16, 16]
+    assert torch.cat([batch["labels"] for batch in task.loader("train").batches()]).bincount().tolist() == [30, 6, 12]
+    batch = next(iter(task.loader("train", training=True).batches()))
+    assert set(next(task.training_step(batch)).losses) == {"focal"} and task.model.class_weights is None
+
+
 @pytest.mark.parametrize(
     ("model", "size", "channels"),
     [*((name, 32, 3) for name in NETWORKS), ("lenet", 8, 1), ("lenet", 28, 1), ("cnn", 8, 1), ("cnn", 28, 1)],
@@ -68,6 +80,28 @@ def test_every_network_trains_a_step_at_the_sizes_of_small_images(make_images, o
     assert state.step == 1
     moved = [not torch.equal(before[name], value) for name, value in task.model.named_parameters()]
     assert sum(moved) > len(moved) / 2  # a residual branch that starts at zero passes no gradient on in its first step
+
+
+@pytest.mark.parametrize("loss", ["am-softmax:0.2,16", "arcface:0.3,16"])
+def test_with_a_margin_a_run_answers_with_scaled_cosines(make_images, open_task, loss):
+    data = make_images({"train": {"a": 24, "b": 24}, "test": {"a": 6, "b": 6}})
+    task = open_task(data, model="cnn", loss=loss)
+    fit(task)
+    assert accuracy(task) == 1.0
+    batch = next(iter(task.loader("test").batches()))
+    again = restored(task, data, loss=loss)
+    for model in (task.model, again.model):
+        model.eval()
+    with torch.no_grad(), watching(head_of(again.model)) as seen:
+        logits = again.infer(batch)["logits"]
+        cosines = F.cosine_similarity(seen[0][:, None], head_of(again.model).weight[None], dim=2)
+        torch.testing.assert_close(logits, 16 * cosines)
+        torch.testing.assert_close(logits, task.infer(batch)["logits"])
+
+
+def test_a_network_without_a_linear_head_is_refused_a_margin(make_images, open_task):
+    with pytest.raises(UsageError, match="--loss arcface: not with this network: its head is a convolution"):
+        open_task(make_images({"train": {"a": 4, "b": 4}}, size=(40, 40)), model="squeezenet1_1", loss="arcface")
 
 
 def test_images_that_can_be_told_apart_are_learnt(make_images, open_task):

@@ -60,6 +60,15 @@ def test_rare_classes_weigh_more_and_the_mean_over_texts_is_one(make_texts, open
     assert class_weights_of(open_texts_task(data).model) is None
 
 
+def test_rare_classes_are_drawn_as_often_as_others(make_texts, open_texts_task):
+    data = make_texts({"train": write_rows({"negative": 30, "positive": 10})})
+    task = open_texts_task(data, class_weights="sample", loss="focal", train={"val_fraction": 0.0})
+    batches = list(task.loader("train", training=True).batches(2))
+    assert torch.cat([batch["labels"] for batch in batches]).bincount().tolist() == [20, 20]
+    assert set(next(task.training_step(batches[0])).losses) == {"focal"}
+    assert len(torch.cat([batch["rows"] for batch in task.loader("train").batches()]).unique()) == 40
+
+
 def test_weights_change_the_loss_as_they_say(make_texts, open_texts_task):
     data = make_texts({"train": write_rows({"negative": 30, "positive": 10})})
     plain, weighted = (

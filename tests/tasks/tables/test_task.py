@@ -141,6 +141,16 @@ def test_rare_classes_weigh_more(make_table, table_lines):
     assert float((weights * counts).sum()) == pytest.approx(len(labels))
 
 
+def test_rare_classes_are_drawn_as_often_as_others(make_table, table_lines):
+    rare = [line for line in table_lines if line.endswith("dear")][:8]
+    folder = make_table("kind", lines=[table_lines[0], *(x for x in table_lines if x.endswith("cheap")), *rare])
+    task = opened(folder, "kind", class_weights="sample", loss="focal", ensemble=2)
+    batches = list(task.loader("train", training=True).batches(1))
+    counts = torch.cat([batch["labels"] for batch in batches]).bincount()
+    assert (counts[0] - counts[1]).abs() <= 1
+    assert set(next(task.training_step(batches[0])).losses) == {"focal"}
+
+
 def test_simple_models_are_fitted_on_the_training_part_and_measured_on_the_split(make_table):
     baselines = opened(make_table()).baseline("test")
     assert set(baselines) == {"linear", "gradient boosting"}
