@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import openpyxl
 import pytest
 
 from dlcli.core.errors import DataError
@@ -145,3 +146,21 @@ def test_the_table_can_be_prepared_from_itself(prepare, tmp_path):
     assert second.columns == first.columns
     np.testing.assert_array_equal(second.rows.categories, first.rows.categories)
     np.testing.assert_array_equal(second.rows.is_test, first.rows.is_test)
+
+
+def test_a_workbook_makes_the_form_that_its_csv_makes(prepare, tmp_path):
+    kind = column("kind", lambda row: "ab"[row % 2])
+    rows = list(zip(*(cells for _, cells in (PRICE, SIZE, kind)), strict=True))
+    book = openpyxl.Workbook()
+    book.active.append(["price", "size", "kind"])
+    for price, size, name in rows:
+        book.active.append([float(price), int(size), name])
+    book.save(tmp_path / "own.xlsx")
+    out = tmp_path / "data" / "workbook"
+    importer = TableImporter(TableOptions(target="price"))
+    prepare_dataset(importer, tmp_path / "own.xlsx", out, command="x", force=True, report=lambda line: None)
+    form, own = open_table(out), prepare(PRICE, SIZE, kind)
+    np.testing.assert_array_equal(form.rows.numeric, own.rows.numeric)
+    np.testing.assert_array_equal(form.rows.categories, own.rows.categories)
+    np.testing.assert_array_equal(form.rows.targets, own.rows.targets)
+    assert form.card.counts == own.card.counts and form.card.items == own.card.items
