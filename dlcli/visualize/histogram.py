@@ -7,6 +7,7 @@ Image Processing", section 3.3; the form with c0 is OpenCV's `equalizeHist`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import cv2
@@ -22,6 +23,7 @@ from dlcli.visualize.text_lines import printable
 LEVELS = 256
 LEVELS_OF_A_BAR = 4
 """An equalised image leaves out levels, so that bars of single levels would be a comb."""
+PIXELS_OF_A_PART = 1 << 22
 MAX_SHOWN_PX = 600
 CHANNELS = {"R": "#D62728", "G": "#2CA02C", "B": "#1F77B4"}
 GREY = "#555555"
@@ -53,7 +55,13 @@ def equalise(image: np.ndarray) -> dict[str, np.ndarray]:
 def counts(image: np.ndarray) -> dict[str, np.ndarray]:
     """Return the (256,) number of pixels of each level, by channel: R, G and B, or grey for (H, W)."""
     channels = {"grey": image} if image.ndim == 2 else dict(zip(CHANNELS, np.moveaxis(image, 2, 0), strict=True))
-    return {name: np.bincount(channel.ravel(), minlength=LEVELS) for name, channel in channels.items()}
+    return {name: _counts_of(channel) for name, channel in channels.items()}
+
+
+def _counts_of(channel: np.ndarray) -> np.ndarray:
+    """Return the counts of (H, W) uint8; in parts, since numpy converts what it counts to 8 bytes a pixel."""
+    parts = np.array_split(channel, math.ceil(channel.size / PIXELS_OF_A_PART))
+    return np.sum([np.bincount(part.ravel(), minlength=LEVELS) for part in parts], axis=0)
 
 
 def levels_table(versions: Mapping[str, np.ndarray]) -> Table:

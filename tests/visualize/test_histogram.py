@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
+from dlcli.visualize import histogram
 from dlcli.visualize.filters import luma
 from dlcli.visualize.histogram import LEVELS, counts, draw_histograms, equalise, levels_table
 
@@ -45,6 +47,20 @@ def test_equalising_y_keeps_the_differences_of_colour() -> None:
     after = shifted[:, :, 0] - shifted[:, :, 2]
     assert unclipped.mean() > 0.4
     assert np.abs(before - after)[unclipped].max() <= 3  # U and V are rounded to whole numbers
+
+
+def test_a_large_image_is_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = counts(DARK)
+    monkeypatch.setattr(histogram, "PIXELS_OF_A_PART", 700)
+    for name, found in counts(DARK).items():
+        np.testing.assert_array_equal(found, whole[name])
+        assert found.sum() == 40 * 50
+
+
+def test_a_plain_image_stays_as_it_is() -> None:
+    plain = np.full((3, 2, 3), 90, np.uint8)
+    for version in equalise(plain).values():
+        assert (version == 90).all()
 
 
 def test_the_table_has_mean_deviation_and_number_of_levels() -> None:
