@@ -9,6 +9,9 @@ from typing import Any, Self
 from dlcli.data.labels import label_text
 
 CSV, TSV, JSONL = "csv", "tsv", "jsonl"
+FILE = "file"
+"""Each text is a file of its own."""
+
 _DELIMITERS = (",", ";", "\t", "|")
 
 _TEXT_NAMES = """
@@ -30,8 +33,9 @@ class Reading:
     """How a file of labelled texts was read; a run reads the files that it is asked about alike.
 
     Attributes:
-        kind: CSV, TSV or JSONL.
-        text: name of the column of texts (a number from 1 if there is no header), or key of the JSON objects.
+        kind: CSV, TSV, JSONL or FILE.
+        text: name of the column of texts (a number from 1 if there is no header), or key of the JSON objects; "" for
+            files.
         header: names of all columns; () without a header and for JSON.
         delimiter: the character between columns.
         codec: the encoding, by its name in Python.
@@ -50,7 +54,7 @@ class Reading:
     @classmethod
     def from_json(cls, value: Any) -> Self | None:
         """Return the reading in a JSON value; None if there is none, as in runs of older versions, or it is damaged."""
-        if not isinstance(value, Mapping) or value.get("kind") not in (CSV, TSV, JSONL):
+        if not isinstance(value, Mapping) or value.get("kind") not in (CSV, TSV, JSONL, FILE):
             return None
         text, header, delimiter, codec = (value.get(name) for name in ("text", "header", "delimiter", "codec"))
         if not isinstance(text, str) or not isinstance(header, list) or not isinstance(codec, str):

@@ -1,6 +1,7 @@
 """Texts to answer, from the lines of a file or of standard input: plain, CSV, TSV or JSON.
 
-A file is read by its suffix, and as the file that a run was trained from was read. Every line gets a `Text`, in order:
+A file is read by its suffix, and as the file that a run was trained from was read; if those were a text each, so is a
+plain file. Every line gets a `Text`, in order:
 one that holds none says why.
 """
 
@@ -14,14 +15,17 @@ from typing import Any
 from dlcli.core.errors import DataError
 from dlcli.data.reading.contents import refuse_json_array, suffix_of_text
 from dlcli.data.reading.delimited import Row, RowSplitter
-from dlcli.data.reading.encodings import detect_encoding, open_text
+from dlcli.data.reading.encodings import Encoding, detect_encoding, open_text
 from dlcli.data.reading.lines import Lines, decode_line
 from dlcli.data.text.cleaning import clean_text
-from dlcli.data.text.columns import CSV, JSONL, TSV, Reading, delimiter_of, field_names, field_of, known_column
+from dlcli.data.text.columns import CSV, FILE, JSONL, TSV, Reading, delimiter_of, field_names, field_of, known_column
 from dlcli.data.text.rows import parse_object
 
 _KINDS = {".csv": CSV, ".tsv": TSV, ".tab": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}
 TEXT_SUFFIXES = frozenset({".txt", ".xlsx", *_KINDS})
+MAX_CHARACTERS = 1_000_000
+"""Limit on one text: a longer one is a book, or a file without line breaks."""
+
 _PLAIN = "plain"
 _MAX_NAMED = 5
 
@@ -176,6 +180,26 @@ class TextReader:
         return Text(line, fault=f"line {self._number:,}: an empty text")
 
 
+def is_one_text(path: Path, reading: Reading | None) -> bool:
+    """Return whether a file is one text, as those were that the run was trained on, rather than one for each line.
+
+    Raises:
+        DataError: the file cannot be read, or is a damaged archive.
+    """
+    return reading is not None and reading.kind == FILE and suffix_of_text(path) not in _KINDS
+
+
+def text_of_file(path: Path, reading: Reading) -> Text:
+    """Return the whole text of a file.
+
+    Raises:
+        DataError: the file cannot be read, or its encoding is not certain.
+    """
+    with open_text(path, encoding=_certain_encoding(path, reading)) as stream:
+        text = stream.read(MAX_CHARACTERS + 1)
+    return Text(text, fault="" if clean_text(text) else "an empty text")
+
+
 def texts_of_file(path: Path, reading: Reading | None) -> Iterator[Text]:
     """Yield the texts in a file.
 
@@ -188,16 +212,25 @@ def texts_of_file(path: Path, reading: Reading | None) -> Iterator[Text]:
     """
     if _KINDS.get(suffix_of_text(path)) == JSONL:
         refuse_json_array(path)
+    reader = TextReader(reading, path)
+    with open_text(path, encoding=_certain_encoding(path, reading)) as stream:
+        for line in Lines(stream, str(path)):
+            yield from reader.feed(line)
+    yield from reader.close()
+
+
+def _certain_encoding(path: Path, reading: Reading | None) -> Encoding:
+    """Return the encoding of a file: UTF-8, that of the run's data, or another that is no guess.
+
+    Raises:
+        DataError: there is none.
+    """
     encoding = detect_encoding(path, [reading.codec] if reading is not None else [])
     if encoding.sample:
         raise DataError(
             f"{path}: not UTF-8, and not certain to be {encoding.name}: {encoding.sample!r}", hint="save it as UTF-8"
         )
-    reader = TextReader(reading, path)
-    with open_text(path, encoding=encoding) as stream:
-        for line in Lines(stream, str(path)):
-            yield from reader.feed(line)
-    yield from reader.close()
+    return encoding
 
 
 def text_of_argument(argument: str) -> Text:

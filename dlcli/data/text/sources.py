@@ -9,7 +9,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.codec import Source
 from dlcli.data.inputs import expand_files
 from dlcli.data.text.columns import Reading
-from dlcli.data.text.inputs import TEXT_SUFFIXES, Text, text_of_argument, texts_of_file
+from dlcli.data.text.inputs import TEXT_SUFFIXES, Text, is_one_text, text_of_argument, text_of_file, texts_of_file
 
 MAX_SHOWN = 2000
 """Characters of a text that its record repeats."""
@@ -43,7 +43,10 @@ def _expand_files(text: str, reading: Reading | None) -> Iterator[Source]:
             yield source_of_text(text_of_argument(name))
             continue
         try:
-            yield from map(source_of_text, texts_of_file(path, reading))
+            if reading is not None and is_one_text(path, reading):
+                yield Source(name, text_of_file(path, reading))
+            else:
+                yield from map(source_of_text, texts_of_file(path, reading))
         except DataError as error:
             yield Source(name, Text(name, fault=". ".join([error.message, *error.details[:1]])))
 

@@ -16,6 +16,7 @@ from dlcli.core.errors import DataError, UsageError
 from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
+from dlcli.data.text.columns import FILE, Reading
 from dlcli.data.text.stop_words import read_stop_words
 from dlcli.data.walking import list_files
 from dlcli.datasets.text.coding import look_over, tokenise, without_emoticons
@@ -89,7 +90,11 @@ class TextFolderImporter:
         notes = [*found.notes, *_reading_notes(reader, root), *row_notes(pool, kept, noun="files")]
         notes += class_notes(classes, labels)
         pool.path.unlink()
-        details: dict[str, Any] = {"encoding": reader.encoding.name, "rows": row_counts(pool, kept, 0)}
+        details: dict[str, Any] = {
+            "encoding": reader.encoding.name,
+            "reading": Reading(FILE, "", codec=reader.encoding.codec).to_json(),
+            "rows": row_counts(pool, kept, 0),
+        }
         name = printable(root.resolve().name)
         return Card("text", name, classes, counts, details, warnings=tuple(map(printable, notes)))
 

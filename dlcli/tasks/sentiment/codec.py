@@ -12,14 +12,11 @@ from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_seque
 from dlcli.data.labels import label_records, read_labels
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.columns import Reading
-from dlcli.data.text.inputs import Text, TextReader
+from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
 from dlcli.data.text.sources import expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.tasks.inference import ClassInference
-
-MAX_CHARACTERS = 1_000_000
-"""Limit on one text: a longer one is a book, or a file without line breaks."""
 
 
 class TextCodec:

@@ -109,6 +109,7 @@ def test_files_that_are_not_utf8_share_the_likeliest_encoding(tmp_path):
     card, found = prepare(write(tmp_path / "in", texts))
     everything = {text for part in found.values() for _, text in part}
     assert {"很好 utf8", "很好 marked", f"{CHINESE['neg']} 3"} <= everything and len(everything) == 22
+    assert card.details["reading"]["kind"] == "file" and card.details["reading"]["codec"] == "gb18030"
     assert card.details["encoding"] == "GB18030" and any("20 files are not UTF-8" in line for line in card.warnings)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dlcli.core.errors import RunError
 from dlcli.data.codec import Answer
+from dlcli.data.text.columns import FILE, Reading
 from dlcli.data.text.sources import MAX_SHOWN
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.tasks.inference import ClassInference
@@ -166,3 +167,19 @@ def test_a_text_is_drawn_with_its_answer():
 def test_damaged_assets_are_refused(changes):
     with pytest.raises(RunError):
         codec(**changes)
+
+
+def test_a_run_on_texts_that_are_a_file_each_reads_a_file_as_one_text(tmp_path):
+    reading = Reading(FILE, "", codec="gb18030").to_json()
+    whole = codec(preprocess={**ASSETS["preprocess"], "reading": reading})
+    (tmp_path / "a.txt").write_text("good\n\nbad\n")
+    (tmp_path / "b.txt").write_bytes("好 很好 真好".encode("gb18030"))
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "long.txt").write_text("x" * (MAX_CHARACTERS + 1))
+    (tmp_path / "rows.csv").write_text("id,text\n1,good\n2,bad\n")
+    sources = {source.name: source for source in whole.expand([str(tmp_path)])}
+    encoded = {name.rpartition("/")[2]: whole.encode(source) for name, source in sources.items()}
+    assert encoded["a.txt"].arrays["tokens"].tolist() == [2, 3] and encoded["b.txt"].arrays["tokens"][0] == 4
+    assert encoded["empty.txt"].error == "an empty text" and "more than 1,000,000" in encoded["long.txt"].error
+    assert {"good", "bad"} <= sources.keys(), "a table still has a text in each row"
+    assert texts(codec().expand([str(tmp_path / "a.txt")])) == ["good", "", "bad"]
