@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dlcli.cli.doctor_items import DoctorOptions, answer_near_duplicates, check_options
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.errors import DataError, DlError, RunError
 from dlcli.core.files import is_folder
@@ -21,12 +22,22 @@ def build(rest: list[str]) -> Any:
     """Return the command."""
     del rest
     arguments = [Argument("subject", "a prepared folder or a run (default: the machine)", is_required=False)]
-    return make_command("doctor", "Check the machine, a dataset or a run.", _doctor, arguments=arguments)
+    summary = "Check the machine, a dataset or a run."
+    return make_command("doctor", summary, _doctor, arguments=arguments, configs=[DoctorOptions])
 
 
 def _doctor(values: Values) -> None:
     console = values.console()
     subject = values.arguments["subject"]
+    options = values.resolve(DoctorOptions)
+    data = _data_folder(subject) if subject is not None else None
+    if subject is not None and data is None:
+        resolve_run(subject)  # a name that is neither is the first mistake
+    check_options(options, is_data=data is not None)
+    if options.near_duplicates:
+        assert data is not None
+        answer_near_duplicates(data, options, console)
+        return
     findings = list(_machine() if subject is None else _subject(subject))
     if console.is_json:
         console.answer_json("doctor", {"findings": [asdict(finding) for finding in findings]})
@@ -37,7 +48,7 @@ def _doctor(values: Values) -> None:
     faults = [finding for finding in findings if finding.state == FAULT]
     if faults:
         first = faults[0]
-        is_run = subject is not None and _data_folder(subject) is None
+        is_run = subject is not None and data is None
         again = "train it again" if is_run else "restore the file, or prepare the data again with `dl prepare`"
         message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {first.what}: {first.found}"
         raise (RunError if is_run else DataError)(message, hint=first.fix or again)

@@ -84,6 +84,8 @@ class FormSpec:
         matches: (folder) -> whether a folder without a card is in this form; "" if such folders always have a card.
         task_of: (folder without a card) -> the task that its contents suit, "" if they suit none; "" for a form whose
             folders all suit `task`.
+        collection: (folder) -> its items as a `dlcli.data.collection.Collection`, in which `dl doctor` looks for
+            near-duplicates and by which it names single items; "" if they cannot be compared.
     """
 
     name: str
@@ -94,6 +96,7 @@ class FormSpec:
     task: str = ""
     matches: str = ""
     task_of: str = ""
+    collection: str = ""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,30 @@ REST = {
     "doctor: a bad image": Row(
         "doctor photos", DATA, "3.png", lambda b: (prepare_photos(b), b.write("data/photos/train/cat/3.png")), answers=5
     ),
+    "doctor: near-duplicates of the machine": Row("doctor --near-duplicates", USAGE, "name prepared data"),
+    "doctor: near-duplicates of nothing": Row("doctor nothing --near-duplicates", RUN_CODE, "'nothing'"),
+    "doctor: near-duplicates of a folder without images": Row(
+        "doctor empty --near-duplicates", DATA, "images by class", lambda b: b.write("empty/a.txt", "x")
+    ),
+    "doctor: near-duplicates of a form that has none": Row(
+        "doctor data/t --near-duplicates",
+        USAGE,
+        "cannot be compared",
+        lambda b: b.write("data/t/dataset.json", '{"form": "parallel", "name": "t", "classes": [], "counts": {}}'),
+    ),
+    "doctor: near-duplicates of damaged images": Row(
+        "doctor data/photos --near-duplicates",
+        DATA,
+        "3.png",
+        lambda b: (prepare_photos(b), b.write("data/photos/train/cat/3.png")),
+        leaves=("data/photos/packed*",),
+    ),
+    "doctor: a sheet that is no PNG": Row(
+        "doctor photos --near-duplicates --out x.gif", USAGE, "ends in .png", lambda b: b.photos("photos")
+    ),
+    "doctor: a sheet of nothing": Row(
+        "doctor photos --out x.png", USAGE, "nothing to draw", lambda b: b.photos("photos")
+    ),
     "doctor: a bad checkpoint": Row(f"doctor {RUN}", RUN_CODE, "damaged", damage(cut_checkpoints), answers=5),
     "command misspelt": Row("trian digits", USAGE, "'train'"),
     "option of dl misspelt": Row("--verison", USAGE, "--version"),

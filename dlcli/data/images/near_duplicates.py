@@ -34,6 +34,14 @@ MAX_SHARE = 0.15
 MAX_COMPARED = 30_000
 """Images among which copies are looked for, at most: reading so many takes a minute."""
 
+_REDUCED = {
+    8: {1: cv2.IMREAD_REDUCED_GRAYSCALE_8, 3: cv2.IMREAD_REDUCED_COLOR_8},
+    4: {1: cv2.IMREAD_REDUCED_GRAYSCALE_4, 3: cv2.IMREAD_REDUCED_COLOR_4},
+    2: {1: cv2.IMREAD_REDUCED_GRAYSCALE_2, 3: cv2.IMREAD_REDUCED_COLOR_2},
+    0: {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR},
+}
+"""OpenCV's flags by the factor of reduction, the largest first, and by channels."""
+
 _SIDE = 16
 _BLOCK = 1024
 _PAIRS_AT_ONCE = 50_000
@@ -46,7 +54,7 @@ def fingerprint(path: Path) -> tuple[int, np.ndarray] | None:
     """
     try:
         data = read_bytes(path)
-        grey = _decode_small(data)
+        grey = decode_small(data, channels=1)
     except DataError:
         return None
     cells = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
@@ -55,22 +63,24 @@ def fingerprint(path: Path) -> tuple[int, np.ndarray] | None:
     return int.from_bytes(bits.tobytes(), "big"), thumbnail.ravel()
 
 
-def _decode_small(data: bytes) -> np.ndarray:
-    """Return an image as (H, W) grey, reduced while its shorter side has 32 pixels or more.
+def decode_small(data: bytes, *, channels: int) -> np.ndarray:
+    """Return an image as (H, W) grey or (H, W, 3) RGB, reduced while its shorter side has 32 pixels or more.
 
     Raises:
         DataError: it cannot be decoded.
     """
     header = read_header(data)
     shorter = min(header.height, header.width)
-    flags = {8: cv2.IMREAD_REDUCED_GRAYSCALE_8, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2}
-    flag = next((flags[factor] for factor in flags if shorter >= 32 * factor), cv2.IMREAD_GRAYSCALE)
+    flag = next(flags[channels] for factor, flags in _REDUCED.items() if shorter >= 32 * factor)
     try:
         with muffled:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:
         image = None
-    return image if image is not None else decode_image(data, channels=1)[:, :, 0]
+    if image is None:
+        image = decode_image(data, channels=channels)
+        return image[:, :, 0] if channels == 1 else image
+    return image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 @dataclass(frozen=True)

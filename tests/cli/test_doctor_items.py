@@ -1,0 +1,69 @@
+"""`dl doctor --near-duplicates`: a table, JSON in full, and a sheet of the images."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import cv2
+import numpy as np
+from bad_inputs.arrange import prepare_csv
+
+LONG = "we stayed for a week and everything was as it should be in room"
+
+
+def scene(seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).random((8, 8, 3)).astype(np.float32)
+    return (cv2.resize(noise, (32, 32)) * 255).astype(np.uint8)
+
+
+def write_scenes(bench: Any) -> None:
+    """Write photos of two classes, of which one is darker in the test split and one is in both classes."""
+    for number in range(8):
+        bench.write(f"我的 图/train/{'猫狗'[number % 2]}/{number}.png", encoded(scene(number)))
+    bench.write("我的 图/test/猫/dark.png", encoded(scene(2) // 2))
+    bench.write("我的 图/test/狗/other.png", encoded(scene(4)))
+
+
+def encoded(image: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def test_near_duplicates_are_counted_named_and_drawn(bench: Any, dl: Any) -> None:
+    write_scenes(bench)
+    answer = dl("doctor", "我的 图", "--near-duplicates", "--out", "sheets/图.png")
+    assert answer.code == 0
+    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
+    assert "train, test 2 1 2 of test (100.0%)" in lines
+    assert "within train 0 0 0 of train (0.0%)" in lines
+    first, second = [line for line in lines if ".png" in line]
+    assert first == "1.0000 train/猫/4.png 猫 test/狗/other.png 狗"  # the labels differ, so it is the first
+    assert second.endswith("train/猫/2.png 猫 test/猫/dark.png 猫")
+    sheet = cv2.imdecode(np.fromfile(bench.home / "sheets" / "图.png", np.uint8), 1)
+    assert sheet.shape[0] > 100 and sheet.shape[1] > 300
+
+
+def test_json_has_every_pair_in_full(bench: Any, dl: Any) -> None:
+    write_scenes(bench)
+    answer = json.loads(dl("doctor", "我的 图", "--near-duplicates", "--json").out)
+    assert (answer["schema"], answer["items"], answer["pictures"]) == ("dl.doctor/1", 10, [])
+    assert [pair["second"]["name"] for pair in answer["near_duplicates"]] == ["test/狗/other.png", "test/猫/dark.png"]
+    assert [entry["pairs"] for entry in answer["splits"]] == [0, 2, 0]
+
+
+def test_texts_and_rows_are_named_with_what_they_say(bench: Any, dl: Any) -> None:
+    prepare_csv(bench)
+    assert json.loads(dl("doctor", "data/t", "--near-duplicates", "--json").out)["near_duplicates"] == []
+    bench.write("x.csv", "label,review\n" + "\n".join(f"{n % 2},{LONG} {n * 7919}" for n in range(60)))
+    assert dl("prepare", "text-csv", "x.csv", "--out", "data/x", "--tokenizer", "whitespace").code == 0
+    answer = dl("doctor", "data/x", "--near-duplicates")
+    assert (answer.code, LONG[:20] in answer.out) == (0, True)
+    assert dl("doctor", "data/x", "--near-duplicates", "--out", "x.png").code == 2
+
+
+def test_an_unreadable_image_is_noted_and_the_others_are_compared(bench: Any, dl: Any) -> None:
+    write_scenes(bench)
+    bench.write("我的 图/train/猫/broken.png", b"no image")
+    answer = dl("doctor", "我的 图", "--near-duplicates", "--json")
+    assert (answer.code, len(json.loads(answer.out)["near_duplicates"])) == (0, 2)
+    assert "images that cannot be read: 1" in answer.err
