@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def test_lite0_has_1280_features_of_what_its_head_sees() -> None:
     found = extractor(images(2, 40, 50))
     assert (extractor.name, found.shape) == ("lite0", (2, 1280))
     assert (found >= 0).all() and (found <= 6).all() and found.std() > 0.05
+    plain = copy.deepcopy(extractor.network).to(memory_format=torch.contiguous_format)
+    with torch.inference_mode():
+        expected = plain(extractor._prepare(torch.from_numpy(images(2, 40, 50)).float()).contiguous()).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # the channels are last in memory, which is faster
     assert not extractor.network.training and not any(each.requires_grad for each in extractor.network.parameters())
 
 
