@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dlcli.core.errors import DataError
-from dlcli.core.registry import all_tasks
+from dlcli.core.registry import all_tasks, how_to_prepare
 
 CARD_NAME = "dataset.json"
 CARD_SCHEMA = 1
@@ -125,6 +125,21 @@ def read_card(folder: Path) -> Card | None:
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}", hint="prepare the data again with `dl prepare`") from None
     return Card.from_json(value, str(path))
+
+
+def card_of(folder: Path, dataset: str) -> Card | None:
+    """Return the card of a folder of data, or None if the folder has none.
+
+    Args:
+        folder: the data.
+        dataset: a dataset of the expected form; the hint says how to prepare it.
+
+    Raises:
+        DataError: there is no such folder, or its card is damaged.
+    """
+    if not folder.is_dir():
+        raise DataError(f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, dataset)}")
+    return read_card(folder)
 
 
 def unreadable_notes(reasons: Iterable[str], noun: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.card import CARD_NAME, CARD_SCHEMA, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, CARD_SCHEMA, Card, card_of, read_card, require_form
 
 CARD = Card(
     form="images",
@@ -42,6 +42,14 @@ def test_what_the_form_need_not_say_may_be_missing(tmp_path):
 def test_a_folder_without_a_card_has_none(tmp_path):
     assert read_card(tmp_path) is None
     assert read_card(tmp_path / "nowhere") is None
+
+
+def test_a_folder_that_is_missing_is_answered_with_how_to_prepare_its_data(tmp_path):
+    assert card_of(tmp_path, "table") is None
+    for name, command in (("mine", "dl prepare table"), ("cifar10", "dl prepare cifar10")):
+        with pytest.raises(DataError, match=f"no prepared dataset at .*{name}") as caught:
+            card_of(tmp_path / name, "table")
+        assert command in caught.value.hint
 
 
 def test_items_are_counted_over_the_classes_of_a_split():

@@ -19,7 +19,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.core.registry import how_to_prepare
 from dlcli.core.wording import printable
-from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, Card, card_of, require_form
 from dlcli.data.domains.folders import SPLITS, domain_names, find_domains
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.folders import image_names
@@ -89,9 +89,7 @@ def open_domains(folder: Path) -> DomainsForm:
         DataError: the folder is missing, holds no two domains, a domain has no training image, or the folder does not
             fit its card.
     """
-    if not folder.is_dir():
-        raise DataError(f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, FORM)}")
-    card = read_card(folder)
+    card = card_of(folder, FORM)
     return _open_own(folder) if card is None else _open_prepared(folder, card)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.core.registry import how_to_prepare
 from dlcli.core.wording import printable
-from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, Card, card_of, require_form
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.images.folders import Layout, class_folders, find_layout, has_images, image_names
@@ -172,11 +172,7 @@ def open_images(folder: Path) -> ImagesForm:
     Raises:
         DataError: the folder is missing, holds no images by class, or does not match its card.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'image-folder')}"
-        )
-    card = read_card(folder)
+    card = card_of(folder, "image-folder")
     return _open_own(folder) if card is None else _open_prepared(folder, card)
 
 

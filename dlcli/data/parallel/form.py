@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.core.registry import how_to_prepare
-from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, Card, card_of, require_form
 from dlcli.data.npy import load_npy
 from dlcli.data.parallel.tokenizers import PAD, Tokenizer, share_vocabulary, tokenizer_from_json
 from dlcli.data.parallel.writer import (
@@ -116,11 +115,7 @@ def open_parallel(folder: Path) -> ParallelForm:
     Raises:
         DataError: the folder is missing, holds no prepared pairs, or does not match its card.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'pairs-tsv')}"
-        )
-    card = read_card(folder)
+    card = card_of(folder, "pairs-tsv")
     if card is None:
         raise DataError(
             f"{folder}: holds no prepared sentence pairs (no {CARD_NAME})",

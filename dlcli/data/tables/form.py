@@ -17,8 +17,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.files import atomic_file, file_sha256
-from dlcli.core.registry import how_to_prepare
-from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, Card, card_of, require_form
 from dlcli.data.npy import load_npz
 from dlcli.data.tables.numbers import PLAIN, Notation
 from dlcli.data.tables.rows import Sheet, is_missing, read_sheet
@@ -116,9 +115,7 @@ def open_table(folder: Path) -> TableForm:
     Raises:
         DataError: the folder is missing, holds another form, or does not match its card.
     """
-    if not folder.is_dir():
-        raise DataError(f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'table')}")
-    card = read_card(folder)
+    card = card_of(folder, "table")
     if card is None:
         raise DataError(f"{folder}: no prepared table", hint="`dl prepare table FILE --target COLUMN` makes one")
     again = f"prepare the data again: {card.command or 'dl prepare table FILE --target COLUMN'}"

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError, RunError
-from dlcli.core.registry import how_to_prepare
-from dlcli.data.card import CARD_NAME, Card, read_card, require_form
+from dlcli.data.card import CARD_NAME, Card, card_of, require_form
 from dlcli.data.npy import load_npy
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.lines import are_offsets, are_spans, jsonl_file, open_splits, packed_of, read_asset, strings_at
@@ -98,11 +97,7 @@ def open_texts(folder: Path) -> TextForm:
     Raises:
         DataError: the folder is missing, holds no prepared texts, or does not match its card.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"no prepared dataset at {folder}", hint=f"make it with {how_to_prepare(folder.name, 'text-csv')}"
-        )
-    card = read_card(folder)
+    card = card_of(folder, "text-csv")
     if card is None:
         raise DataError(
             f"{folder}: holds no prepared texts (no {CARD_NAME})",
