@@ -1,19 +1,45 @@
-"""The image of a source, in whatever way it was given."""
+"""The images that the arguments of a command refer to, and the pixels of each, in whatever way it was given."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Source
 from dlcli.data.images.decoding import decode_image, read_image
+from dlcli.data.images.films import film_sources, is_film
+from dlcli.data.images.folders import is_image
+from dlcli.data.inputs import expand_files
 
 
-def read_pixels(source: Source) -> np.ndarray:
-    """Return the image of a source, (H, W, 3) uint8.
+def image_sources(inputs: Iterable[str], skipped: list[str], *, frame_step: int | None = None) -> Iterator[Source]:
+    """Yield the image files of the inputs, with folders searched and globs expanded; perhaps the frames of films too.
+
+    Args:
+        inputs: the user's arguments.
+        skipped: gets a line for each entry of a folder that cannot be read.
+        frame_step: which frames of a film: every `frame_step`-th; None takes films for files like others.
+    """
+
+    def is_wanted(file: str) -> bool:
+        return is_image(file) or (frame_step is not None and is_film(file))
+
+    for name in expand_files(inputs, is_wanted, skipped):
+        if frame_step is not None and is_film(name):
+            yield from film_sources(name, frame_step)
+        else:
+            yield Source(name, Path(name))
+
+
+def read_pixels(source: Source, channels: int = 3) -> np.ndarray:
+    """Return the image of a source, (H, W, channels) uint8.
 
     Args:
         source: its value is a path, the bytes of a file, a frame, or the error that stands in place of one.
+        channels: 1 or 3; a frame has 3.
 
     Raises:
         DataError: the file cannot be read, or is not an image.
@@ -23,5 +49,5 @@ def read_pixels(source: Source) -> np.ndarray:
     if isinstance(source.value, np.ndarray):
         return source.value
     if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=3)
-    return read_image(source.value, channels=3)
+        return decode_image(source.value, channels=channels)
+    return read_image(source.value, channels=channels)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.decoding import decode_image, read_image
-from dlcli.data.images.folders import is_image
 from dlcli.data.images.preprocess import Preprocess
-from dlcli.data.inputs import expand_files
+from dlcli.data.images.sources import image_sources, read_pixels
 from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.classification.config import ClassificationInference
 
@@ -35,14 +32,13 @@ class ImageCodec:
         self.skipped: list[str] = []
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs, with folders searched and globs expanded."""
-        for name in expand_files(inputs, is_image, self.skipped):
-            yield Source(name, Path(name))
+        """Return the image files of the inputs; see `image_sources`."""
+        return image_sources(inputs, self.skipped)
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (C, H, W) uint8, or the reason why it cannot be read."""
         try:
-            image = _pixels(source, self.preprocess.channels)
+            image = read_pixels(source, self.preprocess.channels)
         except DataError as error:
             return Encoded(source, None, error.message)
         pixels = np.ascontiguousarray(self.preprocess.fit(image).transpose(2, 0, 1))
@@ -63,15 +59,4 @@ class ImageCodec:
         from dlcli.visualize.canvas import annotate
 
         lines = [f"{entry['label']} {entry['probability']:.1%}" for entry in answer.record["top"]]
-        return annotate(_pixels(source, 3), lines)
-
-
-def _pixels(source: Source, channels: int) -> np.ndarray:
-    """Return (H, W, channels) uint8.
-
-    Raises:
-        DataError: the file cannot be read, or is not an image.
-    """
-    if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=channels)
-    return read_image(source.value, channels=channels)
+        return annotate(read_pixels(source, 3), lines)

@@ -14,10 +14,7 @@ from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
-from dlcli.data.images.films import film_sources, is_film
-from dlcli.data.images.folders import is_image
-from dlcli.data.images.sources import read_pixels
-from dlcli.data.inputs import expand_files
+from dlcli.data.images.sources import image_sources, read_pixels
 from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
@@ -52,12 +49,8 @@ class DetectionCodec:
         _check_limits(limits, self.inference)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs and the frames of films, with folders searched and globs expanded."""
-        for name in expand_files(inputs, lambda file: is_film(file) or is_image(file), self.skipped):
-            if is_film(name):
-                yield from film_sources(name, self.frame_step)
-            else:
-                yield Source(name, Path(name))
+        """Return the image files of the inputs and the frames of films; see `image_sources`."""
+        return image_sources(inputs, self.skipped, frame_step=self.frame_step)
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.decoding import decode_image, read_image
-from dlcli.data.images.folders import is_image
-from dlcli.data.inputs import expand_files
+from dlcli.data.images.sources import image_sources, read_pixels
 from dlcli.data.labels import read_labels
 from dlcli.tasks.multilabel.config import MultilabelInference
 
@@ -34,14 +31,13 @@ class MultilabelCodec:
         self.skipped: list[str] = []
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs, with folders searched and globs expanded."""
-        for name in expand_files(inputs, is_image, self.skipped):
-            yield Source(name, Path(name))
+        """Return the image files of the inputs; see `image_sources`."""
+        return image_sources(inputs, self.skipped)
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
         try:
-            canvas, _ = self.preprocess.fit(_pixels(source))
+            canvas, _ = self.preprocess.fit(read_pixels(source))
         except DataError as error:
             return Encoded(source, None, error.message)
         return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))})
@@ -72,23 +68,10 @@ class MultilabelCodec:
 
         known = {entry["label"]: f" {entry['probability']:.1%}" for entry in answer.record["top"]}
         lines = [f"{label}{known.get(label, '')}" for label in answer.record["labels"]]
-        return annotate(_pixels(source), lines or ["none of the classes"])
+        return annotate(read_pixels(source), lines or ["none of the classes"])
 
 
 def probabilities_of(logits: np.ndarray) -> np.ndarray:
     """Return the sigmoid of logits, float64."""
     with np.errstate(over="ignore"):  # exp overflows to infinity, which gives the right limit of 0
         return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
-
-
-def _pixels(source: Source) -> np.ndarray:
-    """Return (H, W, 3) uint8.
-
-    Raises:
-        DataError: the file cannot be read, or is not an image.
-    """
-    if isinstance(source.value, np.ndarray):
-        return source.value
-    if isinstance(source.value, bytes):
-        return decode_image(source.value, channels=3)
-    return read_image(source.value, channels=3)

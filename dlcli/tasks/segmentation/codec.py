@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,7 @@ from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.folders import is_image
-from dlcli.data.images.sources import read_pixels
-from dlcli.data.inputs import expand_files
+from dlcli.data.images.sources import image_sources, read_pixels
 from dlcli.data.labels import read_labels
 
 LABEL_MAP = "label_map"
@@ -35,9 +32,8 @@ class SegmentationCodec:
         self.skipped: list[str] = []
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs, with folders searched and globs expanded."""
-        for name in expand_files(inputs, is_image, self.skipped):
-            yield Source(name, Path(name))
+        """Return the image files of the inputs; see `image_sources`."""
+        return image_sources(inputs, self.skipped)
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.films import film_sources, is_film
-from dlcli.data.images.folders import is_image
-from dlcli.data.images.sources import read_pixels
-from dlcli.data.inputs import expand_files
+from dlcli.data.images.sources import image_sources, read_pixels
 from dlcli.tasks.style.config import StyleInference
 from dlcli.tasks.style.preprocess import StyleAssets, on_canvas, resized, to_size
 
@@ -40,12 +36,8 @@ class StyleCodec:
         self.skipped: list[str] = []
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
-        """Yield the image files of the inputs and the frames of films, with folders searched and globs expanded."""
-        for name in expand_files(inputs, lambda file: is_film(file) or is_image(file), self.skipped):
-            if is_film(name):
-                yield from film_sources(name, self.frame_step)
-            else:
-                yield Source(name, Path(name))
+        """Return the image files of the inputs and the frames of films; see `image_sources`."""
+        return image_sources(inputs, self.skipped, frame_step=self.frame_step)
 
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 with sides that the network takes, or why there is none."""
