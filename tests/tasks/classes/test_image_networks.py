@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from dlcli.core.registry import load_object
-from dlcli.tasks.classification.networks import NETWORKS, ZOO, default_sizes
+from dlcli.tasks.classes.image_networks import NETWORKS, ZOO, default_sizes
 
 
 @pytest.mark.parametrize("name", NETWORKS)
