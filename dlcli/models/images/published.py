@@ -25,6 +25,10 @@ HALVES: Pixels = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LITE_PIXELS: Pixels = ((127 / 255,) * 3, (128 / 255,) * 3)
 """(pixel - 127) / 128, as in the official script of EfficientNet-Lite."""
 
+RAW: Pixels = ((0.0,) * 3, (1.0,) * 3)
+RAW_GREY: Pixels = ((0.0,), (1.0,))
+"""Of scripts that only divide pixels by 255, as torchvision's ToTensor does."""
+
 PIXELS: Mapping[str, Pixels] = {
     "googlenet": HALVES,
     "inception_v3": HALVES,
@@ -32,6 +36,9 @@ PIXELS: Mapping[str, Pixels] = {
     "efficientnet_lite0": LITE_PIXELS,
     "efficientnet_lite1": LITE_PIXELS,
     "efficientnet_lite2": LITE_PIXELS,
+    **{f"course-{name}": RAW for name in ("vgg", "mobilenet", "inception")},
+    "course-cnn": RAW_GREY,
+    "course-mlp": RAW_GREY,
 }
 """Network -> the pixels that its published weights expect, where they are not ImageNet's."""
 

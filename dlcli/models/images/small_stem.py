@@ -99,8 +99,8 @@ def keep_resolution(model: nn.Module, early: tuple[str, ...]) -> None:
 
 
 def stem_name(model: nn.Module) -> str:
-    """Return the dotted name of the first convolution, which sees the image."""
-    return next(str(name) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+    """Return the dotted name of the first convolution, which sees the image; "" if there is none."""
+    return next((str(name) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)), "")
 
 
 def set_in_channels(model: nn.Module, in_channels: int) -> None:

@@ -8,6 +8,11 @@ from dlcli.core.registry import Network, Zoo
 
 IMAGENET = "ImageNet"
 
+COURSE = "a beginners' course, see its file"
+
+DIGITS = ("lenet", "cnn", "course-cnn", "course-mlp")
+"""Networks for handwritten digits."""
+
 NETWORKS: Mapping[str, Network] = {
     "airnet": Network(
         "dlcli.models.images.airnet:AirNet", "whitened patches, six 3x3 convolutions", "Jordan 2024, arXiv:2404.00498"
@@ -53,6 +58,21 @@ NETWORKS: Mapping[str, Network] = {
     ),
     "lenet": Network("dlcli.models.images.lenet:LeNet", "LeNet-5 with ReLU", "LeCun et al. 1998"),
     "cnn": Network("dlcli.models.images.lenet:SmallCNN", "a small modern CNN for digits", "see its file"),
+    "course-vgg": Network(
+        "dlcli.models.images.course:CourseVGG", "seven 3x3 convolutions, as taught; `vgg` is better", COURSE
+    ),
+    "course-mobilenet": Network(
+        "dlcli.models.images.course:CourseMobileNet", "eight separable blocks, as taught; `mobilenet` is better", COURSE
+    ),
+    "course-inception": Network(
+        "dlcli.models.images.course:CourseInception", "two inception modules, as taught; `inception` is better", COURSE
+    ),
+    "course-cnn": Network(
+        "dlcli.models.images.course:CourseCNN", "one 5x5 convolution for digits, as taught; `cnn` is better", COURSE
+    ),
+    "course-mlp": Network(
+        "dlcli.models.images.course:CourseMLP", "two layers of 512 units on pixels, as taught; `cnn` is better", COURSE
+    ),
 }
 
 ZOO = Zoo("dlcli.models.images.zoo:classifier_names", "torchvision classifiers", "torchvision", IMAGENET)
@@ -69,6 +89,6 @@ def default_sizes(name: str) -> dict[str, int]:
     """
     if name in OWN_IMAGE_SIZES or name not in NETWORKS:
         return {"image_size": OWN_IMAGE_SIZES.get(name, 224), "channels": 3, "num_classes": 1000}
-    if name in ("lenet", "cnn"):
+    if name in DIGITS:
         return {"image_size": 28, "channels": 1, "num_classes": 10}
     return {"image_size": 32, "channels": 3, "num_classes": 10}

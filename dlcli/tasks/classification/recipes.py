@@ -125,6 +125,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "swin": {"optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05, "clip_norm": 1.0},
     "convnext": {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05},
     "lenet": {"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 1e-2},
+    "course-mlp": {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 1e-2},  # no norm, as above
     "alexnet": {"optimizer": "adamw", "learning_rate": 5e-4},
     "squeezenet1": {"optimizer": "adamw", "learning_rate": 1e-3},
     # torchvision's VGG without batch norm; its *_bn names keep the dataset's recipe.
