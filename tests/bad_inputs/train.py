@@ -26,6 +26,13 @@ TRAIN = {
     "not prepared": Row("train cifar10", DATA, "`dl prepare cifar10 SOURCE`"),
     "--data missing": Row("train digits --data nowhere", DATA, "nowhere: no prepared data"),
     "model misspelt": Row(f"train digits {QUICK} --model lenett", USAGE, "'lenet'", lambda b: b.digits()),
+    "norm of a network without": Row(
+        f"train digits {QUICK} --norm group", USAGE, "lenet has a fixed norm", lambda b: b.digits()
+    ),
+    "activation of a library's network": Row(
+        "train digits --model resnet18 --activation silu", USAGE, "choose vgg or resnet", lambda b: b.digits()
+    ),
+    "norm misspelt": Row("train digits --norm bach", USAGE, "'batch'"),
     "option misspelt": Row("train digits --epoch 3", USAGE, "--epochs"),
     "value of another type": Row("train digits --epochs many", USAGE, "--epochs"),
     "value out of range": Row("train digits --epochs 0", USAGE, "--epochs must be at least 1"),

@@ -18,6 +18,7 @@ from dlcli.models.images.mobilenet import MobileNet
 from dlcli.models.images.peleenet import PeleeNet
 from dlcli.models.images.resnet import ResNet
 from dlcli.models.images.vgg import VGG
+from dlcli.models.layer_kinds import ACTIVATION_NAMES, NORM_NAMES
 
 Build = Callable[..., nn.Module]
 
@@ -32,6 +33,7 @@ PHOTO_NETWORKS: tuple[Build, ...] = (
 )
 DIGIT_NETWORKS: tuple[Build, ...] = (LeNet, SmallCNN)
 NETWORKS = PHOTO_NETWORKS + DIGIT_NETWORKS
+WITH_NORMS: tuple[Build, ...] = (VGG, ResNet, MobileNet, Inception, PeleeNet, SmallCNN)
 
 
 @pytest.mark.parametrize("size", [28, 32, 65, 224])
@@ -126,3 +128,44 @@ def test_traced_network_takes_another_batch_size(build: Build) -> None:
     images = torch.randn(5, 1, 28, 28)
     with torch.no_grad():
         torch.testing.assert_close(traced(images), network(images))
+
+
+def _layers(network: nn.Module) -> set[str]:
+    """Return the kinds of the layers without pools, dropout and what holds other layers."""
+    leaves = [type(module).__name__ for module in network.modules() if not any(True for _ in module.children())]
+    return {name for name in leaves if "Pool" not in name and name != "Dropout"}
+
+
+@pytest.mark.parametrize("norm", NORM_NAMES)
+@pytest.mark.parametrize("build", WITH_NORMS)
+def test_a_network_has_one_norm_throughout_and_biases_only_without(build: Build, norm: str) -> None:
+    network = build(num_classes=4, in_channels=1, image_size=28, norm=norm)
+    kind = {"batch": "BatchNorm2d", "none": "Identity"}.get(norm, "GroupNorm")
+    assert _layers(network) - {"Identity"} == {"Conv2d", "ReLU", "Linear", kind} - {"Identity"}
+    norms = [module for module in network.modules() if isinstance(module, nn.GroupNorm)]
+    groups = {"layer": lambda each: 1, "instance": lambda each: each.num_channels}.get(norm)
+    assert groups is None or all(each.num_groups == groups(each) for each in norms)
+    biased = {module.bias is not None for module in network.modules() if isinstance(module, nn.Conv2d)}
+    assert biased == {norm == "none"}
+    with torch.no_grad():
+        logits = network.eval()(torch.randn(2, 1, 28, 28))
+    assert logits.shape == (2, 4)
+    assert logits.abs().max() < 100
+
+
+@pytest.mark.parametrize("activation", ACTIVATION_NAMES[1:])
+@pytest.mark.parametrize("build", [*WITH_NORMS, LeNet])
+def test_a_network_has_one_activation_throughout(build: Build, activation: str) -> None:
+    network = build(num_classes=4, in_channels=1, image_size=28, activation=activation)
+    kind = {"leaky": "LeakyReLU", "gelu": "GELU", "silu": "SiLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}[activation]
+    assert _layers(network) - {"Identity"} - {"BatchNorm2d"} == {"Conv2d", kind, "Linear"}
+    with torch.no_grad():
+        assert network.eval()(torch.randn(2, 1, 28, 28)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_residual_blocks_begin_as_identities_with_any_norm(norm: str) -> None:
+    network = ResNet(num_classes=4, in_channels=1, width=8, norm=norm)
+    block, features = network.layer2[1], torch.rand(2, 16, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(block(features), features)

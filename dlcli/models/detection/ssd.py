@@ -35,7 +35,7 @@ from dlcli.models.detection.detector import Detections, Limits, Target
 from dlcli.models.detection.explaining import Explanation, explain_anchors
 from dlcli.models.detection.suppression import select
 from dlcli.models.images.backbone import build_backbone
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import conv_norm_act, initialise
 
 MATCHING_IOU = 0.5
 EXTRA_WIDTH = 256
@@ -169,8 +169,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         half = EXTRA_WIDTH // 2
         self.bottleneck = nn.Sequential(
-            conv_norm_relu(in_channels, half, 1),
-            conv_norm_relu(half, half, 3),
+            conv_norm_act(in_channels, half, 1),
+            conv_norm_act(half, half, 3),
             nn.Conv2d(half, EXTRA_WIDTH, 1, bias=False),
             nn.BatchNorm2d(EXTRA_WIDTH),
         )
@@ -183,7 +183,7 @@ class ResidualBlock(nn.Module):
 
 def _further_map(in_channels: int) -> nn.Sequential:
     half = EXTRA_WIDTH // 2
-    return nn.Sequential(conv_norm_relu(in_channels, half, 1), conv_norm_relu(half, EXTRA_WIDTH, 3, stride=2))
+    return nn.Sequential(conv_norm_act(in_channels, half, 1), conv_norm_act(half, EXTRA_WIDTH, 3, stride=2))
 
 
 def _predictions(widths: Sequence[int], per_map: Sequence[int], size: int, kernel: int, bias: float) -> nn.ModuleList:

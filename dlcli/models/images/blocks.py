@@ -1,12 +1,52 @@
-"""The layer that all networks here consist of, and its initialisation."""
+"""The layer that all networks here consist of, by the kinds of its norm and activation, and its initialisation."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import nn
 
+from dlcli.models.layers import ACTIVATIONS, NONE, NORMS
 
-def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1) -> nn.Sequential:
-    """Return convolution, batch norm and ReLU, padded so that only the stride shrinks the map.
+
+@dataclass(frozen=True)
+class Kinds:
+    """The norm and the activation that a network has throughout.
+
+    Attributes:
+        norm, activation: names in `NORMS` and `ACTIVATIONS`.
+    """
+
+    norm: str = "batch"
+    activation: str = "relu"
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether there is a norm, which makes the bias of a convolution before it needless."""
+        return self.norm != NONE
+
+    def make_norm(self, channels: int) -> nn.Module:
+        """Return a new norm of (N, channels, H, W) maps."""
+        return NORMS[self.norm](channels)
+
+    def make_activation(self) -> nn.Module:
+        """Return a new activation."""
+        return ACTIVATIONS[self.activation]()
+
+
+BATCH_RELU = Kinds()
+
+
+def conv_norm_act(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    kinds: Kinds = BATCH_RELU,
+) -> nn.Sequential:
+    """Return convolution, norm and activation, padded so that only the stride shrinks the map.
 
     The convolution has no bias, since the norm would subtract it (Ioffe & Szegedy 2015, arXiv:1502.03167, 3.2).
 
@@ -14,11 +54,14 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, *, str
         in_channels, out_channels: of the convolution.
         kernel_size: odd side of its filters.
         stride: of the convolution, in both directions.
+        groups: of channels that are convolved apart; as many as there are channels for a depthwise convolution.
+        kinds: batch norm and ReLU by default.
     """
+    padding, bias = kernel_size // 2, not kinds.has_norm
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=bias),
+        kinds.make_norm(out_channels),
+        kinds.make_activation(),
     )
 
 

@@ -10,10 +10,13 @@ SmallCNN follows VGG's pattern (arXiv:1409.1556), pairs of 3x3 convolutions betw
 
 from __future__ import annotations
 
+import functools
+
 from torch import Tensor, nn
 
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import Kinds, conv_norm_act, initialise
 from dlcli.models.images.stem import check_image_size, check_images
+from dlcli.models.layers import ACTIVATIONS
 
 MIN_DIGIT = 8
 """Side of scikit-learn's digits."""
@@ -34,23 +37,30 @@ class LeNet(nn.Module):
         num_classes: number of logits.
         in_channels: 1 or 3.
         image_size: side of the images in pixels; below 28 the second convolution is padded.
+        activation: a name in `dlcli.models.layers`; the paper's is tanh.
 
     Raises:
         ImageSizeError: the images are under 8 pixels.
     """
 
-    def __init__(self, *, num_classes: int, in_channels: int = 1, image_size: int = LENET_IMAGE) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 1,
+        image_size: int = LENET_IMAGE,
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         check_image_size("lenet", image_size, MIN_DIGIT)
         self.in_channels = in_channels
         self.min_size = min(image_size, LENET_IMAGE)
         padding = 0 if image_size >= LENET_IMAGE else 2
-        self.layer1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(2))
-        self.layer2 = nn.Sequential(nn.Conv2d(6, 16, 5, padding=padding), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+        act = ACTIVATIONS[activation]
+        self.layer1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5, padding=2), act(), nn.MaxPool2d(2))
+        self.layer2 = nn.Sequential(nn.Conv2d(6, 16, 5, padding=padding), act(), nn.MaxPool2d(2))
         self.pool = nn.AdaptiveAvgPool2d(LENET_MAP)
-        self.hidden = nn.Sequential(
-            nn.Linear(16 * LENET_MAP**2, 120), nn.ReLU(inplace=True), nn.Linear(120, 84), nn.ReLU(inplace=True)
-        )
+        self.hidden = nn.Sequential(nn.Linear(16 * LENET_MAP**2, 120), act(), nn.Linear(120, 84), act())
         self.head = nn.Linear(84, num_classes)
         initialise(self)
 
@@ -71,24 +81,30 @@ class SmallCNN(nn.Module):
         image_size: side of the images in pixels; only checked.
         width: channels of the first stage, doubled in each following one.
         dropout: before the head.
+        norm, activation: names in `dlcli.models.layers`.
 
     Raises:
         ImageSizeError: the images are under 8 pixels.
     """
 
     def __init__(
-        self, *, num_classes: int, in_channels: int = 1, image_size: int = 28, width: int = 32, dropout: float = 0.1
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 1,
+        image_size: int = 28,
+        width: int = 32,
+        dropout: float = 0.1,
+        norm: str = "batch",
+        activation: str = "relu",
     ) -> None:
         super().__init__()
         check_image_size("cnn", image_size, MIN_DIGIT)
         self.in_channels = in_channels
-        self.layer1 = nn.Sequential(
-            conv_norm_relu(in_channels, width, 3), conv_norm_relu(width, width, 3), nn.MaxPool2d(2)
-        )
-        self.layer2 = nn.Sequential(
-            conv_norm_relu(width, width * 2, 3), conv_norm_relu(width * 2, width * 2, 3), nn.MaxPool2d(2)
-        )
-        self.layer3 = conv_norm_relu(width * 2, width * 4, 3)
+        conv = functools.partial(conv_norm_act, kinds=Kinds(norm, activation))
+        self.layer1 = nn.Sequential(conv(in_channels, width, 3), conv(width, width, 3), nn.MaxPool2d(2))
+        self.layer2 = nn.Sequential(conv(width, width * 2, 3), conv(width * 2, width * 2, 3), nn.MaxPool2d(2))
+        self.layer3 = conv(width * 2, width * 4, 3)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width * 4, num_classes)
         initialise(self)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import Kinds, conv_norm_act, initialise
 from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 
@@ -21,23 +21,34 @@ class MobileNet(nn.Module):
         in_channels: 1 or 3.
         image_size: side of the images in pixels; chooses the stem.
         width: factor on the channels of every layer (the paper's alpha).
+        norm, activation: names in `dlcli.models.layers`.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
     """
 
-    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 32, width: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 3,
+        image_size: int = 32,
+        width: float = 0.5,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         check_image_size("mobilenet", image_size, MIN_IMAGE)
         self.in_channels = in_channels
+        kinds = Kinds(norm, activation)
         stem, *widths = (int(channels * width) for channels in (32, 64, 128, 256, 512, 1024))
-        self.stem = conv_norm_relu(in_channels, stem, 3, stride=1 if image_size <= SMALL_IMAGE else 2)
-        self.layer1 = _separable(stem, widths[0], stride=1)
-        self.layer2 = _stage(widths[0], widths[1], num_blocks=2)
-        self.layer3 = _stage(widths[1], widths[2], num_blocks=2)
-        self.layer4 = _stage(widths[2], widths[3], num_blocks=6)
+        self.stem = conv_norm_act(in_channels, stem, 3, stride=1 if image_size <= SMALL_IMAGE else 2, kinds=kinds)
+        self.layer1 = _separable(stem, widths[0], 1, kinds)
+        self.layer2 = _stage(widths[0], widths[1], 2, kinds)
+        self.layer3 = _stage(widths[1], widths[2], 2, kinds)
+        self.layer4 = _stage(widths[2], widths[3], 6, kinds)
         # Table 1 gives stride 2 for both last blocks, but its map sizes allow it only for the first.
-        self.layer5 = _stage(widths[3], widths[4], num_blocks=2)
+        self.layer5 = _stage(widths[3], widths[4], 2, kinds)
         self.head = nn.Linear(widths[4], num_classes)
         initialise(self)
 
@@ -49,16 +60,12 @@ class MobileNet(nn.Module):
         return logits
 
 
-def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+def _separable(in_channels: int, out_channels: int, stride: int, kinds: Kinds) -> nn.Sequential:
     """Return a depthwise 3x3 convolution and a 1x1 convolution that mixes the channels (figure 3)."""
-    depthwise = [
-        nn.Conv2d(in_channels, in_channels, 3, stride, 1, groups=in_channels, bias=False),
-        nn.BatchNorm2d(in_channels),
-        nn.ReLU(inplace=True),
-    ]
-    return nn.Sequential(*depthwise, *conv_norm_relu(in_channels, out_channels, 1))
+    depthwise = conv_norm_act(in_channels, in_channels, 3, stride=stride, groups=in_channels, kinds=kinds)
+    return nn.Sequential(*depthwise, *conv_norm_act(in_channels, out_channels, 1, kinds=kinds))
 
 
-def _stage(in_channels: int, out_channels: int, num_blocks: int) -> nn.Sequential:
-    rest = [_separable(out_channels, out_channels, stride=1) for _ in range(num_blocks - 1)]
-    return nn.Sequential(_separable(in_channels, out_channels, stride=2), *rest)
+def _stage(in_channels: int, out_channels: int, num_blocks: int, kinds: Kinds) -> nn.Sequential:
+    rest = [_separable(out_channels, out_channels, 1, kinds) for _ in range(num_blocks - 1)]
+    return nn.Sequential(_separable(in_channels, out_channels, 2, kinds), *rest)

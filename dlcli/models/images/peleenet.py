@@ -6,10 +6,12 @@ classes and 224 pixels the network has the paper's 2.80 M parameters and 508 M m
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import BATCH_RELU, Kinds, conv_norm_act, initialise
 from dlcli.models.images.stem import MIN_IMAGE, SMALL_IMAGE, check_image_size, check_images
 
 GROWTH = 32
@@ -33,21 +35,31 @@ class PeleeNet(nn.Module):
         num_classes: number of logits.
         in_channels: 1 or 3.
         image_size: side of the images in pixels; chooses the stem.
+        norm, activation: names in `dlcli.models.layers`.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
     """
 
-    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 224) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 3,
+        image_size: int = 224,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         check_image_size("peleenet", image_size, MIN_IMAGE)
         self.in_channels = in_channels
-        self.stem = StemBlock(in_channels, stride=1 if image_size <= SMALL_IMAGE else 2)
+        kinds = Kinds(norm, activation)
+        self.stem = StemBlock(in_channels, 1 if image_size <= SMALL_IMAGE else 2, kinds)
         widths = [STEM_WIDTH + GROWTH * sum(LAYERS[:index]) for index in range(len(LAYERS) + 1)]
-        self.layer1 = _stage(widths[0], LAYERS[0], BOTTLENECKS[0], is_last=False)
-        self.layer2 = _stage(widths[1], LAYERS[1], BOTTLENECKS[1], is_last=False)
-        self.layer3 = _stage(widths[2], LAYERS[2], BOTTLENECKS[2], is_last=False)
-        self.layer4 = _stage(widths[3], LAYERS[3], BOTTLENECKS[3], is_last=True)
+        self.layer1 = _stage(widths[0], LAYERS[0], BOTTLENECKS[0], kinds, is_last=False)
+        self.layer2 = _stage(widths[1], LAYERS[1], BOTTLENECKS[1], kinds, is_last=False)
+        self.layer3 = _stage(widths[2], LAYERS[2], BOTTLENECKS[2], kinds, is_last=False)
+        self.layer4 = _stage(widths[3], LAYERS[3], BOTTLENECKS[3], kinds, is_last=True)
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(widths[4], num_classes)
         initialise(self)
@@ -66,16 +78,18 @@ class StemBlock(nn.Module):
     Args:
         in_channels: 1 or 3.
         stride: 2 shrinks the map by a factor of four, as in the paper; 1 preserves its size.
+        kinds: batch norm and ReLU by default.
     """
 
-    def __init__(self, in_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, stride: int, kinds: Kinds = BATCH_RELU) -> None:
         super().__init__()
-        self.first = conv_norm_relu(in_channels, STEM_WIDTH, 3, stride=stride)
-        self.thin = conv_norm_relu(STEM_WIDTH, STEM_WIDTH // 2, 1)
-        self.wide = conv_norm_relu(STEM_WIDTH // 2, STEM_WIDTH, 3, stride=stride)
+        conv = functools.partial(conv_norm_act, kinds=kinds)
+        self.first = conv(in_channels, STEM_WIDTH, 3, stride=stride)
+        self.thin = conv(STEM_WIDTH, STEM_WIDTH // 2, 1)
+        self.wide = conv(STEM_WIDTH // 2, STEM_WIDTH, 3, stride=stride)
         # ceil_mode: on maps of odd size, the padded convolution in parallel rounds up too.
         self.pool = nn.MaxPool2d(2, 2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, 1, 1)
-        self.mix = conv_norm_relu(STEM_WIDTH * 2, STEM_WIDTH, 1)
+        self.mix = conv(STEM_WIDTH * 2, STEM_WIDTH, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (N, 32, H / stride^2, W / stride^2) features for (N, C, H, W) images."""
@@ -87,23 +101,22 @@ class StemBlock(nn.Module):
 class DenseLayer(nn.Module):
     """Appends the channels of two branches to its input: one 3x3 convolution, and two in a row (figure 1)."""
 
-    def __init__(self, in_channels: int, bottleneck: int) -> None:
+    def __init__(self, in_channels: int, bottleneck: int, kinds: Kinds = BATCH_RELU) -> None:
         super().__init__()
+        conv = functools.partial(conv_norm_act, kinds=kinds)
         added = GROWTH // 2
         thin = added * bottleneck
-        self.way1 = nn.Sequential(conv_norm_relu(in_channels, thin, 1), conv_norm_relu(thin, added, 3))
-        self.way2 = nn.Sequential(
-            conv_norm_relu(in_channels, thin, 1), conv_norm_relu(thin, added, 3), conv_norm_relu(added, added, 3)
-        )
+        self.way1 = nn.Sequential(conv(in_channels, thin, 1), conv(thin, added, 3))
+        self.way2 = nn.Sequential(conv(in_channels, thin, 1), conv(thin, added, 3), conv(added, added, 3))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the input with 32 more channels, (N, C + 32, H, W) for (N, C, H, W)."""
         return torch.cat([features, self.way1(features), self.way2(features)], dim=1)
 
 
-def _stage(in_channels: int, num_layers: int, bottleneck: int, *, is_last: bool) -> nn.Sequential:
+def _stage(in_channels: int, num_layers: int, bottleneck: int, kinds: Kinds, *, is_last: bool) -> nn.Sequential:
     """Return dense layers and a transition, which keeps all channels and, except in the last stage, halves the map."""
-    dense = [DenseLayer(in_channels + GROWTH * index, bottleneck) for index in range(num_layers)]
+    dense = [DenseLayer(in_channels + GROWTH * index, bottleneck, kinds) for index in range(num_layers)]
     width = in_channels + GROWTH * num_layers
     halving = [] if is_last else [nn.AvgPool2d(2)]
-    return nn.Sequential(*dense, conv_norm_relu(width, width, 1), *halving)
+    return nn.Sequential(*dense, conv_norm_act(width, width, 1, kinds=kinds), *halving)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import Kinds, conv_norm_act, initialise
 from dlcli.models.images.stem import MIN_IMAGE, check_image_size, check_images
 
 
@@ -22,19 +22,30 @@ class VGG(nn.Module):
         in_channels: 1 or 3.
         image_size: side of the images in pixels; only checked.
         dropout: before the head.
+        norm, activation: names in `dlcli.models.layers`.
 
     Raises:
         ImageSizeError: the images are under 28 pixels.
     """
 
-    def __init__(self, *, num_classes: int, in_channels: int = 3, image_size: int = 32, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 3,
+        image_size: int = 32,
+        dropout: float = 0.0,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         check_image_size("vgg", image_size, MIN_IMAGE)
         self.in_channels = in_channels
-        self.layer1 = _stage(in_channels, 64)
-        self.layer2 = _stage(64, 128)
-        self.layer3 = _stage(128, 256, 256)
-        self.layer4 = _stage(256, 512, 512)
+        kinds = Kinds(norm, activation)
+        self.layer1 = _stage(kinds, in_channels, 64)
+        self.layer2 = _stage(kinds, 64, 128)
+        self.layer3 = _stage(kinds, 128, 256, 256)
+        self.layer4 = _stage(kinds, 256, 512, 512)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(512, num_classes)
         initialise(self)
@@ -47,6 +58,6 @@ class VGG(nn.Module):
         return logits
 
 
-def _stage(*widths: int) -> nn.Sequential:
-    convolutions = [conv_norm_relu(before, after, 3) for before, after in pairwise(widths)]
+def _stage(kinds: Kinds, *widths: int) -> nn.Sequential:
+    convolutions = [conv_norm_act(before, after, 3, kinds=kinds) for before, after in pairwise(widths)]
     return nn.Sequential(*convolutions, nn.MaxPool2d(2))

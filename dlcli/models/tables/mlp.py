@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+from dlcli.models.layers import ACTIVATIONS
 
 
 class MemberLinear(nn.Module):
@@ -63,7 +63,7 @@ class MLP(nn.Module):
         members: M.
         dropout: fraction of hidden features dropped in training, in [0, 1).
         batch_norm: normalise before each activation.
-        activation: a name in `ACTIVATIONS`.
+        activation: a name in `dlcli.models.layers`.
 
     Raises:
         ValueError: the activation is unknown.

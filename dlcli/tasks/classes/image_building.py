@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -19,7 +20,7 @@ def build_classifier(
     num_classes: int,
     channels: int,
     size: tuple[int, int],
-    width: int | None = None,
+    own: Mapping[str, Any] | None = None,
     pretrained: str | None = None,
 ) -> nn.Module:
     """Return an image classifier: (N, channels, H, W) normalised images to (N, num_classes) logits.
@@ -29,7 +30,8 @@ def build_classifier(
         num_classes: number of logits.
         channels: 1 or 3.
         size: height and width of the images in pixels.
-        width: channels of the first stage; None for the network's.
+        own: options that only some networks have, by the parameter of their builder (width, norm, activation); None
+            for the network's default.
         pretrained: as in `load_pretrained`; None for fresh weights.
 
     Raises:
@@ -37,17 +39,18 @@ def build_classifier(
         DataError: the published weights are not there.
         RunError: the file of weights is missing, damaged or does not fit.
     """
+    given = {option: value for option, value in (own or {}).items() if value is not None}
     if name in NETWORKS:
+        for option in given:
+            if option not in _parameters(name):
+                raise UsageError(f"--{option}: {name} has a fixed {option}", hint=_networks_with(option))
         build = load_object(NETWORKS[name].build)
-        if width is not None and not _takes_width(build):
-            raise UsageError(f"--width: {name} has a fixed width", hint=_networks_with_a_width())
-        own = {} if width is None else {"width": width}
-        network: nn.Module = build(num_classes=num_classes, in_channels=channels, image_size=size[0], **own)
+        network: nn.Module = build(num_classes=num_classes, in_channels=channels, image_size=size[0], **given)
         if pretrained is not None:
             load_pretrained(network, name, pretrained, size[0])
         return network
-    if width is not None:
-        raise UsageError("--width: torchvision's networks have fixed widths", hint=_networks_with_a_width())
+    for option in given:
+        raise UsageError(f"--{option}: torchvision's networks have a fixed {option}", hint=_networks_with(option))
     from dlcli.models.images.zoo import (  # torchvision takes two seconds
         build_torchvision,
         check_shape,
@@ -63,10 +66,9 @@ def build_classifier(
     )
 
 
-def _networks_with_a_width() -> str:
-    names = [name for name, spec in NETWORKS.items() if _takes_width(load_object(spec.build))]
-    return f"choose {' or '.join(names)}"
+def _networks_with(option: str) -> str:
+    return f"choose {' or '.join(name for name in NETWORKS if option in _parameters(name))}"
 
 
-def _takes_width(build: Callable[..., nn.Module]) -> bool:
-    return "width" in inspect.signature(build).parameters
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(load_object(NETWORKS[name].build)).parameters

@@ -20,6 +20,6 @@ def build_network(config: ClassificationConfig, num_classes: int, preprocess: Pr
         num_classes=num_classes,
         channels=preprocess.channels,
         size=(preprocess.height, preprocess.width),
-        width=config.width,
+        own={"width": config.width, "norm": config.norm, "activation": config.activation},
         pretrained=config.pretrained,
     )

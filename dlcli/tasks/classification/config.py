@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dlcli.core.config import option
 from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
+from dlcli.models.layer_kinds import ACTIVATION_NAMES, NORM_NAMES
 from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
 from dlcli.tasks.inference import top_k_option
 
@@ -27,6 +28,12 @@ class ClassificationConfig:
     )
     width: int | None = option(
         None, "channels of the first stage (default: the network's)", minimum=4, maximum=2048, is_advanced=True
+    )
+    norm: str | None = option(
+        None, "norm of a network of our own (default: batch)", choices=NORM_NAMES, is_advanced=True
+    )
+    activation: str | None = option(
+        None, "activation of a network of our own (default: relu)", choices=ACTIVATION_NAMES, is_advanced=True
     )
     image_size: int | None = option(
         None, "image side in pixels (default: the dataset's, or 224)", minimum=8, maximum=4096

@@ -86,7 +86,7 @@ class MultilabelTask:
             num_classes=len(labels),
             channels=3,
             size=(config.image_size, config.image_size),
-            width=config.width,
+            own={"width": config.width},
             pretrained=config.pretrained,
         )
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.models.layer_kinds import ACTIVATION_NAMES
 from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
 
 LOSSES = ("mse", "mae", "smooth-l1", "huber")
-ACTIVATIONS = ("relu", "silu", "gelu", "tanh")
 
 
 def read_widths(text: str) -> tuple[int, ...]:
@@ -34,7 +34,7 @@ class TableConfig:
 
     model: str = option("mlp", "a network from `dl models`", short="m", section="Network and data")
     hidden: str = option("64,64", "widths of the hidden layers, or none", metavar="WIDTHS", read=read_widths)
-    activation: str = option("relu", "activation function", choices=ACTIVATIONS, is_advanced=True)
+    activation: str = option("relu", "activation function", choices=ACTIVATION_NAMES, is_advanced=True)
     dropout: float = option(0.0, "dropout rate", minimum=0.0, maximum=0.95)
     batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
     bins: int = option(

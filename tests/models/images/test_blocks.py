@@ -7,18 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dlcli.models.images.blocks import conv_norm_relu, initialise
+from dlcli.models.images.blocks import conv_norm_act, initialise
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
 @pytest.mark.parametrize(("stride", "size"), [(1, (9, 12)), (2, (5, 6))])
 def test_only_the_stride_shrinks_the_map(kernel_size: int, stride: int, size: tuple[int, int]) -> None:
-    block = conv_norm_relu(2, 6, kernel_size, stride=stride)
+    block = conv_norm_act(2, 6, kernel_size, stride=stride)
     assert block(torch.randn(3, 2, 9, 12)).shape == (3, 6, *size)
 
 
 def test_it_is_convolution_norm_and_relu_and_has_no_bias_before_the_norm() -> None:
-    block, features = conv_norm_relu(3, 4, 3), torch.randn(2, 3, 6, 6)
+    block, features = conv_norm_act(3, 4, 3), torch.randn(2, 3, 6, 6)
     conv, norm = block[0], block[1]
     assert conv.bias is None
     mapped = F.conv2d(features, conv.weight, padding=1)

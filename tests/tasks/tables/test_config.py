@@ -11,8 +11,7 @@ from dlcli.core.config import resolve, split_values
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.metrics.regression import mean_loss
-from dlcli.models.tables.mlp import ACTIVATIONS as KNOWN_ACTIVATIONS
-from dlcli.tasks.tables.config import ACTIVATIONS, LOSSES, RegressionConfig, TableClassificationConfig, read_widths
+from dlcli.tasks.tables.config import LOSSES, RegressionConfig, TableClassificationConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.recipes import classification_recipe, recipe
 
@@ -27,10 +26,6 @@ def test_what_are_no_widths_is_repeated_in_the_message(text):
     with pytest.raises(ValueError, match="widths") as caught:
         read_widths(text)
     assert repr(text) in str(caught.value)
-
-
-def test_every_activation_of_the_options_is_one_of_the_network():
-    assert set(ACTIVATIONS) == set(KNOWN_ACTIVATIONS)
 
 
 def test_every_loss_of_the_options_is_one_of_its_own():
