@@ -1,11 +1,10 @@
-"""Summary of a network: layers, parameters, multiply-adds, receptive field."""
+"""Summary of a network: layers, parameters, multiply-adds, memory read and written, receptive fields."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,46 +12,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from dlcli.models.costs import Summary
+from dlcli.models.following import FieldFollower
 from dlcli.models.modes import evaluating
 from dlcli.models.receptive_field import measure_receptive_field
-
-
-@dataclass(frozen=True)
-class LayerSummary:
-    """One layer.
-
-    Attributes:
-        name: dotted, as in `named_modules`.
-        kind: name of its class.
-        output_shape: of one item, without the batch axis; () if the layer returns no tensor.
-        parameters: number of its parameters, except those shared with an earlier layer.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A network.
-
-    Attributes:
-        layers: in calling order; a layer that is called twice is listed at its first call.
-        parameters, trainable: number of all parameters, and of those that get gradients.
-        multiply_adds: per item; a multiplication and the addition after it count as one.
-        parameter_bytes: memory of the parameters.
-        receptive_field: side in input pixels of what one unit of the last map sees; None if that is the whole input,
-            or if the network attends to all of it.
-    """
-
-    layers: tuple[LayerSummary, ...]
-    parameters: int
-    trainable: int
-    multiply_adds: int
-    parameter_bytes: int
-    receptive_field: int | None
+from dlcli.models.recording import LayerRecorder
 
 
 def summarise(model: nn.Module, *inputs: Tensor) -> Summary:
@@ -74,23 +38,25 @@ def summarise_calls(network: nn.Module, calls: Sequence[tuple[nn.Module, Sequenc
         calls: modules with their inputs, see `summarise`; multiply-adds are those of one call each.
     """
     items = [(module, [tensor[:1] for tensor in inputs]) for module, inputs in calls]
+    takes_one_image = len(items) == 1 and [tensor.ndim for tensor in items[0][1]] == [4]
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops})
-    layers: dict[str, LayerSummary] = {}
     # The counter does not know the fused attention kernels; the plain ones consist of products that it counts.
     with (
         evaluating(network),
         torch.random.fork_rng(devices=[]),
-        _recording(network, layers),
         _without_fast_attention(),
         torch.no_grad(),
         counter,
+        ExitStack() as following,
     ):
-        for module, inputs in items:
-            module(*inputs)
+        follower = following.enter_context(FieldFollower(items[0][1][0])) if takes_one_image else None
+        recorder = LayerRecorder(counter.get_total_flops, follower)
+        with recorder.recording(network):
+            for module, inputs in items:
+                module(*inputs)
     parameters = list(network.parameters())
-    takes_one_image = len(items) == 1 and [tensor.ndim for tensor in items[0][1]] == [4]
     return Summary(
-        layers=tuple(layers.values()),
+        layers=tuple(recorder.layers.values()),
         parameters=sum(parameter.numel() for parameter in parameters),
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         multiply_adds=counter.get_total_flops() // 2,
@@ -130,54 +96,3 @@ def _without_fast_attention() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
-
-
-@contextmanager
-def _recording(model: nn.Module, layers: dict[str, LayerSummary]) -> Iterator[None]:
-    """Within the block, record each layer that is called in `layers`, by name."""
-    counted: set[int] = set()
-
-    def record(name: str, module: nn.Module, output: Any) -> None:
-        if name not in layers:
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            layers[name] = LayerSummary(name, type(module).__name__, shape, _count_new(module, counted))
-
-    handles = [
-        module.register_forward_hook(lambda module, _inputs, output, name=name: record(name, module, output))
-        for name, module in _rows(model)
-    ]
-    try:
-        yield
-        for name, module in _rows(model):  # what only training calls, such as a head of auxiliary losses
-            if name not in layers and (count := _count_new(module, counted)):
-                layers[name] = LayerSummary(name, f"{type(module).__name__} (training)", (), count)
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _rows(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield leaves, and modules with parameters besides their children's (ViT's class token).
-
-    The whole model is descended into even if its class name contains "Attention".
-    """
-    is_leaf = (name != "" and _is_attention(model)) or not any(True for _ in model.children())
-    if is_leaf or any(True for _ in model.parameters(recurse=False)):
-        yield name, model
-    if not is_leaf:
-        for child_name, child in model.named_children():
-            yield from _rows(child, f"{name}.{child_name}" if name else child_name)
-
-
-def _is_attention(module: nn.Module) -> bool:
-    """Return whether the module may use its children's weights without calling them, as torch's and Swin's do."""
-    return "Attention" in type(module).__name__
-
-
-def _count_new(module: nn.Module, counted: set[int]) -> int:
-    total = 0
-    for parameter in module.parameters(recurse=_is_attention(module)):
-        if id(parameter) not in counted:
-            counted.add(id(parameter))
-            total += parameter.numel()
-    return total
