@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -14,10 +14,8 @@ from dlcli.models.costs import Field, join
 
 aten = torch.ops.aten
 
-_UNSEEN = object()
 
-
-class FieldFollower(TorchDispatchMode):
+class FieldFollower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within its block, notes the receptive field of every map that is computed from an image.
 
     Convolutions and pools widen a field, what keeps the size of its maps passes it on, and several inputs join theirs.
@@ -28,21 +26,20 @@ class FieldFollower(TorchDispatchMode):
     """
 
     def __init__(self, image: Tensor) -> None:
-        super().__init__()
-        self._fields = WeakTensorKeyDictionary()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._fields: MutableMapping[Tensor, Field | None] = WeakTensorKeyDictionary()
         self._fields[image] = Field()
 
     def field_of(self, output: Tensor) -> Field | None:
         """Return the field of a map's units; None if it is unknown, or of anything else."""
-        found: Field | None = self._fields.get(output)
-        return found
+        return self._fields.get(output)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         del types
         answer = func(*args, **(kwargs or {}))
-        inputs = [tensor for tensor in _tensors(args) if self._fields.get(tensor, _UNSEEN) is not _UNSEEN]
+        inputs = [tensor for tensor in _tensors(args) if tensor in self._fields]
         for output in _tensors([answer]) if inputs else ():
             self._fields[output] = self._field_after(func.overloadpacket, args, inputs, output)
         return answer
@@ -92,8 +89,8 @@ def _max_pool(args: Sequence[Any], field: Field) -> Field:
 
 def _pad(args: Sequence[Any], field: Field) -> Field | None:
     """Return the field after padding: (input, [left, right, top, bottom], ...)."""
-    left, _, top, *_ = [*args[1], 0, 0]
-    return field.slide((1, 1), padding=(top, left)) if len(args[1]) <= 4 else None
+    sides = [*map(int, args[1]), 0, 0]
+    return field.slide((1, 1), padding=(sides[2], sides[0])) if len(args[1]) <= 4 else None
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def test_resnet18_has_its_published_cost_and_its_layers_account_for_it() -> None
     fields = {layer.name: layer.receptive_field for layer in summary.layers}
     # After the stem 7 at step 2, the pool adds 2 * 2; blocks of stage k add 2 * 2 * step, the first of a stage half.
     expected = {"conv1": 7, "maxpool": 11, "layer1.0.conv1": 19, "layer1.1.conv2": 43, "layer2.0.conv1": 51}
-    expected |= {"layer2.1.conv2": 99, "layer3.1.conv2": 211, "layer4.1.conv2": 435, "layer4.1.relu": 435, "fc": None}
+    expected |= {"layer2.1.conv2": 99, "layer3.1.conv2": 211, "layer4.1.conv2": 435, "layer4.1.bn2": 435, "fc": None}
     assert {name: fields[name] for name in expected} == expected
 
 

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcli.models.heads import head_of
 from dlcli.models.images.course import CourseCNN, CourseInception, CourseMLP, CourseMobileNet, CourseVGG
 from dlcli.models.images.pretrained import expected_pixels, load_pretrained
-from dlcli.models.images.stem import ImageSizeError, head_of
+from dlcli.models.images.stem import ImageSizeError
 
 PHOTO = (CourseVGG, CourseMobileNet, CourseInception)
 DIGIT = (CourseCNN, CourseMLP)
