@@ -109,6 +109,8 @@ LINES = {
     "predict none": "predict toy one,two",
     "export": "export toy --format onnx",
     "predict file": f"predict {FILE} 0.5,0.25 0.5,-0.5 --json",
+    "train observed": "train toy --epochs 2 --precision fp32 --threads 1 --name seen --callback toy-steps,toy-broken",
+    "train unknown": "train toy --callback toy-step",
     "curves": "visualize curves toy",
     "doctor": "doctor",
     "doctor run": f"doctor {RUN}",
@@ -185,6 +187,20 @@ def test_the_lists_name_what_is_added_and_say_what_is_broken(work):
     ):
         assert any(name in line and reason in line for line in answers["tasks"]["stderr"].splitlines())
         assert f"plugin {name}" in good(answers["doctor"])
+
+
+def test_a_callback_from_outside_observes_a_training_that_names_it_and_a_broken_one_harms_nothing(work):
+    folder, answers = work
+    assert good(answers["train observed"]) == "runs/seen\n"
+    lines = [line for line in answers["train observed"]["stderr"].splitlines() if "toy-broken" in line]
+    assert lines == ["warning: callback toy-broken: broken at step 1; the training goes on without"]
+    counted = json.loads((folder / "runs/seen/toy-steps.json").read_text(encoding="utf-8"))
+    assert counted["steps"] == counted["step"] > 0
+    assert len(counted["losses"]) == 2
+    assert not (folder / RUN / "toy-steps.json").exists(), "what is not named is not run"
+    assert answers["train unknown"]["code"] == 2
+    assert "no callback 'toy-step'" in answers["train unknown"]["stderr"]
+    assert "toy-steps" in answers["train unknown"]["stderr"]
 
 
 def test_without_the_plugin_its_run_names_the_task_that_is_missing(work, tmp_path):

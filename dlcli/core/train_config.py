@@ -110,6 +110,18 @@ def read_folds(text: str) -> FoldPlan:
     return FoldPlan(1, held_out=fraction)
 
 
+def read_callbacks(text: str) -> tuple[str, ...]:
+    """Return the names in a text such as `a,b`, each once.
+
+    Raises:
+        ValueError: a name is empty.
+    """
+    names = [name.strip() for name in text.split(",")] if text else []
+    if not all(names):
+        raise ValueError(f"{text!r} has an empty name")
+    return tuple(dict.fromkeys(names))
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Options of the loop; each task declares its options in a dataclass of its own."""
@@ -229,6 +241,13 @@ class TrainConfig:
     compile: bool = option(False, "torch.compile the network: faster in long GPU runs", is_advanced=True)
     show: bool = option(False, "show the samples of each epoch in the terminal", is_advanced=True)
     profile: bool = option(False, "profile some steps and save a trace in the run's profile/", is_advanced=True)
+    callback: str | None = option(
+        None,
+        "let callbacks of installed packages observe the training",
+        metavar="NAME[,NAME]",
+        read=read_callbacks,
+        is_advanced=True,
+    )
 
 
 def is_cross_validation(train: TrainConfig) -> bool:

@@ -27,6 +27,7 @@ from dlcli.engine.observers.epoch_lines import EpochLines
 from dlcli.engine.observers.limits import EarlyStopping, limits_of
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.observers.observing import Observing
+from dlcli.engine.observers.plugins import open_callbacks
 from dlcli.engine.observers.profiling import Profile
 from dlcli.engine.observers.samples import SampleFiles
 from dlcli.engine.observers.showing import ShowSamples
@@ -131,7 +132,8 @@ def _callbacks(
         notes = Observing(DataNotes(console, Path(str(run.info().get("data", ""))), run.card_file), "data", console)
         writers = [MetricsLog(run.metrics_file, console, config.eval_every), *logs, samples, board]
         shown = [Observing(ShowSamples(run, console), "--show", console)] if config.show else []
-        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *shown, notes, *profile]
+        others = open_callbacks(config.callback, run.path, console)
+        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *shown, notes, *profile, *others]
     callbacks += [signals, *limits_of(config)]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))

@@ -37,6 +37,7 @@ from dlcli.engine.compute.precision import choose_precision, why_untimed
 from dlcli.engine.compute.threads import choose_threads
 from dlcli.engine.loop import start_state
 from dlcli.engine.observers.pace import Pace
+from dlcli.engine.observers.plugins import require_callbacks
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.checkpoint import find_checkpoint, restore_training
 from dlcli.engine.runs.ending import run_to_end
@@ -99,6 +100,7 @@ def _run_of_launch(world: World) -> RunDir | None:
 
 
 def _start(request: TrainRequest, console: Console, world: World, device: Device) -> RunDir:
+    require_callbacks(request.train.callback)
     request, keepers = fit_budget(request, console, _open_task, world, device)
     seed_everything(request.train.seed)
     task, loader, valid = _open_task(request, device, world)
