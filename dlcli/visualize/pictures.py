@@ -7,22 +7,19 @@ its options, its function and its table entry. The pictures of a single task are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from dlcli.core.config import option
-from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
+from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 from dlcli.visualize.image_files import IMAGE, FilterOptions, draw_filter_sheets, draw_histogram_sheets, list_filters
-from dlcli.visualize.subject import Drawn, NoOptions, Subject, require_images
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from dlcli.visualize.features import Layer
+from dlcli.visualize.inside import FieldOptions, GradientOptions, draw_field, draw_gradients
+from dlcli.visualize.map_layers import full_name, layer_table, list_map_layers, map_layers, prefix_of
+from dlcli.visualize.subject import Drawn, NoOptions, Subject
 
 
 @dataclass(frozen=True)
@@ -84,65 +81,11 @@ class Picture:
     table: Callable[[Subject, Any], Table | None] | None = None
 
 
-def _prefix(model: nn.Module) -> str:
-    from dlcli.models.summary import common_prefix
-
-    return common_prefix([name for name, _ in model.named_modules() if name])
-
-
-def _map_layers(subject: Subject) -> list[Layer]:
-    from dlcli.visualize.features import list_layers
-
-    model, example = subject.network(), require_images(subject.example())
-    prefix = _prefix(model)
-    return [_renamed(layer, prefix) for layer in list_layers(model, example) if layer.name.startswith(prefix)]
-
-
-def _layer_table(layers: Sequence[Layer]) -> Table:
-    entries = [{"name": layer.name, "kind": layer.kind, "shape": list(layer.shape)} for layer in layers]
-    rows: list[list[object]] = [[layer.name, layer.kind, " x ".join(map(str, layer.shape))] for layer in layers]
-    return Table("layers", ["layer", "kind", "channels x height x width"], rows, entries)
-
-
-class HasLayer(Protocol):
-    """Options that include a layer."""
-
-    @property
-    def layer(self) -> str | None:
-        """The layer's name; "list" requests the names."""
-        ...
-
-
-def list_map_layers(subject: Subject, options: HasLayer) -> Table | None:
-    """Return the table of layers with a map if `--layer list` requests it."""
-    return _layer_table(_map_layers(subject)) if options.layer == "list" else None
-
-
 def list_convolutions(subject: Subject, options: KernelOptions) -> Table | None:
     """Return the table of convolutions if `--layer list` requests it."""
     if options.layer != "list":
         return None
-    return _layer_table([layer for layer in _map_layers(subject) if layer.kind == "Conv2d"])
-
-
-def _renamed(layer: Layer, prefix: str) -> Layer:
-    from dataclasses import replace
-
-    return replace(layer, name=layer.name.removeprefix(prefix))
-
-
-def full_name(model: nn.Module, subject: Subject, name: str | None) -> str | None:
-    """Return the full name of the layer that the user gave; None for None.
-
-    Raises:
-        UsageError: there is no such layer.
-    """
-    if name is None:
-        return None
-    known = [layer.name for layer in _map_layers(subject)]
-    if name not in known:
-        raise UsageError(f"--layer: no layer {name!r} with a map", hint=f"{did_you_mean(name, known)}; --layer list")
-    return _prefix(model) + name
+    return layer_table([layer for layer in map_layers(subject) if layer.kind == "Conv2d"])
 
 
 def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
@@ -150,7 +93,7 @@ def draw_features(subject: Subject, options: FeatureOptions) -> Drawn:
     from dlcli.visualize.features import draw_features, feature_maps
 
     model = subject.network()
-    first = next((layer.name for layer in _map_layers(subject)), None)
+    first = next((layer.name for layer in map_layers(subject)), None)
     name = options.layer or first
     layer = full_name(model, subject, name)
     if layer is None:
@@ -169,7 +112,7 @@ def draw_kernels(subject: Subject, options: KernelOptions) -> Drawn:
 
     model = subject.network()
     name, weights = conv_kernels(model, full_name(model, subject, options.layer))
-    yield "kernels", draw_kernels(weights, title=f"{subject.name}, {name.removeprefix(_prefix(model))}")
+    yield "kernels", draw_kernels(weights, title=f"{subject.name}, {name.removeprefix(prefix_of(model))}")
 
 
 def draw_grid(subject: Subject, options: GridOptions) -> Drawn:
@@ -244,6 +187,8 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
 
 PICTURES: Mapping[str, Picture] = {
     "features": Picture("every channel of a layer", "RUN", FeatureOptions, draw_features, list_map_layers),
+    "field": Picture("what a layer can see, and what matters to it", "RUN", FieldOptions, draw_field, list_map_layers),
+    "gradients": Picture("activations and gradients by layer", "RUN", GradientOptions, draw_gradients),
     "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),

@@ -17,10 +17,10 @@ from dlcli.visualize.image_files import IMAGE
 INPUTS = {"classification": "cat.png", "sentiment": "how fine", "regression": "q.csv", "table-classification": "q.csv"}
 
 DRAWN = {
-    "classification": {"features", "kernels", "cam", "grid", "curves", "steps", "confusion"},
-    "sentiment": {"attention", "embeddings", "lengths", "curves", "confusion"},
-    "regression": {"curves"},
-    "table-classification": {"curves", "confusion"},
+    "classification": {"features", "field", "gradients", "kernels", "cam", "grid", "curves", "steps", "confusion"},
+    "sentiment": {"attention", "embeddings", "gradients", "lengths", "curves", "confusion"},
+    "regression": {"curves", "gradients"},
+    "table-classification": {"curves", "confusion", "gradients"},
 }
 """Which pictures there are of a task's runs; the others are refused. Those of annotated images are drawn in
 `tests/contract`, where their tasks are trained."""
@@ -37,8 +37,8 @@ class Line:
 
 
 OPTIONS = [
-    Line(("features", "kernels", "cam"), ("--layer", "list")),
-    Line(("features", "kernels"), ("--layer", "nothing")),
+    Line(("features", "field", "kernels", "cam"), ("--layer", "list")),
+    Line(("features", "field", "kernels"), ("--layer", "nothing")),
     Line(("grid",), ("--augmented",)),
     Line(("embeddings",), ("--near", "nothing")),
     Line(("attention",), ("--gradient",)),

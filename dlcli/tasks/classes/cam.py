@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.visualize.pictures import Picture, full_name, list_map_layers
+from dlcli.visualize.map_layers import full_name, list_map_layers
+from dlcli.visualize.pictures import Picture
 from dlcli.visualize.subject import Drawn, Subject
 
 
