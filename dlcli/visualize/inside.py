@@ -54,13 +54,8 @@ def draw_field(subject: Subject, options: FieldOptions) -> Drawn:
         grey = noise[0].byte().numpy().transpose(1, 2, 0)
         picture = grey.repeat(3 // grey.shape[2], axis=2)
     found = field.measure_field(model, images, layer)
-    entry: dict[str, Any] = {
-        "layer": name,
-        "unit": list(found.unit),
-        "shape": list(found.shape),
-        "theoretical": found.theoretical,
-    }
-    entry |= {"box": list(found.box), "effective": found.effective}
+    entry: dict[str, Any] = {"layer": name, "unit": list(found.unit), "shape": list(found.shape)}
+    entry |= {"theoretical": found.theoretical, "box": list(found.box), "effective": found.effective}
     row = [name, " x ".join(map(str, found.shape)), found.theoretical, round(found.effective, 1)]
     columns = ["layer", "channels x height x width", "can see (pixels)", "matters (pixels)"]
     subject.adds(Table("field", columns, [row], [entry]))

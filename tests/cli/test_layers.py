@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from bad_inputs.arrange import RUN
+
 from dlcli.core.errors import ExitCode
 
 SAME = ("parameters", "multiply_adds", "parameter_bytes", "receptive_field", "image_size")
@@ -46,7 +46,7 @@ def test_an_exported_file_costs_what_its_run_costs(bench: Any, onnx_file: Path, 
     ]
     assert fields == [[5, 14], [5, 14]]
     lines = dl("models", str(onnx_file)).out.splitlines()
-    assert lines[0].split() == "layer kind output parameters multiply-adds bytes moved field".split()
+    assert lines[0].split() == ["layer", "kind", "output", "parameters", "multiply-adds", "bytes", "moved", "field"]
     assert any(line.startswith("inputs: images batch x 1 x 8 x 8") for line in lines)
     assert "opset" in lines[-1]
 
