@@ -30,7 +30,7 @@ class LayerFlow:
         name: the layer's name.
         kind: the module's class name.
         activation: of the values of its output.
-        gradient: of the loss with respect to these; 0 if it does not depend on them.
+        gradient: of the loss with respect to these; 0 if it does not depend on them, or if nothing up to here learns.
         weight_gradient: of the gradient of its weights; 0 likewise, and for weights that are frozen.
         weight: of its weights.
     """

@@ -160,17 +160,3 @@ def test_nodes_that_fit_no_shapes_are_damage_or_unknown_and_never_a_fault(tmp_pa
     onnx.save(model, str(path))
     with pytest.raises(RunError, match="impossible size"):
         summarise_onnx(path)
-
-
-def test_an_exported_network_costs_what_its_module_costs(tmp_path: Path) -> None:
-    import torch
-
-    from dlcli.models.images.lenet import LeNet
-    from dlcli.models.summary import summarise
-
-    network, images = LeNet(num_classes=10).eval(), torch.zeros(1, 1, 28, 28)
-    torch.onnx.export(network, (images,), str(tmp_path / "lenet.onnx"), dynamo=True, verbose=False)
-    of_file, of_module = summarise_onnx(tmp_path / "lenet.onnx").summary, summarise(network, images)
-    assert (of_file.parameters, of_file.multiply_adds) == (of_module.parameters, of_module.multiply_adds)
-    convolutions = [layer.receptive_field for layer in of_file.layers if layer.kind == "Conv"]
-    assert convolutions == [5, 14]

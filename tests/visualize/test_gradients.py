@@ -44,12 +44,13 @@ def test_sigmoids_let_gradients_vanish_toward_the_input() -> None:
 
 
 def test_calls_of_one_layer_are_taken_together_and_frozen_weights_have_no_gradient() -> None:
-    layer = nn.Linear(2, 2, bias=False)
-    with torch.no_grad():
-        layer.weight.copy_(torch.eye(2))
-    layer.weight.requires_grad_(False)
-    start = torch.tensor([[1.0, 3.0]], requires_grad=True)
-    [flow] = measure_flow(layer_twice := Twice(layer), lambda: layer_twice(start).sum())
+    first, frozen = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    for layer in (first, frozen):
+        nn.init.eye_(layer.weight)
+    frozen.weight.requires_grad_(False)
+    model = nn.Sequential(first, Twice(frozen))
+    _, flow = measure_flow(model, lambda: model(torch.tensor([[1.0, 3.0]])).sum())
+    assert flow.name == "1.layer"
     assert (flow.activation, flow.weight_gradient, flow.gradient) == (pytest.approx(math.sqrt(5)), 0.0, 1.0)
 
 
