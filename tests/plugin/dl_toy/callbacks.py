@@ -24,7 +24,7 @@ class StepCounter(Callback):
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Note the epoch's training loss."""
-        self._losses.append(float(state.record["train_loss"]))
+        self._losses.append(float(state.record["loss"]))
 
     def on_train_end(self, state: TrainState) -> None:
         """Write what was counted."""
