@@ -102,9 +102,10 @@ class ImageFolderImporter:
         if self.options.labels_from is None:
             folder_names, items, notes = _list(root)
         else:
-            labelling = labels_of_csv(files[1], root) if files[1:] else labels_of_names(root)
-            if len(labelling.bad) > self.options.max_bad:
-                raise too_many_bad(labelling, files[-1], self.options.max_bad)
+            is_csv, max_bad = len(files) > 1, self.options.max_bad
+            labelling = labels_of_csv(files[1], root, max_bad) if is_csv else labels_of_names(root)
+            if len(labelling.bad) > max_bad:
+                raise too_many_bad(labelling, files[-1], max_bad)
             if labelling.has_several:
                 return self._write_several(labelling, root, folder, report)
             folder_names, items, notes = items_of(labelling, files[-1])

@@ -13,7 +13,7 @@ without its row, and a name without a class are counted and named.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,8 +26,8 @@ from dlcli.data.annotated.found import Found, FoundImage
 from dlcli.data.images.folders import IMAGE_SUFFIXES
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.labels import label_text
-from dlcli.data.reading.delimited import split_rows
-from dlcli.data.reading.encodings import detect_encoding, open_text
+from dlcli.data.reading.delimited import Row, split_rows
+from dlcli.data.reading.encodings import Encoding, detect_encoding, open_text
 from dlcli.data.reading.lines import Lines
 from dlcli.datasets.images.inspecting import Item
 
@@ -36,6 +36,8 @@ NAME = "name"
 
 MAX_LABEL = 200
 """Characters of a label, at most."""
+
+MAX_CLASSES = 10_000
 
 _NUMBERED = re.compile(r"(.+?)[ _.-]+\(?\d+\)?")
 _FILES = ("fn", "filename", "file_name", "fname", "file", "image", "image_name", "image_path", "path", "img", "id")
@@ -162,37 +164,40 @@ class _Columns:
     is_valid: int | None = None
 
 
-def labels_of_csv(path: Path, root: Path) -> Labelling:
-    """Return the labels that a CSV file gives the images below a folder.
+def labels_of_csv(path: Path, root: Path, max_bad: int) -> Labelling:
+    """Return the labels that a CSV file gives the images below a folder; the file is streamed.
+
+    Args:
+        path: the file.
+        root: the folder.
+        max_bad: reading ends soon after so many rows without a usable label.
 
     Raises:
-        DataError: it cannot be read, has no rows, or its columns are not known.
+        DataError: it cannot be read, has no rows or too many labels, or its columns are not known.
     """
     encoding = detect_encoding(path)
-    with open_text(path, encoding=encoding) as stream:
-        lines = list(Lines(stream, str(path)))
-    first = next(filter(str.strip, lines), "")
-    delimiter = next((character for character in _DELIMITERS if character in first), ",")
-    rows = [row for row in split_rows(lines, delimiter) if row.cells]
-    columns = _columns_of(rows[0].cells if rows else (), path)
     finder, bad = ImageFinder(root), []
     found: dict[str, tuple[list[str], str]] = {}
-    several_words = ""
-    for row in rows[columns.has_header :]:
+    known: set[str] = set()
+    is_plural = False
+    for row, columns in _rows(path, encoding):
+        is_plural = columns.is_plural
         try:
-            if row.fault:
-                raise ValueError(row.fault)
-            name, label, split = _read(row.cells, columns, finder)
+            name, label, split = _read(row, columns, finder)
         except ValueError as error:
             bad.append(f"line {row.line:,}: {error}")
+            if len(bad) > max_bad:
+                break
             continue
         labels, own = found.setdefault(name, ([], split))
         if own != split:
             bad.append(f"line {row.line:,}: {_shown(name)} is in two splits: the first is used")
-        words = [word for word in re.split(r"[\s,;|]+", label) if word] if columns.is_plural else [label]
-        several_words = several_words or (label if not columns.is_plural and len(label.split()) > 1 else "")
+        words = [word for word in re.split(r"[\s,;|]+", label) if word] if is_plural else [label]
         labels += [word for word in words if word not in labels]
-    has_several = columns.is_plural and any(len(labels) != 1 for labels, _ in found.values())
+        known.update(words)
+        if len(known) > MAX_CLASSES:
+            raise DataError(f"{path}: more than {MAX_CLASSES:,} different labels", hint="is this the column of labels?")
+    has_several = is_plural and any(len(labels) != 1 for labels, _ in found.values())
     contradictory = {name for name, (labels, _) in found.items() if not has_several and len(labels) > 1}
     bad += [f"{_shown(name)}: several classes, {_listed(found[name][0])}" for name in sorted(contradictory)]
     images = tuple(
@@ -200,13 +205,40 @@ def labels_of_csv(path: Path, root: Path) -> Labelling:
         for name, (labels, split) in found.items()
         if name not in contradictory
     )
-    notes = [encoding.warning(path)] if encoding.sample else []
-    if several_words:
-        notes.append(
-            f"{shorten(several_words, 60)!r} is read as one class; in a column named tags, each word is a class"
-        )
-    notes += _without_row([name for name in finder.names if name not in found], path)
+    doubt = [warning] if (warning := encoding.warning(path)) else []
+    notes = [*doubt, *_words_note(known, is_plural), *_without_row([n for n in finder.names if n not in found], path)]
     return Labelling(images, has_several, tuple(bad), tuple(notes))
+
+
+def _rows(path: Path, encoding: Encoding) -> Iterator[tuple[Row, _Columns]]:
+    """Yield the rows of a CSV file with its columns, without the header and empty rows.
+
+    Raises:
+        DataError: it is empty, or its columns are not known.
+    """
+    with open_text(path, encoding=encoding) as stream:
+        first = next(filter(str.strip, Lines(stream, str(path))), "")
+    delimiter = next((character for character in _DELIMITERS if character in first), ",")
+    columns: _Columns | None = None
+    with open_text(path, encoding=encoding) as stream:
+        for row in split_rows(Lines(stream, str(path)), delimiter):
+            if not row.cells:
+                continue
+            if columns is None:
+                columns = _columns_of(row.cells, path)
+                if columns.has_header:
+                    continue
+            yield row, columns
+    if columns is None:
+        _columns_of((), path)
+
+
+def _words_note(labels: Collection[str], is_plural: bool) -> list[str]:
+    """Return the note that a label of several words is read as one class; none if there is no such label."""
+    label = next((label for label in sorted(labels) if len(label.split()) > 1), None)
+    if label is None or is_plural:
+        return []
+    return [f"{shorten(label, 60)!r} is read as one class; in a column named tags, each word is a class"]
 
 
 def _without_row(names: Sequence[str], path: Path) -> list[str]:
@@ -241,12 +273,15 @@ def _columns_of(header: Sequence[str], path: Path) -> _Columns:
     return _Columns(file, label, single is None and plural is not None, True, at.get("split"), at.get("is_valid"))
 
 
-def _read(cells: Sequence[str], columns: _Columns, finder: ImageFinder) -> tuple[str, str, str]:
+def _read(row: Row, columns: _Columns, finder: ImageFinder) -> tuple[str, str, str]:
     """Return the image's name relative to the folder, its label, and its split or "".
 
     Raises:
         ValueError: the row names no image of the folder, or has no usable label; why.
     """
+    if row.fault:
+        raise ValueError(row.fault)
+    cells = row.cells
     if len(cells) <= max(columns.file, columns.label):
         raise ValueError(f"{len(cells)} columns")
     written, label = cells[columns.file].strip(), label_text(cells[columns.label])

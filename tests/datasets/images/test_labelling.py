@@ -11,6 +11,7 @@ from PIL import Image
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.form import open_annotated
 from dlcli.data.importing.preparing import prepare_dataset
+from dlcli.datasets.images import labelling
 from dlcli.datasets.images.folder import ImageFolderImporter
 from dlcli.datasets.images.labelling import class_of_name, labels_of_csv
 from dlcli.datasets.images.options import ImageFolderOptions
@@ -158,6 +159,20 @@ def test_a_missing_file_of_labels_is_refused(tmp_path):
 def test_broken_rows_do_not_shift_the_others(tmp_path):
     root = fill(tmp_path / "in", ["0.png", "1.png", "2.png"])
     (tmp_path / "l.csv").write_text('fn,label\n0.png,a\n"1.png,b\n2.png,c\nonly\n')
-    labelling = labels_of_csv(tmp_path / "l.csv", root)
-    assert [(image.path.name, image.labels) for image in labelling.images] == [("0.png", ("a",)), ("2.png", ("c",))]
-    assert labelling.bad[0].startswith("line 3: ") and labelling.bad[1] == "line 5: 1 columns"
+    read = labels_of_csv(tmp_path / "l.csv", root, max_bad=9)
+    assert [(image.path.name, image.labels) for image in read.images] == [("0.png", ("a",)), ("2.png", ("c",))]
+    assert read.bad[0].startswith("line 3: ") and read.bad[1] == "line 5: 1 columns"
+
+
+def test_reading_ends_where_too_many_rows_fit_no_image(tmp_path):
+    root = fill(tmp_path / "in", ["0.png"])
+    (tmp_path / "l.csv").write_text("fn,label\n" + "x.png,a\n" * 1000)
+    assert len(labels_of_csv(tmp_path / "l.csv", root, max_bad=9).bad) == 10
+
+
+def test_too_many_classes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelling, "MAX_CLASSES", 3)
+    root = fill(tmp_path / "in", ["0.png"])
+    (tmp_path / "l.csv").write_text("fn,tags\n0.png,a b c d\n")
+    with pytest.raises(DataError, match="more than 3 different labels"):
+        labels_of_csv(tmp_path / "l.csv", root, max_bad=9)
