@@ -143,7 +143,7 @@ class TrainConfig:
     )
     batch_size: int = option(
         128,
-        "items per batch, of sentence pairs tokens; auto: the fastest size that fits",
+        "items per batch (sentence pairs: tokens); auto: the fastest size that fits",
         short="b",
         minimum=1,
         maximum=10_000_000,
@@ -154,7 +154,7 @@ class TrainConfig:
     )
     learning_rate: float | tuple[float, ...] = option(
         1e-3,
-        "peak learning rate; auto: found by a range test; several: of early layers to head, 0 freezes",
+        "peak learning rate; auto: found by a range test; several: one per layer group, early to head; 0 freezes it",
         flag="lr",
         minimum=0.0,
         may_be_auto=True,

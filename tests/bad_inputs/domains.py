@@ -62,8 +62,8 @@ def prepared_without(name: str) -> Callable[[Any], object]:
 
 DOMAINS = {
     "no source": Row("prepare domains", USAGE, "--a DIR --b DIR"),
-    "one of two folders": Row("prepare domains --a a", USAGE, "--a and --b belong together", two(1, 1)),
-    "source beside folders": Row(f"{TWO} a", USAGE, "SOURCE is not read beside", two(1, 1)),
+    "one of two folders": Row("prepare domains --a a", USAGE, "--a and --b must be given together", two(1, 1)),
+    "source beside folders": Row(f"{TWO} a", USAGE, "SOURCE cannot be combined with", two(1, 1)),
     "no folder": Row(TWO, DATA, "a: no such folder"),
     "one name": Row(f"{TWO} --names apple", USAGE, "not two names", two(2, 2)),
     "no domains": Row("prepare domains a", DATA, "looked for: trainA/ and trainB/", two(2, 2)),

@@ -166,7 +166,9 @@ def _write(each: Placed, target: Path) -> None:
     try:
         pixels = decode_image(read_bytes(each.image.path), channels=3)
     except DataError as error:
-        raise DataError(f"{each.image.path}: {error.message}", hint="the file was changed meanwhile") from None
+        raise DataError(
+            f"{each.image.path}: {error.message}", hint="the file has changed since it was inspected"
+        ) from None
     if each.half is not None:
         width = each.image.width // 2
         pixels = np.ascontiguousarray(pixels[:, each.half * width : (each.half + 1) * width])

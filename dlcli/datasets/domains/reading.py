@@ -26,7 +26,7 @@ def locate_folders(source: Path | None, options: DomainsOptions, name: str) -> l
         UsageError: there is no source, or one too many.
     """
     if (options.a is None) != (options.b is None):
-        raise UsageError("--a and --b belong together", hint=f"dl prepare {name} --a DIR --b DIR")
+        raise UsageError("--a and --b must be given together", hint=f"dl prepare {name} --a DIR --b DIR")
     if options.a is None or options.b is None:
         if source is None:
             raise UsageError(
@@ -34,7 +34,7 @@ def locate_folders(source: Path | None, options: DomainsOptions, name: str) -> l
             )
         folders = [source]
     elif source is not None:
-        raise UsageError(f"{source}: SOURCE is not read beside --a and --b", hint="leave out one or the other")
+        raise UsageError(f"{source}: SOURCE cannot be combined with --a and --b", hint="leave out one or the other")
     else:
         folders = [Path(options.a), Path(options.b)]
     for folder in folders:
@@ -133,7 +133,7 @@ def single_notes(items: Sequence[Placed], classes: Sequence[str]) -> list[str]:
     """Return a note for each domain of a single training image."""
     counts = [sum(each.domain == domain and each.split == "train" for each in items) for domain in (0, 1)]
     return [
-        f"{name} has a single training image: what is learned of it is that image"
+        f"{name} has a single training image, which is all that can be learned of it"
         for name, count in zip(classes, counts, strict=True)
         if count == 1
     ]

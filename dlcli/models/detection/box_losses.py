@@ -62,7 +62,7 @@ def box_loss(name: str) -> BoxLoss:
         UsageError: there is none.
     """
     if name not in BOX_LOSSES:
-        raise UsageError(f"no loss of boxes {name!r}", hint=did_you_mean(name, BOX_LOSSES))
+        raise UsageError(f"no box loss {name!r}", hint=did_you_mean(name, BOX_LOSSES))
     return BOX_LOSSES[name]
 
 

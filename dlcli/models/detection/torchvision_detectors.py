@@ -62,7 +62,7 @@ def build_torchvision_detector(
         raise UsageError(f"torchvision has no detector {name!r}", hint=did_you_mean(name, names))
     fixed_size = image_size if name.startswith("ssd300") else None
     if fixed_size is not None and image_size < SSD300_MIN:
-        raise UsageError(f"{name} takes images from {SSD300_MIN} pixels on, not of {image_size}")
+        raise UsageError(f"{name} needs images of at least {SSD300_MIN} pixels, not {image_size}")
     network = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes + 1)
     if weights is not None:
         load_detector_weights(network, name, Path(weights).expanduser())

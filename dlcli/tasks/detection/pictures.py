@@ -147,7 +147,7 @@ def _answers(
         with evaluating(task.model), torch.inference_mode():
             outputs = to_numpy(task.infer({name: torch.from_numpy(array) for name, array in batch.items()}))
         if what == "masks" and "masks" not in outputs:
-            raise UsageError(f"{subject.name} finds boxes without masks", hint="draw `boxes`")
+            raise UsageError(f"{subject.name} detects boxes, and no masks", hint="draw `boxes`")
         [answer] = codec.decode(outputs, [encoded])
         least = f", from a score of {threshold:.2g} on" if threshold is not None else ""
         yield source.name, codec.draw(source, answer), f"found: {len(answer.record['objects'])}{least}"

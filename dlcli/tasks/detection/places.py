@@ -117,7 +117,7 @@ def draw_pyramid_picture(subject: Subject, options: NoOptions) -> Drawn:
     for item in subject.inputs():
         found = pyramids(model, item.tensor)
         if not found:
-            raise UsageError(f"{subject.name}: no part of the network answers with maps", hint="draw `features`")
+            raise UsageError(f"{subject.name}: the network has no feature maps to draw", hint="draw `features`")
         maps = [
             (name.rpartition("network.")[2] or name, each[0].float().numpy())
             for name, own in found.items()

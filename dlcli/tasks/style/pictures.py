@@ -56,7 +56,7 @@ def _images(subject: Subject) -> list[np.ndarray]:
         except DataError as error:
             raise DataError(f"{source.name}: {error.message.removeprefix(f'{source.name}: ')}") from None
     if not images:
-        raise DataError(f"{subject.words[0]}: no images there")
+        raise DataError(f"{subject.words[0]}: no images found")
     return images
 
 

@@ -151,7 +151,7 @@ def test_a_domain_may_have_one_image(tmp_path: Path) -> None:
     assert form.splits() == ("train",)
     assert card.warnings == (
         "no test split, since a domain has a single image",
-        "a has a single training image: what is learned of it is that image",
+        "a has a single training image, which is all that can be learned of it",
     )
 
 
@@ -180,8 +180,8 @@ def test_one_folder_is_not_two_domains(tmp_path: Path) -> None:
     ("source", "options", "reason"),
     [
         (None, {}, "name the SOURCE"),
-        (None, {"a": "a"}, "belong together"),
-        ("x", {"a": "a", "b": "b"}, "SOURCE is not read"),
+        (None, {"a": "a"}, "must be given together"),
+        ("x", {"a": "a", "b": "b"}, "SOURCE cannot be combined"),
         ("nowhere", {}, "no such folder"),
         (None, {"a": "nowhere", "b": "b"}, "nowhere: no such folder"),
     ],

@@ -44,10 +44,10 @@ def test_one_folder_holds_both_or_each_has_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "a", "b", "kind", "message"),
     [
-        (None, "a", None, UsageError, "--a and --b belong together"),
-        (None, None, "b", UsageError, "--a and --b belong together"),
+        (None, "a", None, UsageError, "--a and --b must be given together"),
+        (None, None, "b", UsageError, "--a and --b must be given together"),
         (None, None, None, UsageError, "dl prepare pairs: name the SOURCE"),
-        ("a", "a", "b", UsageError, "SOURCE is not read beside --a and --b"),
+        ("a", "a", "b", UsageError, "SOURCE cannot be combined with --a and --b"),
         ("missing", None, None, DataError, "missing: no such folder"),
         (None, "a", "missing", DataError, "missing: no such folder"),
         (None, "a", "./a", DataError, "the same folder"),

@@ -120,7 +120,7 @@ def test_wrong_names_and_shapes_are_refused() -> None:
         _network(head="pele")
     with pytest.raises(UsageError, match="--class-loss ce: ssd has no such value"):
         _network(class_loss="ce")
-    with pytest.raises(UsageError, match="no loss of boxes 'iuo'"):
+    with pytest.raises(UsageError, match="no box loss 'iuo'"):
         _network(box_loss="iuo")
     with pytest.raises(UsageError, match="for 5 maps, where SSD's plain head has 6"):
         _network(shapes=SMALL[1:])

@@ -65,5 +65,5 @@ def test_same_answer_alone_and_in_a_batch() -> None:
 def test_wrong_names_are_refused() -> None:
     with pytest.raises(UsageError, match="--class-loss ce: ssd-lesson"):
         _network(class_loss="ce")
-    with pytest.raises(UsageError, match="no loss of boxes 'l3'"):
+    with pytest.raises(UsageError, match="no box loss 'l3'"):
         _network(box_loss="l3")

@@ -81,7 +81,7 @@ def test_detectors_of_masks_refuse_boxes_alone() -> None:
 def test_unknown_names_and_small_images_are_refused() -> None:
     with pytest.raises(UsageError, match="no detector 'keypointrcnn_resnet50_fpn'"):
         build_torchvision_detector(name="keypointrcnn_resnet50_fpn", num_classes=2)
-    with pytest.raises(UsageError, match="from 288 pixels on, not of 256"):
+    with pytest.raises(UsageError, match="at least 288 pixels, not 256"):
         build_torchvision_detector(name="ssd300_vgg16", num_classes=2, image_size=256)
 
 
