@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from dlcli.core.description import Description
     from dlcli.data.codec import Codec
+    from dlcli.data.items import Embedded, Item
     from dlcli.engine.task import Task
 
 
@@ -56,6 +57,7 @@ class OpenedSubject:
         self._inference = inference
         self._pretrained = pretrained
         self._report = report
+        self._embedded: dict[str, Embedded] = {}
         self.shown: list[str] = []
         """Texts in the pictures, besides the class names."""
         self.tables: list[Table] = []
@@ -188,6 +190,42 @@ class OpenedSubject:
             if not path.is_file():
                 raise DataError(f"{path}: {'a folder' if is_folder(path) else 'no such file'}", hint="name image files")
             yield path.name, names.of(word), read_image(path, channels=3)
+
+    def embedded(self, split: str) -> Embedded:
+        if split not in self._embedded:
+            from dlcli.engine.compute.device import open_device
+            from dlcli.engine.embedding import embed, head_of_task
+            from dlcli.engine.task import network_of
+
+            task = self._loaded[0]
+            head_of_task(task, self.name)  # a run that cannot be drawn need not find its data
+            self.data()
+            device = open_device()
+            device.place(network_of(task))
+            self._embedded[split] = embed(task, task.loader(split), device, name=self.name)
+        return self._embedded[split]
+
+    def vectors(self, inputs: Sequence[Input]) -> np.ndarray:
+        import numpy as np
+
+        from dlcli.data.codec import EMBEDDING
+        from dlcli.engine.compute.device import open_device
+        from dlcli.engine.embedding import EmbeddingPredictor
+        from dlcli.engine.task import network_of
+
+        task, device = self._loaded[0], open_device()
+        predictor = EmbeddingPredictor(task, device, name=self.name)
+        device.place(network_of(task))
+        arrays = [{name: tensor.numpy() for name, tensor in item.arrays.items()} for item in inputs]
+        return np.concatenate([predictor.run(each)[EMBEDDING] for each in arrays])
+
+    def items(self, split: str, rows: Sequence[int]) -> Sequence[Item]:
+        from dlcli.engine.embedding import ShowsItems
+
+        task = self._loaded[0]
+        if not isinstance(task, ShowsItems):
+            raise UsageError(f"{self.name}: its task cannot show items of its data")
+        return task.items(split, rows)
 
     def data(self) -> Path:
         if self._run is not None:

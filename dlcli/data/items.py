@@ -1,4 +1,4 @@
-"""Items of a part of the data as people see them: an image, a text, a row of a table."""
+"""Items of a part of the data: as people see them (an image, a text, a row of a table), and as vectors."""
 
 from __future__ import annotations
 
@@ -24,3 +24,22 @@ class Item:
     label: str
     picture: np.ndarray | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """N items as vectors.
+
+    Attributes:
+        vectors: (N, D) float32 of length 1, or zero everywhere.
+        rows: (N,) int64, the items' numbers in their split, ascending; those of unreadable items are missing.
+        labels: (N, ...), the `labels` or `targets` of the loader's batches; None without any.
+    """
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.vectors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import nn
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.codec import EMBEDDING
-from dlcli.data.items import Item
+from dlcli.data.items import Embedded, Item
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.evaluate import RunPredictor
 from dlcli.engine.task import Loader, Task
@@ -47,25 +47,6 @@ class ShowsItems(Protocol):
             DataError: there is no data, no such split, or an item cannot be read.
         """
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Embedded:
-    """N items as vectors.
-
-    Attributes:
-        vectors: (N, D) float32 of length 1, or zero everywhere.
-        rows: (N,) int64, the items' numbers in their split, ascending; those of unreadable items are missing.
-        labels: (N, ...), the `labels` or `targets` of the loader's batches; None without any.
-    """
-
-    vectors: np.ndarray
-    rows: np.ndarray
-    labels: np.ndarray | None
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        return len(self.vectors)
 
 
 def head_of_task(task: Task, name: str) -> nn.Module:

@@ -18,6 +18,13 @@ from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 from dlcli.visualize.image_files import IMAGE, FilterOptions, draw_filter_sheets, draw_histogram_sheets, list_filters
 from dlcli.visualize.inside import FieldOptions, GradientOptions, draw_field, draw_gradients
+from dlcli.visualize.items import (
+    EmbeddingOptions,
+    NeighbourOptions,
+    draw_embeddings,
+    draw_neighbours,
+    list_neighbours,
+)
 from dlcli.visualize.map_layers import full_name, layer_table, list_map_layers, map_layers, prefix_of
 from dlcli.visualize.subject import Drawn, NoOptions, Subject
 
@@ -193,6 +200,8 @@ PICTURES: Mapping[str, Picture] = {
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
     "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
     "steps": Picture("samples over the epochs, as a strip and a GIF", "RUN", StepOptions, draw_steps),
+    "embeddings": Picture("a map of the items of a split by their vectors", "RUN", EmbeddingOptions, draw_embeddings),
+    "neighbours": Picture("the items nearest to an input", "RUN", NeighbourOptions, draw_neighbours, list_neighbours),
     "confusion": Picture("which classes are mistaken for which", "RUN", ConfusionOptions, draw_confusion),
     "filters": Picture("an image after classical operations", IMAGE, FilterOptions, draw_filter_sheets, list_filters),
     "histogram": Picture("an image before and after equalisation", IMAGE, NoOptions, draw_histogram_sheets),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from dlcli.data.codec import Source
+    from dlcli.data.items import Embedded, Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,32 @@ class Subject(Protocol):
         """Return the task with the training data opened and some of its options changed.
 
         Of a run without changes it has the trained weights, otherwise new ones.
+        """
+        ...
+
+    def embedded(self, split: str) -> Embedded:
+        """Return the items of a split of the run's data as vectors.
+
+        Raises:
+            UsageError: the run's network does not see one vector of each item.
+            DataError: the data is missing, or there is no such split.
+        """
+        ...
+
+    def vectors(self, inputs: Sequence[Input]) -> np.ndarray:
+        """Return the vectors of inputs, (N, D) float32.
+
+        Raises:
+            UsageError: the run's network does not see one vector of each item.
+        """
+        ...
+
+    def items(self, split: str, rows: Sequence[int]) -> Sequence[Item]:
+        """Return items of a split of the run's data, by their `rows` in `embedded`.
+
+        Raises:
+            UsageError: the run's task cannot show items.
+            DataError: the data is missing, or an item cannot be read.
         """
         ...
 

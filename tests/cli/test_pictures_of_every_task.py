@@ -17,17 +17,20 @@ from dlcli.visualize.image_files import IMAGE
 INPUTS = {"classification": "cat.png", "sentiment": "how fine", "regression": "q.csv", "table-classification": "q.csv"}
 
 DRAWN = {
-    "classification": {"features", "field", "gradients", "kernels", "cam", "grid", "curves", "steps", "confusion"},
-    "sentiment": {"attention", "embeddings", "gradients", "lengths", "curves", "confusion"},
-    "regression": {"curves", "gradients"},
-    "table-classification": {"curves", "confusion", "gradients"},
+    "classification": {
+        *("features", "field", "gradients", "kernels", "cam", "grid", "curves", "steps", "confusion"),
+        *("embeddings", "neighbours"),
+    },
+    "sentiment": {"attention", "embeddings", "neighbours", "gradients", "lengths", "curves", "confusion"},
+    "regression": {"curves", "gradients", "embeddings", "neighbours"},
+    "table-classification": {"curves", "confusion", "gradients", "embeddings", "neighbours"},
 }
 """Which pictures there are of a task's runs; the others are refused. Those of annotated images are drawn in
 `tests/contract`, where their tasks are trained."""
 
-TAKES_INPUT = ("features", "cam", "attention")
+TAKES_INPUT = ("features", "cam", "attention", "neighbours")
 
-WITH_TABLE = ("field", "gradients")
+WITH_TABLE = ("field", "gradients", "neighbours")
 """Pictures with a table that is printed beside them."""
 
 

@@ -140,3 +140,37 @@ def test_vectors_of_an_onnx_file_need_no_torch(bench: Any, dl: Any, environment:
         assert dl("predict", run, "cat.png", "--embed", name, *words, *QUIET).code == 0
     np.testing.assert_allclose(np.load("v.npy"), np.load("w.npy"), atol=1e-5)  # that over all views
     assert not np.allclose(np.load("v.npy"), np.load("x.npy"), atol=1e-5)
+
+
+def test_neighbours_of_an_input_are_a_table_in_json_and_images_also_a_picture(
+    every_task: Path, dl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(every_task)
+    line = ("visualize", "neighbours", "classification")
+    out = tmp_path / "near.png"
+    answer = dl(*line, "cat.png", "-k", "3", "--json", "--out", str(out))
+    found = json.loads(answer.out)
+    assert found["pictures"] == [str(out)] and out.stat().st_size > 0
+    assert [entry["rank"] for entry in found["neighbours"]] == [1, 2, 3]
+    item = found["neighbours"][0]["item"]  # of a training image that image itself is the nearest
+    [first] = json.loads(dl(*line, f"data/digits/{item}", "-k", "1", "--json", "--out", str(out)).out)["neighbours"]
+    assert (first["item"], first["label"]) == (item, item.split("/")[1])
+    assert first["cosine"] == pytest.approx(1, abs=1e-5)
+    rows = json.loads(
+        dl("visualize", "neighbours", "regression", "q.csv", "-k", "1", "--metric", "euclidean", "--json").out
+    )
+    assert [entry["euclidean"] for entry in rows["neighbours"]] == pytest.approx([0, 0], abs=1e-3)
+    text = dl("visualize", "neighbours", "sentiment", "how fine", "-k", "2", "--split", "test", "--json")
+    assert all(entry["fields"]["text"] for entry in json.loads(text.out)["neighbours"])
+
+
+def test_neighbours_without_data_or_input_are_refused(bench: Any, dl: Any) -> None:
+    run = bench.run()
+    assert "needs an input" in dl("visualize", "neighbours", str(run)).err
+    bench.png("cat.png")
+    answer = dl("visualize", "neighbours", str(run), "cat.png", "--split", "vaild")
+    assert (answer.code, answer.out) == (ExitCode.DATA, "") and "no split 'vaild'" in answer.err
+    (bench.home / "data" / "digits").unlink()
+    (run / "run.json").write_text((run / "run.json").read_text().replace("digits", "gone"))
+    answer = dl("visualize", "embeddings", str(run))
+    assert (answer.code, answer.out) == (ExitCode.DATA, "") and "no prepared data" in answer.err

@@ -18,6 +18,7 @@ from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.loader import Training, evaluation_loader
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.card import Card, unreadable_notes
+from dlcli.data.items import Item
 from dlcli.data.labels import indices_in_run
 from dlcli.data.loading import ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
@@ -156,6 +157,22 @@ class AnnotatedSource:
             except DataError:
                 continue
         return found
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the images with these row numbers in a part, with file and classes.
+
+        Raises:
+            DataError: there is no such split, or an image cannot be read.
+        """
+        records, _ = self.part(split)
+        return [
+            Item(
+                records[row].file,
+                ", ".join(self.labels[label] for label in sorted(records[row].labels)),
+                self.form.read(records[row]),
+            )
+            for row in rows
+        ]
 
     def readable(self, count: int) -> list[np.ndarray]:
         """Return up to `count` images, evenly spaced, each (H, W, 3) uint8: of test, else of the first split.

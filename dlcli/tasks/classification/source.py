@@ -21,6 +21,7 @@ from dlcli.data.images.form import ImagesForm
 from dlcli.data.images.loader import file_loader, packed_loader
 from dlcli.data.images.packed import Stacked
 from dlcli.data.images.preprocess import Preprocess
+from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
@@ -245,3 +246,17 @@ class ImageSource:
         folder, _ = self._part(split)
         files = self._files(folder)
         return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the images with these row numbers in a split, as the network sees them, with file and class.
+
+        Raises:
+            DataError: there is no such split, or an image cannot be read.
+        """
+        folder, _ = self._part(split)
+        files = self._files(folder)
+        places = np.concatenate([self.form.labels(own) for own in self._own(folder)])
+        return [
+            Item(str(files[row].relative_to(self.form.root)), self.form.card.classes[places[row]], image)
+            for row, image in zip(rows, self.images_at(split, rows), strict=True)
+        ]

@@ -20,6 +20,7 @@ from dlcli.data.images.copies import note_contradictions
 from dlcli.data.images.form import ImagesForm, open_images
 from dlcli.data.images.operations.table import note_of, parse_augment
 from dlcli.data.images.preprocess import Preprocess
+from dlcli.data.items import Item
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
@@ -223,6 +224,14 @@ class ClassificationTask:
 
     def _augmented(self, images: Tensor, plan: Mapping[str, Tensor]) -> Tensor:
         return images if self.augmentation is None else self.augmentation.apply(images, plan)
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the items of a split with these row numbers.
+
+        Raises:
+            DataError: there is no data, no such split, or an item cannot be read.
+        """
+        return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.form import AnnotatedForm, open_annotated
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.card import Card
+from dlcli.data.items import Item
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
@@ -168,6 +169,14 @@ class MultilabelTask:
             DataError: there is no data, or no such split.
         """
         return target_loader(self.source, split, self.preprocess, self._config.augment, training=training, shard=shard)
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the items of a split with these row numbers.
+
+        Raises:
+            DataError: there is no data, no such split, or an item cannot be read.
+        """
+        return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from dlcli.core.config import option
 from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.core.table import Table
+from dlcli.visualize import items
+from dlcli.visualize.items import EmbeddingOptions
 from dlcli.visualize.pictures import Picture
 from dlcli.visualize.subject import Drawn, Subject
 
@@ -32,9 +34,10 @@ class AttentionOptions:
 
 
 @dataclass(frozen=True)
-class EmbeddingOptions:
-    """Options of `embeddings`."""
+class TextEmbeddingOptions(EmbeddingOptions):
+    """Options of `embeddings` of texts and words."""
 
+    texts: bool = option(False, "draw the texts of a split, coloured by class, in place of the words")
     words: int = option(400, "draw the N most frequent words", minimum=2, maximum=2000)
     near: str | None = option(None, "print the words nearest to WORD instead of drawing", metavar="WORD")
     top_k: int = option(10, "with --near: the number of words", short="k", minimum=1, maximum=100_000)
@@ -80,8 +83,17 @@ def _vocabulary(subject: Subject) -> tuple[str, ...]:
     return Vocabulary.from_json(subject.assets().get("vocab")).tokens
 
 
-def draw_embeddings(subject: Subject, options: EmbeddingOptions) -> Drawn:
-    """Yield a map of the most frequent words; a vocabulary is sorted by frequency."""
+def draw_embeddings(subject: Subject, options: TextEmbeddingOptions) -> Drawn:
+    """Yield a map of the most frequent words, by which a vocabulary is sorted, or of the texts of a split.
+
+    Raises:
+        UsageError: `--lda` of words, which have no classes.
+    """
+    if options.texts:
+        yield from items.draw_embeddings(subject, options)
+        return
+    if options.lda:
+        raise UsageError("--lda: words have no classes", hint="add --texts to draw the texts of a split")
     from dlcli.visualize.embeddings import draw_embeddings
 
     vectors, shown = _vectors(subject), slice(NUM_SPECIAL, NUM_SPECIAL + options.words)
@@ -90,7 +102,7 @@ def draw_embeddings(subject: Subject, options: EmbeddingOptions) -> Drawn:
     yield "embeddings", draw_embeddings(words, vectors[shown], title=f"{subject.name}: word vectors")
 
 
-def neighbours(subject: Subject, options: EmbeddingOptions) -> Table | None:
+def neighbours(subject: Subject, options: TextEmbeddingOptions) -> Table | None:
     """Return the table of the words nearest to `options.near`, or None without it.
 
     Raises:
@@ -133,6 +145,8 @@ def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:
 
 PICTURES: Mapping[str, Picture] = {
     "attention": Picture("the weight of each word in the answer", "RUN", AttentionOptions, draw_attention),
-    "embeddings": Picture("a map of the frequent words", "RUN", EmbeddingOptions, draw_embeddings, neighbours),
+    "embeddings": Picture(
+        "a map of the frequent words, or of texts", "RUN", TextEmbeddingOptions, draw_embeddings, neighbours
+    ),
     "lengths": Picture("text lengths by class", "RUN or DATA", LengthOptions, draw_lengths),
 }

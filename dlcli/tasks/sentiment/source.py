@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Shard
@@ -124,6 +125,20 @@ class TextSource:
             texts |= zip(here, self.form.texts(own, [row - start for row in here]), strict=True)
             start = end
         return [texts[row] for row in rows]
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the texts with these row numbers in a split, with their classes.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        own, _ = self._part(split)
+        places = np.concatenate([self.form.labels(name) for name in (self.form.splits() if own == ALL else (own,))])
+        texts = self._texts(own, rows)
+        return [
+            Item(f"{own}:{row + 1}", self.form.card.classes[places[row]], fields={"text": text})
+            for row, text in zip(rows, texts, strict=True)
+        ]
 
     def texts_and_labels(self, split: str) -> tuple[list[str], np.ndarray]:
         """Return the N texts of a split and their class indices, (N,) int64."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ from dlcli.core.registry import load_object
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig, read_optimizer
 from dlcli.data.card import Card
+from dlcli.data.items import Item
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
@@ -176,6 +177,14 @@ class SentimentTask:
         """
         is_balanced = self._config.class_weights == SAMPLE
         return at_hand(self._source).loader(split, training=training, is_balanced=is_balanced, shard=shard)
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:
+        """Return the items of a split with these row numbers.
+
+        Raises:
+            DataError: there is no data, no such split, or an item cannot be read.
+        """
+        return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.index_files import count_left_out
+from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
-from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TableForm
+from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TABLE_NAME, TableForm
 from dlcli.data.tables.origin import left_out_columns, read_numbers
 from dlcli.data.tables.times import row_times
 from dlcli.tasks.tables.columns import TableColumns
@@ -170,6 +171,23 @@ class TableSource:
         rows = np.linspace(0, self.form.num_rows - 1, count).astype(int)
         return {name: array[rows] for name, array in self._arrays.items()}
 
+    def items(self, rows: Sequence[int]) -> list[Item]:
+        """Return the rows of the table with these numbers, with what they say and the class or number to predict."""
+        form, found = self.form, []
+        for row in rows:
+            numbers = dict(zip(form.names(NUMERIC), form.rows.numeric[row].tolist(), strict=True))
+            places = dict(zip(form.names(CATEGORICAL), form.rows.categories[row].tolist(), strict=True))
+            cells = {
+                column.name: _cell(numbers[column.name])
+                if column.kind == NUMERIC
+                else (column.values[places[column.name]] if places[column.name] >= 0 else None)
+                for column in form.columns
+            }
+            target = form.rows.targets[row]
+            label = form.card.classes[int(target)] if form.card.classes else f"{float(target):.10g}"
+            found.append(Item(f"{TABLE_NAME}:{row + 2}", label, fields=cells))  # line 1 is the header
+        return found
+
     def features_of(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features, (N, F) float64, and targets, (N,), of a split, for models without typed columns.
 
@@ -186,6 +204,10 @@ class TableSource:
             places = self._arrays["categories"][rows, index]
             parts.append((places[:, None] == np.arange(1, category.size)).astype(np.float64))
         return np.concatenate(parts, 1), self.targets[rows]
+
+
+def _cell(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _targets(form: TableForm, labels: tuple[str, ...] | None, offset: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from dlcli.core.errors import RunError
 from dlcli.core.table import Table
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
+from dlcli.data.items import Item
 from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
@@ -139,6 +140,10 @@ class RegressionTask:
             DataError: there is no data, or no such split.
         """
         return at_hand(self._source).loader(split, training=training, full_batch=self._config.full_batch, shard=shard)
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:  # noqa: ARG002
+        """Return the rows with these numbers, which go through all splits."""
+        return at_hand(self._source).items(rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
@@ -293,6 +298,10 @@ class TableClassificationTask:
         is_balanced, full_batch = self._config.class_weights == SAMPLE, self._config.full_batch
         source = at_hand(self._source)
         return source.loader(split, training=training, full_batch=full_batch, is_balanced=is_balanced, shard=shard)
+
+    def items(self, split: str, rows: Sequence[int]) -> list[Item]:  # noqa: ARG002
+        """Return the rows with these numbers, which go through all splits."""
+        return at_hand(self._source).items(rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the single optimizer."""
