@@ -26,21 +26,24 @@ from dlcli.engine.compute.device import Device, open_device
 from dlcli.engine.compute.distributed import joined, world_of_environment
 from dlcli.engine.loop import start_state, train
 torch.set_num_threads(1)
-kind, batch_size, accumulate = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+batch_size, cases = int(sys.argv[2]), json.loads(sys.argv[3])
+answers = []
 with joined(world_of_environment(), Device(torch.device("cpu"))) as world:
-    config = TrainConfig(
-        epochs=3, batch_size=batch_size, learning_rate=0.05, schedule="cosine", accumulate=accumulate, clip_norm=1.0
-    )
-    make = getattr(conftest, kind)
-    task = make(config, dropout=0.0) if kind == "ToyTask" else make(config)
-    loader = task.loader("train", training=True, shard=world.shard)
-    state = start_state(task, loader, config, Device(torch.device("cpu")), world)
-    train(state, loader, task.loader("valid", shard=world.shard), config, [])
-    weights = torch.cat([value.flatten() for value in task.model.state_dict().values()])
-    everyone = world.gather(weights.tolist())
-    figures = {k: v for k, v in state.record.items() if k not in ("seconds", "items_per_s")}
+    for kind, accumulate in cases:
+        config = TrainConfig(
+            epochs=3, batch_size=batch_size, learning_rate=0.05, schedule="cosine", accumulate=accumulate, clip_norm=1.0
+        )
+        make = getattr(conftest, kind)
+        task = make(config, dropout=0.0) if kind == "ToyTask" else make(config)
+        loader = task.loader("train", training=True, shard=world.shard)
+        state = start_state(task, loader, config, Device(torch.device("cpu")), world)
+        train(state, loader, task.loader("valid", shard=world.shard), config, [])
+        weights = torch.cat([value.flatten() for value in task.model.state_dict().values()])
+        everyone = world.gather(weights.tolist())
+        figures = {k: v for k, v in state.record.items() if k not in ("seconds", "items_per_s")}
+        answers.append({"weights": everyone, "record": figures, "steps": state.step})
     if world.is_writer:
-        print(json.dumps({"weights": everyone, "record": figures, "steps": state.step}), flush=True)
+        print(json.dumps(answers), flush=True)
 os._exit(0)  # as `dl` ends in such a process; see dlcli/__main__.py
 """
 
@@ -85,10 +88,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def run_worker(processes, kind, batch_size, accumulate):
-    return run_processes(processes, WORKER, kind, str(batch_size), str(accumulate))
-
-
 def run_processes(processes, script, *words):
     """Return what the first of the processes prints, as JSON."""
     command = [sys.executable, "-c", script, TESTS, *words]
@@ -114,12 +113,25 @@ def run_processes(processes, script, *words):
     return json.loads(answers[0][0])
 
 
+EQUAL = [("ToyTask", 1), ("ToyTask", 2), ("ToyGan", 1), ("ToyRouted", 1), ("ToyRouted", 2)]
+CRITICS = [("ToyWgan", 1), ("ToyPenalty", 1)]
+"""Tasks with a number of batches in a step."""
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """What one process of 16 and two of 8 make of each case; a process takes 9 s of CPU to start."""
+    cases = [*EQUAL, *CRITICS]
+    alone, together = (
+        run_processes(processes, WORKER, str(16 // processes), json.dumps(cases)) for processes in (1, 2)
+    )
+    return dict(zip(cases, zip(alone, together, strict=True), strict=True))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "accumulate"), [("ToyTask", 1), ("ToyTask", 2), ("ToyGan", 1), ("ToyRouted", 1), ("ToyRouted", 2)]
-)
-def test_two_processes_of_eight_equal_one_of_sixteen(kind, accumulate):
-    alone, together = run_worker(1, kind, 16, accumulate), run_worker(2, kind, 8, accumulate)
+@pytest.mark.parametrize(("kind", "accumulate"), EQUAL)
+def test_two_processes_of_eight_equal_one_of_sixteen(kind, accumulate, trained):
+    alone, together = trained[kind, accumulate]
     assert together["steps"] == alone["steps"]
     assert together["weights"][0] == together["weights"][1], "the processes hold the same weights"
     torch.testing.assert_close(
@@ -130,9 +142,9 @@ def test_two_processes_of_eight_equal_one_of_sixteen(kind, accumulate):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ToyWgan", "ToyPenalty"], ids=["a critic that steps twice", "a gradient penalty"])
-def test_each_of_several_steps_in_a_batch_is_divided_by_its_own_count(kind):
-    alone, together = run_worker(1, kind, 16, 1), run_worker(2, kind, 8, 1)
+@pytest.mark.parametrize("case", CRITICS, ids=["a critic that steps twice", "a gradient penalty"])
+def test_each_of_several_steps_in_a_batch_is_divided_by_its_own_count(case, trained):
+    alone, together = trained[case]
     assert together["weights"][0] == together["weights"][1], "the processes hold the same weights"
     torch.testing.assert_close(
         torch.tensor(together["weights"][0]), torch.tensor(alone["weights"][0]), rtol=1e-6, atol=1e-6
