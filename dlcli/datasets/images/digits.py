@@ -6,6 +6,7 @@ Source: the test part of Alpaydin and Kaynak 1998, "Optical Recognition of Handw
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,22 @@ from dlcli.datasets.images.options import DigitsOptions
 
 _MAX_VALUE = 16  # each pixel counts the set pixels of a 4 x 4 block
 _NUM_IMAGES = 1797
+
+
+def _read_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return (1797, 8, 8) counts of set pixels and (1797,) labels, as scikit-learn's `load_digits` does.
+
+    Its file is read where it lies: importing scikit-learn takes 3 s of CPU, a quarter of the first `dl train digits`.
+    """
+    package = find_spec("sklearn")
+    file = Path(package.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if package is not None else None
+    if file is None or not file.is_file():  # another layout of the package
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        return digits.images, digits.target.astype(np.int64)
+    rows = np.loadtxt(file, delimiter=",")
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 
 
 class DigitsImporter:
@@ -43,11 +60,8 @@ class DigitsImporter:
 
     def write(self, files: list[Path], folder: Path, report: Report) -> Card:  # noqa: ARG002
         """Write the PNG files, named by their index in scikit-learn's array, and the packed copy; return the card."""
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        images = np.rint(digits.images * (255 / _MAX_VALUE)).astype(np.uint8)[..., np.newaxis]
-        labels = digits.target.astype(np.int64)
+        counts, labels = _read_digits()
+        images = np.rint(counts * (255 / _MAX_VALUE)).astype(np.uint8)[..., np.newaxis]
         is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)
         report("digits: writing 1,797 images of 10 classes")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -9,6 +12,7 @@ from sklearn.datasets import load_digits
 from dlcli.core.errors import DataError
 from dlcli.data.images.form import open_images
 from dlcli.data.importing.preparing import prepare_dataset
+from dlcli.datasets.images import digits
 from dlcli.datasets.images.digits import DigitsImporter, DigitsOptions
 
 
@@ -22,7 +26,7 @@ def prepared(tmp_path_factory):
 
 def test_every_digit_is_in_one_split_with_its_pixels(prepared):
     _, folder = prepared
-    digits = load_digits()
+    original = load_digits()
     form = open_images(folder)
     rows = []
     for split in ("train", "test"):
@@ -30,9 +34,21 @@ def test_every_digit_is_in_one_split_with_its_pixels(prepared):
         for path, image, label in zip(form.files(split), packed.images, packed.labels, strict=True):
             row = int(path.stem)
             rows.append(row)
-            assert label == digits.target[row]
-            np.testing.assert_array_equal(image[..., 0], np.rint(digits.images[row] * 255 / 16))
+            assert label == original.target[row]
+            np.testing.assert_array_equal(image[..., 0], np.rint(original.images[row] * 255 / 16))
     assert sorted(rows) == list(range(1797))
+
+
+def test_the_file_is_read_without_importing_scikit_learn():
+    code = "from dlcli.datasets.images import digits; digits._read_digits(); sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", f"import sys; {code}"], check=False).returncode == 0
+
+
+def test_a_package_without_the_file_reads_the_same_digits(monkeypatch):
+    counts, labels = digits._read_digits()
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    for found, expected in zip(digits._read_digits(), (counts, labels), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_each_class_gives_a_fifth_to_the_test_split(prepared):
