@@ -25,6 +25,28 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that share the tests, an
 MOST_PROCESSES = 4
 """More would each import torch for a share of a few seconds."""
 
+LONGEST = (
+    "contract/test_contract.py",
+    "tasks/detection/test_overfitting.py",
+    "data/text/tokenizing/test_jieba_tokens.py",
+    "cli/test_script.py",
+    "engine/compute/test_distributed.py",
+    "models/text/test_networks.py",
+    "engine/test_sigkill.py",
+    "cli/test_long_runs.py",
+    "engine/runs/test_training.py",
+    "cli/test_models.py",
+    "tasks/detection/test_runs.py",
+    "test_plugin.py",
+    "models/detection/test_exporting.py",
+    "models/detection/test_exported.py",
+    "tasks/detection/test_saving.py",
+    "cli/test_pictures_of_every_task.py",
+    "export/test_exporting.py",
+    "export/test_folder.py",
+)
+"""Files of 25 s and more of CPU, the longest first."""
+
 # How long an example takes says nothing on a machine that does other work as well.
 hypothesis.settings.register_profile("dlcli", deadline=None)
 hypothesis.settings.load_profile("dlcli")
@@ -49,6 +71,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_quick and worker.isdecimal() and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first, so that no process is left with one of them while the others have nothing to do.
+
+    xdist alone would start the files of most tests first: those of many small ones.
+    """
+    folder, places = Path(__file__).parent, {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(folder).as_posix(), len(LONGEST)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
