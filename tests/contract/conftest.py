@@ -21,6 +21,7 @@ from toys.shallow import add_shallow
 from dlcli.cli.app import run as run_line
 from dlcli.core import registry
 from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.models.generative.translators import RESNET_BLOCKS
 
 TOYS = """\
 [dlcli.forms]
@@ -154,6 +155,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(site)
         add_shallow(patch)
+        patch.setitem(RESNET_BLOCKS, "resnet_6", 1)  # each takes the exporter a second or two, and is like the others
         _forget_plugins()
         yield
     _forget_plugins()

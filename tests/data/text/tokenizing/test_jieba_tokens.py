@@ -209,7 +209,7 @@ def test_all_texts_of_weibo_are_cut_as_jieba_cuts_them(weibo, tmp_path):
 
 @pytest.mark.slow
 def test_all_pieces_between_units_of_weibo_are_cut_as_jieba_cuts_them(weibo):
-    pieces = [piece for text in weibo for piece in UNIT.split(text)[::2]]
+    pieces = list(dict.fromkeys(piece for text in weibo for piece in UNIT.split(text)[::2]))
     expected = [jieba_tokens.reference()(piece) for piece in pieces]
     assert jieba_tokens.cut_many(pieces) == expected
     assert [jieba_tokens.cut(piece) for piece in pieces] == expected
