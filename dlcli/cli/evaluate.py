@@ -32,6 +32,13 @@ class EvalOptions:
     fail_under: tuple[str, ...] = option((), "exit 7 if a metric is worse than this (repeatable)", metavar="METRIC=X")
     plots: bool = option(True, "save plots in the run")
     baseline: bool = option(False, "also evaluate simple models on the same data")
+    few_shot: int | None = option(
+        None,
+        "also evaluate the nearest class mean of N training items of each class, by their vectors",
+        minimum=1,
+        maximum=100_000,
+        is_advanced=True,
+    )
 
 
 def build(rest: list[str]) -> Any:
@@ -74,11 +81,12 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
+    more: dict[str, Any] = {"with_baselines": options.baseline, "few_shot": options.few_shot}
     if run is not None:
-        measured = measure_run(run, data, options.split, device, inference=typed, with_baselines=options.baseline)
+        measured = measure_run(run, data, options.split, device, inference=typed, **more)
     else:
         task, _ = open_ready(text, pretrained, report=console.warn, data=data, inference=typed)
-        measured = measure_task(task, text, data, options.split, device, with_baselines=options.baseline)
+        measured = measure_task(task, text, data, options.split, device, **more)
     report = measured.report
     require_items(report, measured.notes)
     _check_names(bounds, report["metrics"])
@@ -140,6 +148,8 @@ def _evaluate_folds(
     """Print and return the metrics of a cross-validation over all predictions, each made by the fold that tests it."""
     if options.split != "test":
         raise UsageError(f"--split {options.split}: a cross-validation is evaluated on its test parts only")
+    if options.few_shot is not None:
+        raise UsageError("--few-shot: a cross-validation has no single network", hint="evaluate one of its folds")
     from dlcli.core.train_config import TrainConfig
     from dlcli.engine.runs.cross_validation import summarise
 

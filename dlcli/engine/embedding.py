@@ -17,6 +17,7 @@ from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.evaluate import RunPredictor
 from dlcli.engine.task import Loader, Task
 from dlcli.export.plan import ExportPlan
+from dlcli.metrics.few_shot import nearest_mean_accuracy
 from dlcli.models.heads import WithEmbedding, embedding_of, watching
 
 
@@ -148,3 +149,31 @@ def embedding_plan(task: Task, plan: ExportPlan, *, name: str) -> ExportPlan:
     [graph] = plan.graphs
     wider = replace(graph, module=WithEmbedding(graph.module, head), outputs=(*graph.outputs, EMBEDDING))
     return replace(plan, graphs=(wider,))
+
+
+def few_shot_figures(task: Task, split: str, device: Device, shots: int, *, name: str) -> dict[str, float]:
+    """Return the accuracy of the nearest class mean of a few training items, and its standard error over their draws.
+
+    It tells what the vectors are worth without the network's last layer; see `dlcli.metrics.few_shot`.
+
+    Args:
+        task: with its data; its network is on the device.
+        split: whose items are classified.
+        device: where it computes.
+        shots: training items of each class.
+        name: of the run, for messages.
+
+    Raises:
+        UsageError: the task has no embedding or no classes, or a class has fewer training items.
+    """
+    train, items = (embed(task, task.loader(each), device, name=name) for each in ("train", split))
+    if train.labels is None or items.labels is None or train.labels.ndim != 1 or train.labels.dtype.kind != "i":
+        raise UsageError(f"--few-shot: the items of {name} have no classes, one for each item", hint="leave it out")
+    try:
+        found = nearest_mean_accuracy(train.vectors, train.labels, items.vectors, items.labels, shots)
+    except ValueError as error:
+        fewest = error.args[1]
+        raise UsageError(
+            f"--few-shot {shots}: a class has {fewest} training items", hint=f"at most --few-shot {fewest}"
+        ) from None
+    return {"accuracy": found.accuracy, "accuracy_error": found.error}

@@ -20,6 +20,9 @@ from dlcli.core.errors import ExitCode
 
 EVALUATE = {
     "no run": Row("eval", USAGE, "RUN"),
+    "more examples than there are": Row(
+        f"eval {RUN} --few-shot 99999", USAGE, "training items", lambda b: b.run(), answers=0
+    ),
     "run missing": Row("eval digit-lenet-1", RUN_CODE, RUN, lambda b: b.run()),
     "no runs at all": Row("eval latest", RUN_CODE, "dl train"),
     "run.json broken": Row(f"eval {RUN}", RUN_CODE, "run.json", damage(lambda run: run.info_file.write_text("{"))),

@@ -20,6 +20,12 @@ from bad_inputs.arrange import (
 from dlcli.core.errors import ExitCode
 
 PREDICT = {
+    "vectors in an unknown format": Row(
+        f"predict {RUN} a.png --embed v.csv", USAGE, "unknown format", lambda b: (b.run(), b.png("a.png"))
+    ),
+    "vectors in place of an input": Row(
+        f"predict {RUN} a.npy --embed a.npy", USAGE, "an input", lambda b: (b.run(), b.write("a.npy", "x"))
+    ),
     "no input": Row(f"predict {RUN}", USAGE, "INPUT", lambda b: b.run()),
     "empty picture": Row(
         f"predict {RUN} empty.png --jsonl", DATA, "empty", lambda b: (b.run(), b.write("empty.png")), answers=1

@@ -174,3 +174,16 @@ def test_neighbours_without_data_or_input_are_refused(bench: Any, dl: Any) -> No
     (run / "run.json").write_text((run / "run.json").read_text().replace("digits", "gone"))
     answer = dl("visualize", "embeddings", str(run))
     assert (answer.code, answer.out) == (ExitCode.DATA, "") and "no prepared data" in answer.err
+
+
+def test_the_nearest_mean_of_a_few_examples_stands_beside_the_baselines(
+    every_task: Path, dl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(every_task)
+    for task, words in (("table-classification", ()), ("sentiment", ("--baseline",))):
+        report = json.loads(dl("eval", task, "--few-shot", "2", "--json", "--no-plots", *words).out)
+        assert len(report["baselines"]) == 1 + len(words)
+        found = report["baselines"]["nearest mean of 2"]
+        assert 0 <= found["accuracy"] <= 1 and found["accuracy_error"] >= 0
+    answer = dl("eval", "regression", "--few-shot", "2", "--no-plots")
+    assert (answer.code, answer.out) == (ExitCode.USAGE, "") and "have no classes" in answer.err

@@ -14,6 +14,7 @@ from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 from dlcli.data.card import warnings_since_prepared
 from dlcli.engine.compute.device import Device
+from dlcli.engine.embedding import few_shot_figures
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
 from dlcli.engine.task import HasBaselines, Metric, Task, network_of
@@ -40,21 +41,41 @@ class Measured:
 
 
 def measure_run(
-    run: RunDir, data: Path, split: str, device: Device, *, inference: Any = None, with_baselines: bool = False
+    run: RunDir,
+    data: Path,
+    split: str,
+    device: Device,
+    *,
+    inference: Any = None,
+    with_baselines: bool = False,
+    few_shot: int | None = None,
 ) -> Measured:
     """Evaluate a run on a split; `keep_report` stores the result.
 
+    Args:
+        run, data, split, device, inference: what is evaluated, on what and where.
+        with_baselines: also evaluate the task's baselines.
+        few_shot: also evaluate the nearest class mean of this many training items of each class, beside the baselines.
+
     Raises:
-        UsageError: baselines are requested and the task has none.
+        UsageError: baselines are requested and the task has none, or see `few_shot_figures`.
         DataError: there is no such split, or it is empty.
         RunError: the run is damaged.
     """
     task, _ = load_task(run, data=data, inference=inference)
-    return measure_task(task, str(run.path), data, split, device, with_baselines=with_baselines)
+    more: dict[str, Any] = {"with_baselines": with_baselines, "few_shot": few_shot}
+    return measure_task(task, str(run.path), data, split, device, **more)
 
 
 def measure_task(
-    task: Task, name: str, data: Path, split: str, device: Device, *, with_baselines: bool = False
+    task: Task,
+    name: str,
+    data: Path,
+    split: str,
+    device: Device,
+    *,
+    with_baselines: bool = False,
+    few_shot: int | None = None,
 ) -> Measured:
     """Evaluate a task with its data and weights on a split. See `measure_run`; `name` stands for the run's path."""
     loader = task.loader(split)
@@ -67,6 +88,9 @@ def measure_task(
         if not isinstance(task, HasBaselines):
             raise UsageError("--baseline: this task has no baseline")
         report["baselines"] = finite(task.baseline(split))
+    if few_shot is not None:
+        figures = few_shot_figures(task, split, device, few_shot, name=name)
+        report["baselines"] = {**report.get("baselines", {}), f"nearest mean of {few_shot}": figures}
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
     where = {"run": name, "split": split, "data": str(data), "items": loader.num_items}
