@@ -143,6 +143,9 @@ def _show_file(path: Path, image_size: int | None, console: Console) -> None:
     for what, values in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         listed = ", ".join(f"{name} {' x '.join(map(str, shape))}".rstrip() for name, shape in values.items())
         console.answer(f"{'' if what == 'outputs' else chr(10)}{what}: {listed}")
+    free = {size for shape in graph.inputs.values() for size in shape[1:] if isinstance(size, str) and len(shape) != 4}
+    if free:
+        console.answer(f"free axes count as 1 here: {', '.join(sorted(free))}")
     console.answer(f"operators: {', '.join(f'{name} {count}' for name, count in graph.operators.items())}")
     console.answer(f"{_counts(graph.summary, side)}; {graph.num_initialisers} initialisers, opset {graph.opset}")
 

@@ -147,6 +147,7 @@ def draw_flow(flows: Sequence[LayerFlow], *, title: str, texts: Sequence[str] = 
             colour = COLOURS[index if axes is above else 2]
             axes.plot(range(len(shown)), values, "o-", markersize=3.5, linewidth=1.3, color=colour, label=label)
         axes.set_yscale("log")
+        axes.tick_params(axis="y", which="both", labelsize=8)  # within one decade the steps between powers are labelled
         axes.legend(fontsize=8, frameon=False)
         axes.set_ylabel("root mean square", fontsize=9)
     below.set_ylabel("ratio of norms", fontsize=9)

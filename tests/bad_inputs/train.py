@@ -32,6 +32,10 @@ TRAIN = {
     "activation of a library's network": Row(
         "train digits --model resnet18 --activation silu", USAGE, "choose vgg or resnet", lambda b: b.digits()
     ),
+    "callback of no package": Row(
+        f"train digits {QUICK} --callback nothing", USAGE, "no callback 'nothing'", lambda b: b.digits()
+    ),
+    "callback without a name": Row("train digits --callback a,,b", USAGE, "empty name"),
     "norm misspelt": Row("train digits --norm bach", USAGE, "'batch'"),
     "option misspelt": Row("train digits --epoch 3", USAGE, "--epochs"),
     "value of another type": Row("train digits --epochs many", USAGE, "--epochs"),

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.visualize.gradients import MOST_LAYERS, LayerFlow, draw_flow, measure_flow
+from dlcli.visualize import gradients
+from dlcli.visualize.gradients import LayerFlow, draw_flow, measure_flow
 
 
 def test_a_chain_of_linear_layers_is_the_one_worked_by_hand() -> None:
@@ -79,9 +80,10 @@ def test_parameters_get_no_gradients_and_hooks_are_removed() -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
-@pytest.mark.parametrize("count", [1, 3, MOST_LAYERS + 40])
-def test_a_picture_is_drawn_of_any_number_of_layers_and_of_zeros(count: int) -> None:
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_picture_is_drawn_of_any_number_of_layers_and_of_zeros(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradients, "MOST_LAYERS", 8)
     flows = [LayerFlow(f"层{index}", "Linear", 1.0, 10.0**-index, 0.0, 0.0) for index in range(count)]
     picture = draw_flow(flows, title="运行")
     assert picture.dtype == np.uint8
-    assert picture.shape[1] <= 5000
+    assert picture.shape == draw_flow(flows[:8], title="运行").shape
