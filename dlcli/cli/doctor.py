@@ -9,13 +9,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dlcli.cli.doctor_items import DoctorOptions, answer_near_duplicates, check_options
+from dlcli.cli.doctor_items import (
+    DoctorOptions,
+    answer_near_duplicates,
+    answer_tables,
+    check_options,
+    find_suspects,
+)
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.errors import DataError, DlError, RunError
 from dlcli.core.files import is_folder
 from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.core.registry import broken_plugins, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.table import Table
 
 
 def build(rest: list[str]) -> Any:
@@ -31,20 +38,18 @@ def _doctor(values: Values) -> None:
     subject = values.arguments["subject"]
     options = values.resolve(DoctorOptions)
     data = _data_folder(subject) if subject is not None else None
-    if subject is not None and data is None:
-        resolve_run(subject)  # a name that is neither is the first mistake
-    check_options(options, is_data=data is not None)
+    run = resolve_run(subject) if subject is not None and data is None else None
+    has_folds = run is not None and run.holds_folds
+    check_options(options, is_data=data is not None, has_folds=has_folds)
     if options.near_duplicates:
         assert data is not None
         answer_near_duplicates(data, options, console)
         return
     findings = list(_machine() if subject is None else _subject(subject))
-    if console.is_json:
-        console.answer_json("doctor", {"findings": [asdict(finding) for finding in findings]})
-    else:
-        console.table(
-            ["what", "state", "found"], [[finding.what, finding.state, finding.found] for finding in findings]
-        )
+    tables, pictures = find_suspects(run, options, console) if run is not None and has_folds else ([], [])
+    rows = [[finding.what, finding.state, finding.found] for finding in findings]
+    checks = Table("findings", ["what", "state", "found"], rows, [asdict(finding) for finding in findings])
+    answer_tables(console, [checks, *tables], pictures)
     faults = [finding for finding in findings if finding.state == FAULT]
     if faults:
         first = faults[0]

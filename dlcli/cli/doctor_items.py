@@ -1,4 +1,4 @@
-"""What `dl doctor` says of single items: near-duplicates."""
+"""What `dl doctor` says of single items: near-duplicates, and labels that are probably wrong."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
-from dlcli.core.console import Console
-from dlcli.core.errors import DataError, UsageError
+from dlcli.core.console import Console, shorten
+from dlcli.core.errors import DataError, DlError, UsageError
 from dlcli.core.files import is_folder
+from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 
 if TYPE_CHECKING:
@@ -27,16 +28,16 @@ class DoctorOptions:
     out: str | None = option(None, "draw the images that were found as a PNG file", metavar="FILE")
 
 
-def check_options(options: DoctorOptions, *, is_data: bool) -> None:
-    """Check that the options suit what is examined.
+def check_options(options: DoctorOptions, *, is_data: bool, has_folds: bool) -> None:
+    """Check that the options suit what is examined: prepared data, or a run, perhaps of several folds.
 
     Raises:
         UsageError: they do not.
     """
     if options.near_duplicates and not is_data:
         raise UsageError("--near-duplicates: name prepared data", hint="`dl doctor data/NAME --near-duplicates`")
-    if options.out is not None and not options.near_duplicates:
-        raise UsageError("--out: there is nothing to draw", hint="add --near-duplicates")
+    if options.out is not None and not options.near_duplicates and not has_folds:
+        raise UsageError("--out: there is nothing to draw", hint="add --near-duplicates, or name a run of --folds")
     if options.out is not None and (is_folder(Path(options.out)) or Path(options.out).suffix.lower() != ".png"):
         raise UsageError(f"--out {options.out}: not a PNG file", hint="name a file that ends in .png")
 
@@ -70,7 +71,8 @@ def answer_tables(
     """Print tables as they are, or as one JSON document with the names of the pictures."""
     if console.is_json:
         lists = {table.name: list(table.entries) for table in tables}
-        console.answer_json("doctor", {**(facts or {}), **lists, "pictures": [str(path) for path in pictures]})
+        drawn = {"pictures": [str(path) for path in pictures]} if pictures else {}
+        console.answer_json("doctor", {**(facts or {}), **lists, **drawn})
         return
     shown = [table for table in tables if table.rows]
     for place, table in enumerate(shown):
@@ -114,3 +116,117 @@ def _caption(collection: Collection, numbers: tuple[int, int], similarity: float
     label = labels[0] if labels[0] == labels[1] else f"{labels[0]} | {labels[1]}"
     where = splits[0] if splits[0] == splits[1] else f"{splits[0]} | {splits[1]}"
     return f"{similarity:.2f} {where}\n{label}"
+
+
+def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> tuple[list[Table], list[Path]]:
+    """Return the table of items of a cross-validation whose label is probably wrong, and the sheet of their images.
+
+    There is neither where the task has no classes, or where its data is not at hand or has changed, which is said.
+
+    Raises:
+        RunError: the run is damaged.
+    """
+    from dlcli.data.collection import open_collection
+    from dlcli.engine.runs.out_of_fold import read_out_of_fold
+    from dlcli.metrics.label_errors import find_label_errors
+
+    items = read_out_of_fold(parent)
+    if items is None:
+        return [], []
+    folder = Path(parent.entry("data"))
+    try:
+        collection, labels = open_collection(folder), class_names(parent)
+    except DlError as error:
+        console.warn(f"suspects are not looked for: {error.message}")
+        return [], []
+    if int(items.rows.max(initial=-1)) >= len(collection):
+        console.warn(f"suspects are not looked for: {folder} has other items than when the run was evaluated")
+        return [], []
+    found = find_label_errors(items.labels, items.probabilities)
+    entries = []
+    for place, suggested, margin in zip(
+        found.places.tolist(), found.suggested.tolist(), found.margins.tolist(), strict=True
+    ):
+        number, label = int(items.rows[place]), labels[int(items.labels[place])]
+        item = collection.item(number)
+        if item.label != label:
+            console.warn(f"suspects are not looked for: {folder}: {item.name} is of another class than in the run")
+            return [], []
+        entries.append(
+            {
+                "number": number,
+                "name": item.name,
+                "split": collection.splits[int(collection.split_of[number])],
+                "label": label,
+                "suggested": labels[suggested],
+                "probability": round(float(items.probabilities[place, suggested]), 4),
+                "label_probability": round(float(items.probabilities[place, suggested]) - margin, 4),
+                **({"fields": item.fields} if item.fields else {}),
+            }
+        )
+    table = _suspect_table(entries)
+    if not entries:
+        console.say("no label is confidently contradicted by the folds that have not seen the item")
+    if options.out is None or not entries:
+        return [table], []
+    captions = [f"{each['label']}\n→ {each['suggested']} {each['probability']:.0%}" for each in entries]
+    title = ["labels that are probably wrong", "label, → suggested class and its probability"]
+    return [table], _draw_items(collection, [each["number"] for each in entries], captions, title, Path(options.out))
+
+
+def class_names(parent: RunDir) -> tuple[str, ...]:
+    """Return the class names of a cross-validation.
+
+    Raises:
+        RunError: they are missing or damaged.
+    """
+    from dlcli.data.labels import read_labels
+    from dlcli.engine.runs.cross_validation import fold_runs
+
+    return read_labels(fold_runs(parent)[0].read_json("labels.json"))
+
+
+def _suspect_table(entries: Sequence[dict[str, Any]]) -> Table:
+    from dlcli.data.duplicates import MAX_LABEL, MAX_ROWS, shown_name
+    from dlcli.data.items import Item
+
+    rows = [
+        [
+            shorten(entry["label"], MAX_LABEL),
+            shorten(entry["suggested"], MAX_LABEL),
+            entry["label_probability"],
+            entry["probability"],
+            shown_name(Item(entry["name"], entry["label"], fields=entry.get("fields", {}))),
+        ]
+        for entry in entries[:MAX_ROWS]
+    ]
+    columns = ["label", "suggested", "probability of label", "of suggested", "label that is probably wrong"]
+    return Table("suspects", columns, rows, entries)
+
+
+def _draw_items(
+    collection: Collection, numbers: Sequence[int], captions: Sequence[str], title: list[str], path: Path
+) -> list[Path]:
+    """Write a sheet of the first items, without those that cannot be read, and return its path.
+
+    Raises:
+        UsageError: the items are no images.
+    """
+    from dlcli.visualize.canvas import write_png
+    from dlcli.visualize.pairs import MAX_SINGLE, draw_captioned
+
+    if collection.picture is None:
+        raise UsageError("--out: only images are drawn", hint="omit it; --json has all in full")
+    pictures, shown = [], []
+    for number, caption in zip(numbers, captions, strict=True):
+        if len(pictures) == MAX_SINGLE:
+            break
+        try:
+            pictures.append(collection.picture(number))
+        except DataError:
+            continue
+        shown.append(caption)
+    if not pictures:
+        return []
+    write_png(path, draw_captioned(pictures, shown, [f"{len(pictures)} of {len(numbers):,} {title[0]}", *title[1:]]))
+    return [path]

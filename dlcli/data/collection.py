@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcli.core.errors import UsageError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.registry import load_object
 from dlcli.data.forms import form_of
 from dlcli.data.items import Item
@@ -65,6 +65,8 @@ def open_collection(folder: Path) -> Collection:
         UsageError: data of this form has no items to compare.
         DataError: the folder does not hold such data.
     """
+    if not folder.is_dir():
+        raise DataError(f"no prepared dataset at {folder}", hint="`dl datasets` lists what can be prepared")
     form = form_of(folder)
     if form is None or not form.collection:
         name = form.summary if form is not None else "a form that is not known here"

@@ -19,6 +19,7 @@ from dlcli.data.card import Card
 from dlcli.data.codec import Arrays
 from dlcli.data.order import WHOLE, Shard
 from dlcli.export.plan import ExportPlan
+from dlcli.metrics.label_errors import ItemProbabilities
 
 Batch = Mapping[str, Any]
 """Tensors by name; ragged values, such as boxes or images of different sizes, are lists of tensors.
@@ -261,6 +262,15 @@ class Measures(Protocol):
 
     def measure(self, batch: Batch) -> Outputs:
         """Return outputs that `dl eval` gives to `metric` after those of `infer`; the metric must accept both."""
+        ...
+
+
+@runtime_checkable
+class KnowsProbabilities(Protocol):
+    """A metric that knows how probable each class is for each item, as those of classifiers do."""
+
+    def item_probabilities(self) -> ItemProbabilities:
+        """Return them for all items so far; a cross-validation stores them, since no fold has seen what it tests."""
         ...
 
 

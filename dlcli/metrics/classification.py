@@ -163,8 +163,16 @@ class ClassificationMetric:
             for i in order
         ]
 
+    def probabilities(self) -> np.ndarray:
+        """Return the probabilities of all samples, (N, C) float64; NaN where the logits are not finite."""
+        return np.asarray(np.exp(self._scores().log_probs))
+
+    def labels(self) -> np.ndarray:
+        """Return the labels of all samples, (N,) int64."""
+        return np.concatenate([np.empty(0, np.int64), *self._labels])
+
     def _scores(self) -> _Scores:
-        labels = np.concatenate([np.empty(0, np.int64), *self._labels])
+        labels = self.labels()
         logits = np.concatenate([np.empty((0, self.num_classes), np.float32), *self._logits]).astype(np.float64)
         # max() propagates NaN; minus infinity means a probability of 0 and is allowed.
         largest = logits.max(axis=1, initial=-np.inf)

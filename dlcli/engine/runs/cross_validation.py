@@ -43,6 +43,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
+from dlcli.engine.runs.out_of_fold import keep_out_of_fold
 from dlcli.engine.runs.restore import describe_folds, request_of
 from dlcli.engine.runs.training import resume_training, start_training
 from dlcli.engine.task import notes_of
@@ -272,6 +273,7 @@ def summarise(
     try:
         for run, report in zip(runs, reports, strict=True):
             keep_report(run, report)
+        keep_out_of_fold(parent, metric)
         write_json(parent.folder("eval") / SUMMARY, summary)
     except OSError as error:
         if on_unwritable is None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dlcli.data.codec import Arrays
 from dlcli.metrics.classification import ClassificationMetric
+from dlcli.metrics.label_errors import ItemProbabilities
 
 NUM_WORST = 25
 """Mistakes in a report: as many as one picture shows at a glance."""
@@ -45,6 +46,11 @@ class LogitsMetric:
         self._metric.merge(other._metric)
         if self._over_views is not None and other._over_views is not None:
             self._over_views.merge(other._over_views)
+
+    def item_probabilities(self) -> ItemProbabilities:
+        """Return the probabilities of each item; see `dlcli.engine.task.KnowsProbabilities`."""
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        return ItemProbabilities(rows, self._metric.labels(), self._metric.probabilities())
 
     def compute(self) -> dict[str, float]:
         """Return loss, accuracy, and with more than five classes top-5 accuracy."""
