@@ -12,6 +12,7 @@ from typing import Any
 from dlcli.cli.doctor_items import (
     DoctorOptions,
     answer_near_duplicates,
+    answer_outliers,
     answer_tables,
     check_options,
     find_suspects,
@@ -40,10 +41,14 @@ def _doctor(values: Values) -> None:
     data = _data_folder(subject) if subject is not None else None
     run = resolve_run(subject) if subject is not None and data is None else None
     has_folds = run is not None and run.holds_folds
-    check_options(options, is_data=data is not None, has_folds=has_folds)
+    check_options(options, is_data=data is not None, is_run=run is not None, has_folds=has_folds)
     if options.near_duplicates:
         assert data is not None
         answer_near_duplicates(data, options, console)
+        return
+    if options.outliers:
+        assert run is not None
+        answer_outliers(run, options, console)
         return
     findings = list(_machine() if subject is None else _subject(subject))
     tables, pictures = find_suspects(run, options, console) if run is not None and has_folds else ([], [])

@@ -1,4 +1,4 @@
-"""What `dl doctor` says of single items: near-duplicates, and labels that are probably wrong."""
+"""What `dl doctor` says of single items: near-duplicates, outliers, and labels that are probably wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlcli.core.config import option
 from dlcli.core.console import Console, shorten
 from dlcli.core.errors import DataError, DlError, UsageError
 from dlcli.core.files import is_folder
-from dlcli.core.run_dir import RunDir
+from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.table import Table
 
 if TYPE_CHECKING:
@@ -25,10 +25,14 @@ class DoctorOptions:
     """Options of `dl doctor`."""
 
     near_duplicates: bool = option(False, "find items of the data that are nearly equal, within and across splits")
+    run: str | None = option(
+        None, "compare items for --near-duplicates by what this run sees of them", metavar="RUN", is_advanced=True
+    )
+    outliers: bool = option(False, "find items of a run's data that are far from all others as the run sees them")
     out: str | None = option(None, "draw the images that were found as a PNG file", metavar="FILE")
 
 
-def check_options(options: DoctorOptions, *, is_data: bool, has_folds: bool) -> None:
+def check_options(options: DoctorOptions, *, is_data: bool, is_run: bool, has_folds: bool) -> None:
     """Check that the options suit what is examined: prepared data, or a run, perhaps of several folds.
 
     Raises:
@@ -36,7 +40,11 @@ def check_options(options: DoctorOptions, *, is_data: bool, has_folds: bool) -> 
     """
     if options.near_duplicates and not is_data:
         raise UsageError("--near-duplicates: name prepared data", hint="`dl doctor data/NAME --near-duplicates`")
-    if options.out is not None and not options.near_duplicates and not has_folds:
+    if options.outliers and not is_run:
+        raise UsageError("--outliers: name a run, whose embedding is compared", hint="`dl doctor RUN --outliers`")
+    if options.run is not None and not options.near_duplicates:
+        raise UsageError("--run: only near-duplicates are compared by a run", hint="add --near-duplicates")
+    if options.out is not None and not options.near_duplicates and not options.outliers and not has_folds:
         raise UsageError("--out: there is nothing to draw", hint="add --near-duplicates, or name a run of --folds")
     if options.out is not None and (is_folder(Path(options.out)) or Path(options.out).suffix.lower() != ".png"):
         raise UsageError(f"--out {options.out}: not a PNG file", hint="name a file that ends in .png")
@@ -55,7 +63,7 @@ def answer_near_duplicates(folder: Path, options: DoctorOptions, console: Consol
     collection = open_collection(folder)
     if options.out is not None and collection.picture is None:
         raise UsageError("--out: only images are drawn", hint="omit it; --json has all in full")
-    pairs = collection.near_duplicates()
+    pairs = collection.near_duplicates() if options.run is None else _by_run(collection, folder, options.run)
     for note in pairs.notes:
         console.warn(note)
     tables = [split_table(collection, pairs), pair_table(collection, pairs)]
@@ -63,6 +71,76 @@ def answer_near_duplicates(folder: Path, options: DoctorOptions, console: Consol
     answer_tables(console, tables, pictures, {"items": len(collection), "least_similarity": round(pairs.least, 4)})
     if not console.is_json and len(pairs.first):
         console.say(f"a pair has a similarity of at least {pairs.least:.2g}; 1 is equal")
+
+
+def _by_run(collection: Collection, folder: Path, name: str) -> Pairs:
+    """Return the near-duplicates by a run's embedding; see `_embedded`."""
+    from dlcli.data.collection import Pairs
+    from dlcli.data.vector_neighbours import similar_vectors
+
+    vectors, rows = _embedded(collection, resolve_run(name), folder)
+    pairs = similar_vectors(vectors)
+    missing = len(collection) - len(rows)
+    notes = (f"items that cannot be read: {missing:,}, which are not compared",) if missing else ()
+    return Pairs(rows[pairs.first], rows[pairs.second], pairs.similarity, pairs.least, notes)
+
+
+def _embedded(collection: Collection, run: RunDir, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings of the items, (N, D), and their numbers, (N,).
+
+    Raises:
+        UsageError: the run has no embedding.
+        RunError: it is damaged.
+        DataError: the data does not fit the run.
+    """
+    from dlcli.engine.compute.device import open_device
+    from dlcli.engine.runs.embedded_data import embed_data
+
+    found = embed_data(run, folder, open_device())
+    if len(found) > len(collection) or int(found.rows.max()) >= len(collection):
+        raise DataError(f"{folder}: the run reads other items than there are", hint="train it on this data")
+    return found.vectors, found.rows
+
+
+def answer_outliers(run: RunDir, options: DoctorOptions, console: Console) -> None:
+    """Print the items of a run's data that are far from all others in its embedding, and draw them if requested.
+
+    Raises:
+        UsageError: the run has no embedding, or items are no images to draw.
+        RunError: the run is damaged.
+        DataError: the data is missing or does not fit the run.
+    """
+    from dlcli.data.collection import open_collection
+    from dlcli.data.duplicates import MAX_LABEL, MAX_ROWS, shown_name
+    from dlcli.data.vector_neighbours import find_outliers
+
+    folder = Path(run.entry("data"))
+    collection = open_collection(folder)
+    vectors, rows = _embedded(collection, run, folder)
+    found = find_outliers(vectors)
+    numbers = rows[found.rows].tolist()
+    items = [collection.item(number) for number in numbers]
+    splits = [collection.splits[int(collection.split_of[number])] for number in numbers]
+    distances = [round(float(distance), 4) for distance in found.distances]
+    entries = [
+        {"number": number, "name": item.name, "split": split, "label": item.label, "distance": distance}
+        | ({"fields": item.fields} if item.fields else {})
+        for number, item, split, distance in zip(numbers, items, splits, distances, strict=True)
+    ]
+    shown = [
+        [distance, shorten(item.label, MAX_LABEL), shown_name(item)]
+        for distance, item in zip(distances, items, strict=True)
+    ]
+    table = Table("outliers", ["distance", "label", "far from all others"], shown[:MAX_ROWS], entries)
+    pictures: list[Path] = []
+    if options.out is not None:
+        captions = [f"{distance:.2f}\n{item.label}" for distance, item in zip(distances, items, strict=True)]
+        title = ["images far from all others", "mean distance to the ten nearest, then the class"]
+        pictures = _draw_items(collection, numbers, captions, title, Path(options.out))
+    answer_tables(console, [table], pictures, {"items": len(rows), "least_distance": round(found.fence, 4)})
+    if not console.is_json:
+        what = f"{len(numbers):,} of {len(rows):,} items" if numbers else "no item"
+        console.say(f"{what} with a mean distance above {found.fence:.3g} to the ten nearest")
 
 
 def answer_tables(
@@ -217,7 +295,8 @@ def _draw_items(
 
     if collection.picture is None:
         raise UsageError("--out: only images are drawn", hint="omit it; --json has all in full")
-    pictures, shown = [], []
+    pictures: list[np.ndarray] = []
+    shown: list[str] = []
     for number, caption in zip(numbers, captions, strict=True):
         if len(pictures) == MAX_SINGLE:
             break

@@ -120,6 +120,10 @@ REST = {
     "doctor: a sheet that is no PNG": Row(
         "doctor photos --near-duplicates --out x.gif", USAGE, "ends in .png", lambda b: b.photos("photos")
     ),
+    "doctor: outliers of data": Row("doctor photos --outliers", USAGE, "name a run", lambda b: b.photos("photos")),
+    "doctor: a run for nothing": Row(
+        f"doctor photos --run {RUN}", USAGE, "--near-duplicates", lambda b: b.photos("photos")
+    ),
     "doctor: a sheet of nothing": Row(
         "doctor photos --out x.png", USAGE, "nothing to draw", lambda b: b.photos("photos")
     ),

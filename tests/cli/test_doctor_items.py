@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bad_inputs.arrange import prepare_csv
+from bad_inputs.arrange import RUN, prepare_csv
 
 LONG = "we stayed for a week and everything was as it should be in room"
 
@@ -93,3 +93,18 @@ def test_a_wrong_label_is_suspected_by_the_folds_that_have_not_seen_it(bench: An
     moved = dl("doctor", "rows", "--json")
     assert (moved.code, "suspects" in json.loads(moved.out)) == (0, False)
     assert "suspects are not looked for" in moved.err
+
+
+def test_the_items_of_a_runs_data_are_compared_as_the_run_sees_them(bench: Any, dl: Any) -> None:
+    bench.run()
+    bench.digits()
+    answer = dl("doctor", RUN, "--outliers", "--json", "--out", "far.png")
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["items"] == 1797
+    assert all(entry["distance"] > found["least_distance"] for entry in found["outliers"])
+    assert (bench.home / "far.png").exists() == bool(found["outliers"])
+    near = json.loads(dl("doctor", "digits", "--near-duplicates", "--run", RUN, "--json").out)
+    assert (near["items"], near["least_similarity"] >= 0.9) == (1797, True)
+    for pair in near["near_duplicates"]:
+        assert pair["first"]["name"].split("/")[:2] == [pair["first"]["split"], pair["first"]["label"]]

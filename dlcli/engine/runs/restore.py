@@ -98,20 +98,27 @@ def threads_of(run: RunDir) -> int | None:
     return min(value, usable_cores()) if type(value) is int and value >= 1 else None
 
 
-def load_task(run: RunDir, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
+def load_task(
+    run: RunDir, *, data: Path | None = None, inference: Any = None, options: Mapping[str, Any] | None = None
+) -> tuple[Task, Description]:
     """Return the run's task with its best weights (the newest if no epoch has finished), and its description.
 
     Args:
         run: the run.
         data: the prepared data to evaluate on.
         inference: the inference options, an instance of the dataclass that `TaskSpec.inference` refers to.
+        options: options of the loop in place of the run's, by name; None for their default.
 
     Raises:
         RunError: the run is damaged or has no checkpoint.
         DataError: the data does not fit the run.
     """
     checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
-    return _build(describe_run(run), run.config_file, read_checkpoint(checkpoint), checkpoint, data, inference)
+    described = describe_run(run)
+    if options is not None:
+        changed = {name: value for name, value in {**described.config, **options}.items() if value is not None}
+        described = replace(described, config=changed)
+    return _build(described, run.config_file, read_checkpoint(checkpoint), checkpoint, data, inference)
 
 
 def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
