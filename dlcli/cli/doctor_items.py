@@ -243,8 +243,11 @@ def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> t
             }
         )
     table = _suspect_table(entries)
-    if not entries:
-        console.say("no label is confidently contradicted by the folds that have not seen the item")
+    agreement = float((items.probabilities.argmax(axis=1) == items.labels).mean())
+    console.say(
+        f"{len(entries):,} of {len(items.rows):,} labels are confidently contradicted by the fold that has not seen "
+        f"the item; folds agree with {agreement:.1%} of the labels, and the fewer, the less a contradiction means"
+    )
     if options.out is None or not entries:
         return [table], []
     captions = [f"{each['label']}\n→ {each['suggested']} {each['probability']:.0%}" for each in entries]

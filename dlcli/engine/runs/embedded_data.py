@@ -8,8 +8,9 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.run_dir import RunDir
+from dlcli.data.items import Embedded
 from dlcli.engine.compute.device import Device
-from dlcli.engine.embedding import Embedded, embed
+from dlcli.engine.embedding import embed
 from dlcli.engine.runs.restore import load_task
 from dlcli.engine.task import network_of
 
