@@ -309,17 +309,31 @@ def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(data, monkeypatch):
     assert resume_training(cut, None, quiet()).info()["seconds"] >= 1000.0
 
 
+def process(folder, *words):
+    """Return `dl train` with these words as a process in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(dlcli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "dlcli", "train", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+SIX_EPOCHS = ("digits", "--epochs", "6", "--precision", "fp32", "--threads", "1", "--name")
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """The folder of a training that no signal cut."""
+    folder = tmp_path_factory.mktemp("whole")
+    _, errors = process(folder, *SIX_EPOCHS, "whole").communicate()
+    assert (folder / "runs" / "whole").is_dir(), errors
+    return RunDir(folder / "runs" / "whole")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_to_the_command_saves_the_run_and_it_goes_on_to_equal_weights(tmp_path, number, code):
-    environment = {**os.environ, "PYTHONPATH": str(Path(dlcli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    options = ["--epochs", "6", "--precision", "fp32", "--threads", "1"]
-    places = {"cwd": tmp_path, "env": environment, "text": True}
-    dl = [sys.executable, "-m", "dlcli", "train"]
-    cut = subprocess.Popen(
-        [*dl, "digits", *options, "--name", "cut"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **places
-    )
+def test_a_signal_to_the_command_saves_the_run_and_it_goes_on_to_equal_weights(tmp_path, whole_run, number, code):
+    cut = process(tmp_path, *SIX_EPOCHS, "cut")
     assert cut.stderr is not None
     for line in cut.stderr:
         if line.startswith("epoch 1/"):
@@ -330,7 +344,7 @@ def test_a_signal_to_the_command_saves_the_run_and_it_goes_on_to_equal_weights(t
     assert out == ""
     assert "dl train --resume cut" in err
     assert json.loads((tmp_path / "runs/cut/run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
-    for words in (["--resume", "cut"], ["digits", *options, "--name", "whole"]):
-        subprocess.run([*dl, *words], check=True, capture_output=True, **places)
-    whole, resumed = (RunDir(tmp_path / "runs" / name) for name in ("whole", "cut"))
-    assert_same_weights(weights(whole), weights(resumed))
+    resumed = process(tmp_path, "--resume", "cut")
+    _, err = resumed.communicate()
+    assert resumed.returncode == 0, err
+    assert_same_weights(weights(whole_run), weights(RunDir(tmp_path / "runs" / "cut")))
