@@ -61,7 +61,8 @@ def counts(image: np.ndarray) -> dict[str, np.ndarray]:
 def _counts_of(channel: np.ndarray) -> np.ndarray:
     """Return the counts of (H, W) uint8; in parts, since numpy converts what it counts to 8 bytes a pixel."""
     parts = np.array_split(channel, math.ceil(channel.size / PIXELS_OF_A_PART))
-    return np.sum([np.bincount(part.ravel(), minlength=LEVELS) for part in parts], axis=0)
+    total: np.ndarray = np.sum([np.bincount(part.ravel(), minlength=LEVELS) for part in parts], axis=0)
+    return total
 
 
 def levels_table(versions: Mapping[str, np.ndarray]) -> Table:
