@@ -299,7 +299,7 @@ class ClassificationTask:
         return draw_class_report(report, self.labels, draw)
 
     def baseline(self, split: str) -> Mapping[str, Mapping[str, float]]:
-        """Return the metrics of classical features with simple models, fitted on at most 10,000 training images."""
+        """Return the metrics of classical features with simple models, fitted on at most 5,000 training images."""
         from dlcli.tasks.classification.baselines import MAX_FITTED, image_baselines
 
         parts = self.source.plain_batches("train", MAX_FITTED), self.source.plain_batches(split)

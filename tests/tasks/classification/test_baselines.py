@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from skimage.feature import local_binary_pattern
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
@@ -91,6 +92,16 @@ def test_gradients_do_not_see_the_brightness_but_their_direction() -> None:
     np.testing.assert_allclose(upright, darker, atol=1e-6)
     assert upright.shape == (3 * 3 * 4 * 9,)
     assert upright @ turned < 0.1 * (upright @ upright)
+
+
+def test_patterns_of_an_image_are_those_of_scikit_image_in_any_company() -> None:
+    images = RANDOM.integers(0, 256, (3, 1, 32, 32), dtype=np.uint8)
+    for image, found in zip(images, lbp_of(images).reshape(3, 4, 4, 59), strict=True):
+        codes = local_binary_pattern(image[0], 8, 1, "nri_uniform").astype(int)
+        for row, column in ((0, 0), (1, 2), (3, 3)):
+            cell = codes[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            expected = np.sqrt(np.bincount(cell.ravel(), minlength=59) / 64)
+            np.testing.assert_allclose(found[row, column], expected, rtol=1e-6)
 
 
 def test_patterns_of_a_cell_are_shares_and_do_not_see_the_contrast() -> None:
