@@ -250,7 +250,9 @@ def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> t
     )
     if options.out is None or not entries:
         return [table], []
-    captions = [f"{each['label']}\n→ {each['suggested']} {each['probability']:.0%}" for each in entries]
+    from dlcli.visualize.mistakes import percent
+
+    captions = [f"{each['label']}\n→ {each['suggested']} {percent(each['probability'])}" for each in entries]
     title = ["labels that are probably wrong", "label, → suggested class and its probability"]
     return [table], _draw_items(collection, [each["number"] for each in entries], captions, title, Path(options.out))
 
