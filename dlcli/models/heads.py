@@ -112,8 +112,11 @@ class WithEmbedding(nn.Module):
         if self.head_name is None:
             raise ValueError(f"{type(network).__name__} does not contain the head")
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the network's outputs and the embedding."""
+    def forward(self, first: Tensor, second: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the network's outputs and the embedding, for its one or two inputs.
+
+        They are named, since torch.export takes the shapes of `*inputs` as those of one nested input.
+        """
         with watching(self.network.get_submodule(self.head_name or "")) as seen:
-            outputs = self.network(*inputs)
+            outputs = self.network(first) if second is None else self.network(first, second)
         return (*(outputs if isinstance(outputs, tuple) else (outputs,)), embedding_of(seen))
