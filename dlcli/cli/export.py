@@ -31,7 +31,7 @@ class ExportOptions:
     data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
     embed: bool = option(
         False,
-        "also give the vector of each input (output `embedding`), for `dl predict --embed`",
+        "also give the vector of each input (output `embedding`), for `dl predict --embed FILE`",
         is_advanced=True,
     )
 

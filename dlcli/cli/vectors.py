@@ -1,4 +1,4 @@
-"""The file of `dl predict --embed`: the embeddings of the inputs, as a .npy file or as JSON Lines."""
+"""The file of `dl predict --embed FILE`: the embeddings of the inputs, as a .npy file or as JSON Lines."""
 
 from __future__ import annotations
 
