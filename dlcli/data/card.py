@@ -16,6 +16,13 @@ from dlcli.core.registry import all_tasks, how_to_prepare
 CARD_NAME = "dataset.json"
 CARD_SCHEMA = 1
 
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "valid": ("valid", "val", "validation"),
+    "test": ("test", "testing"),
+}
+"""Names of the folders of each split, in lower case."""
+
 UNREADABLE = "unreadable, left out: "
 """How the warnings about items begin that could not be read when they were used."""
 

@@ -17,13 +17,6 @@ SourceT = TypeVar("SourceT")
 ALL = "all"
 """All splits of a dataset, concatenated: the items that folds divide."""
 
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation"),
-    "test": ("test", "testing"),
-}
-"""Names of the folders of each split, in lower case."""
-
 MAX_LEAVE_ONE_OUT = 2000
 """Maximum items for leave-one-out, since each of them costs a training."""
 

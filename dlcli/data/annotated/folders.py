@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
+from dlcli.data.card import SPLIT_FOLDERS
 from dlcli.data.images.folders import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
-from dlcli.data.parts import SPLIT_FOLDERS
 
 _SUFFIXES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES)
 _SPLIT_OF = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.core.errors import DataError
+from dlcli.data.card import SPLIT_FOLDERS
 from dlcli.data.images.folders import class_folders, has_images
 from dlcli.data.importing.names import check_class_names
-from dlcli.data.parts import SPLIT_FOLDERS
 
 SPLITS = ("train", "test")
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcli.data.parts import SPLIT_FOLDERS
+from dlcli.data.card import SPLIT_FOLDERS
 from dlcli.data.walking import is_around, is_folder, list_files, walk_folders
 
 IMAGE_SUFFIXES = (

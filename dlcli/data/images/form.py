@@ -21,7 +21,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.core.registry import how_to_prepare
 from dlcli.core.wording import printable
-from dlcli.data.card import CARD_NAME, Card, card_of, require_form
+from dlcli.data.card import CARD_NAME, SPLIT_FOLDERS, Card, card_of, require_form
 from dlcli.data.images import packed
 from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.images.folders import Layout, class_folders, find_layout, has_images, image_names
@@ -29,7 +29,6 @@ from dlcli.data.images.muffling import muffled
 from dlcli.data.images.packed import PackedSplit
 from dlcli.data.images.pixels import PixelStatistics
 from dlcli.data.importing.names import check_folder_names
-from dlcli.data.parts import SPLIT_FOLDERS
 from dlcli.data.walking import skipped_note
 
 _SAMPLE = 200  # training images sampled from a folder without a card

@@ -13,12 +13,12 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.wording import printable
-from dlcli.data.card import Card
+from dlcli.data.card import SPLIT_FOLDERS, Card
 from dlcli.data.domains.folders import LETTERS, find_domains
 from dlcli.data.domains.writer import MIN_SIDE, Placed, write_domains
 from dlcli.data.images.folders import class_folders, image_names
 from dlcli.data.importing.preparing import Report
-from dlcli.data.parts import SPLIT_FOLDERS, stratified_part
+from dlcli.data.parts import stratified_part
 from dlcli.data.walking import skipped_note
 from dlcli.datasets.domains.options import DomainsOptions
 from dlcli.datasets.domains.reading import (

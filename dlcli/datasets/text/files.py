@@ -17,8 +17,8 @@ from pathlib import Path
 
 from dlcli.core.errors import DataError, did_you_mean
 from dlcli.core.wording import printable
+from dlcli.data.card import SPLIT_FOLDERS
 from dlcli.data.importing.names import check_folder_names
-from dlcli.data.parts import SPLIT_FOLDERS
 from dlcli.data.reading.contents import HEAD_BYTES, MARKUP, Foreign, kind_of
 from dlcli.data.reading.encodings import (
     UTF8,
