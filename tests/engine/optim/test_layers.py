@@ -110,8 +110,13 @@ def test_stages_are_in_order_hold_every_layer_once_and_end_with_one_layer(name: 
     assert len([p for p in stages[-1].modules[0].parameters() if p.ndim >= 2]) == 1
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_own_network_has_three_groups_and_the_same_inside_a_wrapper(name: str) -> None:
+def test_a_network_of_one_convolution_and_one_layer_has_two_groups() -> None:
+    stages = stages_of(load_object(NETWORKS["course-cnn"].build)(num_classes=3, in_channels=1, image_size=28))
+    assert [[stage.name for stage in group] for group in cut_groups(stages, 2)] == [["conv"], ["fc"]]
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "course-cnn"])
+def test_every_other_own_network_has_three_groups_and_the_same_inside_a_wrapper(name: str) -> None:
     network = load_object(NETWORKS[name].build)(num_classes=3, in_channels=1, image_size=32)
     stages = stages_of(network)
     assert [stage.name for stage in stages_of(Normalised(network, [0.5], [0.5]))] == [stage.name for stage in stages]
