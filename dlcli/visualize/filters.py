@@ -55,7 +55,8 @@ class Filter:
 
 def clipped(values: np.ndarray) -> np.ndarray:
     """Return values rounded and clipped to 0..255, as uint8."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    rounded: np.ndarray = np.clip(np.rint(values), 0, 255)
+    return rounded.astype(np.uint8)
 
 
 def luma(image: np.ndarray) -> np.ndarray:

@@ -27,8 +27,15 @@ from dlcli.tasks.classes.options import DISTILL, read_distill
 class Classifier(Protocol):
     """A task whose network returns a logit for each class: what the teacher and the student have in common."""
 
-    model: nn.Module
-    labels: tuple[str, ...]
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        ...
 
     def assets(self) -> dict[str, Any]:
         """Return the assets, of which some say what the network's inputs mean."""

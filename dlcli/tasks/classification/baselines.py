@@ -55,7 +55,7 @@ def pixels_of(images: np.ndarray) -> np.ndarray:
     if side > SMALL_PX:
         height, width = (max(1, round(length * SMALL_PX / side)) for length in images.shape[2:])
         images = np.stack([_resized(image.transpose(1, 2, 0), width, height) for image in images])
-    return np.float32(images.reshape(len(images), -1)) / 255
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
 def hog_of(images: np.ndarray) -> np.ndarray:
@@ -71,15 +71,17 @@ def lbp_of(images: np.ndarray) -> np.ndarray:
 
     The root makes the product of two such vectors Hellinger's, which suits histograms better.
     """
-    from skimage.feature import local_binary_pattern
+    from skimage import feature
 
+    pattern_of: Callable[..., np.ndarray] = feature.local_binary_pattern
     greys = greys_of(images)
-    codes = np.stack([local_binary_pattern(grey, 8, 1, "nri_uniform") for grey in greys]).astype(np.int64)
+    codes = np.stack([pattern_of(grey, 8, 1, "nri_uniform") for grey in greys]).astype(np.int64)
     side = greys.shape[1] // CELLS
     cells = codes.reshape(-1, CELLS, side, CELLS, side).transpose(0, 1, 3, 2, 4).reshape(-1, side * side)
     places = cells + PATTERNS * np.arange(len(cells))[:, None]
     counts = np.bincount(places.ravel(), minlength=PATTERNS * len(cells)).reshape(len(images), -1)
-    return np.sqrt(counts / (side * side)).astype(np.float32)
+    roots: np.ndarray = np.sqrt(counts / (side * side))
+    return roots.astype(np.float32)
 
 
 def greys_of(images: np.ndarray) -> np.ndarray:
@@ -168,6 +170,7 @@ def _scores(kind: str, model: Any, features: np.ndarray) -> np.ndarray:
     """Return (N, C) scores of the C classes that the model knows."""
     if kind == "neighbours":
         votes: np.ndarray = model.predict_proba(features)
-        return np.log(np.maximum(votes, LEAST_VOTES))
+        logs: np.ndarray = np.log(np.maximum(votes, LEAST_VOTES))
+        return logs
     margins: np.ndarray = model.decision_function(features)
     return margins if margins.ndim == 2 else np.stack([-margins, margins], axis=1)
