@@ -212,12 +212,16 @@ Path(f"count-{{rank}}").write_text(str(count))
 error("error: stopped")
 sys.exit({code})
 """
-    before = signal.getsignal(number)
-    thread = send_once("ready", number)
-    assert run_as(program) == (code, "error: stopped\n")
-    thread.join()
+    # What starts the tests in the background may ignore SIGINT, and so would these processes.
+    outside = signal.signal(number, signal.SIG_DFL)
+    try:
+        thread = send_once("ready", number)
+        assert run_as(program) == (code, "error: stopped\n")
+        thread.join()
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, outside)
     assert [Path(f"count-{rank}").read_text() for rank in (0, 1)] == ["1", "1"]
-    assert signal.getsignal(number) == before
 
 
 def test_processes_that_a_signal_kills_before_they_heed_it_start_nothing_again(run_as):
