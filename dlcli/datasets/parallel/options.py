@@ -22,7 +22,7 @@ class ParallelOptions:
     target_tokenizer: str | None = option(
         None, "tokens of the target (default: those of --tokenizer)", choices=KINDS, is_advanced=True
     )
-    vocab_size: int = option(8000, "keep at most N distinct tokens of a side", minimum=5, maximum=MAX_TOKENS)
+    vocab_size: int = option(4000, "keep at most N distinct tokens of a side", minimum=5, maximum=MAX_TOKENS)
     min_count: int = option(
         2, "treat words and characters seen fewer than N times in training as unknown", minimum=1, maximum=10**9
     )
