@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import INFERENCE_HELP, data_if_there, inference_of_line, resolve_inference, task_of
+from dlcli.cli.opening import INFERENCE_HELP, data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
 from dlcli.cli.options import Argument, Compute, Values, make_command
+from dlcli.cli.pruning import Pruning, prune_task
 from dlcli.cli.ready import Ready, open_ready
 from dlcli.core.config import option
 from dlcli.core.errors import RunError, UsageError
@@ -48,17 +49,18 @@ def build(rest: list[str]) -> Any:
         "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
-        configs=[ExportOptions, Ready, *inference, Compute],
+        configs=[ExportOptions, Pruning, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
 
 def _export(values: Values, inference: Sequence[type]) -> None:
     console = values.console()
-    options, compute = values.resolve(ExportOptions), values.resolve(Compute)
+    options, pruning, compute = values.resolve(ExportOptions), values.resolve(Pruning), values.resolve(Compute)
     text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
     run = _run_of(text) if pretrained is None else None
     _check_out(options.out, run, pretrained)
+    _check_pruning(pruning, run)
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.embedding import embedding_plan
@@ -78,10 +80,14 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         advice = "; add --pretrained default for its published ones" if has_weights(text) else ""
         seed = f"(seed {compute.seed})"
         console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
+    pruned = None
+    if run is not None and pruning.prune is not None:
+        pruned = prune_task(task, run, data_of_run(run.info(), options.data), pruning, console)
     folder, name = (run.exports, run.name) if run is not None else (Path(), text)
     plan = task.export_plan()
     if options.embed:
         plan = embedding_plan(task, plan, name=name)
+    more = {**more, **({"pruned": pruned} if pruned else {})}
     plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)
@@ -90,7 +96,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         f"over {len(result.checks)} checks"
     )
     if console.is_json:
-        console.answer_json("export", _document(result))
+        console.answer_json("export", _document(result) | ({"pruned": pruned} if pruned else {}))
     else:
         console.answer(str(result.path))
 
@@ -115,6 +121,18 @@ def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> N
         raise UsageError(f"--out {out}: a file of the run itself", hint="name another file")
     if pretrained is not None and Path(out).resolve() == Path(pretrained).expanduser().resolve():
         raise UsageError(f"--out {out}: the file of weights itself", hint="name another file")
+
+
+def _check_pruning(options: Pruning, run: RunDir | None) -> None:
+    """Check that there is something to prune, and to measure it on.
+
+    Raises:
+        UsageError: there is not.
+    """
+    if options.prune is None and options.max_drop is not None:
+        raise UsageError("--max-drop needs --prune", hint="add --prune SHARE")
+    if options.prune is not None and run is None:
+        raise UsageError("--prune: a network without a run has no metric to lose", hint="export a run")
 
 
 def _document(result: ExportResult) -> dict[str, Any]:

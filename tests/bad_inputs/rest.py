@@ -18,6 +18,11 @@ from bad_inputs.arrange import (
 
 REST = {
     "export: format misspelt": Row(f"export {RUN} --format onx", USAGE, "'onnx'", lambda b: b.run()),
+    "export: a network without a run to prune": Row("export lenet --prune 0.5", USAGE, "without a run"),
+    "export: all weights to prune": Row(f"export {RUN} --prune 1", USAGE, "0.99", lambda b: b.run()),
+    "export: a limit of what is lost, and nothing to prune": Row(
+        f"export {RUN} --max-drop 0.1", USAGE, "needs --prune", lambda b: b.run()
+    ),
     "export: run missing": Row("export digits-lenet-7", RUN_CODE, RUN, lambda b: b.run()),
     "export: network misspelt": Row("export resnet81", RUN_CODE, "resnet81"),
     "export: below a file": Row(
