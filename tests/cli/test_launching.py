@@ -107,28 +107,21 @@ def test_each_launch_has_its_own_name(run_as):
     assert found[0] != found[1]
 
 
-def test_the_error_that_came_first_is_the_answer_with_its_exit_code(run_as):
-    program = """
+SECOND_FIRST = """
 if rank == 0:
     wait_for(1)
     time.sleep(0.02)  # the times of the two files differ
 error(f"error: from process {rank}")
-wait_for(0)
-sys.exit((5, 4)[rank])
-"""
-    assert run_as(program) == (4, "error: from process 1\n")
+wait_for(0)"""
+"""Both processes leave an error, the second one first."""
+
+
+def test_the_error_that_came_first_is_the_answer_with_its_exit_code(run_as):
+    assert run_as(f"{SECOND_FIRST}; sys.exit((5, 4)[rank])") == (4, "error: from process 1\n")
 
 
 def test_of_errors_with_the_same_code_that_of_the_first_process_counts(run_as):
-    program = """
-if rank == 0:
-    wait_for(1)
-    time.sleep(0.02)  # the times of the two files differ
-error(f"error: from process {rank}")
-wait_for(0)
-sys.exit(4)
-"""
-    assert run_as(program) == (4, "error: from process 0\n")
+    assert run_as(f"{SECOND_FIRST}; sys.exit(4)") == (4, "error: from process 0\n")
 
 
 def test_those_that_wait_for_a_failed_one_are_ended_even_if_they_ignore_sigterm(run_as):
