@@ -27,7 +27,7 @@ from dlcli.engine.compute.device import Device, seed_everything
 from dlcli.engine.loop import start_state
 from dlcli.engine.request import TrainRequest, resolve_request
 from dlcli.engine.runs.training import start_training
-from dlcli.tasks.tables.task import LOSSES, RegressionTask
+from dlcli.tasks.tables.regression import LOSSES, RegressionTask
 
 
 def request_of(data: Path, epochs: int, **options: object) -> TrainRequest:

@@ -34,7 +34,7 @@ from dlcli.engine.compute.device import Device, seed_everything
 from dlcli.engine.loop import start_state, train
 from dlcli.tasks.tables.config import RegressionConfig
 from dlcli.tasks.tables.recipes import recipe
-from dlcli.tasks.tables.task import RegressionTask
+from dlcli.tasks.tables.regression import RegressionTask
 
 FOLDS, UCI_SPLITS, UCI_TRAIN = 10, 20, 0.9
 

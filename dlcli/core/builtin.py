@@ -78,7 +78,7 @@ def _table_task(
         default_dataset=default_dataset,
         config=f"{place}.config:{prefix}Config",
         recipe=f"{place}.recipes:{recipe}",
-        task=f"{place}.task:{prefix}Task",
+        task=f"{place}.{name.removeprefix('table-')}:{prefix}Task",
         codec=f"{place}.codec:{prefix}Codec",
         networks=f"{place}.networks:NETWORKS",
         inference=inference,

@@ -15,8 +15,9 @@ from dlcli.engine.embedding import EmbeddingPredictor, Embeds, embed
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.models.heads import WithEmbedding, item_vectors, watching
 from dlcli.tasks.tables.building import plain_columns
+from dlcli.tasks.tables.classification import TableClassificationTask
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig
-from dlcli.tasks.tables.task import RegressionTask, TableClassificationTask
+from dlcli.tasks.tables.regression import RegressionTask
 
 CPU = Device(torch.device("cpu"))
 CASES = (

@@ -12,9 +12,10 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.tasks.classes.training import class_weights_of
+from dlcli.tasks.sentiment.building import coverage_notes
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
-from dlcli.tasks.sentiment.task import SentimentTask, coverage_notes
+from dlcli.tasks.sentiment.task import SentimentTask
 
 from .conftest import MARKS, write_rows
 

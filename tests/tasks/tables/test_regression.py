@@ -14,9 +14,10 @@ from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
+from dlcli.tasks.tables.classification import TableClassificationTask
 from dlcli.tasks.tables.config import RegressionConfig, TableClassificationConfig, read_widths
 from dlcli.tasks.tables.recipes import recipe
-from dlcli.tasks.tables.task import LOSSES, RegressionTask, TableClassificationTask
+from dlcli.tasks.tables.regression import LOSSES, RegressionTask
 
 CPU = Device(torch.device("cpu"))
 LOOP = TrainConfig(batch_size=16, epochs=60, learning_rate=1e-2)

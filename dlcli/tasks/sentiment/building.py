@@ -1,0 +1,90 @@
+"""Builds the networks of text classification, with word vectors from a file."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.registry import load_object
+from dlcli.core.train_config import TrainConfig, read_optimizer
+from dlcli.data.text.vocabulary import Vocabulary
+from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.networks import NETWORKS
+
+FEW_FOUND = 0.5
+"""The share of the vocabulary below which the word vectors may be those of another language or tokenizer."""
+
+OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
+"""Options passed unchanged to the networks that have them."""
+
+
+def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int) -> nn.Module:
+    """Return the network that the configuration names.
+
+    Raises:
+        UsageError: there is no such network, or it lacks an option that was given.
+    """
+    if config.model not in NETWORKS:
+        raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
+    build = load_object(NETWORKS[config.model].build)
+    known = inspect.signature(build).parameters
+    own: dict[str, Any] = {}
+    chosen = asdict(config)
+    for name in OWN_OPTIONS:
+        value = chosen[name]
+        if name in known:
+            own |= {} if value is None else {name: value}
+        elif value not in (None, False) and name != "max_length":
+            takers = _takers(name)
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag}: {config.model} has no such option", hint=f"choose {' or '.join(takers)}")
+    network: nn.Module = build(
+        num_classes=num_classes, vocab_size=vocab_size, sparse=read_optimizer(train.optimizer)[0] == "lazyadam", **own
+    )
+    return network
+
+
+def _takers(option: str) -> list[str]:
+    """Return the networks that have an option."""
+    return [name for name, spec in NETWORKS.items() if option in inspect.signature(load_object(spec.build)).parameters]
+
+
+def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> int:
+    """Set the rows of the network's embedding to the vectors in a file, and return their number.
+
+    Words without a vector in the file keep that of the network.
+
+    Raises:
+        DataError: the file cannot be read, or has none of the words.
+        UsageError: its vectors have another size.
+    """
+    from dlcli.models.text.vectors import read_vectors
+
+    table = cast(nn.Embedding, network.embedding).weight
+    rows, values, size = read_vectors(path, vocabulary.tokens)
+    if size != table.shape[1]:
+        raise UsageError(
+            f"--embedding {path}: vectors of size {size}, but the network's have {table.shape[1]}",
+            hint=f"add --embedding-dim {size}",
+        )
+    if not len(rows):
+        raise DataError(f"--embedding {path}: contains none of the vocabulary's {len(vocabulary):,} words")
+    with torch.no_grad():
+        table[torch.from_numpy(rows)] = torch.from_numpy(values)
+    return len(rows)
+
+
+def coverage_notes(path: str, found: int, num_words: int) -> tuple[str, ...]:
+    """Return a warning if a file of word vectors has few of the vocabulary's words."""
+    if found >= FEW_FOUND * num_words:
+        return ()
+    return (
+        f"{path} has vectors for {found:,} of the vocabulary's {num_words:,} words; the others start at random: are "
+        "they cut and spelt alike?",
+    )
