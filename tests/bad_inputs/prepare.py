@@ -117,6 +117,12 @@ PREPARE = {
         "byte",
         lambda b: b.write("t.csv", b"label,text\n1,\xff\xfe\xff\n"),
     ),
+    "texts cleaned of what is no kind": Row(
+        "prepare text-csv t.csv --clean htlm", USAGE, "'html'", lambda b: b.write("t.csv", TEXTS)
+    ),
+    "texts stemmed in an unknown language": Row(
+        "prepare text-csv t.csv --stem klingon", USAGE, "english", lambda b: b.write("t.csv", TEXTS)
+    ),
     "texts that are a picture": Row("prepare text-csv cat.png", DATA, "cat.png", lambda b: b.png("cat.png")),
     "texts with too many broken rows": Row(
         "prepare text-csv t.csv --max-bad 0", DATA, "line", lambda b: b.write("t.csv", TEXTS + "1,a,b,c\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from dlcli.core.errors import DataError
 from dlcli.core.files import write_json
 from dlcli.data.card import Card
 from dlcli.data.text import writer as text_writer
+from dlcli.data.text.cleaners import Cleaner, read_kinds
 from dlcli.data.text.form import form_of
 from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
-from dlcli.data.text.tokenizing.kinds import split_units
+from dlcli.data.text.tokenizing.kinds import kind_of, split_units
+from dlcli.data.text.tokenizing.stemming import stem_word
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import SPECIALS, TokenCounter, Vocabulary
 from dlcli.datasets.text.options import CodingOptions
@@ -37,27 +39,31 @@ def tokenise(card: Card, folder: Path, options: CodingOptions, stop_words: Seque
     Args:
         card: the card of the JSONL splits.
         folder: the prepared form.
-        options: tokenizer, `min_count`, `max_vocab` and `strip_emoticons` are used.
+        options: tokenizer, cleaning, stemming, `min_count`, `max_vocab` and `strip_emoticons` are used.
         stop_words: words to leave out.
 
     Raises:
         DataError: no token is frequent enough.
     """
     strip = [EMOTICON] if options.strip_emoticons else []
-    spec = make_spec(options.tokenizer, stopwords=stop_words, strip=strip)
-    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip))  # keeps stop words, which are counted below
+    kinds = read_kinds(options.clean or "")
+    spec = make_spec(options.tokenizer, stopwords=stop_words, strip=strip, clean=kinds, stem=options.stem)
+    # It keeps stop words, which are counted below and stand in texts unstemmed; the stems are taken after that.
+    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip, clean=kinds))
+    stems = _stems_of if options.stem else _as_they_are
+    stop_words = spec["stopwords"]
     train_words = StopWordCounter(stop_words, len(card.classes))
     other_words = StopWordCounter(stop_words, len(card.classes))
     counter = TokenCounter(folder)
 
     def number_train(texts: Sequence[str], labels: Sequence[int]) -> Iterator[list[int]]:
-        return map(counter.numbers, map(train_words.without, tokenizer.tokens_of_all(texts), labels))
+        return map(counter.numbers, map(stems, map(train_words.without, tokenizer.tokens_of_all(texts), labels)))
 
     text_writer.pack(folder, "train", card.classes, number_train)
     vocabulary = _settle_vocabulary(counter, folder, options)
 
     def number_other(texts: Sequence[str], labels: Sequence[int]) -> Iterator[list[int]]:
-        return map(vocabulary.numbers, map(other_words.without, tokenizer.tokens_of_all(texts), labels))
+        return map(vocabulary.numbers, map(stems, map(other_words.without, tokenizer.tokens_of_all(texts), labels)))
 
     for split in card.counts:
         if split != "train":
@@ -72,6 +78,39 @@ def tokenise(card: Card, folder: Path, options: CodingOptions, stop_words: Seque
             *stop_word_warnings(stop_words, train_words.texts_with(), totals, card.classes),
         ),
     )
+
+
+def _as_they_are(tokens: Sequence[str]) -> Sequence[str]:
+    return tokens
+
+
+def _stems_of(tokens: Sequence[str]) -> Sequence[str]:
+    return [token if kind_of(token) is not None else stem_word(token) for token in tokens]
+
+
+class TextCleaning:
+    """Cleans the texts of a dataset as its options say, before they are compared and stored.
+
+    Attributes:
+        changed: kind of cleaning -> how many texts it has changed.
+    """
+
+    def __init__(self, options: CodingOptions) -> None:
+        self._clean = Cleaner(read_kinds(options.clean or ""))
+        self._strips = options.strip_emoticons
+        self.changed: Mapping[str, int] = self._clean.changed
+
+    def __call__(self, text: str) -> str:
+        """Return the text cleaned, and without emoticons if they are unwanted."""
+        text = self._clean(text)
+        return without_emoticons(text) if self._strips else text
+
+    def notes(self) -> list[str]:
+        """Return a line on how many texts each kind has changed; [] if none was changed."""
+        if not self.changed:
+            return []
+        counts = ", ".join(f"{kind} in {count:,}" for kind, count in sorted(self.changed.items()))
+        return [f"cleaning has changed texts: {counts}"]
 
 
 def without_emoticons(text: str) -> str:

@@ -19,7 +19,7 @@ from dlcli.data.importing.preparing import Report
 from dlcli.data.text.columns import FILE, Reading
 from dlcli.data.text.stop_words import read_stop_words
 from dlcli.data.walking import list_files
-from dlcli.datasets.text.coding import look_over, tokenise, without_emoticons
+from dlcli.datasets.text.coding import TextCleaning, look_over, tokenise
 from dlcli.datasets.text.files import FoundTexts, TextFileReader, find_texts
 from dlcli.datasets.text.options import TextFolderOptions
 from dlcli.datasets.text.pool import Collecting, Kept, TextPool, collect, without_copies
@@ -81,35 +81,37 @@ class TextFolderImporter:
         files = [file for part in found.splits.values() for file in part]
         report(f"{root}: reading {len(files):,} files in {len({file.label for file in files})} classes")
         reader = TextFileReader(files, options.encoding, options.max_chars)
-        pool, starts = self._collect(found, reader, root, folder, report)
+        cleaning = TextCleaning(options)
+        pool, starts = self._collect(found, reader, self._collecting(root, cleaning), folder, report)
         kept = without_copies(pool)
-        classes, labels = settle_classes(pool, kept, self._collecting(root))
+        classes, labels = settle_classes(pool, kept, self._collecting(root, cleaning))
         parts = self._parts(labels, kept, starts) if found.has_splits else self._cut(labels)
         _require_training(classes, labels[parts["train"]], root)
         counts = write_splits(pool, kept, classes, labels, shuffled(parts, options.seed), folder)
         notes = [*found.notes, *_reading_notes(reader, root), *row_notes(pool, kept, noun="files")]
-        notes += class_notes(classes, labels)
+        notes += [*class_notes(classes, labels), *cleaning.notes()]
         pool.path.unlink()
         details: dict[str, Any] = {
             "encoding": reader.encoding.name,
             "reading": Reading(FILE, "", codec=reader.encoding.codec).to_json(),
             "rows": row_counts(pool, kept, 0),
+            **({"cleaned": dict(cleaning.changed)} if options.clean else {}),
         }
         name = printable(root.resolve().name)
         return Card("text", name, classes, counts, details, warnings=tuple(map(printable, notes)))
 
-    def _collecting(self, root: Path) -> Collecting:
+    def _collecting(self, root: Path, cleaning: TextCleaning) -> Collecting:
         return Collecting(
             root,
             self.options.max_bad,
-            strip=without_emoticons if self.options.strip_emoticons else None,
+            strip=cleaning,
             noun="files",
             bad_hint="correct or remove them",
             label_hint="SOURCE holds one folder of text files per class",
         )
 
     def _collect(
-        self, found: FoundTexts, reader: TextFileReader, root: Path, folder: Path, report: Report
+        self, found: FoundTexts, reader: TextFileReader, collecting: Collecting, folder: Path, report: Report
     ) -> tuple[TextPool, dict[str, int]]:
         """Return the texts, and where in the pool each split begins, in the order in which they are in it."""
         pool, starts = TextPool(folder / "texts.partial"), {}
@@ -117,7 +119,7 @@ class TextFolderImporter:
             for split in (name for name in _MEASURED_FIRST if name in found.splits):
                 starts[split] = len(pool.labels())
                 rows = reader.rows(found.splits[split])
-                collect(pool, rows, stream, self._collecting(root), lambda number: report(f"{number:,} files read"))
+                collect(pool, rows, stream, collecting, lambda number: report(f"{number:,} files read"))
         return pool, starts
 
     def _cut(self, labels: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 The file is streamed. Texts are duplicates if they are equal once cleaned (outer whitespace, Unicode's normal form): one
 row of each text remains, or none if its rows have different labels. The vocabulary comes from the training split
-only. `--strip-emoticons` replaces each emoticon by a space, so that no token spans the gap.
+only. `--clean` cleans the texts before they are compared. `--strip-emoticons` replaces each emoticon by a space, so
+that no token spans the gap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dlcli.data.importing.preparing import Report
 from dlcli.data.text.columns import CSV, JSONL, TSV
 from dlcli.data.text.rows import TextRows
 from dlcli.data.text.stop_words import read_stop_words
-from dlcli.datasets.text.coding import look_over, tokenise, without_emoticons
+from dlcli.datasets.text.coding import TextCleaning, look_over, tokenise
 from dlcli.datasets.text.options import TextOptions
 from dlcli.datasets.text.pool import Collecting, TextPool, collect, is_sorted_by_label, without_copies
 from dlcli.datasets.text.splits import (
@@ -109,12 +110,8 @@ class LabelledTextImporter:
             encoding=options.encoding,
         )
         report(f"{path}: {rows.encoding.name}, texts in column {rows.columns.text}, labels in {rows.columns.label}")
-        collecting = Collecting(
-            path,
-            options.max_bad,
-            self.source.label_names,
-            without_emoticons if options.strip_emoticons else None,
-        )
+        cleaning = TextCleaning(options)
+        collecting = Collecting(path, options.max_bad, self.source.label_names, cleaning)
         pool = TextPool(folder / "texts.partial")
         with pool.path.open("wb") as stream:
             collect(pool, rows, stream, collecting, lambda number: report(f"{number:,} rows read"))
@@ -130,6 +127,7 @@ class LabelledTextImporter:
         counts = write_splits(pool, kept, classes, labels, shuffled(parts, options.seed), folder)
         doubt = [warning] if (warning := rows.encoding.warning(path)) else []
         notes = [*doubt, *rows.notes, *row_notes(pool, kept, rows.num_nul), *class_notes(classes, labels)]
+        notes += cleaning.notes()
         pool.path.unlink()
         is_sorted = is_sorted_by_label(pool.labels())
         if is_sorted:
@@ -139,6 +137,7 @@ class LabelledTextImporter:
             "reading": rows.reading.to_json(),
             "rows": row_counts(pool, kept, rows.num_nul),
             "sorted_by_label": is_sorted,
+            **({"cleaned": dict(cleaning.changed)} if options.clean else {}),
         }
         return Card("text", self.source.name or path.stem, classes, counts, details, warnings=tuple(notes))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import MAX_SEED, option
+from dlcli.data.text.cleaners import CLEANERS, read_kinds
+from dlcli.data.text.tokenizing.stemming import STEMMERS
 from dlcli.data.text.tokenizing.tokenizer import TOKENIZERS
 
 MAX_CHARS = 16 * 2**20
@@ -18,7 +20,11 @@ class CodingOptions:
     encoding: str = option(
         "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
     )
-    tokenizer: str = option("jieba", "tokenizer", choices=TOKENIZERS)
+    tokenizer: str = option("jieba", "tokenizer; words: letters and digits, in small letters", choices=TOKENIZERS)
+    clean: str | None = option(
+        None, f"clean the texts by kinds of {', '.join(CLEANERS)}", metavar="KIND,KIND", read=read_kinds
+    )
+    stem: str | None = option(None, "reduce the words of a language to their stems", choices=STEMMERS)
     min_count: int = option(
         2, "treat tokens seen fewer than N times in training texts as unknown", minimum=1, maximum=10**9
     )

@@ -38,7 +38,7 @@ class TextPool:
         names: label -> index, in order of appearance.
         num_rows: rows read, including broken ones.
         num_bad: broken rows; `bad` holds the first of them.
-        num_stripped: texts that were empty once emoticons were removed.
+        num_stripped: texts that were empty once they were cleaned and without emoticons.
     """
 
     path: Path
@@ -116,7 +116,7 @@ class Collecting:
     Attributes:
         where: the file or folder, for messages.
         label_names: valid label -> class name; None accepts any label.
-        strip: removes unwanted parts of a text, such as emoticons.
+        strip: cleans a text, or removes unwanted parts such as emoticons.
         max_bad: skip at most this many broken rows.
         noun: plural noun for rows, for messages.
         bad_hint, label_hint: how to mend too many broken rows, and too many labels.

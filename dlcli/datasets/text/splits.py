@@ -103,7 +103,7 @@ def row_notes(pool: TextPool, kept: Kept, num_nul: int = 0, noun: str = "rows") 
     if num_nul:
         notes.append(f"{num_nul:,} NUL bytes were removed")
     if pool.num_stripped:
-        notes.append(f"{pool.num_stripped:,} texts consist of emoticons only: removed")
+        notes.append(f"{pool.num_stripped:,} texts consist of emoticons or markup only: removed")
     if kept.num_duplicates:
         notes.append(f"{kept.num_duplicates:,} {noun} duplicate an earlier text: removed")
     if kept.num_two_labels:

@@ -81,7 +81,13 @@ def tfidf_baseline(
     probabilities[:, model.classes_] = model.predict_proba(
         vectorizer.transform(without(text, stripped) for text in test_texts)
     )
+    return figures_of(probabilities, test_labels) | {"num_features": float(train_vectors.shape[1])}
+
+
+def figures_of(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return the scalar metrics of (N, C) class probabilities for (N,) labels."""
+    num_classes = probabilities.shape[1]
     metric = ClassificationMetric(num_classes)
-    metric.update(np.log(np.maximum(probabilities, LEAST_PROBABILITY)), np.asarray(test_labels))
+    metric.update(np.log(np.maximum(probabilities, LEAST_PROBABILITY)), np.asarray(labels))
     metrics: dict[str, float] = metric.report([str(index) for index in range(num_classes)])["metrics"]
-    return metrics | {"num_features": float(train_vectors.shape[1])}
+    return metrics

@@ -214,15 +214,17 @@ class SentimentTask:
         return draw_class_report(report, self.labels, lambda worst: draw_text_mistakes(worst, texts, self.labels))
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
-        """Return the metrics of TF-IDF and logistic regression, fitted on the same training part."""
+        """Return the metrics of simple models of characters and words, fitted on the same training part."""
         from dlcli.tasks.sentiment.baseline import tfidf_baseline
+        from dlcli.tasks.sentiment.word_baselines import word_baselines
 
         train_texts, train_labels = at_hand(self._source).texts_and_labels("train")
         texts, labels = at_hand(self._source).texts_and_labels(split)
         figures = tfidf_baseline(
             train_texts, train_labels, texts, labels, num_classes=len(self.labels), strip=self._tokenizer["strip"]
         )
-        return {"tf-idf + logistic regression": figures}
+        words = word_baselines(self._tokenizer, train_texts, train_labels, texts, labels, num_classes=len(self.labels))
+        return {"tf-idf + logistic regression": figures, **words}
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples: real texts if there is data, else random tokens."""

@@ -18,7 +18,8 @@ from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import TokenCounter
 from dlcli.data.text.writer import packed_file
 from dlcli.datasets.text import coding, pool
-from dlcli.datasets.text.labelled import csv_importer, jsonl_importer, tsv_importer, without_emoticons
+from dlcli.datasets.text.coding import without_emoticons
+from dlcli.datasets.text.labelled import csv_importer, jsonl_importer, tsv_importer
 from dlcli.datasets.text.options import TextOptions
 from dlcli.datasets.text.weibo import weibo_importer
 
@@ -148,11 +149,20 @@ def test_the_order_is_shuffled_and_sorted_rows_are_told(tmp_path):
     assert not card.details["sorted_by_label"] and "sorted by label" not in "\n".join(card.warnings)
 
 
-@pytest.mark.parametrize("tokenizer", ["whitespace", "char", "jieba"])
-def test_the_packed_numbers_are_those_of_cutting_the_texts_anew(tmp_path, tokenizer):
+CLEANED = {"clean": "contractions,html,entities,case,width,accents", "stem": "english", "strip_emoticons": True}
+
+
+@pytest.mark.parametrize(("tokenizer", "more"), [("whitespace", {}), ("char", {}), ("jieba", {}), ("words", CLEANED)])
+def test_the_packed_numbers_are_those_of_cutting_the_texts_anew(tmp_path, tokenizer, more):
     (tmp_path / "words.txt").write_text("不\nbad\n", encoding="utf-8")
     rows = [(label, f"{text} [哈哈] @somebody 不") for label, text in make_rows()] + [("0", "不"), ("1", "bad 不")]
-    options = {"tokenizer": tokenizer, "stopwords": str(tmp_path / "words.txt"), "min_count": 2, "max_vocab": 12}
+    options = {
+        "tokenizer": tokenizer,
+        "stopwords": str(tmp_path / "words.txt"),
+        "min_count": 2,
+        "max_vocab": 12,
+        **more,
+    }
     prepare(write_csv(tmp_path / "a.csv", rows), tmp_path / "out", **options)
     form = open_texts(tmp_path / "out")
     cutter, vocabulary = build_tokenizer(form.tokenizer_spec()), form.vocabulary()
@@ -191,6 +201,18 @@ def test_emoticons_are_taken_out_before_texts_are_compared(tmp_path):
     assert "[" not in everything and "好 看" in everything
     assert card.details["tokenizer"]["strip"] == ["emoticon"]
     assert prepare(source, tmp_path / "with")[0].details["rows"]["of_two_labels"] == 0
+
+
+def test_cleaning_is_counted_and_done_before_texts_are_compared(tmp_path):
+    rows = [*make_rows(30), ("0", "<b>转发</b>"), ("1", "转发"), ("1", "<br>"), ("1", "GOOD &amp; bad")]
+    source = write_csv(tmp_path / "a.csv", rows)
+    card, _ = prepare(source, tmp_path / "out", clean="case,html,entities")
+    assert card.details["rows"]["only_emoticons"] == 1 and card.details["rows"]["of_two_labels"] == 2
+    assert card.details["cleaned"] == {"html": 2, "case": 1, "entities": 1}
+    assert "cleaning has changed texts: case in 1, entities in 1, html in 2" in card.warnings
+    assert card.details["tokenizer"]["clean"]["kinds"] == ["entities", "html", "case"]
+    everything = "".join((tmp_path / "out" / f"{split}.jsonl").read_text("utf-8") for split in SPLITS)
+    assert "<" not in everything and "good & bad" in everything
 
 
 def test_taking_emoticons_out_leaves_other_brackets():

@@ -12,13 +12,21 @@ from functools import cache
 from typing import Any, Protocol
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
+from dlcli.data.text.cleaners import CLEANERS, Cleaner, ordered
+from dlcli.data.text.cleaners import VERSION as CLEANING_VERSION
 from dlcli.data.text.cleaning import NORMAL_FORM
 from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
+from dlcli.data.text.tokenizing.stemming import STEMMERS, stem_word, stemmer_version
 
-TOKENIZERS = ("jieba", "char", "whitespace")
+WORDS = "words"
+TOKENIZERS = ("jieba", "char", "whitespace", WORDS)
 
 _OWN_VERSION = "1"
-"""Version of "char" and "whitespace", and of the kinds: increased when the same text gives other tokens."""
+"""Version of all tokenizers but jieba, and of the kinds: increased when the same text gives other tokens."""
+
+_FIELDS = frozenset({"name", "version", "stopwords", "strip"})
+_LATER_FIELDS = frozenset({"unicode", "clean", "stem"})
+"""Absent where they do nothing, so that older specifications are equal to new ones of the same tokens."""
 
 _PLACE = "\0"
 """Placeholder of a unit while the text around it is tokenised; no tokenizer joins it to other characters."""
@@ -47,23 +55,41 @@ class Tokenizer(Protocol):
         ...
 
 
-def make_spec(name: str, *, stopwords: Iterable[str] = (), strip: Iterable[str] = ()) -> dict[str, Any]:
+def make_spec(
+    name: str,
+    *,
+    stopwords: Iterable[str] = (),
+    strip: Iterable[str] = (),
+    clean: Iterable[str] = (),
+    stem: str | None = None,
+) -> dict[str, Any]:
     """Return the specification of a tokenizer, JSON values; texts are brought into Unicode's normal form first.
 
     Args:
         name: one of `TOKENIZERS`.
-        stopwords: tokens to drop.
+        stopwords: tokens to drop, before stemming; they are cleaned as the texts are.
         strip: kinds of units to drop ("emoticon", ...).
+        clean: kinds of cleaning (`dlcli.data.text.cleaners`).
+        stem: the language whose endings are removed from words, one of `STEMMERS`.
 
     Raises:
-        UsageError: the tokenizer or a kind is unknown.
+        UsageError: the tokenizer, a kind or the language is unknown.
     """
     _check(name, TOKENIZERS, "tokenizer")
     stripped = sorted(set(strip))
     for kind in stripped:
         _check(kind, KINDS, "kind of token")
-    words = sorted({unicodedata.normalize(NORMAL_FORM, word) for word in stopwords})
-    return {"name": name, "version": _version(name), "stopwords": words, "strip": stripped, "unicode": NORMAL_FORM}
+    for kind in clean:
+        _check(kind, CLEANERS, "kind of cleaning")
+    own: dict[str, Any] = {"unicode": NORMAL_FORM}
+    if cleaned := ordered(clean):
+        own["clean"] = {"kinds": list(cleaned), "version": CLEANING_VERSION}
+    if stem is not None:
+        _check(stem, STEMMERS, "language to stem")
+        own["stem"] = {"language": stem, "version": stemmer_version()}
+    normal = _normaliser(name, own)
+    words = sorted({normal(word) for word in stopwords})
+    return {"name": name, "version": _version(name), "stopwords": words, "strip": stripped, **own}
 
 
 def _check(name: str, known: Iterable[str], what: str) -> None:
@@ -88,7 +114,7 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
     Raises:
         RunError: the specification is damaged, or names an unknown tokenizer or a version that is not installed.
     """
-    if not isinstance(spec, Mapping) or set(spec) - {"unicode"} != {"name", "version", "stopwords", "strip"}:
+    if not isinstance(spec, Mapping) or set(spec) - _LATER_FIELDS != _FIELDS:
         raise _damaged("it must have name, version, stopwords and strip")
     if spec.get("unicode", NORMAL_FORM) != NORMAL_FORM:
         raise _damaged(f"unicode must be {NORMAL_FORM}")
@@ -109,7 +135,48 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
             f"the texts were tokenised by {name} {version[:40]}, but {package} {_version(name)} is installed",
             hint=f"{fix}, or prepare the data and train again",
         )
+    _check_cleaning(spec)
+    _check_stem(spec)
     return _Units(*_cutters(name), dict(spec))
+
+
+def _check_cleaning(spec: Mapping[str, Any]) -> None:
+    """Check that the texts can be cleaned as those of the specification were.
+
+    Raises:
+        RunError: the specification is damaged, or of another version of the cleaning.
+    """
+    if "clean" not in spec:
+        return
+    found = spec["clean"]
+    if not isinstance(found, dict) or set(found) != {"kinds", "version"}:
+        raise _damaged("clean must have kinds and version")
+    if unknown := _strings(found, "kinds") - set(CLEANERS):
+        raise _damaged(f"unknown kind of cleaning {min(unknown)[:40]!r}")
+    if found["version"] != CLEANING_VERSION:
+        raise RunError(
+            f"the texts were cleaned by version {str(found['version'])[:40]}, but this is version {CLEANING_VERSION}",
+            hint="use the version of dlcli that made it, or prepare the data and train again",
+        )
+
+
+def _check_stem(spec: Mapping[str, Any]) -> None:
+    """Check that words can be stemmed as those of the specification were.
+
+    Raises:
+        RunError: the specification is damaged, or of another version of the stemmer.
+    """
+    if "stem" not in spec:
+        return
+    found = spec["stem"]
+    if not isinstance(found, dict) or set(found) != {"language", "version"} or found["language"] not in STEMMERS:
+        raise _damaged(f"stem must have a version and a language of {', '.join(STEMMERS)}")
+    if found["version"] != (installed := stemmer_version()):
+        wanted = str(found["version"])[:40]
+        raise RunError(
+            f"the words were stemmed by snowballstemmer {wanted}, but {installed} is installed",
+            hint=f"pip install snowballstemmer=={wanted}, or prepare the data and train again",
+        )
 
 
 def _damaged(why: str) -> RunError:
@@ -135,8 +202,22 @@ def _cutters(name: str) -> tuple[_Cut, _CutMany]:
         return jieba_tokens.cut, jieba_tokens.cut_many
     # "char" matches char-level references: every code point separately, including letters and digits
     # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF baselines).
-    cut = re.compile(f"{_PLACE}|{(_CHARACTER if name == 'char' else _WORD).pattern}").findall
+    pattern = {"char": _CHARACTER.pattern, "whitespace": _WORD.pattern}.get(name) or _letters_and_digits()
+    cut = re.compile(f"{_PLACE}|{pattern}").findall
     return cut, lambda texts: [cut(text) for text in texts]
+
+
+def _normaliser(name: str, spec: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return what a text undergoes before it is tokenised."""
+    cleaner = Cleaner(spec["clean"]["kinds"]) if "clean" in spec else None
+    is_normal, is_lower = "unicode" in spec, name == WORDS  # version 0.1 of dlcli left texts as they were
+
+    def normal(text: str) -> str:
+        text = cleaner(text) if cleaner is not None else text
+        text = text.lower() if is_lower else text
+        return unicodedata.normalize(NORMAL_FORM, text) if is_normal and not text.isascii() else text
+
+    return normal
 
 
 class _Units:
@@ -147,7 +228,8 @@ class _Units:
         self._cut, self._cut_many = cut, cut_many
         self._stripped = frozenset(spec["strip"])
         self._left_out = _blank() | frozenset(spec["stopwords"])
-        self._is_normal = "unicode" in spec  # version 0.1 of dlcli left texts as they were
+        self._normal = _normaliser(spec["name"], spec)
+        self._stem = stem_word if "stem" in spec else None
 
     def tokens(self, text: str) -> list[str]:
         pieces = _pieces(self._normal(text))
@@ -157,19 +239,17 @@ class _Units:
         split = [_pieces(self._normal(text)) for text in texts]
         return list(map(self._filled, self._cut_many([_PLACE.join(pieces[::2]) for pieces in split]), split))
 
-    def _normal(self, text: str) -> str:
-        return unicodedata.normalize(NORMAL_FORM, text) if self._is_normal and not text.isascii() else text
-
     def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
-        """Return the remaining tokens, with the units in place of their placeholders."""
-        left_out = self._left_out
+        """Return the remaining tokens, words by their stems, with the units in place of their placeholders."""
+        left_out, stem = self._left_out, self._stem
         if len(pieces) == 1:
-            return [token for token in cut if token not in left_out]
+            kept = [token for token in cut if token not in left_out]
+            return kept if stem is None else [*map(stem, kept)]
         units = iter(pieces[1::2])
         tokens = []
         for token in cut:
             if token not in left_out:
-                tokens.append(token)
+                tokens.append(token if stem is None else stem(token))
             elif token == _PLACE:
                 unit = next(units)
                 if unit not in left_out and kind_of_unit(unit) not in self._stripped:
@@ -186,3 +266,17 @@ def _pieces(text: str) -> list[str]:
 def _blank() -> frozenset[str]:
     """Return jieba's blank tokens: it cuts such characters one by one, except for "\\r\\n"."""
     return frozenset(["\r\n", *(character for character in map(chr, range(0x10000)) if not _WORD.match(character))])
+
+
+@cache
+def _letters_and_digits() -> str:
+    """Return the pattern of words of letters and digits; `\\w` alone would cut Hindi's words at their vowel signs."""
+    marks = [code for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M"]
+    ranges: list[list[int]] = []
+    for code in marks:
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    inside = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    return f"[^\\W_](?:[^\\W_]|[{inside}])*"

@@ -39,10 +39,11 @@ def test_whitespace_cuts_at_blanks_and_units():
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_stripped_kinds_and_stop_words_are_left_out(name):
-    every = build(name).tokens(POST)
-    left = build(name, strip=["emoticon", "url"], stopwords=["!", "@小明", "no"]).tokens(POST)
-    assert left == [token for token in every if token not in ("[哈哈]", "http://t.cn/z8A", "!", "@小明")]
-    assert {"[哈哈]", "http://t.cn/z8A", "@小明"} < set(every)
+    post = POST.lower()
+    every = build(name).tokens(post)
+    left = build(name, strip=["emoticon", "url"], stopwords=["!", "@小明", "no"]).tokens(post)
+    assert left == [token for token in every if token not in ("[哈哈]", "http://t.cn/z8a", "!", "@小明")]
+    assert {"[哈哈]", "http://t.cn/z8a", "@小明"} < set(every)
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -58,6 +59,7 @@ def test_tokens_hold_all_that_is_not_blank(name, text):
     kept = "".join(token for token in tokens if kind_of(token) is None)
     normal = unicodedata.normalize("NFC", text)
     plain = "".join(piece for piece, kind in split_units(normal) if kind is None)
+    plain = plain.lower() if name == "words" else plain
     assert [c for c in plain if c.isalnum()] == [c for c in kept if c.isalnum()]
 
 
@@ -73,7 +75,7 @@ def test_many_texts_have_the_tokens_of_each(name, many):
 @given(texts)
 def test_between_units_the_tokens_are_jiebas(text):
     expected = []
-    for piece, kind in split_units(text.replace("\0", " ")):
+    for piece, kind in split_units(unicodedata.normalize("NFC", text).replace("\0", " ")):
         expected += [piece] if kind else jieba_tokens.reference()(piece)
     tokens = build("jieba").tokens(text)
     assert tokens == [token for token in expected if token in tokens]
@@ -88,6 +90,48 @@ def test_a_specification_survives_json(name):
     tokenizer = build_tokenizer(json.loads(json.dumps(spec)))
     assert tokenizer.spec == spec
     assert tokenizer.tokens(POST) == build_tokenizer(spec).tokens(POST)
+
+
+def test_words_are_letters_and_digits_in_small_letters():
+    text = "It's 2nd-rate: Ünïque e\u0301 snake_case, हिन्दी [哈哈] http://T.co/A"
+    assert build("words").tokens(text) == [
+        *["it", "s", "2nd", "rate", "ünïque", "é", "snake", "case", "हिन्दी", "[哈哈]", "http://t.co/a"]
+    ]
+
+
+def test_words_are_stemmed_behind_the_stop_words_and_units_are_not():
+    tokenizer = build("words", stem="english", stopwords=["Running"])
+    assert tokenizer.tokens("running dogs easily flies #Running 跑步") == ["dog", "easili", "fli", "#running", "跑步"]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_texts_are_cleaned_before_they_are_cut(name):
+    cleaned = build(name, clean=["html", "case", "width"], stopwords=["Ｂ"])
+    assert cleaned.tokens("<i>Ｇood</i> b") == build(name).tokens("good")
+    assert cleaned.tokens_of_all(["<i>Ｇood</i>"]) == [build(name).tokens("good")]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_what_does_nothing_is_not_in_the_specification(name):
+    assert set(make_spec(name)) == {"name", "version", "stopwords", "strip", "unicode"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clean": ["html"]},
+        {"clean": {"kinds": ["htlm"], "version": "1"}},
+        {"clean": {"kinds": "html", "version": "1"}},
+        {"clean": {"kinds": ["html"], "version": "0"}},
+        {"stem": "english"},
+        {"stem": {"language": "klingon", "version": "3.1.1"}},
+        {"stem": {"language": "english", "version": "0.1"}},
+        {"stem": {"language": ["english"], "version": "0.1"}},
+    ],
+)
+def test_cleaning_and_stems_of_another_version_are_refused(change):
+    with pytest.raises(RunError):
+        build_tokenizer({**make_spec("words"), **change})
 
 
 def test_the_version_is_that_of_jieba():
