@@ -25,6 +25,10 @@ WREN: dict[str, Any] = {
     "ema": 0.998,
 }
 
+FINE_TUNED_RATES = (5e-4, 2e-3, 2e-3)
+"""Wren's rates of a pretrained backbone, and of neck and head (the last layer has a group of its own). By validation inside
+the training part they beat 1e-3 for all in each of five pairs of runs (docs/log.md)."""
+
 SINGLE: dict[str, Any] = {
     # The lesson's: Adam, a one-cycle of one net at 224 pixels.
     "epochs": 10,
@@ -101,6 +105,9 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         chosen["backbone"] = body
     if pretrained is None and is_installed(str(body)):
         chosen["pretrained"] = "default"
+    is_fine_tuned = chosen.get("pretrained", pretrained) not in (None, SCRATCH)
+    if model == "wren" and is_fine_tuned:
+        chosen["learning_rate"] = FINE_TUNED_RATES
     if model == "wren" and given.get("freeze") is None:
-        chosen["freeze_early"] = chosen.get("pretrained", pretrained) not in (None, SCRATCH)
+        chosen["freeze_early"] = is_fine_tuned
     return chosen

@@ -6,10 +6,12 @@ import pytest
 
 from dlcli.core.config import resolve, split_values
 from dlcli.core.train_config import TrainConfig
+from dlcli.engine.optim.layers import cut_groups, stages_of
 from dlcli.tasks.detection import recipes
+from dlcli.tasks.detection.building import build_detector
 from dlcli.tasks.detection.config import DetectionConfig
 from dlcli.tasks.detection.networks import BODY, NETWORKS, SCRATCH_BODY
-from dlcli.tasks.detection.recipes import BY_MODEL, recipe
+from dlcli.tasks.detection.recipes import BY_MODEL, FINE_TUNED_RATES, recipe
 
 
 @pytest.fixture(params=[True, False], ids=["installed", "not installed"])
@@ -34,6 +36,7 @@ def test_weights_are_used_where_they_are_installed_and_only_their_body_is_frozen
     assert chosen["backbone"] == (BODY if installed else SCRATCH_BODY)
     assert chosen.get("pretrained") == ("default" if installed else None)
     assert chosen["freeze_early"] == installed
+    assert chosen["learning_rate"] == (FINE_TUNED_RATES if installed else 1e-3)
 
 
 def test_without_pretraining_the_body_is_our_own_and_trains_whole(installed):
@@ -41,6 +44,7 @@ def test_without_pretraining_the_body_is_our_own_and_trains_whole(installed):
     assert chosen["backbone"] == SCRATCH_BODY
     assert "pretrained" not in chosen
     assert chosen["freeze_early"] is False
+    assert chosen["learning_rate"] == 1e-3
 
 
 @pytest.mark.parametrize("pretrained", [None, "none"])
@@ -62,3 +66,12 @@ def test_a_file_of_weights_is_for_the_body_that_is_pretrained(installed):
     chosen = recipe("voc", {"pretrained": "weights.pt"})
     assert chosen["backbone"] == BODY
     assert chosen["freeze_early"] is True
+    assert chosen["learning_rate"] == FINE_TUNED_RATES
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v3_small", "peleenet"])
+def test_the_rates_divide_wren_behind_its_backbone(backbone):
+    detector = build_detector(DetectionConfig(model="wren", backbone=backbone, pretrained="none"), 2)
+    groups = cut_groups(stages_of(detector), len(FINE_TUNED_RATES))
+    own = [{stage.name.partition(".")[0] for stage in group} for group in groups]
+    assert own == [{"backbone"}, {"neck", "head"}, {"head"}]
