@@ -26,8 +26,10 @@ WREN: dict[str, Any] = {
 }
 
 FINE_TUNED_RATES = (5e-4, 2e-3, 2e-3)
-"""Wren's rates of a pretrained backbone, and of neck and head (the last layer has a group of its own). By validation inside
-the training part they beat 1e-3 for all in each of five pairs of runs (docs/log.md)."""
+"""Wren's rates of a pretrained backbone, of neck and head, and of the head's last layer.
+
+By validation inside the training part they beat 1e-3 for all in each of five pairs of runs (docs/log.md).
+"""
 
 SINGLE: dict[str, Any] = {
     # The lesson's: Adam, a one-cycle of one net at 224 pixels.
