@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.models.layers import ACTIVATIONS
+from dlcli.models.tables.adapted import AdaptedLinear
 
 
 class MemberLinear(nn.Module):
@@ -64,6 +65,8 @@ class MLP(nn.Module):
         dropout: fraction of hidden features dropped in training, in [0, 1).
         batch_norm: normalise before each activation.
         activation: a name in `dlcli.models.layers`.
+        is_shared: whether the members share the weights of the hidden layers through adapters, as in TabM, rather than
+            have separate ones.
 
     Raises:
         ValueError: the activation is unknown.
@@ -79,6 +82,7 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         batch_norm: bool = False,
         activation: str = "relu",
+        is_shared: bool = False,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -86,7 +90,10 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         widths = [in_features, *hidden]
         for before, after in itertools.pairwise(widths):
-            layers.append(MemberLinear(members, before, after))
+            if is_shared:
+                layers.append(AdaptedLinear(members, before, after, draws_signs=not layers))
+            else:
+                layers.append(MemberLinear(members, before, after))
             if batch_norm:
                 layers.append(MemberNorm(members, after))
             layers.append(ACTIVATIONS[activation]())

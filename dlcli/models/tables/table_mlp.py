@@ -1,76 +1,20 @@
 """A perceptron over the columns of a table; the columns' statistics are buffers, so that exports include them.
 
-A number is imputed and standardised, and also encoded piecewise linearly: how far it reaches into each bin between two
-quantiles of the training split. With such bins a perceptron learns the step functions that trees are good at (Gorishniy
-et al. 2022, arXiv:2203.05556). A category has an embedding; that of an unknown category is zero, the value towards
-which weight decay pulls all of them.
+`dlcli.models.tables.numbers` says how numbers become features. A category has an embedding; that of an unknown category
+is zero, the value towards which weight decay pulls all of them.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dlcli.models.tables.mlp import MLP
-
-NEVER = 3e38
-"""Start of a bin that no number reaches: columns with fewer bins than others are padded with such bins."""
-
-
-@dataclass(frozen=True)
-class NumericScale:
-    """Preprocessing of a numeric column.
-
-    Attributes:
-        median: replaces missing values.
-        mean, std: of the training split; std is above 0.
-        edges: edges of the bins, increasing; () for no bins.
-    """
-
-    median: float
-    mean: float
-    std: float
-    edges: tuple[float, ...] = ()
-
-
-class NumericInputs(nn.Module):
-    """Converts raw numbers of a table to features.
-
-    Args:
-        scales: one per numeric column.
-    """
-
-    median: Tensor
-    mean: Tensor
-    std: Tensor
-    low: Tensor
-    width: Tensor
-
-    def __init__(self, scales: Sequence[NumericScale]) -> None:
-        super().__init__()
-        bins = [[(low, high - low) for low, high in itertools.pairwise(scale.edges)] for scale in scales]
-        self.num_bins = max(map(len, bins))
-        self.num_features = len(scales) * (1 + self.num_bins)
-        padded = [[*own, *[(NEVER, 1.0)] * (self.num_bins - len(own))] for own in bins]
-        self.register_buffer("median", torch.tensor([scale.median for scale in scales]))
-        self.register_buffer("mean", torch.tensor([scale.mean for scale in scales]))
-        self.register_buffer("std", torch.tensor([scale.std for scale in scales]))
-        self.register_buffer("low", torch.tensor([[low for low, _ in own] for own in padded]))
-        self.register_buffer("width", torch.tensor([[width for _, width in own] for own in padded]))
-
-    def forward(self, numeric: Tensor) -> Tensor:
-        """Return (N, F + F * bins) features for (N, F) numbers; NaN marks missing values."""
-        known = torch.where(torch.isnan(numeric), self.median, numeric)
-        standard = (known - self.mean) / self.std
-        if not self.num_bins:
-            return standard
-        passed = ((known.unsqueeze(2) - self.low) / self.width).clamp(0, 1)
-        return torch.cat([standard, passed.flatten(1)], 1)
+from dlcli.models.tables.numbers import NUMBERS, NumericScale
 
 
 class CategoryInputs(nn.Module):
@@ -114,7 +58,9 @@ class TableMLP(nn.Module):
         scales: one per numeric column.
         category_sizes: one per categorical column.
         out_features: of each member.
-        hidden, members, dropout, batch_norm, activation: as in `MLP`.
+        numbers: how numbers are encoded, a name in `NUMBERS` of `dlcli.models.tables.numbers`.
+        hidden, members, dropout, batch_norm, activation, is_shared: as in `MLP`; members that share weights also share
+            the embeddings of categories.
     """
 
     def __init__(
@@ -123,16 +69,18 @@ class TableMLP(nn.Module):
         scales: Sequence[NumericScale],
         category_sizes: Sequence[int],
         out_features: int,
+        numbers: str = "bins",
         hidden: Sequence[int] = (64, 64),
         members: int = 1,
         dropout: float = 0.0,
         batch_norm: bool = False,
         activation: str = "relu",
+        is_shared: bool = False,
     ) -> None:
         super().__init__()
         self.members = members
-        self.numeric = NumericInputs(scales) if scales else None
-        self.categories = CategoryInputs(category_sizes, members) if category_sizes else None
+        self.numeric = NUMBERS[numbers](scales) if scales else None
+        self.categories = CategoryInputs(category_sizes, 1 if is_shared else members) if category_sizes else None
         width = sum(part.num_features for part in (self.numeric, self.categories) if part is not None)
         self.mlp = MLP(
             in_features=width,
@@ -142,6 +90,7 @@ class TableMLP(nn.Module):
             dropout=dropout,
             batch_norm=batch_norm,
             activation=activation,
+            is_shared=is_shared,
         )
 
     def forward(self, *columns: Tensor) -> Tensor:
@@ -155,9 +104,19 @@ class TableMLP(nn.Module):
         if self.numeric is not None:
             parts.append(self.numeric(given.pop(0)).expand(self.members, -1, -1))
         if self.categories is not None:
-            parts.append(self.categories(given.pop(0)))
+            parts.append(self.categories(given.pop(0)).expand(self.members, -1, -1))
         answers: Tensor = self.mlp(torch.cat(parts, 2) if len(parts) > 1 else parts[0])
         return answers
+
+
+def tabm(**options: Any) -> TableMLP:
+    """Return a `TableMLP` whose members share their weights through rank-1 adapters: TabM.
+
+    The members see the same rows and each has its head and its loss; what they share regularises them.
+
+    Source: Gorishniy et al. 2024, arXiv:2410.24210.
+    """
+    return TableMLP(**options, is_shared=True)
 
 
 class TableRegressor(nn.Module):

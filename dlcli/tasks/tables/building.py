@@ -11,10 +11,11 @@ import numpy as np
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.registry import load_object
 from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.models.tables.table_mlp import NumericScale, TableMLP
-from dlcli.tasks.tables.columns import NumericColumn, TableColumns
+from dlcli.tasks.tables.columns import UNKNOWN, NumericColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.source import TableSource
@@ -58,16 +59,18 @@ def build_network(config: TableConfig, columns: TableColumns, out_features: int)
     """
     if config.model not in NETWORKS:
         raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
-    return TableMLP(
+    network: TableMLP = load_object(NETWORKS[config.model].build)(
         scales=[NumericScale(c.median - c.offset, c.mean - c.offset, c.std, c.edges) for c in columns.numeric],
         category_sizes=[column.size for column in columns.categorical],
         out_features=out_features,
+        numbers=config.numbers,
         hidden=read_widths(config.hidden),
         members=config.ensemble,
         dropout=config.dropout,
         batch_norm=config.batch_norm,
         activation=config.activation,
     )
+    return network
 
 
 def plan_export(
@@ -77,9 +80,15 @@ def plan_export(
     outputs: tuple[str, ...],
     assets: Mapping[str, Any],
 ) -> ExportPlan:
-    """Return the model with samples: real rows if there is data, else noise around the columns' means."""
+    """Return the model with samples: real rows if there is data, else noise around the columns' means.
+
+    The first row has gaps and unknown categories alone, so that every export is compared on them.
+    """
     total = sum(PARITY_BATCHES)
     rows = source.some_rows(total) if source is not None else _noise(columns, total)
+    for name, nothing in (("numeric", np.nan), ("categories", UNKNOWN)):
+        if name in rows:
+            rows[name][0] = nothing
     return single_graph(
         model,
         inputs=columns.inputs,
@@ -92,8 +101,6 @@ def plan_export(
 def _noise(columns: TableColumns, count: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     numbers = [random.normal(column.mean - column.offset, column.std, count) for column in columns.numeric]
-    for values in numbers:
-        values[0] = np.nan  # so that the graph is checked with a missing value too
     places = [random.integers(0, column.size, count) for column in columns.categorical]
     return {
         "numeric": np.stack(numbers, 1).astype(np.float32) if numbers else np.empty((count, 0), np.float32),

@@ -36,6 +36,7 @@ from dlcli.tasks.classes.training import (
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import TableClassificationConfig
+from dlcli.tasks.tables.networks import MEMBERS
 from dlcli.tasks.tables.source import TableSource
 
 
@@ -107,7 +108,13 @@ class TableClassificationTask:
         """
         check_sizes(name, size)
         refuse_weights(name, pretrained)
-        return cls(TableClassificationConfig(model=name), TrainConfig(), ("0", "1", "2"), plain_columns(), None)
+        return cls(
+            TableClassificationConfig(model=name, ensemble=MEMBERS.get(name, 1)),
+            TrainConfig(),
+            ("0", "1", "2"),
+            plain_columns(),
+            None,
+        )
 
     @property
     def card(self) -> Card | None:

@@ -10,6 +10,9 @@ from dlcli.tasks.classes.options import class_weights_option, distill_option, lo
 
 LOSSES = ("mse", "mae", "smooth-l1", "huber")
 
+NUMBERS = ("plain", "bins", "piecewise", "periodic")
+"""How numbers become features; `dlcli.models.tables.numbers` has them."""
+
 
 def read_widths(text: str) -> tuple[int, ...]:
     """Return the widths of the hidden layers from text such as `64,64`, or () from `none`.
@@ -37,8 +40,9 @@ class TableConfig:
     activation: str = option("relu", "activation function", choices=ACTIVATION_NAMES, is_advanced=True)
     dropout: float = option(0.0, "dropout rate", minimum=0.0, maximum=0.95)
     batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
+    numbers: str = option("bins", "encoding of numbers", choices=NUMBERS, is_advanced=True)
     bins: int = option(
-        8, "also encode each number by N quantile bins, 0 for none", minimum=0, maximum=256, is_advanced=True
+        8, "quantile bins of `--numbers` bins and piecewise, 0 for none", minimum=0, maximum=256, is_advanced=True
     )
     ensemble: int = option(1, "average the predictions of N networks", minimum=1, maximum=1000)
     full_batch: bool = option(False, "one step per epoch, over all rows", is_advanced=True)

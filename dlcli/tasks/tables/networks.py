@@ -12,4 +12,12 @@ NETWORKS: Mapping[str, Network] = {
         "a perceptron over binned numbers and embedded categories",
         "Gorishniy et al. 2022, arXiv:2203.05556",
     ),
+    "tabm": Network(
+        "dlcli.models.tables.table_mlp:tabm",
+        "perceptrons that share one set of weights through rank-1 adapters",
+        "Gorishniy et al. 2024, arXiv:2410.24210",
+    ),
 }
+
+MEMBERS: Mapping[str, int] = {"tabm": 32}
+"""The number of members of a network, if it is not 1: k of TabM's paper."""

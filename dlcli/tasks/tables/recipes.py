@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dlcli.tasks.tables.networks import MEMBERS
+
 # Small networks spend most of a step on call overhead, and regression needs every digit: fp32, without a trial of bf16.
 TABLE: dict[str, Any] = {
     "epochs": 100,
@@ -36,11 +38,16 @@ BY_DATASET = {"housing": HOUSING}
 
 def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of regression for a dataset."""
-    del given, data
-    return dict(BY_DATASET.get(dataset, TABLE))
+    del data
+    return {**BY_DATASET.get(dataset, TABLE), **_members(given)}
 
 
 def classification_recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of classification; those of `housing` contain options that only regression has."""
-    del dataset, given, data
-    return dict(TABLE)
+    del dataset, data
+    return {**TABLE, **_members(given)}
+
+
+def _members(given: Mapping[str, Any]) -> dict[str, Any]:
+    count = MEMBERS.get(str(given.get("model")))
+    return {"ensemble": count} if count else {}

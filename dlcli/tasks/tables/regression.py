@@ -28,6 +28,7 @@ from dlcli.tasks.tables.building import build_network, open_for, plain_columns, 
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig
 from dlcli.tasks.tables.metric import TableRegressionMetric
+from dlcli.tasks.tables.networks import MEMBERS
 from dlcli.tasks.tables.source import TableSource
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -102,7 +103,7 @@ class RegressionTask:
         """
         check_sizes(name, size)
         refuse_weights(name, pretrained)
-        return cls(RegressionConfig(model=name), TrainConfig(), plain_columns(), None)
+        return cls(RegressionConfig(model=name, ensemble=MEMBERS.get(name, 1)), TrainConfig(), plain_columns(), None)
 
     @property
     def card(self) -> Card | None:

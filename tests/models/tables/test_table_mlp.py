@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from dlcli.engine.observers.averaging import averaged_copy
+from dlcli.models.tables.numbers import NUMBERS as ENCODINGS
+from dlcli.models.tables.numbers import NumericInputs, NumericScale
 from dlcli.models.tables.table_mlp import (
-    NumericInputs,
-    NumericScale,
     TableClassifier,
     TableMLP,
     TableRegressor,
     embedding_width,
+    tabm,
 )
 
 SCALES = [NumericScale(3.0, 2.0, 4.0, (0.0, 1.0, 5.0)), NumericScale(-1.0, 0.0, 0.5)]
@@ -149,3 +150,55 @@ def test_embeddings_of_members_are_apart():
     first, second = model.categories(PLACES)
     assert not torch.allclose(first[0], second[0])
     assert first.shape == (3, embedding_width(4))
+
+
+EVERY = [(build, numbers) for build in (TableMLP, tabm) for numbers in ENCODINGS]
+
+
+def built(build, numbers, **options):
+    return build(
+        **{"scales": SCALES, "category_sizes": [4], "out_features": 3, "hidden": (8, 8), "members": 3, **options},
+        numbers=numbers,
+    ).eval()
+
+
+@pytest.mark.parametrize(("build", "numbers"), EVERY)
+def test_every_network_answers_a_row_alone_as_in_a_batch(build, numbers):
+    model = built(build, numbers)
+    together = model(NUMBERS, PLACES)
+    assert together.shape == (3, 3, 3)
+    for row in range(3):
+        torch.testing.assert_close(model(NUMBERS[row : row + 1], PLACES[row : row + 1])[:, 0], together[:, row])
+
+
+@pytest.mark.parametrize(("build", "numbers"), EVERY)
+def test_every_network_reads_gaps_as_medians_and_any_kinds_of_columns(build, numbers):
+    gap, median = torch.tensor([[torch.nan, torch.nan]]), torch.tensor([[3.0, -1.0]])
+    model = built(build, numbers)
+    torch.testing.assert_close(model(gap, PLACES[2:]), model(median, PLACES[2:]))
+    assert built(build, numbers, category_sizes=[])(gap).isfinite().all()
+    assert built(build, numbers, scales=SCALES[1:], category_sizes=[])(gap[:, :1]).isfinite().all()
+    assert built(build, numbers, scales=[])(PLACES).shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize(("build", "numbers"), EVERY)
+def test_a_constant_column_harms_no_network(build, numbers):
+    constant = NumericScale(5.0, 5.0, 1.0)  # the scale of a column without spread
+    model = built(build, numbers, scales=[*SCALES, constant])
+    assert model(torch.cat([NUMBERS, torch.full((3, 1), 5.0)], 1), PLACES).isfinite().all()
+
+
+@pytest.mark.parametrize(("build", "numbers"), EVERY)
+def test_every_parameter_of_every_network_learns(build, numbers):
+    model = built(build, numbers).train()
+    model(NUMBERS, PLACES).square().sum().backward()
+    assert not [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+
+
+def test_members_of_tabm_share_all_but_adapters_biases_and_heads():
+    shared, separate = (built(build, "bins", members=32) for build in (tabm, TableMLP))
+    assert shared.mlp.layers[0].weight.shape == separate.mlp.layers[0].weight.shape[1:]
+    assert shared.mlp.layers[-1].weight.shape == separate.mlp.layers[-1].weight.shape
+    assert [e.weight.shape for e in shared.categories.embeddings] == [(4, embedding_width(4))]
+    answers = shared(NUMBERS, PLACES)
+    assert not torch.allclose(answers[0], answers[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ import torch
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.tables.form import open_table
+from dlcli.export.exporting import export_model
 from dlcli.export.plan import PARITY_BATCHES
 from dlcli.models.tables.table_mlp import TableRegressor
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
-from dlcli.tasks.tables.columns import CategoricalColumn, TableColumns
+from dlcli.tasks.tables.columns import UNKNOWN, CategoricalColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig
 from dlcli.tasks.tables.source import TableSource
 
@@ -63,6 +66,8 @@ def test_an_export_is_compared_on_batches_of_several_sizes_with_a_gap(source, ha
     numbers = np.concatenate([sample["numeric"] for sample in graph.samples])
     places = np.concatenate([sample["categories"] for sample in graph.samples])
     assert np.isnan(numbers).any()
+    assert np.isnan(numbers[0]).all()
+    assert places[0] == UNKNOWN
     assert (numbers.dtype, places.dtype) == (np.float32, np.int64)
     assert 0 <= places.min() <= places.max() < source.columns.categorical[0].size
     answers = model(*graph.example.values())
@@ -92,3 +97,17 @@ def test_columns_of_no_table_leave_numbers_as_they_are(count):
     numbers = torch.randn(5, count)
     torch.testing.assert_close(network.numeric(numbers), numbers)
     assert TableColumns.from_json(columns.to_json()) == columns
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "numbers"), [("tabm", "bins"), ("tabm", "piecewise"), ("mlp", "periodic")])
+def test_every_network_and_encoding_passes_the_gate_of_an_export(source, tmp_path, model, numbers):
+    config = TableConfig(model=model, numbers=numbers, ensemble=3, hidden="8")
+    regressor = TableRegressor(build_network(config, source.columns, 1), 0.0, 1.0).eval()
+    with torch.no_grad():
+        for parameter in regressor.parameters():
+            parameter.normal_()
+    plan = plan_export(regressor, source.columns, source, ("prediction", "spread"), {})
+    plan = dataclasses.replace(plan, metadata={"task": "regression", "config": {}, "assets": {}})
+    result = export_model(plan, "onnx", tmp_path / "model.onnx", report=lambda *_: None)
+    assert result.is_telling

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from dlcli.core.config import resolve, split_values
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig
 from dlcli.metrics.regression import mean_loss
+from dlcli.models.tables.numbers import NumericScale
 from dlcli.tasks.tables.config import LOSSES, RegressionConfig, TableClassificationConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.recipes import classification_recipe, recipe
@@ -55,4 +56,12 @@ def test_recipes_are_copies():
 
 
 def test_every_network_is_there():
-    assert all(issubclass(load_object(network.build), nn.Module) for network in NETWORKS.values())
+    for network in NETWORKS.values():
+        built = load_object(network.build)(scales=[NumericScale(0.0, 0.0, 1.0)], category_sizes=[], out_features=2)
+        assert built(torch.zeros(5, 1)).shape == (1, 5, 2)
+
+
+def test_tabm_has_the_papers_number_of_members_unless_others_are_requested():
+    assert recipe("another", {"model": "tabm"})["ensemble"] == 32
+    assert classification_recipe("another", {"model": "tabm"})["ensemble"] == 32
+    assert "ensemble" not in recipe("another", {"model": "mlp"})
