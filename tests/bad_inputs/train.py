@@ -200,6 +200,12 @@ TRAIN = {
     "table whose card is damaged": Row(
         "train regression --data data/t", DATA, "columns are damaged", lambda b: prepare_csv(b, card={"columns": 3})
     ),
+    "quantiles as percentages": Row(
+        "train regression --data data/t --quantiles 10,50,90", USAGE, "10 is not between 0 and 1", prepare_csv
+    ),
+    "quantiles out of order": Row(
+        "train regression --data data/t --quantiles 0.9,0.1", USAGE, "write 0.1,0.9", prepare_csv
+    ),
     "hidden layers that are none": Row(
         "train regression --data data/t --hidden 64,x", USAGE, "--hidden", lambda b: prepare_csv(b)
     ),

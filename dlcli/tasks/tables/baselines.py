@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlcli.metrics.classification import ClassificationMetric
 from dlcli.metrics.regression import RegressionMetric
+from dlcli.tasks.tables.levels import middle
+from dlcli.tasks.tables.metric import TableRegressionMetric
 from dlcli.tasks.tables.source import TableSource
 
 LARGE = 10_000
@@ -36,6 +39,34 @@ def regression_baselines(source: TableSource, split: str, std: float, loss: str)
         measured = RegressionMetric(std, loss)
         offset = source.columns.offset
         measured.update(np.asarray(model.predict(tested)) + offset, truth.astype(np.float64) + offset)
+        figures[name] = measured.compute()
+    return figures
+
+
+def quantile_baselines(
+    source: TableSource, split: str, metric: Callable[[], TableRegressionMetric], levels: Sequence[float]
+) -> dict[str, dict[str, float]]:
+    """Return the metrics by name of the training targets' own quantiles, and of gradient boosting for each level.
+
+    Args:
+        source: the rows.
+        split: the split to evaluate on.
+        metric: returns a new metric of the levels.
+        levels: the levels.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    features, targets = source.features_of("train")
+    tested, truth = source.features_of(split)
+    answers = {"constant": np.tile(np.quantile(targets, levels), (len(truth), 1))}
+    models = [HistGradientBoostingRegressor(loss="quantile", quantile=level, random_state=0) for level in levels]
+    boosted = [model.fit(features, targets.astype(np.float64)).predict(tested) for model in models]
+    answers["gradient boosting"] = np.sort(np.stack(boosted, 1), axis=1)
+    figures = {}
+    for name, quantiles in answers.items():
+        measured = metric()
+        batch = {"targets": truth, "rows": np.arange(len(truth))}
+        measured.update(batch, {"prediction": quantiles[:, middle(levels)], "quantiles": quantiles})
         figures[name] = measured.compute()
     return figures
 

@@ -16,6 +16,7 @@ from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.inference import ClassInference
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.inputs import Row, RowReader
+from dlcli.tasks.tables.levels import level_names, levels_from_json
 
 
 def _reader(columns: TableColumns) -> RowReader:
@@ -52,8 +53,9 @@ class RegressionCodec:
         del inference
         self.columns = TableColumns.from_json(assets.get("columns"))
         self._reader = _reader(self.columns)
-        is_alone = assets.get("ensemble") == 1
-        self.fields: tuple[str, ...] = ("prediction", "note") if is_alone else ("prediction", "spread", "note")
+        self._levels = level_names(levels_from_json(assets.get("quantiles")))
+        spread = () if assets.get("ensemble") == 1 else ("spread",)
+        self.fields: tuple[str, ...] = ("prediction", *(self._levels or spread), "note")
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the rows of CSV files."""
@@ -76,22 +78,28 @@ class RegressionCodec:
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return each prediction in the target's units, and with an ensemble the spread over its members."""
+        """Return each prediction in the target's units, with its quantiles or the spread over an ensemble's members."""
         del items
-        names = [name for name in ("prediction", "spread") if name in outputs]
-        columns = [outputs[name].astype(np.float64).tolist() for name in names]
-        starts = {"prediction": self.columns.offset, "spread": 0.0}
+        columns = {name: outputs[name] for name in ("prediction", "spread") if name in outputs}
+        if self._levels:
+            columns |= dict(zip(self._levels, outputs["quantiles"].T, strict=True))
+        starts = [0.0 if name == "spread" else self.columns.offset for name in columns]
+        rows = zip(*(values.astype(np.float64).tolist() for values in columns.values()), strict=True)
         return [
-            Answer({name: starts[name] + float(f"{value:.7g}") for name, value in zip(names, values, strict=True)})
-            for values in zip(*columns, strict=True)
+            Answer(
+                {name: start + float(f"{value:.7g}") for name, start, value in zip(columns, starts, row, strict=True)}
+            )
+            for row in rows
         ]
 
     def draw(self, source: Source, answer: Answer) -> np.ndarray:
         """Return a picture of the row with the prediction above it, (H, W, 3) uint8."""
         record = answer.record
-        spread = f" ± {record['spread']:.4g}" if "spread" in record else ""
         digits = 15 if self.columns.offset else 6  # six would hide all but the offset
-        return _draw(self.columns, source, f"{self.columns.target}: {record['prediction']:.{digits}g}{spread}")
+        more = f" ± {record['spread']:.4g}" if "spread" in record else ""
+        if len(self._levels) > 1:
+            more = f" ({record[self._levels[0]]:.{digits}g} to {record[self._levels[-1]]:.{digits}g})"
+        return _draw(self.columns, source, f"{self.columns.target}: {record['prediction']:.{digits}g}{more}")
 
 
 class TableClassificationCodec:

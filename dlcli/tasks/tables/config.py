@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dlcli.core.config import option
 from dlcli.models.layer_kinds import ACTIVATION_NAMES
 from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
+from dlcli.tasks.tables.levels import read_levels
 
 LOSSES = ("mse", "mae", "smooth-l1", "huber")
 
@@ -58,6 +59,13 @@ class RegressionConfig(TableConfig):
         "noise added to the training targets, in standard deviations",
         minimum=0.0,
         maximum=10.0,
+        is_advanced=True,
+    )
+    quantiles: str | None = option(
+        None,
+        "predict these quantiles too, by the pinball loss in place of --loss: 0.1,0.5,0.9",
+        metavar="LEVELS",
+        read=read_levels,
         is_advanced=True,
     )
     bounded: bool = option(False, "clip predictions to the range of the training targets", is_advanced=True)

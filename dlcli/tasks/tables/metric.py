@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dlcli.data.codec import Arrays
+from dlcli.metrics.intervals import QuantileMetric
 from dlcli.metrics.regression import RegressionMetric
+from dlcli.tasks.tables.levels import level_names
 
 NUM_WORST = 25
 
@@ -17,12 +20,14 @@ class TableRegressionMetric:
 
     Args:
         std: the standard deviation of the training targets, the unit of the loss.
-        loss: the kind of loss, as in `RegressionMetric`.
+        loss: the kind of loss, as in `RegressionMetric`; with quantiles it is their pinball loss.
         offset: what predictions and targets are counted from.
+        levels: the levels of the predicted quantiles; () for none.
     """
 
-    def __init__(self, std: float, loss: str, offset: float = 0.0) -> None:
+    def __init__(self, std: float, loss: str, offset: float = 0.0, levels: Sequence[float] = ()) -> None:
         self._metric = RegressionMetric(std, loss)
+        self._quantiles = QuantileMetric(levels, level_names(levels), std) if levels else None
         self._offset = offset
         self._rows: list[np.ndarray] = []
 
@@ -31,24 +36,33 @@ class TableRegressionMetric:
 
         Args:
             batch: (N,) float32 `targets`, and (N,) int64 `rows`, row numbers of the table.
-            outputs: (N,) `prediction`, in the target's units.
+            outputs: (N,) `prediction`, in the target's units, and with levels (N, Q) `quantiles`.
         """
         self._rows.append(batch["rows"])
         values = (outputs["prediction"], batch["targets"])
         predictions, targets = (np.asarray(value, np.float64) + self._offset for value in values)
         self._metric.update(predictions, targets)
+        if self._quantiles is not None:
+            self._quantiles.update(np.asarray(outputs["quantiles"], np.float64) + self._offset, targets)
 
     def merge(self, other: TableRegressionMetric) -> None:
         """Add the batches of another process's metric."""
         self._rows += other._rows
         self._metric.merge(other._metric)
+        if self._quantiles is not None and other._quantiles is not None:
+            self._quantiles.merge(other._quantiles)
 
     def compute(self) -> dict[str, float]:
         """Return the metrics, `loss` in standard deviations and the others in the target's units."""
-        return self._metric.compute()
+        return {**self._metric.compute(), **(self._quantiles.compute() if self._quantiles is not None else {})}
 
     def report(self) -> dict[str, Any]:
-        """Return the metrics, the points of the pictures, and the rows with the largest errors."""
+        """Return the metrics, the points of the pictures, the rows with the largest errors, and any quantiles."""
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         worst = [{**entry, "index": int(rows[int(entry["index"])])} for entry in self._metric.worst(NUM_WORST)]
-        return {**self._metric.report(), "worst": worst}
+        report = {**self._metric.report(), "worst": worst}
+        if self._quantiles is None:
+            return report
+        own = self._quantiles.report()
+        lower = [*report["lower_is_better"], "pinball", "crossing"]
+        return {**report, **own, "metrics": {**report["metrics"], **own["metrics"]}, "lower_is_better": lower}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlcli.core.errors import RunError
-from dlcli.core.table import Table
+from dlcli.core.table import Table, table_of_entries
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.items import Item
@@ -23,10 +23,12 @@ from dlcli.data.tables.form import REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
+from dlcli.models.tables.quantiles import QuantileRegressor, pinball_loss
 from dlcli.models.tables.table_mlp import TableRegressor
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig
+from dlcli.tasks.tables.levels import levels_from_json, levels_of, middle
 from dlcli.tasks.tables.metric import TableRegressionMetric
 from dlcli.tasks.tables.networks import MEMBERS
 from dlcli.tasks.tables.source import TableSource
@@ -44,10 +46,8 @@ class RegressionTask:
 
     A batch holds `numeric` (N, numeric columns) float32 and `categories` (N, categorical columns) int64, or one of
     them, `targets` (N,) float32 and `rows` (N,) int64. Targets and predictions are counted from the columns' `offset`,
-    which metric and codec add in float64.
+    which metric and codec add in float64. With quantiles the model is another, and so is the loss.
     """
-
-    goal = Goal("rmse", larger_is_better=False)
 
     def __init__(
         self, config: RegressionConfig, train: TrainConfig, columns: TableColumns, source: TableSource | None
@@ -57,11 +57,20 @@ class RegressionTask:
         self.columns = columns
         self._source = source
         self.inputs = columns.inputs
-        self.outputs: tuple[str, ...] = ("prediction",) if config.ensemble == 1 else ("prediction", "spread")
+        self.levels = levels_of(config.quantiles)
+        self.goal = Goal("pinball" if self.levels else "rmse", larger_is_better=False)
+        spread = () if config.ensemble == 1 else ("spread",)
+        self.outputs: tuple[str, ...] = ("prediction", *(("quantiles",) if self.levels else spread))
+        self.model: TableRegressor | QuantileRegressor = self._new_model()
+
+    def _new_model(self) -> TableRegressor | QuantileRegressor:
+        config, columns = self._config, self.columns
         low, high, mean = (value - columns.offset for value in (columns.lowest, columns.highest, columns.mean))
-        self.model: TableRegressor = TableRegressor(
-            build_network(config, columns, 1), mean, columns.std, (low, high) if config.bounded else None
-        )
+        network = build_network(config, columns, len(self.levels) or 1)
+        bounds = (low, high) if config.bounded else None
+        if self.levels:
+            return QuantileRegressor(network, mean, columns.std, self.levels, middle(self.levels), bounds)
+        return TableRegressor(network, mean, columns.std, bounds)
 
     @classmethod
     def from_data(cls, config: RegressionConfig, train: TrainConfig, data: Path) -> RegressionTask:
@@ -91,6 +100,10 @@ class RegressionTask:
             raise RunError(
                 f"the run's ensemble is {assets.get('ensemble')!r} in its assets, but {config.ensemble} in its options"
             )
+        if levels_from_json(assets.get("quantiles")) != levels_of(config.quantiles):
+            raise RunError(
+                f"the run's quantiles are {assets.get('quantiles')!r} in its assets, {config.quantiles} in its options"
+            )
         source = TableSource(open_for(REGRESSION, data), columns, train) if data is not None else None
         return cls(config, train, columns, source)
 
@@ -115,8 +128,9 @@ class RegressionTask:
         return self.model.network.mlp.layers[-1]
 
     def assets(self) -> dict[str, Any]:
-        """Return the assets: the columns with their statistics, and the size of the ensemble."""
-        return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble}
+        """Return the assets: the columns with their statistics, the size of the ensemble, and any quantiles' levels."""
+        levels = {"quantiles": list(self.levels)} if self.levels else {}
+        return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble, **levels}
 
     def notes(self) -> list[str]:
         """Return what the user should know about the data as it is divided into folds."""
@@ -145,29 +159,37 @@ class RegressionTask:
         """
         targets = (batch["targets"] - self.model.mean) / self.model.std
         answers = self.model.standardised(*(batch[name] for name in self.inputs))
-        wanted = targets.expand_as(answers)
+        wanted = targets.expand(answers.shape[:2])
         if self._config.target_noise:
-            wanted = wanted + self._config.target_noise * torch.randn_like(answers)
-        loss = LOSSES[self._config.loss](answers.float(), wanted)
-        yield Update("network", {self._config.loss: loss}, len(targets))
+            wanted = wanted + self._config.target_noise * torch.randn_like(wanted)
+        if isinstance(self.model, QuantileRegressor):
+            losses = {"pinball": pinball_loss(answers.float(), wanted, self.model.levels)}
+        else:
+            losses = {self._config.loss: LOSSES[self._config.loss](answers.float(), wanted)}
+        yield Update("network", losses, len(targets))
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return (N,) `prediction` in the target's units, and for an ensemble the (N,) `spread` over its members."""
+        """Return (N,) `prediction` in the target's units, with (N, Q) `quantiles`, or an ensemble's (N,) `spread`."""
         answers = self.model(*(batch[name] for name in self.inputs))
         return dict(zip(self.outputs, answers if isinstance(answers, tuple) else (answers,), strict=True))
 
     def members(self, batch: Batch) -> Tensor:
-        """Return the predictions of each member, (M, N), in the target's units."""
+        """Return the predictions of each member, (M, N), or (M, N, Q) with quantiles, in the target's units."""
         return self.model.members(*(batch[name] for name in self.inputs)) * self.model.std + self.model.mean
 
     def metric(self) -> TableRegressionMetric:
         """Return a new metric."""
-        return TableRegressionMetric(self.columns.std, self._config.loss, self.columns.offset)
+        return TableRegressionMetric(self.columns.std, self._config.loss, self.columns.offset, self.levels)
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
-        """Return the metrics of linear regression and gradient boosting, fitted on the training part."""
-        from dlcli.tasks.tables.baselines import regression_baselines
+        """Return the metrics of linear regression and gradient boosting, fitted on the training part.
 
+        With quantiles, those of boosting with the pinball loss, and of the quantiles of all training targets.
+        """
+        from dlcli.tasks.tables.baselines import quantile_baselines, regression_baselines
+
+        if self.levels:
+            return quantile_baselines(at_hand(self._source), split, self.metric, self.levels)
         return regression_baselines(at_hand(self._source), split, self.columns.std, self._config.loss)
 
     def samples(self) -> None:
@@ -175,9 +197,9 @@ class RegressionTask:
         return
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
-        """Yield no table: the metrics are enough."""
-        del report, split
-        return iter(())
+        """Yield the tables of quantiles and intervals, if they are predicted."""
+        del split
+        return (table_of_entries(name, report[name]) for name in ("quantiles", "intervals") if report.get(name))
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield pictures of predictions against targets, and of the residuals."""
