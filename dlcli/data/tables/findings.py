@@ -11,6 +11,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.findings import OK, WARNING, Finding
 from dlcli.data.balance import balance_of
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, TableForm, open_table
+from dlcli.data.tables.leaks import LEAKS, advice, find_leaks, picked_rows, sorted_by_target
 from dlcli.data.tables.origin import SOURCE_NAME, read_numbers
 
 MOST_MISSING = 0.5
@@ -18,7 +19,7 @@ MOST_MISSING = 0.5
 
 
 def examine_table(folder: Path) -> Iterator[Finding]:
-    """Yield findings from the card and its warnings, the splits, the columns and the target.
+    """Yield findings from the card and its warnings, the splits, the columns and the target, and what gives it away.
 
     Raises:
         DataError: the folder holds no table, or does not match its card.
@@ -27,7 +28,7 @@ def examine_table(folder: Path) -> Iterator[Finding]:
     card = form.card
     kinds = ", ".join(f"{len(form.names(kind))} {kind}" for kind in (NUMERIC, CATEGORICAL) if form.names(kind))
     yield Finding("card", OK, f"{card.name}: {form.num_rows:,} rows, {len(form.columns)} columns ({kinds})")
-    yield from (Finding("card", WARNING, warning) for warning in card.warnings)
+    yield from (Finding("card", WARNING, warning) for warning in card.warnings if LEAKS not in warning)
     for split in form.splits():
         yield balance_of(card, split, "rows") if card.classes else Finding(split, OK, f"{card.num_items(split):,} rows")
     try:
@@ -36,6 +37,7 @@ def examine_table(folder: Path) -> Iterator[Finding]:
         yield Finding(SOURCE_NAME, WARNING, error.message, error.hint or "")
     yield from _columns(form)
     yield _target(form)
+    yield from _leaks(form)
 
 
 def _columns(form: TableForm) -> Iterator[Finding]:
@@ -70,3 +72,18 @@ def _target(form: TableForm) -> Finding:
     text = f"{targets.min():g} to {targets.max():g}, mean {targets.mean():g}, standard deviation {targets.std():g}"
     is_constant = bool(np.ptp(targets[form.split_rows("train")]) == 0)
     return Finding(f"target {form.target}", WARNING if is_constant else OK, text)
+
+
+def _leaks(form: TableForm) -> Iterator[Finding]:
+    """Yield a finding for each column that gives the target away, and one if the rows are sorted by the target."""
+    num_classes, num_picked = len(form.card.classes), len(picked_rows(form.num_rows, len(form.columns)))
+    where = f", on {num_picked:,} of the {form.num_rows:,} rows" if num_picked < form.num_rows else ""
+    for leak in find_leaks(form.columns, form.rows, form.target, num_classes):
+        what, fix = f"column {leak.column}", advice(leak.column, form.target)
+        if leak.is_certain:
+            yield Finding(what, WARNING, f"{LEAKS}: {leak.found}{where}", fix)
+        else:
+            yield Finding(what, OK, f"{leak.found}; {fix}")
+    if sorted_by_target(form.rows, num_classes):
+        text = f"lie in the order of {form.target!r}: parts are drawn at random, but --folds time would mislead"
+        yield Finding("rows", OK, text)

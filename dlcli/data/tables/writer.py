@@ -28,6 +28,7 @@ from dlcli.data.tables.form import (
     encode_sheet,
     write_packed,
 )
+from dlcli.data.tables.leaks import leak_warnings
 from dlcli.data.tables.numbers import PLAIN
 from dlcli.data.tables.origin import SOURCE_ROWS, number_rows, write_origin
 from dlcli.data.tables.rows import Sheet, is_missing
@@ -86,6 +87,7 @@ def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, wh
     _write_csv(folder / TABLE_NAME, sheet, [name for name in sheet.names if name in used], is_test)
     write_origin(folder, sheet, [numbers[line] for line in sheet.lines], used)
     notes += _repeats(sheet, used, is_test)
+    notes += leak_warnings(columns, rows, request.target, len(classes))
     details: dict[str, object] = {
         "task": target.task,
         "target": request.target,

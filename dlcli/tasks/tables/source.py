@@ -21,6 +21,7 @@ from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
 from dlcli.data.parts import ALL, part
 from dlcli.data.tables.form import CATEGORICAL, NUMERIC, SPLITS, TABLE_NAME, TableForm
+from dlcli.data.tables.leaks import LEAKS
 from dlcli.data.tables.origin import left_out_columns, read_numbers
 from dlcli.data.tables.times import row_times
 from dlcli.tasks.tables.columns import TableColumns
@@ -117,13 +118,14 @@ class TableSource:
         self._tensors["targets" if labels is None else "labels"] = torch.from_numpy(self.targets)
 
     def notes(self) -> list[str]:
-        """Return what the user should know about the folds: rows that index files name and `dl prepare` left out."""
+        """Return what the user should know: columns that give the target away, and rows that are in no fold."""
+        leaks = [warning for warning in self.form.card.warnings if LEAKS in warning]
         if self._train.splits is None:
-            return []
+            return leaks
         numbers = read_numbers(self.form.root, self.form.card, self.form.num_rows)
         count = count_left_out(Path(self._train.splits), numbers)
         rows = "row that it names was" if count == 1 else "rows that it names were"
-        return [f"--splits: {count:,} {rows} left out by `dl prepare`, and are in no fold"] if count else []
+        return [f"--splits: {count:,} {rows} left out by `dl prepare`, and are in no fold", *leaks] if count else leaks
 
     @property
     def card(self) -> Card:

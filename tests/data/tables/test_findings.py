@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from dlcli.data.tables.findings import examine_table
@@ -58,3 +59,26 @@ def test_classes_of_very_unequal_size_are_a_warning(tmp_path, uneven):
     (tmp_path / "dataset.json").write_text(json.dumps(card.to_json()))
     [train] = [finding for finding in examine_table(tmp_path) if finding.what == "train"]
     assert train.state == ("warning" if uneven else "ok")
+
+
+def test_a_copy_of_the_target_is_named_once_by_prepare_and_by_doctor(tmp_path):
+    random = np.random.default_rng(0)
+    rows = [f"{random.normal():.3f},{2 * price:.3f},{price:.3f}" for price in random.normal(50, 20, 80)]
+    sheet = parse_sheet("\n".join(["size,copy,price", *rows]), "x")
+    card = write_table(sheet, TableRequest("price"), tmp_path, "things", "x")
+    (tmp_path / "dataset.json").write_text(json.dumps(card.to_json()))
+    assert [warning for warning in card.warnings if "'copy' gives the target away" in warning]
+    found = [finding for finding in examine_table(tmp_path) if "away" in finding.found]
+    assert [(finding.what, finding.state) for finding in found] == [("column copy", "warning")]
+    assert "`dl prepare ... --drop 'copy'`" in found[0].fix
+
+
+def test_rows_in_the_order_of_the_target_are_said_without_alarm(tmp_path):
+    random = np.random.default_rng(0)
+    rows = [f"{random.normal():.3f},{random.normal():.3f},{price}" for price in range(60)]
+    sheet = parse_sheet("\n".join(["size,age,price", *rows]), "x")
+    card = write_table(sheet, TableRequest("price"), tmp_path, "things", "x")
+    (tmp_path / "dataset.json").write_text(json.dumps(card.to_json()))
+    found = {finding.what: finding for finding in examine_table(tmp_path)}
+    assert found["rows"].state == "ok"
+    assert "lie in the order of 'price'" in found["rows"].found
