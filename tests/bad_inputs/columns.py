@@ -126,6 +126,10 @@ OPTIONS = {
     "column categorical and dropped": Row(
         f"{TABLE} --drop x --categorical x", USAGE, "contradicts --categorical", with_cells(float)
     ),
+    "ordered target": Row(f"{TABLE} --ordered y=a,b", USAGE, "--ordered 'y': this is", with_cells(float)),
+    "order of one": Row(f"{TABLE} --ordered x=a", USAGE, "--ordered 'x=a' states no order", with_cells(float)),
+    "ordered and dropped": Row(f"{TABLE} --drop x --ordered x=a,b", USAGE, "contradicts --ordered", with_cells(float)),
+    "order that lacks a value": Row(f"{TABLE} --ordered x=a,b", DATA, "not one of a, b", with_cells(float)),
     "target kept": Row(f"{TABLE} --keep y", USAGE, "this is the column to predict", with_cells(float)),
     "kept column misspelt": Row(f"{TABLE} --keep xx", DATA, "no column 'xx'", with_cells(float)),
     "grouped by the target": Row(

@@ -13,6 +13,7 @@ import numpy as np
 from dlcli.core.console import shorten
 from dlcli.core.errors import DataError
 from dlcli.data.labels import label_text
+from dlcli.data.tables.categories import are_names, known_order, settle_order
 from dlcli.data.tables.dates import are_compact_dates, hold_dates
 from dlcli.data.tables.form import CATEGORICAL, CLASSIFICATION, NUMERIC, REGRESSION, Column
 from dlcli.data.tables.numbers import PLAIN, FoundNotation, Notation, find_notation
@@ -21,7 +22,6 @@ from dlcli.data.tables.rows import Sheet, is_missing, to_number
 
 _ID_NAME = re.compile(r"(.*_)?(id|index|uuid|guid|key|row|no|nr|编号|序号)|column_1|unnamed: \d+", re.IGNORECASE)
 _UNNAMED = re.compile(r"column_1|unnamed: \d+", re.IGNORECASE)
-_DISTINCT_TEXTS = 0.9  # a text column with a larger fraction of distinct values holds names or free text
 _MIN_ROWS_TO_TELL = 20  # with fewer rows, all values may differ by chance
 _FEW_NUMBERS = 10  # a target of at most this many distinct integers may be a class
 _NEARLY_ALL = 0.9  # a column with a larger fraction of numbers is one of numbers, and the other cells are mistakes
@@ -165,7 +165,14 @@ def by_value(cell: str) -> tuple[float, str]:
 
 
 def settle_column(
-    name: str, sheet: Sheet, notes: list[str], where: str, *, is_categorical: bool = False, is_kept: bool = False
+    name: str,
+    sheet: Sheet,
+    notes: list[str],
+    where: str,
+    *,
+    is_categorical: bool = False,
+    is_kept: bool = False,
+    order: Sequence[str] = (),
 ) -> Column | str:
     """Return the column, or the reason why it is of no use.
 
@@ -176,9 +183,10 @@ def settle_column(
         where: the source, for messages.
         is_categorical: whether its numbers are names.
         is_kept: whether it is of use also if it numbers the rows or holds their names.
+        order: its values in order, in lower case, if the user states it.
 
     Raises:
-        DataError: the column holds dates, or numbers with some other cells.
+        DataError: the column holds dates, numbers with some other cells, or a value outside its order.
     """
     cells = [cell for cell in sheet.column(name) if not is_missing(cell)]
     distinct = set(cells)
@@ -186,15 +194,20 @@ def settle_column(
         return "it is empty"
     if len(distinct) == 1 and len(cells) == len(sheet.rows):
         return f"it is {quoted(cells[0])} in every row"
+    if order:
+        return settle_order(name, sheet, order, where)
     if not is_categorical:
         reading = find_notation(cells)
         if reading.count == len(cells):
             return _settle_numbers(name, sheet, cells, reading, notes, where, is_kept=is_kept)
         _refuse_dates(name, cells, where)
         _refuse_mixed(name, sheet, reading, where)
-        is_names = len(cells) >= _MIN_ROWS_TO_TELL and len(distinct) > _DISTINCT_TEXTS * len(cells)
-        if is_names and not is_kept:
+        if not is_kept and are_names(cells):
             return f"{len(distinct):,} of its {len(cells):,} texts are distinct, as names are; --keep {name!r} keeps it"
+        words = known_order(distinct)
+        if words:
+            notes.append(f"{name!r} is read in the order {' < '.join(words)}; --categorical {name!r} ignores it")
+            return Column(name, NUMERIC, notation=Notation(words=words))
     return Column(name, CATEGORICAL, tuple(sorted(distinct, key=by_value)))
 
 

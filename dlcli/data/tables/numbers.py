@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
+from dlcli.core.console import shorten
 from dlcli.data.tables.rows import is_missing, to_number
 
 _SYMBOLS = "$€£¥₹₩₽₺₴₫฿₱₪₦¢"
@@ -31,6 +32,8 @@ _SHAPE = re.compile(
 )
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 """(decimal mark, thousands mark), those preferred where several read a column equally well first."""
+
+_MARKS = ("decimal", "thousands", "prefix", "suffix")
 
 _SIGNS = str.maketrans(
     {
@@ -49,12 +52,14 @@ class Notation:
         decimal: the decimal mark, "." or ",".
         thousands: what may stand between groups of three digits, "" for nothing.
         prefix, suffix: what stands before and behind every number: a currency, a percent sign, a unit; "" for nothing.
+        words: of ordered categories, in lower case, the words that stand for 0, 1, 2, ...; () for numbers.
     """
 
     decimal: str = "."
     thousands: str = ""
     prefix: str = ""
     suffix: str = ""
+    words: tuple[str, ...] = ()
 
     def number(self, cell: str) -> float | None:
         """Return the finite number in a cell, NaN if the value is missing, None if it is written in another way.
@@ -63,6 +68,9 @@ class Notation:
         """
         if is_missing(cell):
             return math.nan
+        if self.words:
+            word = cell.casefold()
+            return float(self.words.index(word)) if word in self.words else None
         if not (self.prefix or self.suffix or self.thousands == "."):
             plain = to_number(cell)
             if plain is not None:
@@ -77,12 +85,15 @@ class Notation:
         """What a cell should hold, for messages: "a number", with an example unless that is plain."""
         if self == PLAIN:
             return "a number"
+        if self.words:
+            return f"one of {shorten(', '.join(self.words), 100)}"
         example = f"1{self.thousands}234{self.decimal}5" if self.thousands else f"12{self.decimal}5"
         return f"a number written as {self.prefix}{example}{self.suffix and ' '}{self.suffix}"
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the JSON value stored in cards and runs."""
-        return dict(vars(self))
+        marks = {name: vars(self)[name] for name in _MARKS}
+        return {**marks, "words": list(self.words)} if self.words else marks
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
@@ -92,8 +103,12 @@ class Notation:
             ValueError: the value is not a notation.
         """
         try:
-            notation = cls(**{str(name): str(mark) for name, mark in (value or {}).items()})
-        except (AttributeError, TypeError):
+            given = dict(value or {})
+            words = given.pop("words", [])
+            if not isinstance(words, list) or len(set(map(str, words))) < len(words):
+                raise TypeError
+            notation = cls(**{str(name): str(mark) for name, mark in given.items()}, words=tuple(map(str, words)))
+        except (AttributeError, TypeError, ValueError):
             raise ValueError(f"{value!r} says not how numbers are written") from None
         if (notation.decimal, notation.thousands) not in _STYLES:
             raise ValueError(f"numbers cannot be written with {notation.decimal!r} and {notation.thousands!r}")

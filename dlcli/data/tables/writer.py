@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,7 @@ class TableRequest:
         drop: columns to leave out: name -> reason, for the card.
         categorical: columns whose numbers are categories (postal codes).
         keep: columns to use although they number the rows or hold their names.
+        ordered: columns of ordered categories: name -> values in order, in lower case.
         test_fraction, seed: the split, if the sheet has no column `split`.
     """
 
@@ -56,6 +57,7 @@ class TableRequest:
     keep: tuple[str, ...] = ()
     test_fraction: float = 0.2
     seed: int = 0
+    ordered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def write_table(sheet: Sheet, request: TableRequest, folder: Path, name: str, where: str) -> Card:
@@ -118,14 +120,22 @@ def _check_names(sheet: Sheet, request: TableRequest, where: str) -> None:
         UsageError: a column is both used and left out.
         DataError: a column is missing.
     """
-    uses = {"--target": (request.target,), "--categorical": request.categorical, "--keep": request.keep}
+    uses = {
+        "--target": (request.target,),
+        "--categorical": request.categorical,
+        "--keep": request.keep,
+        "--ordered": tuple(request.ordered),
+    }
     for flag, names in uses.items():
         for name in (request.drop or {}).keys() & set(names):
             hint = f"leave out --drop, or name another {flag}"
             raise UsageError(f"--drop {name!r} contradicts {flag} {name!r}", hint=hint)
     if request.target in request.keep:
         raise UsageError(f"--keep {request.target!r}: this is the column to predict", hint="leave out --keep")
-    for name in (request.target, *(request.drop or ()), *request.categorical, *request.keep):
+    for name in sorted({request.target, *request.categorical} & set(request.ordered)):
+        hint = "leave out one of the two"
+        raise UsageError(f"--ordered {name!r}: this is the column to predict, or one of --categorical", hint=hint)
+    for name in (request.target, *(request.drop or ()), *request.categorical, *request.keep, *request.ordered):
         if name not in sheet.names:
             raise DataError(
                 f"{where}: no column {name!r}",
@@ -168,6 +178,7 @@ def _settle_columns(
             where,
             is_categorical=name in request.categorical,
             is_kept=name in request.keep or len(usable) == 1,
+            order=request.ordered.get(name, ()),
         )
         if isinstance(found, str):
             dropped[name] = found

@@ -27,6 +27,12 @@ class TableOptions:
     keep: tuple[str, ...] = option(
         (), "column to use although it numbers or names the rows (repeatable)", metavar="COLUMN"
     )
+    ordered: tuple[str, ...] = option(
+        (),
+        "column of ordered categories and its order: size=S,M,L (repeatable)",
+        metavar="COLUMN=A,B,C",
+        is_advanced=True,
+    )
     encoding: str = option(
         "auto", "encoding, such as gb18030 or cp1252 (auto: UTF-8, else judged by the bytes)", metavar="NAME"
     )

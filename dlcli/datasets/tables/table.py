@@ -9,6 +9,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.card import Card
 from dlcli.data.importing.preparing import Report
 from dlcli.data.reading.encodings import require_encoding
+from dlcli.data.tables.categories import read_orders
 from dlcli.data.tables.form import CLASSIFICATION, REGRESSION
 from dlcli.data.tables.rows import TABLE_SUFFIXES, Sheet, read_sheet
 from dlcli.data.tables.writer import TableRequest, write_table
@@ -80,6 +81,7 @@ class TableImporter:
             options.keep,
             options.test_fraction,
             options.seed,
+            read_orders(options.ordered),
         )
         card = write_table(sheet, request, folder, path.stem, str(path))
         details = {**card.details, "reading": sheet.reading.to_json()}

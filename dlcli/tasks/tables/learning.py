@@ -72,8 +72,12 @@ def _learn_numbers(
     refuse_extremes(known, name, str(form.root))
     offset = offset_of(known)
     centred = known - offset
-    # Rounded to the network's float32, so that no bin is empty there.
-    quantiles = np.quantile(centred, np.linspace(0, 1, num_bins + 1)) if num_bins else centred[:0]
+    # Rounded to the network's float32, so that no bin is empty there. Where all values fit, a bin ends at each of them:
+    # the network can then learn any function of them, as of categories, and the number keeps its order.
+    distinct = np.unique(centred)
+    are_few = len(distinct) <= num_bins + 1
+    quantiles = distinct if are_few else np.quantile(centred, np.linspace(0, 1, num_bins + 1))
+    quantiles = quantiles if num_bins else centred[:0]
     edges = np.unique(quantiles.astype(np.float32))
     return NumericColumn(
         name,

@@ -164,3 +164,29 @@ def test_a_workbook_makes_the_form_that_its_csv_makes(prepare, tmp_path):
     np.testing.assert_array_equal(form.rows.categories, own.rows.categories)
     np.testing.assert_array_equal(form.rows.targets, own.rows.targets)
     assert form.card.counts == own.card.counts and form.card.items == own.card.items
+
+
+def test_ordered_categories_become_ranks_that_survive_packing_again(prepare, tmp_path):
+    grades = column("grade", lambda row: ("gold", "tin", "iron")[row % 3])
+    sizes = column("fit", lambda row: "SML"[row % 3])
+    form = prepare(PRICE, grades, sizes, ordered=("grade=tin,iron,gold",))
+    numbers = form.rows.numeric[:6]
+    assert numbers[:, 0].tolist() == [2, 0, 1, 2, 0, 1]
+    assert numbers[:, 1].tolist() == [0, 1, 2, 0, 1, 2]
+    (form.root / "packed" / "table.npz").unlink()
+    assert (open_table(form.root).rows.numeric[:6] == numbers).all()
+
+
+@pytest.mark.slow
+def test_the_file_of_cars_is_prepared_as_it_comes(real_data, tmp_path):
+    path = real_data / "auto-mpg" / "auto-mpg.data"
+    out = tmp_path / "out"
+    prepare_dataset(
+        TableImporter(TableOptions(target="column_1")), path, out, command="x", force=True, report=lambda line: None
+    )
+    form = open_table(out)
+    assert (form.num_rows, [column.kind for column in form.columns]) == (398, ["numeric"] * 7)
+    assert np.isnan(form.rows.numeric).sum() == 6
+    assert form.card.details["dropped"] == {
+        "column_9": "305 of its 398 texts are distinct, as names are; --keep 'column_9' keeps it"
+    }
