@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
     "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
     "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),
+    "report": ("write one HTML page about a run", "dlcli.cli.report:build"),
     "runs": ("list the runs", "dlcli.cli.inspect:build_runs"),
     "models": ("list the networks, or show one", "dlcli.cli.models:build"),
     "datasets": ("list the datasets", "dlcli.cli.inspect:build_datasets"),

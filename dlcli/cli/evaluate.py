@@ -93,7 +93,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     print_notes(console, measured.notes)
     if options.plots and run is not None:
         warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])
-    plots = _store(run, measured, options, console) if run is not None else []
+    plots = _store(run, measured, options, typed, console) if run is not None else []
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:
@@ -123,16 +123,15 @@ def _refuse_inference(run: RunDir, values: Values, inference: Sequence[type]) ->
             )
 
 
-def _store(run: RunDir, measured: Measured, options: EvalOptions, console: Console) -> list[str]:
-    """Store the report and the plots in the run, and return the plots; warn if the run cannot be written.
+def _store(run: RunDir, measured: Measured, options: EvalOptions, inference: Any, console: Console) -> list[str]:
+    """Store the evaluation and the plots in the run, and return the plots; warn if the run cannot be written.
 
     The figures are the answer: a shared or mounted run is often read-only.
     """
-    from dlcli.engine.runs.evaluation import keep_report
+    from dlcli.engine.runs.keeping import keep_evaluation
 
     try:
-        keep_report(run, measured.report)
-        return _draw(measured.task, measured.report, options.split, run) if options.plots else []
+        return keep_evaluation(run, measured, draws=options.plots, inference=inference)
     except OSError as error:
         _warn_unwritable(run, error, console)
         return []
@@ -187,17 +186,6 @@ def _means_table(report: Mapping[str, Any]) -> Table:
 
 def _with_error(value: float | None, error: float | None) -> str:
     return "" if value is None else f"{format_figure(value)} ± {format_figure(error or 0.0)}"
-
-
-def _draw(task: Any, report: Mapping[str, Any], split: str, run: RunDir) -> list[str]:
-    from dlcli.visualize.canvas import write_png
-
-    written = []
-    for name, picture in task.draw_report(report, split):
-        path = run.folder("plots") / f"{split}-{name}"
-        write_png(path, picture)
-        written.append(str(path))
-    return written
 
 
 def _metrics_table(report: Mapping[str, Any]) -> Table:

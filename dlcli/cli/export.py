@@ -13,10 +13,11 @@ from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
 from dlcli.cli.ready import Ready, open_ready
 from dlcli.core.config import option
+from dlcli.core.console import Console
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.networks import find_owner, get_owner, has_weights
 from dlcli.core.registry import load_object
-from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
 
 if TYPE_CHECKING:
     from dlcli.engine.task import Task
@@ -91,6 +92,8 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)
+    if run is not None:
+        _record(run, result, console)
     console.say(
         f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
         f"over {len(result.checks)} checks"
@@ -146,6 +149,23 @@ def _document(result: ExportResult) -> dict[str, Any]:
         "is_telling": result.is_telling,
         "checks": [asdict(check) for check in result.checks],
     }
+
+
+def _record(run: RunDir, result: ExportResult, console: Console) -> None:
+    """Note in the run what its export was found to be, for `dl report`; a file elsewhere has no place there."""
+    from dlcli.core.files import write_json
+
+    if result.path.parent.resolve() != run.exports.resolve():
+        return
+    try:
+        known = run.read_json(f"exports/{EXPORTS_FILE}")
+    except RunError:
+        known = {}
+    record = {**_document(result), "path": result.path.name}
+    try:
+        write_json(run.exports / EXPORTS_FILE, {**(known if isinstance(known, dict) else {}), result.path.name: record})
+    except OSError as error:  # the export itself is written
+        console.warn(f"{run.exports / EXPORTS_FILE} cannot be written ({error.strerror or error})")
 
 
 def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, Mapping[str, Any]]:

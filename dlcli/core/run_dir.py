@@ -28,6 +28,9 @@ MAX_NAME = 200
 FOLDS = "folds"
 """The kind of a run that contains the runs of a cross-validation, and the name of their folder."""
 
+EXPORTS_FILE = "exports.json"
+"""In a run's `exports/`: file name -> what `dl export --json` answered when it wrote the file."""
+
 FINISHED, RUNNING, INTERRUPTED, FAILED, DIVERGED = "finished", "running", "interrupted", "failed", "diverged"
 
 

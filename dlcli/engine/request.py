@@ -27,6 +27,7 @@ class TrainRequest:
         auto: the names of the loop's options to tune.
         folder: where the run's folder is created; None for `runs`.
         recipe: the options chosen by the recipe, for messages.
+        origins: option -> where its value comes from, for all that have not their default.
     """
 
     spec: TaskSpec
@@ -40,6 +41,7 @@ class TrainRequest:
     auto: frozenset[str] = frozenset()
     folder: Path | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_request(
@@ -78,4 +80,11 @@ def resolve_request(
     config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
     if "threads" in auto:  # not an option to tune before the training, but the default, which a recipe may override
         train, auto = replace(train, threads=None), auto - {"threads"}
-    return TrainRequest(spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe)
+    origins = dict.fromkeys(recipe, "recipe")
+    for layer in layers:
+        names = [name.replace("-", "_") for name in layer.values]
+        origins |= dict.fromkeys(names, "command line" if layer.origin is None else layer.origin)
+    origins |= dict.fromkeys(auto, "measured")
+    return TrainRequest(
+        spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe, origins=origins
+    )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlcli.core.files import finite
+from dlcli.metrics.item_scores import ItemFigure
 from dlcli.metrics.threshold_curves import area, precision_recall, roc
 
 TOP_K = 5
@@ -170,6 +171,22 @@ class ClassificationMetric:
     def labels(self) -> np.ndarray:
         """Return the labels of all samples, (N,) int64."""
         return np.concatenate([np.empty(0, np.int64), *self._labels])
+
+    def item_figures(self) -> dict[str, ItemFigure]:
+        """Return those of the metrics of `compute` that are means over samples, with the value of each sample."""
+        scores = self._scores()
+        figures = {
+            "accuracy": ItemFigure(scores.ranks == 0, is_share=True),
+            "top5": ItemFigure(scores.ranks < TOP_K, is_share=True),
+            "loss": ItemFigure(scores.losses, lower_is_better=True),
+        }
+        is_known = scores.is_valid.all() and np.isfinite(scores.losses).all()
+        left_out = [] if is_known else ["loss"]
+        return {
+            name: figure
+            for name, figure in figures.items()
+            if name not in left_out and (name != "top5" or self.num_classes > TOP_K)
+        }
 
     def _scores(self) -> _Scores:
         labels = self.labels()

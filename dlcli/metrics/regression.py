@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dlcli.metrics.item_scores import ItemFigure
+
 MAX_POINTS = 2000
 """Maximum points stored in a report for its pictures."""
 
@@ -108,6 +110,19 @@ class RegressionMetric:
             "lower_is_better": [name for name in LOWER_IS_BETTER if name in metrics],
             "points": {"targets": targets[kept].tolist(), "predictions": predictions[kept].tolist()},
         }
+
+    def item_figures(self) -> dict[str, ItemFigure]:
+        """Return those of the metrics of `compute` that are sums over samples, with the value of each sample."""
+        predictions, targets = self._all()
+        errors = predictions - targets
+        return {
+            "rmse": ItemFigure(errors**2, "root_mean", lower_is_better=True),
+            "mae": ItemFigure(np.abs(errors), lower_is_better=True),
+        }
+
+    def targets(self) -> np.ndarray:
+        """Return the targets of all samples, (N,) float64."""
+        return self._all()[1]
 
     def worst(self, k: int) -> list[dict[str, float]]:
         """Return the `k` samples of largest |error|: `index` in the order added, `target` and `prediction`."""

@@ -42,14 +42,14 @@ def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch:
     if not records:
         raise ValueError("no epochs to draw")
     epochs = np.array([record["epoch"] for record in records], dtype=float)
-    panels = _panels(records)
+    panels = panels_of(records)
     marked, what = (best_epoch, "best epoch") if best_epoch is not None else _lowest(records)
     columns = min(len(panels), 3 if len(panels) > 4 else 2)
     rows = math.ceil(len(panels) / columns)
     figure = new_figure(800 * columns, 560 * rows + 70)
     all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, series) in zip(all_axes, panels.items(), strict=False):
-        _draw_panel(axes, name, epochs, {label: _values(records, label) for label in series}, marked)
+        _draw_panel(axes, name, epochs, {label: values_of(records, label) for label in series}, marked)
     for axes in all_axes[len(panels) :]:
         axes.set_axis_off()
     subtitle = f"{title}    ◆ {what} {marked:g}" if marked is not None else title
@@ -57,7 +57,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch:
     return to_rgb(figure)
 
 
-def _panels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def panels_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the panels in order, each with the names of the series it draws."""
     names = list(dict.fromkeys(name for record in records for name, value in record.items() if _is_number(value)))
     losses = [name for name in names if name in ("loss", "val_loss") or name.startswith("loss_")]
@@ -67,14 +67,14 @@ def _panels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return panels | ({"learning rate": ["lr"]} if "lr" in names else {})
 
 
-def _values(records: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+def values_of(records: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     """Return one value per epoch; a missing one is NaN, a gap in the line."""
     return np.array([record[name] if _is_number(record.get(name)) else np.nan for record in records], dtype=float)
 
 
 def _lowest(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
     for name in ("val_loss", "loss"):
-        values = _values(records, name)
+        values = values_of(records, name)
         if np.isfinite(values).any():
             return float(records[int(np.nanargmin(values))]["epoch"]), f"lowest {name}, epoch"
     return None, ""

@@ -38,6 +38,14 @@ REST = {
         lambda b: (b.run(), fill_disk(b)),
     ),
     "export: checkpoint cut off": Row(f"export {RUN}", RUN_CODE, "best.pt", damage(cut_checkpoints)),
+    "report: no run": Row("report", USAGE, "RUN"),
+    "report: run missing": Row("report digits-lenet-7", RUN_CODE, RUN, lambda b: b.run()),
+    "report: not a page": Row(f"report {RUN} --out page.txt", USAGE, ".html", lambda b: b.run()),
+    "report: onto a folder": Row(
+        f"report {RUN} --out d.html", USAGE, "d.html", lambda b: (b.run(), (b.home / "d.html").mkdir())
+    ),
+    "report: data missing": Row(f"report {RUN} --eval --data d", DATA, "d: no prepared data", lambda b: b.run()),
+    "report: checkpoint cut off": Row(f"report {RUN} --eval", RUN_CODE, "best.pt", damage(cut_checkpoints)),
     "visualize: no picture": Row("visualize", USAGE, "which picture?"),
     "visualize: picture misspelt": Row(f"visualize featurs {RUN}", USAGE, "'features'", lambda b: b.run()),
     "visualize: no subject": Row("visualize curves", USAGE, "name a RUN"),

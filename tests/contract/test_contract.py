@@ -9,7 +9,9 @@ import csv
 import dataclasses
 import json
 import math
+import re
 import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.checkpoint import read_checkpoint
+from dlcli.report.evaluations import title_of
 
 CPU = Device(torch.device("cpu"))
 FORMATS = ("onnx", "torchscript")
@@ -197,6 +200,20 @@ def test_every_picture_that_applies_is_drawn(house):
         written = house.dl("visualize", name, house.run, *words).stdout.splitlines()
         assert written
         assert all((house.folder / path).read_bytes().startswith((b"\x89PNG", b"GIF89a")) for path in written)
+
+
+def test_the_report_shows_what_the_evaluation_showed(house):
+    path = house.folder / house.dl("report", house.run, "--out", "page.html").line
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 3_000_000
+    for table in open_task(house).tables(house.answers["eval"].json, "test"):
+        assert not table.rows or f">{escape(table.name.replace('_', ' '))}<" in text
+    for place in house.answers["eval"].json["plots"]:
+        assert f'alt="{title_of(Path(place), "test")}, test split"' in text
+    assert "data:image/" in text or not house.answers["eval"].json["plots"]
+    assert all(f">{name}" in text for name in house.answers["eval"].json["metrics"])
+    assert all(Path(house.exported(kind)).name in text for kind in FORMATS)
+    assert not re.search(r"(src|href)=\"(?!data:|#)", text)
 
 
 def test_training_writes_samples_where_the_task_has_some(house):

@@ -43,6 +43,7 @@ from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
+from dlcli.engine.runs.keeping import keep_items_of
 from dlcli.engine.runs.out_of_fold import keep_out_of_fold
 from dlcli.engine.runs.restore import describe_folds, request_of
 from dlcli.engine.runs.training import resume_training, start_training
@@ -81,6 +82,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
         "git": git_revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "goal": task.goal.metric,
+        "origins": dict(request.origins),
         "folds": per_round * train.repeats,
         "folds_a_round": per_round,
     }
@@ -273,6 +275,7 @@ def summarise(
     try:
         for run, report in zip(runs, reports, strict=True):
             keep_report(run, report)
+        keep_items_of(parent, "test", metric)
         keep_out_of_fold(parent, metric)
         write_json(parent.folder("eval") / SUMMARY, summary)
     except OSError as error:

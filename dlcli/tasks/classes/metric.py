@@ -8,6 +8,7 @@ import numpy as np
 
 from dlcli.data.codec import Arrays
 from dlcli.metrics.classification import ClassificationMetric
+from dlcli.metrics.item_scores import ItemScores, scores_of
 from dlcli.metrics.label_errors import ItemProbabilities
 
 NUM_WORST = 25
@@ -51,6 +52,11 @@ class LogitsMetric:
         """Return the probabilities of each item; see `dlcli.engine.task.KnowsProbabilities`."""
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         return ItemProbabilities(rows, self._metric.labels(), self._metric.probabilities())
+
+    def item_scores(self) -> ItemScores:
+        """Return what resampling needs of each item; see `dlcli.metrics.item_scores.ScoresItems`."""
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        return scores_of(rows, self._metric.labels(), self._metric.item_figures(), names_items=False)
 
     def compute(self) -> dict[str, float]:
         """Return loss, accuracy, and with more than five classes top-5 accuracy."""

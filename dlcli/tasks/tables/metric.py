@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcli.data.codec import Arrays
 from dlcli.metrics.intervals import QuantileMetric
+from dlcli.metrics.item_scores import ItemScores, scores_of
 from dlcli.metrics.regression import RegressionMetric
 from dlcli.tasks.tables.levels import level_names
 
@@ -51,6 +52,11 @@ class TableRegressionMetric:
         self._metric.merge(other._metric)
         if self._quantiles is not None and other._quantiles is not None:
             self._quantiles.merge(other._quantiles)
+
+    def item_scores(self) -> ItemScores:
+        """Return what resampling needs of each row; see `dlcli.metrics.item_scores.ScoresItems`."""
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        return scores_of(rows, self._metric.targets(), self._metric.item_figures(), names_items=False)
 
     def compute(self) -> dict[str, float]:
         """Return the metrics, `loss` in standard deviations and the others in the target's units."""
