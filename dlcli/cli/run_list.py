@@ -1,0 +1,175 @@
+"""`dl runs`: the list of runs, sorted, and as a CSV or in MLflow's file layout."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.cli.options import Argument, Values, make_command
+from dlcli.core.config import option
+from dlcli.core.console import Console
+from dlcli.core.errors import DlError, UsageError, did_you_mean
+from dlcli.core.run_dir import RunDir, list_runs, resolve_run
+
+Found = Sequence[tuple[RunDir, Mapping[str, Any]]]
+
+CSV, MLFLOW = "csv", "mlflow"
+COLUMNS = (
+    "task",
+    "dataset",
+    "model",
+    "status",
+    "started",
+    "seconds",
+    "epochs",
+    "parameters",
+    "seed",
+    "device",
+    "command",
+)
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """Options of `dl runs`."""
+
+    sort: str | None = option(
+        None, "sort by a metric (best first), or by seconds, parameters, started, ...", metavar="NAME"
+    )
+    to: str | None = option(None, "write all runs as CSV, or as MLflow's files", choices=(CSV, MLFLOW))
+    out: str | None = option(
+        None, "the CSV file (default: standard output), or MLflow's folder (default: mlruns)", metavar="PATH"
+    )
+
+
+def build(rest: list[str]) -> Any:
+    """Return the command."""
+    del rest
+    arguments = [Argument("run", "show all entries of this run", is_required=False)]
+    return make_command("runs", "List the runs, oldest first.", _runs, arguments=arguments, configs=[ListOptions])
+
+
+def _runs(values: Values) -> None:
+    console, options = values.console(), values.resolve(ListOptions)
+    if options.out is not None and options.to is None:
+        raise UsageError("--out needs --to", hint=f"add --to {CSV} or --to {MLFLOW}")
+    if values.arguments["run"] is not None:
+        _show_run(resolve_run(values.arguments["run"]), console)
+        return
+    runs: Found = list(list_runs())
+    if options.sort is not None and runs:
+        runs = _sorted(runs, options.sort)
+    if options.to == CSV:
+        _to_csv(runs, options.out, console)
+    elif options.to == MLFLOW:
+        from dlcli.report.mlflow_files import write_mlflow
+
+        folder = Path(options.out or "mlruns")
+        count = write_mlflow(runs, folder)
+        console.say(f"{count} runs: `mlflow ui --backend-store-uri {folder}` shows them")
+        console.answer(str(folder))
+    elif console.is_json:
+        console.answer_json("runs", {"runs": [{"path": str(run.path), **info} for run, info in runs]})
+    elif not runs:
+        console.say("no runs in ./runs yet: `dl train digits` creates one")
+    else:
+        columns = ["run", "task", "model", "status", "epochs", "metric", "value", "seconds", "started"]
+        console.table(columns, [[run.name, *_run_row(run, info, options.sort)] for run, info in runs])
+
+
+def _show_run(run: RunDir, console: Console) -> None:
+    info = run.info()
+    if console.is_json:
+        console.answer_json("run", {"path": str(run.path), "run": info})
+    else:
+        console.table(["entry", "value"], [[name, _shown(value)] for name, value in info.items()])
+
+
+def _run_row(run: RunDir, info: Mapping[str, Any], sort: str | None) -> list[object]:
+    """Return the cells of a run; in place of the goal the metric by which the runs are sorted."""
+    goal, best = info.get("goal") or "", info.get("best") or {}
+    value: object = best.get(goal)
+    if sort is not None and sort not in COLUMNS:
+        goal, value = sort, metrics_of(run, info).get(sort)
+    names = ("task", "model", "status", "epochs")
+    return [*(info.get(name) for name in names), goal, value, info.get("seconds"), info.get("started", "")]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
+    return "-" if value is None else str(value)
+
+
+def metrics_of(run: RunDir, info: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of the test split, and below them those of the best epoch that it does not have."""
+    best = info.get("best")
+    found = dict(best) if isinstance(best, Mapping) else {}
+    try:
+        report = run.read_json("eval/test.json")
+        found |= report["metrics"] if isinstance(report["metrics"], Mapping) else {}
+    except (DlError, KeyError, TypeError):  # not evaluated
+        pass
+    return {str(name): float(value) for name, value in found.items() if _is_number(value)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _sorted(runs: Found, name: str) -> Found:
+    """Return the runs by an entry, or by a metric with the best first; runs without it come last.
+
+    Raises:
+        UsageError: no run has it.
+    """
+    if name in COLUMNS:
+        known = [pair for pair in runs if pair[1].get(name) is not None]
+        of_info = sorted(known, key=lambda pair: (not _is_number(pair[1][name]), _key(pair[1][name])))
+        return [*of_info, *(pair for pair in runs if pair[1].get(name) is None)]
+    values = {run.path: metrics_of(run, info) for run, info in runs}
+    if not any(name in metrics for metrics in values.values()):
+        names = dict.fromkeys([*COLUMNS, *(each for metrics in values.values() for each in metrics)])
+        raise UsageError(f"--sort: no run has {name!r}", hint=did_you_mean(name, names))
+    sign = 1 if any(_is_lower_better(run, name) for run, _ in runs) else -1
+    having = [pair for pair in runs if name in values[pair[0].path]]
+    having.sort(key=lambda pair: sign * values[pair[0].path][name])
+    return [*having, *(pair for pair in runs if name not in values[pair[0].path])]
+
+
+def _key(value: Any) -> Any:
+    return value if _is_number(value) else str(value)
+
+
+def _is_lower_better(run: RunDir, name: str) -> bool:
+    if name == "loss" or name.endswith("_loss"):
+        return True
+    try:
+        lower = run.read_json("eval/test.json").get("lower_is_better")
+    except (DlError, AttributeError):
+        return False
+    return isinstance(lower, list) and name in lower
+
+
+def _to_csv(runs: Found, out: str | None, console: Console) -> None:
+    """Write a row for each run: its entries, then its metrics, in columns that any run has."""
+    metrics = [metrics_of(run, info) for run, info in runs]
+    skipped = ("epoch", "step", "seconds")
+    names = list(dict.fromkeys(name for each in metrics for name in each if name not in skipped))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *COLUMNS, *names])
+    for (run, info), found in zip(runs, metrics, strict=True):
+        entries = ["" if info.get(name) is None else info[name] for name in COLUMNS]
+        writer.writerow([run.name, *entries, *(found.get(name, "") for name in names)])
+    if out is None:
+        console.answer(text.getvalue().rstrip("\n"))
+        return
+    from dlcli.core.files import write_text
+
+    write_text(Path(out), text.getvalue())
+    console.answer(out)

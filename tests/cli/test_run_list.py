@@ -1,0 +1,74 @@
+"""`dl runs`: sorted by what is asked, and for other programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, (accuracy, loss, seconds) in enumerate([(0.5, 0.2, 3.0), (0.9, 0.3, 2.0), (None, None, 1.0)]):
+        folder = tmp_path / "runs" / f"run-{number}"
+        (folder / "eval").mkdir(parents=True)
+        info = {"schema": 1, "status": "finished", "task": "classification", "seconds": seconds}
+        info |= {"started": f"2026-01-0{number + 1}", "best": {"epoch": 1, "val_loss": 1.0}}
+        (folder / "run.json").write_text(json.dumps(info))
+        if accuracy is not None:
+            report = {"metrics": {"accuracy": accuracy, "loss": loss}, "lower_is_better": ["loss"]}
+            (folder / "eval" / "test.json").write_text(json.dumps(report))
+    return tmp_path
+
+
+def order(answer):
+    return [line.split()[0] for line in answer.out.splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("accuracy", ["run-1", "run-0", "run-2"]),
+        ("loss", ["run-0", "run-1", "run-2"]),
+        ("seconds", ["run-2", "run-1", "run-0"]),
+        ("started", ["run-0", "run-1", "run-2"]),
+    ],
+)
+def test_the_best_comes_first_and_runs_without_it_last(runs, dl, sort, expected):
+    assert order(dl("runs", "--sort", sort)) == expected
+    names = [run["path"] for run in json.loads(dl("runs", "--sort", sort, "--json").out)["runs"]]
+    assert names == [f"runs/{name}" for name in expected]
+
+
+def test_a_sorted_list_shows_what_it_is_sorted_by(runs, dl):
+    assert "accuracy  0.9000" in dl("runs", "--sort", "accuracy").out
+
+
+def test_csv_has_a_row_for_each_run_and_a_column_for_each_metric(runs, dl):
+    rows = list(csv.DictReader(dl("runs", "--to", "csv", "--sort", "accuracy").out.splitlines()))
+    assert [(row["run"], row["accuracy"], row["val_loss"]) for row in rows] == [
+        ("run-1", "0.9", "1.0"),
+        ("run-0", "0.5", "1.0"),
+        ("run-2", "", "1.0"),
+    ]
+    assert dl("runs", "--to", "csv", "--out", "all.csv").out == "all.csv\n"
+    assert len((runs / "all.csv").read_text().splitlines()) == 4
+
+
+def test_mlflow_gets_its_files(runs, dl):
+    answer = dl("runs", "--to", "mlflow", "--out", "ml")
+    assert answer.out == "ml\n"
+    assert "mlflow ui" in answer.err
+    assert len(list((runs / "ml").glob("*/*/metrics/test_accuracy"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--sort", "acuracy"], "accuracy"), (["--out", "x"], "--to"), (["--to", "excel"], "csv")],
+)
+def test_what_cannot_be_listed_is_refused(runs, dl, words, says):
+    answer = dl("runs", *words)
+    assert answer.code == 2
+    assert says in answer.err
