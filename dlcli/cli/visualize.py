@@ -13,6 +13,7 @@ from dlcli.cli.opening import inference_of_line, resolve_inference, run_of_line,
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
 from dlcli.cli.ready import Ready, pretrained_of_line
+from dlcli.cli.showing import show_pictures
 from dlcli.cli.subject import OpenedSubject, is_data
 from dlcli.cli.targets import resolve_target
 from dlcli.cli.words import pick_target
@@ -34,6 +35,7 @@ class DrawOptions:
     """Options of `dl visualize` for every picture."""
 
     out: str | None = option(None, "the file, or a folder for several (default: the run's plots/)", metavar="PATH")
+    show: bool = option(False, "also draw the pictures in the terminal")
 
 
 def build(rest: list[str]) -> Any:
@@ -159,6 +161,8 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
             write_gif(path, content)
         else:
             write_png(path, content)
+    if values.resolve(DrawOptions).show:
+        show_pictures(console, [content for _, content in drawn])
     if console.is_json:
         tables = {each.name: list(each.entries) for each in subject.tables}
         console.answer_json("visualize", {"pictures": [str(path) for path in paths], **tables})
