@@ -125,7 +125,7 @@ def _draw(sides: Sequence[Side], options: CompareOptions) -> Path | None:
             continue
     if len(records) < 2:
         return None
-    names = "-".join(re.sub(r"[^\w.]+", "_", side.run.name)[:30] for side in sides[:4])
+    names = "-".join(re.sub(r"[^\w.-]+", "_", side.run.name)[:30] for side in sides[:4])
     path = Path(options.out) if options.out is not None else sides[0].run.folder("plots") / f"compare-{names}.png"
     write_png(path, draw_overlay(records))
     return path

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +35,16 @@ COLUMNS = (
 )
 
 
+SKIPPED = ("epoch", "step", "seconds")
+"""Entries of an epoch that say nothing of how good it is."""
+
+
 @dataclass(frozen=True)
 class ListOptions:
     """Options of `dl runs`."""
 
     sort: str | None = option(
-        None, "sort by a metric (best first), or by seconds, parameters, started, ...", metavar="NAME"
+        None, "sort by a metric of the best epoch, by test_METRIC, or by seconds, parameters, ...", metavar="NAME"
     )
     to: str | None = option(None, "write all runs as CSV, or as MLflow's files", choices=(CSV, MLFLOW))
     out: str | None = option(
@@ -70,7 +76,9 @@ def _runs(values: Values) -> None:
 
         folder = Path(options.out or "mlruns")
         count = write_mlflow(runs, folder)
-        console.say(f"{count} runs: `mlflow ui --backend-store-uri {folder}` shows them")
+        # MLflow 3.17 reads its own files only with the variable set.
+        show = f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {shlex.quote(str(folder))}"
+        console.say(f"{count} runs: `{show}` shows them, `mlflow migrate-filestore` moves them to a database")
         console.answer(str(folder))
     elif console.is_json:
         console.answer_json("runs", {"runs": [{"path": str(run.path), **info} for run, info in runs]})
@@ -106,14 +114,11 @@ def _shown(value: Any) -> str:
 
 
 def metrics_of(run: RunDir, info: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of the test split, and below them those of the best epoch that it does not have."""
+    """Return the figures of the best epoch, and those of the test split as `test_<name>`: they are of other items."""
     best = info.get("best")
-    found = dict(best) if isinstance(best, Mapping) else {}
-    try:
-        report = run.read_json("eval/test.json")
-        found |= report["metrics"] if isinstance(report["metrics"], Mapping) else {}
-    except (DlError, KeyError, TypeError):  # not evaluated
-        pass
+    found = {name: value for name, value in best.items() if name not in SKIPPED} if isinstance(best, Mapping) else {}
+    with contextlib.suppress(DlError, KeyError, TypeError, AttributeError):  # not evaluated
+        found |= {f"test_{name}": value for name, value in run.read_json("eval/test.json")["metrics"].items()}
     return {str(name): float(value) for name, value in found.items() if _is_number(value)}
 
 
@@ -148,6 +153,7 @@ def _key(value: Any) -> Any:
 def _is_lower_better(run: RunDir, name: str) -> bool:
     if name == "loss" or name.endswith("_loss"):
         return True
+    name = name.removeprefix("test_")
     try:
         lower = run.read_json("eval/test.json").get("lower_is_better")
     except (DlError, AttributeError):
@@ -158,8 +164,7 @@ def _is_lower_better(run: RunDir, name: str) -> bool:
 def _to_csv(runs: Found, out: str | None, console: Console) -> None:
     """Write a row for each run: its entries, then its metrics, in columns that any run has."""
     metrics = [metrics_of(run, info) for run, info in runs]
-    skipped = ("epoch", "step", "seconds")
-    names = list(dict.fromkeys(name for each in metrics for name in each if name not in skipped))
+    names = list(dict.fromkeys(name for each in metrics for name in each))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *COLUMNS, *names])

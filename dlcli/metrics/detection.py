@@ -13,6 +13,7 @@ from dlcli.data.annotated.answers import ImageDetections, detections_in_image
 from dlcli.data.annotated.fitting import Fit
 from dlcli.metrics import coco_ap, detection_errors
 from dlcli.metrics.detection_checks import check_metric
+from dlcli.metrics.item_scores import ItemFigure, ItemScores, rows_of_names, scores_of
 from dlcli.metrics.largest import largest_figures
 from dlcli.metrics.voc_ap import voc_figures
 
@@ -159,6 +160,16 @@ class DetectionMetric:
             "num_detections": sum(len(each.scores) for each in self._found),
         }
         return {name: finite(value) for name, value in everything.items()}
+
+    def item_scores(self) -> ItemScores:
+        """Return what resampling needs of each image: `f1` at the thresholds, since AP is no sum over images."""
+        records = self._records
+        _, outcomes = self._outcomes()
+        own = self.thresholds if self.thresholds is not None else detection_errors.best_thresholds(outcomes)
+        counts = detection_errors.counts_of_images(outcomes, np.array(own, np.float64))
+        figures = {"f1": ItemFigure(counts, "f1", is_share=True)}
+        truths = [f"{record.file} {objects}" for record, objects in zip(records, counts[:, 2].tolist(), strict=True)]
+        return scores_of(rows_of_names([record.file for record in records]), truths, figures, names_items=True)
 
     def _outcomes(self) -> tuple[Any, detection_errors.Outcomes]:
         """Return COCO's evaluation at an IoU of 0.5, and its outcomes."""

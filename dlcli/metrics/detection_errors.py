@@ -124,6 +124,13 @@ def figures_at(outcomes: Outcomes, thresholds: np.ndarray) -> dict[str, float | 
     return _figures(int((shown & outcomes.is_hit).sum()), int(shown.sum()), len(outcomes.object_labels))
 
 
+def counts_of_images(outcomes: Outcomes, thresholds: np.ndarray) -> np.ndarray:
+    """Return the hits, the shown detections and the objects of each image at the thresholds, (N, 3) int64."""
+    shown = is_shown(outcomes, thresholds)
+    parts = (outcomes.images[shown & outcomes.is_hit], outcomes.images[shown], outcomes.object_images)
+    return np.stack([np.bincount(part, minlength=outcomes.num_images) for part in parts], axis=1)
+
+
 def classes_at(outcomes: Outcomes, thresholds: np.ndarray) -> list[dict[str, Any]]:
     """Return `objects`, `threshold`, `found`, `precision`, `recall` and `f1` of each class; None if undefined."""
     above = is_shown(outcomes, thresholds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -130,6 +130,12 @@ def scores_of(
         np.add.at(sums, place, statistics)
         merged[name] = replace(figure, statistics=sums / counts[:, None])
     return ItemScores(different.astype(np.int64), digest.hexdigest(), names_items, merged)
+
+
+def rows_of_names(names: Sequence[str]) -> np.ndarray:
+    """Return the place of each item among all by name, (N,) int64, so that no order of arrival matters."""
+    places = {name: place for place, name in enumerate(sorted(set(names)))}
+    return np.array([places[name] for name in names], np.int64)
 
 
 def _columns(statistics: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.files import finite
+from dlcli.metrics.item_scores import ItemFigure, ItemScores, scores_of
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -35,12 +36,13 @@ class MultilabelMetric:
             self.used_thresholds = np.asarray(thresholds, np.float64)
         self._logits: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
+        self._rows: list[np.ndarray] = []
 
     def update(self, batch: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> None:
         """Add a batch.
 
         Args:
-            batch: `targets` (N, C) of 0 and 1.
+            batch: `targets` (N, C) of 0 and 1, and for scores of items `rows` (N,), their numbers in the split.
             outputs: `logits` (N, C) real numbers.
 
         Raises:
@@ -53,6 +55,7 @@ class MultilabelMetric:
             raise ValueError("targets that are neither 0 nor 1")
         self._logits.append(logits.astype(np.float32))
         self._targets.append(targets.astype(bool))
+        self._rows += [np.asarray(batch["rows"])] if "rows" in batch else []
 
     def merge(self, other: MultilabelMetric) -> None:
         """Append all samples of another metric.
@@ -71,6 +74,7 @@ class MultilabelMetric:
             self.used_thresholds = total / max(ours + theirs, 1)
         self._logits += other._logits
         self._targets += other._targets
+        self._rows += other._rows
 
     def compute(self) -> dict[str, float]:
         """Return the values over all samples; NaN if undefined.
@@ -85,6 +89,20 @@ class MultilabelMetric:
         """
         logits, targets = self._all()
         return self._values(logits, targets, _per_class_ap(logits, targets))
+
+    def item_scores(self) -> ItemScores | None:
+        """Return what resampling needs of each sample, where their rows are known."""
+        logits, targets = self._all()
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        if len(rows) != len(targets):
+            return None
+        predicted = self._predicted(logits)
+        counts = np.stack([part.sum(axis=1) for part in (predicted & targets, predicted, targets)], axis=1)
+        figures = {
+            "micro_f1": ItemFigure(counts, "f1", is_share=True),
+            "exact_match": ItemFigure((predicted == targets).all(axis=1), is_share=True),
+        }
+        return scores_of(rows, targets, figures, names_items=False)
 
     def thresholds(self) -> list[float]:
         """Return for each class the probability from which on its F1 is best over these samples, (C,) in [0, 1].

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.files import finite
+from dlcli.metrics.item_scores import ItemFigure
 
 
 class SegmentationMetric:
@@ -17,7 +18,7 @@ class SegmentationMetric:
     Every metric is over all pixels of all images, as in Pascal VOC and mmsegmentation, never a mean over images, so a
     large image counts for more than a small one.
 
-    Memory: one matrix of C x C counts, whatever the number of images.
+    Memory: one matrix of C x C counts, and for each image three counts of each class.
 
     Args:
         classes: C names in the order of a label map's values; the first one is "background".
@@ -29,6 +30,7 @@ class SegmentationMetric:
         self.ignore_index = ignore_index
         self.num_images = 0
         self._confusion = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        self._images: list[np.ndarray] = []
 
     def update(self, batch: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
         """Add a batch.
@@ -44,7 +46,9 @@ class SegmentationMetric:
         if len(truths) != len(answers):
             raise ValueError(f"{len(truths)} label maps and {len(answers)} answers")
         for truth, answer in zip(truths, answers, strict=True):
-            self._confusion += self._counts(np.asarray(truth), np.asarray(answer))
+            counts = self._counts(np.asarray(truth), np.asarray(answer))
+            self._confusion += counts
+            self._images.append(np.concatenate([counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)]))
             self.num_images += 1
 
     def merge(self, other: SegmentationMetric) -> None:
@@ -56,7 +60,13 @@ class SegmentationMetric:
         if (other.classes, other.ignore_index) != (self.classes, self.ignore_index):
             raise ValueError("cannot merge metrics of different classes or ignored values")
         self._confusion += other._confusion
+        self._images += other._images
         self.num_images += other.num_images
+
+    def item_figure(self) -> ItemFigure:
+        """Return `miou` with the pixels of each image that are right, predicted and true of each class, in order."""
+        counts = np.stack(self._images) if self._images else np.zeros((0, 3 * len(self.classes)))
+        return ItemFigure(counts, "mean_iou", is_share=True)
 
     def compute(self) -> dict[str, float]:
         """Return the values over all pixels; NaN if there are none.

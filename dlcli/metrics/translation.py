@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.files import finite
+from dlcli.metrics.item_scores import ItemFigure, ItemScores, scores_of
 
 BLEU_TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "ko", "th", "lo", "km", "my"), "char")}
 """Language -> sacrebleu's tokenizer for it, of those that need no further package; "13a" for all others."""
@@ -138,6 +139,17 @@ class TranslationMetric:
         found = by_source.values()
         return [*by_source], [list(each[0]) for each in found], [each[1] for each in found], [each[2] for each in found]
 
+    def item_scores(self) -> ItemScores | None:
+        """Return what resampling needs of each sentence: the counts of which BLEU is made."""
+        if not self._rows:
+            return None
+        sources, references, answers, _ = self._measured()
+        name = f"bleu_{bleu_tokenizer(self.language)}"
+        statistics, signature = bleu_statistics(answers, references, self.language)
+        figure = ItemFigure(statistics, "bleu", signature=signature)
+        truths = ["\n".join([source, *texts]) for source, texts in zip(sources, references, strict=True)]
+        return scores_of(np.arange(len(answers)), truths, {name: figure}, names_items=True)
+
     def _report_of_sentences(self) -> dict[str, Any]:
         sources, references, answers, lengths = self._measured()
         resamples = min(_RESAMPLES, _MAX_RESAMPLED // len(answers))
@@ -227,6 +239,30 @@ def corpus_metrics(answers: Sequence[str], references: Sequence[Sequence[str]], 
         language: of the target.
     """
     return {name: score.score for name, score in _scores(answers, references, language).items()}
+
+
+def bleu_statistics(
+    answers: Sequence[str], references: Sequence[Sequence[str]], language: str
+) -> tuple[np.ndarray, str]:
+    """Return what BLEU sums over sentences, (N, 10) float64, and sacrebleu's signature.
+
+    Args:
+        answers: N translations.
+        references: the references of each, at least one.
+        language: of the target.
+
+    Returns:
+        For each sentence the n-grams that are right and all of them, of four orders each, and the lengths of the
+        answer and of the closest reference.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(tokenize=bleu_tokenizer(language), effective_order=True)
+    rows = []
+    for answer, texts in zip(answers, references, strict=True):
+        found = metric.sentence_score(answer, list(texts))
+        rows.append([*found.counts, *found.totals, found.sys_len, found.ref_len])
+    return np.array(rows, np.float64).reshape(len(rows), 10), f"tok:{bleu_tokenizer(language)}|smooth:exp"
 
 
 def sentence_chrf(answers: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:

@@ -164,7 +164,9 @@ def _data_of(run: RunDir) -> Any:
 
 
 def choose_metric(sides: Sequence[Side], wanted: str | None) -> str:
-    """Return the metric to compare by: the wanted one, else the goal of the training, else the first.
+    """Return the metric to compare by: the wanted one, else the goal of the training.
+
+    A goal that is no sum over items, such as AP, gives way to a metric that is one, and so has an interval.
 
     Raises:
         UsageError: not every run has it.
@@ -176,8 +178,9 @@ def choose_metric(sides: Sequence[Side], wanted: str | None) -> str:
         if wanted not in common:
             raise UsageError(f"--metric: no metric {wanted!r} in every run", hint=did_you_mean(wanted, common))
         return wanted
-    known = [list(side.scores.figures) for side in sides if side.scores is not None]
-    candidates = [sides[0].info.get("goal"), *(known[0] if known else ())]
+    goal = sides[0].info.get("goal")
+    in_all = [name for name in common if all(s.scores is not None and name in s.scores.figures for s in sides)]
+    candidates = [goal, *in_all] if goal in in_all or not in_all else in_all
     return next((name for name in candidates if isinstance(name, str) and name in common), common[0])
 
 

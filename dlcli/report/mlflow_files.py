@@ -3,8 +3,8 @@
     mlruns/<experiment>/meta.yaml
     mlruns/<experiment>/<run>/meta.yaml, params/NAME, tags/NAME, metrics/NAME
 
-A file of `metrics` has a line an epoch, "milliseconds value step". Source: https://mlflow.org/docs/latest/ml/tracking
-(the file store), and the files that its 2.x and 3.x write.
+A file of `metrics` has a line an epoch, "milliseconds value step". MLflow 3.17 reads them with MLFLOW_ALLOW_FILE_STORE
+set, and its `migrate-filestore` moves them to a database. Source: the file store of MLflow 3.17.
 """
 
 from __future__ import annotations

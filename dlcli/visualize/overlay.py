@@ -30,7 +30,7 @@ def draw_overlay(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> np.ndarray:
     counts: dict[str, int] = {}
     for records in runs.values():
         for name in dict.fromkeys(name for names in panels_of(records).values() for name in names):
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] = counts.get(name, 0) + int(np.isfinite(values_of(records, name)).any())
     shown = [name for name, count in counts.items() if count > 1][:MAX_PANELS]
     if not shown:
         raise ValueError("no figure in common")

@@ -15,7 +15,7 @@ def runs(tmp_path, monkeypatch):
         folder = tmp_path / "runs" / f"run-{number}"
         (folder / "eval").mkdir(parents=True)
         info = {"schema": 1, "status": "finished", "task": "classification", "seconds": seconds}
-        info |= {"started": f"2026-01-0{number + 1}", "best": {"epoch": 1, "val_loss": 1.0}}
+        info |= {"started": f"2026-01-0{number + 1}", "best": {"epoch": 1, "val_loss": 3.0 - number}}
         (folder / "run.json").write_text(json.dumps(info))
         if accuracy is not None:
             report = {"metrics": {"accuracy": accuracy, "loss": loss}, "lower_is_better": ["loss"]}
@@ -30,8 +30,9 @@ def order(answer):
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [
-        ("accuracy", ["run-1", "run-0", "run-2"]),
-        ("loss", ["run-0", "run-1", "run-2"]),
+        ("test_accuracy", ["run-1", "run-0", "run-2"]),
+        ("test_loss", ["run-0", "run-1", "run-2"]),
+        ("val_loss", ["run-2", "run-1", "run-0"]),
         ("seconds", ["run-2", "run-1", "run-0"]),
         ("started", ["run-0", "run-1", "run-2"]),
     ],
@@ -43,14 +44,14 @@ def test_the_best_comes_first_and_runs_without_it_last(runs, dl, sort, expected)
 
 
 def test_a_sorted_list_shows_what_it_is_sorted_by(runs, dl):
-    assert "accuracy  0.9000" in dl("runs", "--sort", "accuracy").out
+    assert "test_accuracy  0.9000" in dl("runs", "--sort", "test_accuracy").out
 
 
 def test_csv_has_a_row_for_each_run_and_a_column_for_each_metric(runs, dl):
-    rows = list(csv.DictReader(dl("runs", "--to", "csv", "--sort", "accuracy").out.splitlines()))
-    assert [(row["run"], row["accuracy"], row["val_loss"]) for row in rows] == [
-        ("run-1", "0.9", "1.0"),
-        ("run-0", "0.5", "1.0"),
+    rows = list(csv.DictReader(dl("runs", "--to", "csv", "--sort", "test_accuracy").out.splitlines()))
+    assert [(row["run"], row["test_accuracy"], row["val_loss"]) for row in rows] == [
+        ("run-1", "0.9", "2.0"),
+        ("run-0", "0.5", "3.0"),
         ("run-2", "", "1.0"),
     ]
     assert dl("runs", "--to", "csv", "--out", "all.csv").out == "all.csv\n"
@@ -66,7 +67,7 @@ def test_mlflow_gets_its_files(runs, dl):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["--sort", "acuracy"], "accuracy"), (["--out", "x"], "--to"), (["--to", "excel"], "csv")],
+    [(["--sort", "test_acuracy"], "test_accuracy"), (["--out", "x"], "--to"), (["--to", "excel"], "csv")],
 )
 def test_what_cannot_be_listed_is_refused(runs, dl, words, says):
     answer = dl("runs", *words)

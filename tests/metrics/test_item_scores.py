@@ -78,3 +78,62 @@ def test_bleu_of_summed_statistics_is_sacrebleus():
     sums = np.array([[*p.counts, *p.totals, p.sys_len, p.ref_len] for p in parts], float)
     expected = BLEU().corpus_score(answers, [references]).score
     assert ItemFigure(sums, "bleu").value() == pytest.approx(expected)
+
+
+def test_the_scores_of_a_translation_give_its_bleu_again_in_any_order():
+    from dlcli.metrics.translation import TranslationMetric
+
+    texts = {2: "the cat sat on the mat", 3: "a dog barks at the moon today", 4: "we eat fish and rice at home"}
+    answers = {2: "the cat sat on a mat", 3: "the dog barks at a moon today", 4: "we eat fish at home"}
+
+    def metric(order):
+        found = TranslationMetric(lambda tokens: answers[tokens[0]], "en")
+        for row in order:
+            batch = {"source_texts": [f"s{row}"], "target_texts": [texts[row]], "source_lengths": np.array([6])}
+            found.update(batch, {"sentences": np.array([[[row]]])})
+        return found
+
+    scores = metric((2, 3, 4)).item_scores()
+    figure = scores.figures["bleu_13a"]
+    assert figure.value() == pytest.approx(metric((2, 3, 4)).compute()["bleu_13a"])
+    assert scores.truth == metric((4, 2, 3)).item_scores().truth
+    assert scores.truth != metric((2, 3)).item_scores().truth
+    assert scores.names_items
+    assert "tok:13a" in figure.signature
+
+
+def test_the_scores_of_segmented_images_give_the_mean_iou():
+    from dlcli.metrics.segmentation import SegmentationMetric
+
+    random = np.random.default_rng(0)
+    metric, other = SegmentationMetric(("background", "cat", "dog")), SegmentationMetric(("background", "cat", "dog"))
+    for each in (metric, other):
+        for side in (4, 7):
+            truth, answer = (random.integers(0, 2, (side, side)).astype(np.uint8) for _ in range(2))
+            each.update({"label_maps": [truth]}, {"label_map": [answer]})
+    metric.merge(other)
+    figure = metric.item_figure()
+    assert figure.statistics.shape == (4, 9)
+    assert figure.value() == pytest.approx(metric.compute()["miou"])
+
+
+def test_the_scores_of_several_labels_give_the_f1_and_need_rows():
+    from dlcli.metrics.multilabel import MultilabelMetric
+
+    random = np.random.default_rng(0)
+    batch = {"targets": random.integers(0, 2, (30, 4)), "rows": random.permutation(30)}
+    logits = {"logits": random.normal(size=(30, 4))}
+    metric = MultilabelMetric(tuple("abcd"))
+    metric.update(batch, logits)
+    found = metric.item_scores()
+    for name in ("micro_f1", "exact_match"):
+        assert found.figures[name].value() == pytest.approx(metric.compute()[name])
+    metric.update({"targets": batch["targets"]}, logits)
+    assert metric.item_scores() is None
+
+
+def test_the_scores_of_detections_give_the_f1_of_the_report():
+    from tests.metrics.detections import metric_of, random_case
+
+    metric = metric_of(*random_case(0), tuple("abcd"))
+    assert metric.item_scores().figures["f1"].value() == pytest.approx(metric.report()["metrics"]["f1"])

@@ -11,6 +11,7 @@ from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.fitting import Fit
 from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.codec import Arrays
+from dlcli.metrics.item_scores import ItemScores, rows_of_names, scores_of
 from dlcli.metrics.segmentation import SegmentationMetric
 from dlcli.tasks.segmentation.codec import LABEL_MAP
 
@@ -29,6 +30,7 @@ class FullSizeMetric:
     def __init__(self, labels: Sequence[str], truth: Truth | None) -> None:
         self._truth = truth
         self._metric = SegmentationMetric(("background", *labels))
+        self._files: list[str] = []
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
         """Add a batch.
@@ -40,11 +42,20 @@ class FullSizeMetric:
         assert self._truth is not None, "there is no data"
         for record, row, canvas in zip(batch["records"], batch["fits"], outputs[LABEL_MAP], strict=True):
             answer = label_map_in_image(canvas, Fit.from_numbers(row))
+            self._files.append(record.file)
             self._metric.update({"label_maps": [self._truth(record)]}, {LABEL_MAP: [answer]})
 
     def merge(self, other: FullSizeMetric) -> None:
         """Add the pixels of another process's metric."""
         self._metric.merge(other._metric)
+        self._files += other._files
+
+    def item_scores(self) -> ItemScores:
+        """Return what resampling needs of each image; see `dlcli.metrics.item_scores.ScoresItems`."""
+        figure = self._metric.item_figure()
+        true = np.split(figure.statistics, 3, axis=1)[2].astype(int).tolist()
+        truths = [f"{file} {pixels}" for file, pixels in zip(self._files, true, strict=True)]
+        return scores_of(rows_of_names(self._files), truths, {"miou": figure}, names_items=True)
 
     def compute(self) -> dict[str, float]:
         """Return the values over all pixels."""
