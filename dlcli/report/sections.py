@@ -73,13 +73,14 @@ def _option_grids(run: RunDir, info: Mapping[str, Any]) -> list[Grid]:
     defaults = _defaults(str(info.get("task")))
     chosen, plain = [], []
     for name, value in config.items():
+        shown = f"{value:g}" if isinstance(value, float) else value
         is_default = name in defaults and defaults[name] == (tuple(value) if isinstance(value, list) else value)
         if name in known:
-            chosen.append([name, value, known[name]])
+            chosen.append([name, shown, known[name]])
         elif is_default or name not in defaults:
-            plain.append([name, value])
+            plain.append([name, shown])
         else:
-            chosen.append([name, value, "-" if known else "not the default"])
+            chosen.append([name, shown, "-" if known else "not the default"])
     grids = [grid_of("Options that were chosen", ["option", "value", "from"], chosen, most=80)] if chosen else []
     return [*grids, grid_of("Options at their defaults", ["option", "value"], plain, most=200, is_closed=True)]
 
