@@ -29,7 +29,7 @@ def _mean_iou(sums: np.ndarray, count: int) -> np.ndarray:
     del count
     hits, predicted, true = np.split(sums, 3, axis=-1)
     union = predicted + true - hits
-    return np.nanmean(np.where(union > 0, hits / np.maximum(union, 1), np.nan), axis=-1)
+    return np.asarray(np.nanmean(np.where(union > 0, hits / np.maximum(union, 1), np.nan), axis=-1))
 
 
 def _bleu(sums: np.ndarray, count: int) -> np.ndarray:

@@ -72,7 +72,7 @@ def _write_run(run: RunDir, info: Mapping[str, Any], experiment: Path) -> None:
     try:
         for name in ("artifacts", "params", "tags", "metrics"):
             (draft / name).mkdir(parents=True)
-        facts = {
+        facts: dict[str, Any] = {
             "artifact_uri": run.path.resolve().as_uri(),
             "end_time": _milliseconds(str(info.get("finished") or "")) or None,
             "entry_point_name": "",
@@ -124,7 +124,7 @@ def _metric_lines(run: RunDir, begin: int) -> dict[str, list[str]]:
         records = []
     for record in records:
         seconds = record.get("seconds")
-        at += 1000 * seconds if _is_number(seconds) else 0
+        at += 1000 * float(seconds or 0) if _is_number(seconds) else 0
         for name, value in record.items():
             if name != "epoch" and _is_number(value):
                 found.setdefault(name, []).append(f"{int(at)} {value!r} {record['epoch']}\n")
