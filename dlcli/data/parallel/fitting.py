@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.parallel.cleaning import Cleaning
 from dlcli.data.parallel.languages import WITHOUT_BLANKS
-from dlcli.data.parallel.tokenizers import (
-    END,
-    PAD,
-    SPECIALS,
-    START,
-    UNKNOWN,
-    PieceTokenizer,
-    Tokenizer,
-    VocabularyTokenizer,
-    split_all,
-)
+from dlcli.data.parallel.tokenizers import SPECIALS, PieceTokenizer, Tokenizer, VocabularyTokenizer, split_all
+from dlcli.data.text.tokenizing.pieces import train_pieces
 from dlcli.data.text.tokenizing.tokenizer import make_spec
-
-_COVERAGE = 0.9995
-"""Of all characters, the share with a piece; rarer ones are spelled in bytes. SentencePiece's advice for Chinese."""
-_MAX_SENTENCE_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -95,45 +79,3 @@ def fit_joint(fit: Fit, cleanings: tuple[Cleaning, Cleaning], texts: Iterable[st
     has_blanks = any(cleaning.language not in WITHOUT_BLANKS for cleaning in cleanings)
     model = train_pieces(texts, fit.vocab_size, has_blanks)
     return PieceTokenizer(cleanings[0], model), PieceTokenizer(cleanings[1], model)
-
-
-def train_pieces(texts: Iterable[str], vocab_size: int, has_blanks: bool) -> bytes:
-    """Return SentencePiece's model of texts; one thread, so that equal texts give equal bytes.
-
-    Args:
-        texts: the sentences.
-        vocab_size: the largest number of pieces, among them 4 special ones and 256 bytes; fewer texts give fewer.
-        has_blanks: whether a sentence begins as its other words do, behind a blank.
-
-    Raises:
-        UsageError: the size is too small for the characters and the bytes.
-    """
-    from sentencepiece import SentencePieceTrainer
-
-    options: dict[str, Any] = {
-        "model_type": "bpe",
-        "character_coverage": _COVERAGE,
-        "byte_fallback": True,
-        "normalization_rule_name": "identity",
-        "add_dummy_prefix": has_blanks,
-        "hard_vocab_limit": False,
-        "max_sentence_length": _MAX_SENTENCE_BYTES,
-        "num_threads": 1,
-        "minloglevel": 2,
-        "pad_id": PAD,
-        "bos_id": START,
-        "eos_id": END,
-        "unk_id": UNKNOWN,
-    }
-    model = io.BytesIO()
-    try:
-        SentencePieceTrainer.train(sentence_iterator=iter(texts), model_writer=model, vocab_size=vocab_size, **options)
-    except RuntimeError as error:
-        least = re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error))
-        if least is None:
-            raise
-        raise UsageError(
-            f"--vocab-size {vocab_size}: the characters and bytes of the sentences alone are {int(least[1]):,}",
-            hint="give a larger --vocab-size",
-        ) from None
-    return model.getvalue()

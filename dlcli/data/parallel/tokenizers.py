@@ -6,29 +6,30 @@ that is typed gets the tokens that it would have had when the data was prepared.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from dlcli.core.errors import RunError, first_line
+from dlcli.core.errors import RunError
 from dlcli.data.parallel.cleaning import Cleaning
-from dlcli.data.parallel.joining import join_unspaced, join_words, split_words
 from dlcli.data.parallel.languages import WITHOUT_BLANKS
+from dlcli.data.text.tokenizing.joining import join_unspaced, join_words, split_words
+from dlcli.data.text.tokenizing.pieces import (
+    BLANK,
+    MAX_PIECES,
+    SPECIAL_PIECES,
+    check_model,
+    decode_model,
+    encode_model,
+)
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
-SPECIALS = ("<pad>", "<s>", "</s>", "<unk>")
+SPECIALS = SPECIAL_PIECES
 KINDS = ("word", "char", "bpe")
 
-MAX_TOKENS = 1_000_000
-MAX_MODEL_BYTES = 32 * 2**20
-"""Of a SentencePiece model; one of 8,000 pieces has 130 kB."""
-
-_BLANK = "\u2581"
-"""SentencePiece's sign for a blank."""
+MAX_TOKENS = MAX_PIECES
 _AGAIN = "prepare the data or train again"
 
 
@@ -216,7 +217,7 @@ class PieceTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         size = self.size
         text: str = self._processor.decode([_checked(number, size) for number in ids if number > END])
-        return text.replace(_BLANK, " ").strip()  # a blank that has no piece is spelled in bytes, and stays its sign
+        return text.replace(BLANK, " ").strip()  # a blank that has no piece is spelled in bytes, and stays its sign
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         size = self.size
@@ -227,8 +228,7 @@ class PieceTokenizer:
         return {
             "kind": self.kind,
             "cleaning": self.cleaning.to_json(),
-            "sha256": self.vocabulary,
-            "model": base64.b64encode(self.model).decode(),
+            **encode_model(self.model),
         }
 
 
@@ -291,45 +291,8 @@ def _vocabulary_from_json(value: Mapping[str, Any], cleaning: Cleaning) -> Token
 
 
 def _pieces_from_json(value: Mapping[str, Any], cleaning: Cleaning) -> Tokenizer:
-    text, digest = value.get("model"), value.get("sha256")
-    if not isinstance(text, str) or len(text) > 4 * MAX_MODEL_BYTES // 3 + 4:
-        raise _damaged("no model of SentencePiece, or one that is too large")
-    try:
-        model = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        raise _damaged("the model is not in base64") from None
-    if hashlib.sha256(model).hexdigest() != digest:
-        raise _damaged("the model's SHA-256 differs")
+    model = decode_model(value.get("model"), value.get("sha256"))
     return PieceTokenizer(cleaning, model)
-
-
-def check_model(model: bytes) -> None:
-    """Check that bytes are a SentencePiece model such as `fitting` trains: plain pieces, and nothing that is run.
-
-    Raises:
-        RunError: they are not.
-    """
-    from google.protobuf.message import DecodeError
-    from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
-
-    messages: Any = sentencepiece_model_pb2  # its classes are made at import
-    found = messages.ModelProto()
-    try:
-        found.ParseFromString(model)
-    except DecodeError:
-        raise _damaged("not a model of SentencePiece") from None
-    kinds = {number: kind for kind, number in messages.ModelProto.SentencePiece.Type.items()}
-    types = [kinds.get(piece.type) for piece in found.pieces[: len(SPECIALS)]]
-    if types != ["CONTROL", "CONTROL", "CONTROL", "UNKNOWN"] or len(found.pieces) > MAX_TOKENS:
-        raise _damaged("its first pieces are not padding, start, end and unknown")
-    if found.trainer_spec.model_type != messages.TrainerSpec.BPE:
-        raise _damaged("not a BPE model")
-    if found.normalizer_spec.precompiled_charsmap or found.denormalizer_spec.precompiled_charsmap:
-        raise _damaged("a model with a normalizer of its own")
-    try:
-        SentencePieceProcessor(model_proto=model)
-    except RuntimeError as error:  # such as a piece that is there twice
-        raise _damaged(first_line(error)) from None
 
 
 def _damaged(why: str) -> RunError:

@@ -17,8 +17,9 @@ from sentencepiece import sentencepiece_model_pb2
 from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.data.parallel import tokenizers as module
 from dlcli.data.parallel.cleaning import Cleaning
-from dlcli.data.parallel.fitting import Fit, fit_joint, fit_tokenizer, train_pieces
+from dlcli.data.parallel.fitting import Fit, fit_joint, fit_tokenizer
 from dlcli.data.parallel.tokenizers import KINDS, UNKNOWN, share_vocabulary, tokenizer_from_json
+from dlcli.data.text.tokenizing.pieces import train_pieces
 
 EN, ZH = Cleaning("en"), Cleaning("zh")
 ENGLISH = ["He is a student.", "She isn't a teacher, is she?", "I am at home.", "They're at school.", "Hi!"] * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlcli.data.parallel.joining import join_unspaced, join_words, split_words
+from dlcli.data.text.tokenizing.joining import join_unspaced, join_words, split_words
 
 SENTENCES = [
     "Hello, world!",
