@@ -20,7 +20,7 @@ FORMS: Mapping[str, FormSpec] = {
     ),
     "text": FormSpec(
         name="text",
-        summary="labelled texts: train.jsonl, valid.jsonl, test.jsonl",
+        summary="texts, labelled or not: train.jsonl, valid.jsonl, test.jsonl",
         open="dlcli.data.text.form:open_texts",
         findings="dlcli.data.text.findings:examine_texts",
         collection="dlcli.data.text.collection:collect_texts",
@@ -194,6 +194,20 @@ TASKS: Mapping[str, TaskSpec] = {
         search="dlcli.tasks.translation.search:search",
         pictures="dlcli.tasks.translation.pictures:PICTURES",
     ),
+    "language-model": TaskSpec(
+        name="language-model",
+        summary="model texts: how probable they are, and what comes next",
+        form="text",
+        default_dataset="text-lines",
+        config="dlcli.tasks.language_model.config:LanguageModelConfig",
+        recipe="dlcli.tasks.language_model.recipes:recipe",
+        task="dlcli.tasks.language_model.task:LanguageModelTask",
+        codec="dlcli.tasks.language_model.codec:LanguageCodec",
+        networks="dlcli.tasks.language_model.networks:NETWORKS",
+        inference="dlcli.tasks.language_model.config:LanguageModelInference",
+        search="dlcli.tasks.language_model.search:search",
+        pictures="dlcli.tasks.language_model.pictures:PICTURES",
+    ),
     "regression": _table_task(
         "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
     ),
@@ -306,6 +320,14 @@ DATASETS: Mapping[str, DatasetSpec] = {
         _text_dataset("text-jsonl", "your own labelled texts, one JSON object per line", "labelled:jsonl_importer"),
         _text_dataset(
             "text-folder", "your own texts, a file each, one folder per class", "folder:folder_importer", "TextFolder"
+        ),
+        DatasetSpec(
+            "text-lines",
+            "your own texts without labels, one a line",
+            "text",
+            "language-model",
+            "dlcli.datasets.text.unlabelled:lines_importer",
+            "dlcli.datasets.text.options:TextLinesOptions",
         ),
         _parallel_dataset(
             "anki",

@@ -299,7 +299,48 @@ ANKI = Original(
 )
 
 
+def make_lines(folder: Path) -> None:
+    """Write sentences of a small language, one a line, some of them twice."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    subjects, verbs, objects = ENGLISH[:3], ("see", "love", "eat"), (*ENGLISH[3:5], *ENGLISH[8:])
+    lines = []
+    for _ in range(160):
+        clauses = [
+            f"{random.choice(subjects)} {random.choice(verbs)} the {random.choice(objects)}"
+            for _ in range(random.integers(1, 4))
+        ]
+        lines.append(" and ".join(clauses) + ".")
+    (folder / "lines.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def scored_of(outputs: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
+    """Return the log-probabilities of one text, without the padding of the longest ones of its batch."""
+    found = outputs["log_probs"][index]
+    return {"log_probs": found[: int((found != 0).nonzero().max()) + 1]}
+
+
+LINES = Original(
+    dataset="text-lines",
+    make=make_lines,
+    prepare=("--tokenizer", "word-punct", "--min-count", "1"),
+    train=(
+        *("--embedding-dim", "16", "--hidden", "16", "--epochs", "3", "--batch-size", "16"),
+        *("--lr", "0.02", "--schedule", "constant"),
+    ),
+    interrupt_at=8,
+    inputs=lambda folder, data: ["I see the cat.", "he love the fish and you eat the dog.", "you", "cat cat zebra"],
+    options=("--next", "2", "--generate", "6", "--temperature", "0.8", "--top-k-tokens", "5"),
+    count=lambda batch: len(batch["tokens"]),
+    weight=lambda batch: int((batch["lengths"] + batch["ends"]).sum()),
+    goal="perplexity",
+    item=scored_of,
+    pictures={"curves": ()},
+    has_samples=True,
+)
+
 ORIGINALS: Mapping[str, Sequence[Original]] = {
+    "language-model": (LINES,),
     "sentiment": (
         WEIBO,
         replace(  # slow: the exporter takes ten seconds over its layers

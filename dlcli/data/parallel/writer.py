@@ -93,7 +93,8 @@ def read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
         DataError: the file is missing, or a line holds no pair; the message names it.
     """
     for number, start, line in numbered_lines(path):
-        yield start, *parse_pair(line, f"{path}: line {number:,}")
+        source, target = parse_pair(line, f"{path}: line {number:,}")
+        yield start, source, target
 
 
 def parse_pair(line: bytes, where: str) -> tuple[str, str]:
@@ -102,7 +103,8 @@ def parse_pair(line: bytes, where: str) -> tuple[str, str]:
     Raises:
         DataError: the line is not a JSON object with two sentences.
     """
-    return strings_of_line(line, SIDES, where, may_be_blank=False)
+    source, target = strings_of_line(line, SIDES, where, may_be_blank=False)
+    return source, target
 
 
 def encode_split(root: Path, split: str, tokenizers: Mapping[str, Tokenizer]) -> PackedPairs:

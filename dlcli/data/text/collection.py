@@ -1,4 +1,4 @@
-"""Labelled texts as a collection of items to be compared."""
+"""Texts as a collection of items to be compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def collect_texts(folder: Path) -> Collection:
         place = int(split_of[number])
         split, row = splits[place], number - int(starts[place])
         [text] = form.texts(split, [row])
-        return Item(f"{split} {row + 1}", form.card.classes[int(labels[number])], fields={"text": text})
+        label = form.card.classes[int(labels[number])] if form.card.classes else ""
+        return Item(f"{split} {row + 1}", label, fields={"text": text})
 
     def texts() -> list[str]:
         return [text for split, size in zip(splits, sizes, strict=True) for text in form.texts(split, range(size))]

@@ -1,4 +1,4 @@
-"""Findings of `dl doctor` on labelled texts: classes, their sizes, and what besides the words reveals the label."""
+"""Findings of `dl doctor` on texts: classes, their sizes, and what besides the words reveals the label."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ def examine_texts(folder: Path) -> Iterator[Finding]:
     """
     form = open_texts(folder)
     card = form.card
-    yield Finding("card", OK, f"{card.name}: {len(card.classes)} classes, {len(form.vocabulary()):,} words")
+    classes = f"{len(card.classes)} classes" if card.classes else "no labels"
+    yield Finding("card", OK, f"{card.name}: {classes}, {len(form.vocabulary()):,} words")
     audit = audit_texts(form)
     yield from (Finding("card", WARNING, text) for text in card.warnings if text not in audit["warnings"])
     for split in form.splits():
-        yield balance_of(card, split, "texts")
+        count = f"{card.num_items(split):,} texts"
+        yield balance_of(card, split, "texts") if card.classes else Finding(split, OK, count)
     for found in audit["findings"]:
         yield Finding(found["what"], WARNING if found["severity"] == LEAK else OK, found["text"])

@@ -1,9 +1,9 @@
-"""Reading the form "labelled text": `train.jsonl`, `valid.jsonl`, `test.jsonl`, a vocabulary, and a packed copy.
+"""Reading the form "text": `train.jsonl`, `valid.jsonl`, `test.jsonl`, a vocabulary, and a packed copy.
 
-A line is {"text": ..., "label": ...}; the packed copy (`writer.py`) holds its token ids. If the JSONL was edited by
-hand, the copy is rebuilt with the same vocabulary and tokenizer: in the folder if it is writable, else in memory; the
-card in memory then has the actual counts and a warning. A label that is not on the card, or a missing split, is an
-error.
+A line is {"text": ..., "label": ...}, or {"text": ...} where the card has no classes; the packed copy (`writer.py`)
+holds its token ids. If the JSONL was edited by hand, the copy is rebuilt with the same vocabulary and tokenizer: in the
+folder if it is writable, else in memory; the card in memory then has the actual counts and a warning. A label that is
+not on the card, or a missing split, is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_VOCABULARY_BYTES = 2**28
 
 @dataclass(frozen=True)
 class TextForm:
-    """A prepared folder of labelled texts.
+    """A prepared folder of texts, labelled or not.
 
     Attributes:
         root: the folder.
@@ -62,7 +62,7 @@ class TextForm:
         return self._of(split).offsets
 
     def labels(self, split: str) -> np.ndarray:
-        """Return the class index of each text, (N,) int64.
+        """Return the class index of each text, (N,) int64; 0 where there are no classes.
 
         Raises:
             DataError: there is no such split.
@@ -77,7 +77,8 @@ class TextForm:
             IndexError: there is no such row.
         """
         starts = self._of(split).lines[np.asarray(rows, dtype=np.int64)]
-        return [text for text, _ in strings_at(jsonl_file(self.root, split), starts, text_writer.parse_line)]
+        parse = text_writer.parser(self.card.classes)
+        return [row[0] for row in strings_at(jsonl_file(self.root, split), starts, parse)]
 
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the token ids."""
@@ -92,7 +93,7 @@ class TextForm:
 
 
 def open_texts(folder: Path) -> TextForm:
-    """Return the reader of a prepared dataset of labelled texts.
+    """Return the reader of a prepared dataset of texts.
 
     Raises:
         DataError: the folder is missing, holds no prepared texts, or does not match its card.
@@ -113,8 +114,8 @@ def form_of(root: Path, card: Card) -> TextForm:
         DataError: the folder does not match the card.
     """
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
-    require_form(card, root, "text", "labelled text")
-    if not card.classes or len(set(card.classes)) != len(card.classes):
+    require_form(card, root, "text", "texts")
+    if not (card.classes or card.items) or len(set(card.classes)) != len(card.classes):
         raise DataError(f"{root / CARD_NAME}: the classes are empty or not distinct", hint=again)
     spec = card.details.get("tokenizer")
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
@@ -122,7 +123,7 @@ def form_of(root: Path, card: Card) -> TextForm:
     vocabulary = _read_vocabulary(root / text_writer.VOCABULARY, again)
     packed = open_splits(
         root,
-        card.counts,
+        card.splits,
         lambda split: _open_split(root, split, card.classes, vocabulary, spec),
         noun="texts",
         again=again,
@@ -136,14 +137,19 @@ def _read_vocabulary(path: Path, again: str) -> Vocabulary:
 
 def _recounted(card: Card, packed: Mapping[str, PackedTexts]) -> Card:
     """Return the card with the actual counts, and a warning for each split in which they differ."""
-    counts, warnings = {}, []
+    counts, items, warnings = {}, {}, []
     for split, arrays in packed.items():
-        found = np.bincount(arrays.labels, minlength=len(card.classes)).tolist()
-        counts[split] = dict(zip(card.classes, found, strict=True))
-        if any(count != card.counts[split].get(name, 0) for name, count in counts[split].items()):
-            before, now = card.num_items(split), len(arrays.labels)
+        before, now = card.num_items(split), len(arrays.labels)
+        is_changed = before != now
+        if card.classes:
+            found = np.bincount(arrays.labels, minlength=len(card.classes)).tolist()
+            counts[split] = dict(zip(card.classes, found, strict=True))
+            is_changed = any(count != card.counts[split].get(name, 0) for name, count in counts[split].items())
+        else:
+            items[split] = now
+        if is_changed:
             warnings.append(f"{split}: {now:,} texts found, {before:,} were prepared; those found are used")
-    return dataclasses.replace(card, counts=counts, warnings=(*card.warnings, *warnings))
+    return dataclasses.replace(card, counts=counts, items=items, warnings=(*card.warnings, *warnings))
 
 
 def _open_split(
@@ -152,7 +158,7 @@ def _open_split(
     """Return the packed copy of a split, rebuilt if it is missing, stale or damaged."""
     coding = text_writer.coding_digest(vocabulary, spec)
     if text_writer.is_fresh(root, split, coding):
-        found = _load(root, split, len(classes), len(vocabulary))
+        found = _load(root, split, max(len(classes), 1), len(vocabulary))
         if found is not None:
             return found
     numbers = _numbers(vocabulary, spec, root)
@@ -161,7 +167,7 @@ def _open_split(
         text_writer.seal(root, [split], coding)
     except OSError:  # the folder is not writable (shared, read-only, full): the copy is only for speed
         return text_writer.pack_in_memory(root, split, classes, numbers)
-    found = _load(root, split, len(classes), len(vocabulary))
+    found = _load(root, split, max(len(classes), 1), len(vocabulary))
     return found if found is not None else text_writer.pack_in_memory(root, split, classes, numbers)
 
 

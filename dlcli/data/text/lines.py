@@ -7,7 +7,7 @@ copy of token ids beside them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,8 +45,8 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
         raise DataError(f"{path}: {error.strerror}") from None
 
 
-def strings_of_line(line: bytes, names: tuple[str, str], where: str, *, may_be_blank: bool) -> tuple[str, str]:
-    """Return the two strings of a line's JSON object.
+def strings_of_line(line: bytes, names: Sequence[str], where: str, *, may_be_blank: bool) -> tuple[str, ...]:
+    """Return the strings of a line's JSON object.
 
     Args:
         line: the bytes of the line.
@@ -55,7 +55,7 @@ def strings_of_line(line: bytes, names: tuple[str, str], where: str, *, may_be_b
         may_be_blank: whether a string without visible characters is accepted.
 
     Raises:
-        DataError: the line is not a JSON object with both.
+        DataError: the line is not a JSON object with all of them.
     """
     try:
         value = json.loads(line)
@@ -66,21 +66,21 @@ def strings_of_line(line: bytes, names: tuple[str, str], where: str, *, may_be_b
     if not is_row:
         fields = ", ".join(f'"{name}": "..."' for name in names)
         raise DataError(f"{where}: not a line of {{{fields}}}", hint="correct or remove the line")
-    return found[0], found[1]
+    return tuple(found)
 
 
-def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], tuple[str, str]]) -> list[tuple[str, str]]:
+def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return the strings of the lines at these byte offsets, in the given order; the file is read from front to back.
 
     Args:
         path: the JSONL.
         starts: (N,) int64 offsets.
-        parse: (line, place for messages) -> its two strings.
+        parse: (line, place for messages) -> its strings.
 
     Raises:
         DataError: the file cannot be read, or has changed since the offsets were noted.
     """
-    rows = [("", "")] * len(starts)
+    rows: list[tuple[str, ...]] = [()] * len(starts)
     try:
         with path.open("rb") as stream:
             for place in np.argsort(starts, kind="stable").tolist():

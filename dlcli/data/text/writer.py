@@ -1,4 +1,4 @@
-"""Writing the form "labelled text": JSONL for people, and its packed copy of token ids.
+"""Writing the form "text": JSONL for people, and its packed copy of token ids. Texts may have labels or none.
 
 `packed/<split>-ids.npy` (M,) int32 holds the ids of all tokens, concatenated, and `packed/<split>-offsets.npy` (N + 1,)
 int64 the offset of each text; `-labels.npy` (N,) int64; `-lines.npy` (N,) int64 the byte offset of each text's line in
@@ -64,6 +64,14 @@ def packed_file(root: Path, split: str, name: str) -> Path:
     return root / FOLDER / f"{split}-{name}.npy"
 
 
+def write_texts(path: Path, texts: Iterable[str]) -> None:
+    """Write texts without labels, one JSON object per line."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    with path.open("wb") as stream:
+        for text in texts:
+            stream.write(f'{{"text": {encode(text)}}}\n'.encode())
+
+
 def write_jsonl(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     """Write (text, label) pairs, one JSON object per line."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -76,26 +84,27 @@ def write_jsonl(path: Path, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def read_jsonl(path: Path, classes: Sequence[str]) -> Iterator[tuple[int, str, int]]:
-    """Yield the byte offset of each text's line, the text, and its class index.
+    """Yield the byte offset of each text's line, the text, and its class index: 0 where there are no classes.
 
     Raises:
         DataError: the file is missing, or a line is not a text with a label of these classes; the message names it.
     """
-    places = {name: index for index, name in enumerate(classes)}
+    places = {name: index for index, name in enumerate(classes or ("",))}
+    parse = parser(classes)
     for number, start, line in numbered_lines(path):
-        text, label = parse_line(line, f"{path}: line {number:,}")
+        text, label = (*parse(line, f"{path}: line {number:,}"), "")[:2]
         if label not in places:
             raise DataError(f"{path}: line {number:,}: the card has no class {label!r}")
         yield start, text, places[label]
 
 
-def parse_line(line: bytes, where: str) -> tuple[str, str]:
-    """Return the text and label of a line.
+def parser(classes: Sequence[str]) -> Callable[[bytes, str], tuple[str, ...]]:
+    """Return the function (line, place for messages) -> its text, and its label if there are classes.
 
-    Raises:
-        DataError: the line is not a JSON object with both.
+    It raises a DataError where the line is not a JSON object with both.
     """
-    return strings_of_line(line, ("text", "label"), where, may_be_blank=True)
+    names = ("text", "label") if classes else ("text",)
+    return lambda line, where: strings_of_line(line, names, where, may_be_blank=True)
 
 
 def pack(root: Path, split: str, classes: Sequence[str], numbers: Numbers) -> None:

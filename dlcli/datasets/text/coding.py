@@ -15,12 +15,15 @@ from dlcli.data.card import Card
 from dlcli.data.text import writer as text_writer
 from dlcli.data.text.cleaners import Cleaner, read_kinds
 from dlcli.data.text.form import form_of
+from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
 from dlcli.data.text.tokenizing.kinds import kind_of, split_units
+from dlcli.data.text.tokenizing.piece_tokens import PieceTokens
+from dlcli.data.text.tokenizing.pieces import train_pieces
 from dlcli.data.text.tokenizing.stemming import stem_word
-from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
+from dlcli.data.text.tokenizing.tokenizer import PIECES, build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import SPECIALS, TokenCounter, Vocabulary
-from dlcli.datasets.text.options import CodingOptions
+from dlcli.datasets.text.options import MOST_PIECES, MOST_TOKENS, CodingOptions
 
 EMOTICON = "emoticon"
 
@@ -47,9 +50,11 @@ def tokenise(card: Card, folder: Path, options: CodingOptions, stop_words: Seque
     """
     strip = [EMOTICON] if options.strip_emoticons else []
     kinds = read_kinds(options.clean or "")
-    spec = make_spec(options.tokenizer, stopwords=stop_words, strip=strip, clean=kinds, stem=options.stem)
+    model = _train_pieces(card, folder, options, kinds) if options.tokenizer == PIECES else None
+    common: dict[str, Any] = {"strip": strip, "clean": kinds, "model": model}
+    spec = make_spec(options.tokenizer, stopwords=stop_words, stem=options.stem, **common)
     # It keeps stop words, which are counted below and stand in texts unstemmed; the stems are taken after that.
-    tokenizer = build_tokenizer(make_spec(options.tokenizer, strip=strip, clean=kinds))
+    tokenizer = build_tokenizer(make_spec(options.tokenizer, **common))
     stems = _stems_of if options.stem else _as_they_are
     stop_words = spec["stopwords"]
     train_words = StopWordCounter(stop_words, len(card.classes))
@@ -60,15 +65,16 @@ def tokenise(card: Card, folder: Path, options: CodingOptions, stop_words: Seque
         return map(counter.numbers, map(stems, map(train_words.without, tokenizer.tokens_of_all(texts), labels)))
 
     text_writer.pack(folder, "train", card.classes, number_train)
-    vocabulary = _settle_vocabulary(counter, folder, options)
+    fixed = tokenizer.entries() if isinstance(tokenizer, PieceTokens) else None
+    vocabulary = _settle_vocabulary(counter, folder, options, fixed)
 
     def number_other(texts: Sequence[str], labels: Sequence[int]) -> Iterator[list[int]]:
         return map(vocabulary.numbers, map(stems, map(other_words.without, tokenizer.tokens_of_all(texts), labels)))
 
-    for split in card.counts:
+    for split in card.splits:
         if split != "train":
             text_writer.pack(folder, split, card.classes, number_other)
-    text_writer.seal(folder, card.counts, text_writer.coding_digest(vocabulary, spec))
+    text_writer.seal(folder, card.splits, text_writer.coding_digest(vocabulary, spec))
     totals = np.array([card.counts["train"][name] for name in card.classes])
     return replace(
         card,
@@ -120,13 +126,32 @@ def without_emoticons(text: str) -> str:
     return "".join(" " if kind == EMOTICON else piece for piece, kind in split_units(text))
 
 
-def _settle_vocabulary(counter: TokenCounter, folder: Path, options: CodingOptions) -> Vocabulary:
-    """Build and write the vocabulary of the training texts, and replace the preliminary ids by its own."""
+def _train_pieces(card: Card, folder: Path, options: CodingOptions, kinds: Sequence[str]) -> bytes:
+    """Return SentencePiece's model of the training texts, cleaned as the tokenizer will clean them."""
+    clean = Cleaner(kinds)
+    texts = [clean(text) for _, text, _ in text_writer.read_jsonl(jsonl_file(folder, "train"), card.classes)]
+    has_blanks = 2 * sum(" " in text for text in texts) > len(texts)
+    return train_pieces(texts, options.max_vocab or MOST_PIECES, has_blanks, flag="--max-vocab")
+
+
+def _settle_vocabulary(
+    counter: TokenCounter, folder: Path, options: CodingOptions, fixed: Sequence[str] | None
+) -> Vocabulary:
+    """Build and write the vocabulary of the training texts, and replace the preliminary ids by its own.
+
+    Args:
+        counter, folder, options: as above.
+        fixed: the tokens of the vocabulary where the tokenizer has a list of them: pieces; None counts tokens.
+    """
     ids_file = text_writer.packed_file(folder, "train", "ids")
     counts = np.zeros(counter.num_numbers, dtype=np.int64)
     for block in text_writer.id_blocks(ids_file):
         counts += np.bincount(block, minlength=len(counts))
-    vocabulary, places = counter.frequent(counts, min_count=options.min_count, most=options.max_vocab)
+    least, most = (options.min_count, options.max_vocab or MOST_TOKENS) if fixed is None else (1, len(counts) + 2)
+    vocabulary, places = counter.frequent(counts, min_count=least, most=most)
+    if fixed is not None:
+        counted, vocabulary = vocabulary, Vocabulary((*SPECIALS, *fixed))
+        places = np.array(vocabulary.numbers(counted.tokens), np.int32)[places]
     counter.remove_tables()
     if len(vocabulary) == len(SPECIALS):
         raise DataError(f"no token occurs {options.min_count} times in the training texts", hint="lower --min-count")

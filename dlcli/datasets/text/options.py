@@ -9,6 +9,9 @@ from dlcli.data.text.cleaners import CLEANERS, read_kinds
 from dlcli.data.text.tokenizing.stemming import STEMMERS
 from dlcli.data.text.tokenizing.tokenizer import TOKENIZERS
 
+MOST_TOKENS, MOST_PIECES = 50_000, 8_000
+"""Default sizes of a vocabulary of words or characters, and of SentencePiece's pieces."""
+
 MAX_CHARS = 16 * 2**20
 """Characters of a text, at most."""
 
@@ -28,7 +31,12 @@ class CodingOptions:
     min_count: int = option(
         2, "treat tokens seen fewer than N times in training texts as unknown", minimum=1, maximum=10**9
     )
-    max_vocab: int = option(50_000, "keep at most N distinct tokens", minimum=3, maximum=5_000_000)
+    max_vocab: int | None = option(
+        None,
+        f"keep at most N distinct tokens (default: {MOST_TOKENS:,}; of bpe {MOST_PIECES:,})",
+        minimum=3,
+        maximum=5_000_000,
+    )
     stopwords: str | None = option(None, "file of words to leave out, one per line", metavar="FILE")
     strip_emoticons: bool = option(False, "remove emoticons such as [哈哈]")
     valid_fraction: float = option(0.1, "fraction of each class for the validation split", minimum=0, maximum=0.9)
@@ -56,3 +64,10 @@ class TextFolderOptions(CodingOptions):
     suffix: str = option(".txt", "suffix of the files that hold a text each", metavar="SUFFIX")
     max_chars: int | None = option(None, "cut each text off after N characters", minimum=1, maximum=MAX_CHARS)
     classes: str | None = option(None, "the class folders to read (default: all)", metavar="NAME,NAME")
+
+
+@dataclass(frozen=True)
+class TextLinesOptions(CodingOptions):
+    """Options of `dl prepare text-lines`."""
+
+    column: int | None = option(None, "read column N, from 1, of tab-separated lines", minimum=1, maximum=10_000)

@@ -53,7 +53,7 @@ class TextTransformer(nn.Module):
         self.embedding = new_embedding(vocab_size, embedding_dim, sparse=sparse)
         self.register_buffer("places", sinusoids(max_length, embedding_dim), persistent=False)
         inner = hidden or 4 * embedding_dim
-        self.layers = nn.ModuleList(_Layer(embedding_dim, inner, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(AttentionLayer(embedding_dim, inner, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(embedding_dim)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(embedding_dim, num_classes)
@@ -61,15 +61,21 @@ class TextTransformer(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Return (N, C) logits for (N, T) tokens and (N,) lengths; T is at most `max_length`."""
         mask = is_token(tokens, lengths)
+        seen = mask[:, None, None]
         # Word vectors start with a norm of about 1, and the position codes are scaled to match.
         states = self.dropout(self.embedding(tokens) + self.places[: tokens.shape[1]])
         for layer in self.layers:
-            states = layer(states, mask)
+            states = layer(states, seen)
         logits: Tensor = self.head(self.dropout(masked_mean(self.norm(states), mask)))
         return logits
 
 
-class _Layer(nn.Module):
+class AttentionLayer(nn.Module):
+    """A pre-norm layer of attention among the states of a text, and a feed-forward layer.
+
+    Shapes: N texts of T states, H heads of size D, S states that are looked at.
+    """
+
     def __init__(self, size: int, inner: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
@@ -80,11 +86,41 @@ class _Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return the (N, T, size) states above (N, T, size) states.
+
+        Args:
+            states: the states below.
+            mask: bool, broadcast to (N, H, T, S): which states each state looks at.
+        """
+        return self._above(states, *self._split(states), mask)
+
+    def step(self, states: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (N, 1, size) state above the newest of a text, and the (N, 2, H, T + 1, D) new cache.
+
+        Args:
+            states: (N, 1, size) the newest state below.
+            cache: (N, 2, H, T, D) keys and values of the T before it.
+        """
+        queries, keys, values = self._split(states)
+        cache = torch.cat([cache, torch.stack([keys, values], dim=1)], dim=3)
+        return self._above(states, queries, cache[:, 0], cache[:, 1], None), cache
+
+    def weights(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return how much each state looks at each, (N, H, T, S); see `forward`."""
+        queries, keys, _ = self._split(states)
+        scores = queries @ keys.transpose(2, 3) / queries.shape[3] ** 0.5
+        return scores.float().masked_fill(~mask, float("-inf")).softmax(3)
+
+    def _split(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values, (N, H, T, D) each."""
         queries, keys, values = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in self.project(self.norm1(states)).chunk(3, dim=2)
         )
-        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None, :])
+        return queries, keys, values
+
+    def _above(self, states: Tensor, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         states = states + self.dropout(self.merge(attended.transpose(1, 2).flatten(2)))
         change: Tensor = self.dropout(self.narrow(F.gelu(self.widen(self.norm2(states)))))
         return states + change

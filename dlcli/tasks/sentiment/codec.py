@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.errors import DataError, RunError
+from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_sequences
 from dlcli.data.labels import label_records, read_labels
 from dlcli.data.text.cleaning import clean_text
-from dlcli.data.text.columns import Reading
 from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
+from dlcli.data.text.preprocess import read_preprocess
 from dlcli.data.text.sources import expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import Vocabulary
@@ -86,24 +86,3 @@ class TextCodec:
         words = self.words(source) or ["<unk>"]
         label = f"{answer.record['label']} {answer.record['probability']:.1%}"
         return draw_attention(words, np.zeros(len(words)), title="", label=label)
-
-
-def read_preprocess(value: Any) -> tuple[int, Mapping[str, Any], Reading | None]:
-    """Return a run's maximum number of tokens, its tokenizer's specification, and how its file was read, if known.
-
-    Raises:
-        RunError: the preprocessing is damaged.
-    """
-    try:
-        max_length, spec = value["max_length"], value["tokenizer"]
-    except (KeyError, TypeError):
-        raise RunError("the preprocessing that came with the model is damaged") from None
-    if type(max_length) is not int or not 1 <= max_length <= 100_000 or not isinstance(spec, dict):
-        raise RunError("the preprocessing that came with the model is damaged: impossible values")
-    return max_length, spec, Reading.from_json(value.get("reading"))
-
-
-def preprocess_of(max_length: int, spec: Mapping[str, Any], reading: Reading | None) -> dict[str, Any]:
-    """Return the preprocessing as the JSON value stored in a run."""
-    own = {"reading": reading.to_json()} if reading is not None else {}
-    return {"max_length": max_length, "tokenizer": dict(spec), **own}

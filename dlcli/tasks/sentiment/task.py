@@ -22,6 +22,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.data.text.columns import Reading
 from dlcli.data.text.form import open_texts
+from dlcli.data.text.preprocess import preprocess_of, read_preprocess
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
 from dlcli.engine.optim.build import build_optimizer
@@ -41,7 +42,6 @@ from dlcli.tasks.classes.training import (
     require_classes,
 )
 from dlcli.tasks.sentiment.building import build_network, coverage_notes, load_vectors
-from dlcli.tasks.sentiment.codec import preprocess_of, read_preprocess
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.source import TextSource
 

@@ -19,6 +19,7 @@ from dlcli.data.parallel import tokenizers as module
 from dlcli.data.parallel.cleaning import Cleaning
 from dlcli.data.parallel.fitting import Fit, fit_joint, fit_tokenizer
 from dlcli.data.parallel.tokenizers import KINDS, UNKNOWN, share_vocabulary, tokenizer_from_json
+from dlcli.data.text.tokenizing import pieces
 from dlcli.data.text.tokenizing.pieces import train_pieces
 
 EN, ZH = Cleaning("en"), Cleaning("zh")
@@ -171,7 +172,7 @@ def test_a_damaged_model_is_refused(fitted, monkeypatch):
     ):
         with pytest.raises(RunError, match="the tokenizer is damaged"):
             tokenizer_from_json(value)
-    monkeypatch.setattr(module, "MAX_MODEL_BYTES", 99)
+    monkeypatch.setattr(pieces, "MAX_MODEL_BYTES", 99)
     with pytest.raises(RunError, match="too large"):
         tokenizer_from_json(good)
 

@@ -21,7 +21,7 @@ from dlcli.data.text.writer import (
     pack,
     pack_in_memory,
     packed_file,
-    parse_line,
+    parser,
     read_index,
     read_jsonl,
     renumber,
@@ -84,7 +84,7 @@ def test_empty_lines_are_passed_over_and_places_stay_those_of_the_bytes(root):
 )  # fmt: skip
 def test_what_is_no_text_with_a_label_is_refused_with_its_place(line):
     with pytest.raises(DataError, match="line 7"):
-        parse_line(line, "a.jsonl: line 7")
+        parser(CLASSES)(line, "a.jsonl: line 7")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ class Evidence:
 def audit_texts(form: TextForm) -> dict[str, Any]:
     """Return what besides the words reveals the label in a prepared text dataset, and which texts are in two splits.
 
+    Of texts without labels it is the latter alone.
+
     Small models see one kind of token each; they are fitted on train and measured on valid (test if there is none).
 
     Returns:
@@ -102,10 +104,10 @@ def audit_texts(form: TextForm) -> dict[str, Any]:
     """
     findings: list[Finding] = []
     measured = next((split for split in ("valid", "test") if _num_texts(form, split)), None)
-    if measured is not None and _num_texts(form, "train"):
+    if form.card.classes and measured is not None and _num_texts(form, "train"):
         findings += _telling(form, measured)
     findings += [_copies_finding(form, copies) for copies in find_copies(form)]
-    findings += _order(form)
+    findings += _order(form) if form.card.classes else ()
     findings.sort(key=lambda finding: finding["severity"] != LEAK)
     return {"findings": findings, "warnings": [found["text"] for found in findings if found["severity"] == LEAK]}
 

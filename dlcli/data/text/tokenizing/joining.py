@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from dlcli.data.text.tokenizing.pieces import BLANK
+
 _WORD = re.compile(
     r"\d+(?:[.,:]\d+)+"  # 3,000 and 10:30
     r"|(?<=[^\W_])'[^\W\d_]+(?:-\w+)*"  # the ending of a contraction
@@ -64,3 +66,21 @@ def join_unspaced(words: Sequence[str]) -> str:
             pieces.append(" ")
         pieces.append(word)
     return "".join(pieces)
+
+
+def join_tokens(name: str, tokens: Sequence[str]) -> str:
+    """Return tokens as a text for people; blanks that a tokenizer does not keep are set as they usually are.
+
+    Args:
+        name: the tokenizer, one of `dlcli.data.text.tokenizing.tokenizer.TOKENIZERS`.
+        tokens: what it made of a text, or a network that was trained on such.
+    """
+    if name == "bpe":
+        from dlcli.data.text.tokenizing.piece_tokens import join_pieces
+
+        return join_pieces(tokens)
+    if name in ("char", "spaced-char"):
+        return "".join(tokens).replace(BLANK, " ")
+    if name in ("whitespace", "words"):
+        return " ".join(tokens)
+    return (join_words if name == "word-punct" else join_unspaced)(tokens)

@@ -15,26 +15,25 @@ from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.data.text.cleaners import CLEANERS, Cleaner, ordered
 from dlcli.data.text.cleaners import VERSION as CLEANING_VERSION
 from dlcli.data.text.cleaning import NORMAL_FORM
+from dlcli.data.text.tokenizing.cutting import CONTROL, PLACE, cut_spaced, cut_words
 from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
+from dlcli.data.text.tokenizing.pieces import encode_model
 from dlcli.data.text.tokenizing.stemming import STEMMERS, stem_word, stemmer_version
 
 WORDS = "words"
-TOKENIZERS = ("jieba", "char", "whitespace", WORDS)
+PIECES = "bpe"
+TOKENIZERS = ("jieba", "char", "whitespace", WORDS, "word-punct", "spaced-char", PIECES)
 
 _OWN_VERSION = "1"
 """Version of all tokenizers but jieba, and of the kinds: increased when the same text gives other tokens."""
 
 _FIELDS = frozenset({"name", "version", "stopwords", "strip"})
-_LATER_FIELDS = frozenset({"unicode", "clean", "stem"})
+_OF_PIECES = frozenset({"model", "sha256"})
+_LATER_FIELDS = frozenset({"unicode", "clean", "stem"}) | _OF_PIECES
 """Absent where they do nothing, so that older specifications are equal to new ones of the same tokens."""
 
-_PLACE = "\0"
-"""Placeholder of a unit while the text around it is tokenised; no tokenizer joins it to other characters."""
-
-_CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
-"""Dropped like whitespace: control characters, zero-width spaces, lone surrogates (which no file can store)."""
-_WORD = re.compile(rf"[^\s{_CONTROL}]+")
-_CHARACTER = re.compile(rf"[^\s{_CONTROL}]")
+_WORD = re.compile(rf"[^\s{CONTROL}]+")
+_CHARACTER = re.compile(rf"[^\s{CONTROL}]")
 
 
 class Tokenizer(Protocol):
@@ -62,6 +61,7 @@ def make_spec(
     strip: Iterable[str] = (),
     clean: Iterable[str] = (),
     stem: str | None = None,
+    model: bytes | None = None,
 ) -> dict[str, Any]:
     """Return the specification of a tokenizer, JSON values; texts are brought into Unicode's normal form first.
 
@@ -71,6 +71,7 @@ def make_spec(
         strip: kinds of units to drop ("emoticon", ...).
         clean: kinds of cleaning (`dlcli.data.text.cleaners`).
         stem: the language whose endings are removed from words, one of `STEMMERS`.
+        model: SentencePiece's, of "bpe"; see `pieces.train_pieces`.
 
     Raises:
         UsageError: the tokenizer, a kind or the language is unknown.
@@ -86,7 +87,10 @@ def make_spec(
         own["clean"] = {"kinds": list(cleaned), "version": CLEANING_VERSION}
     if stem is not None:
         _check(stem, STEMMERS, "language to stem")
+        if name == PIECES:
+            raise UsageError(f"--stem: not with --tokenizer {PIECES}", hint="pieces are no words with endings")
         own["stem"] = {"language": stem, "version": stemmer_version()}
+    own |= encode_model(model) if model is not None else {}
     normal = _normaliser(name, own)
     words = sorted({normal(word) for word in stopwords})
     return {"name": name, "version": _version(name), "stopwords": words, "strip": stripped, **own}
@@ -137,6 +141,12 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
         )
     _check_cleaning(spec)
     _check_stem(spec)
+    if (name == PIECES) != (set(spec) >= _OF_PIECES):
+        raise _damaged("a model of SentencePiece belongs to bpe, and to no other")
+    if name == PIECES:
+        from dlcli.data.text.tokenizing.piece_tokens import PieceTokens
+
+        return PieceTokens(dict(spec), _normaliser(name, spec))
     return _Units(*_cutters(name), dict(spec))
 
 
@@ -195,15 +205,19 @@ _CutMany = Callable[[Sequence[str]], list[list[str]]]
 
 
 def _cutters(name: str) -> tuple[_Cut, _CutMany]:
-    """Return the functions that tokenise one text and many; both make `_PLACE` a separate token."""
+    """Return the functions that tokenise one text and many; both make `PLACE` a separate token."""
     if name == "jieba":
         from dlcli.data.text.tokenizing import jieba_tokens
 
         return jieba_tokens.cut, jieba_tokens.cut_many
+    if name == "word-punct":
+        return cut_words, lambda texts: list(map(cut_words, texts))
+    if name == "spaced-char":
+        return cut_spaced, lambda texts: list(map(cut_spaced, texts))
     # "char" matches char-level references: every code point separately, including letters and digits
     # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF baselines).
     pattern = {"char": _CHARACTER.pattern, "whitespace": _WORD.pattern}.get(name) or _letters_and_digits()
-    cut = re.compile(f"{_PLACE}|{pattern}").findall
+    cut = re.compile(f"{PLACE}|{pattern}").findall
     return cut, lambda texts: [cut(text) for text in texts]
 
 
@@ -233,11 +247,11 @@ class _Units:
 
     def tokens(self, text: str) -> list[str]:
         pieces = _pieces(self._normal(text))
-        return self._filled(self._cut(_PLACE.join(pieces[::2])), pieces)
+        return self._filled(self._cut(PLACE.join(pieces[::2])), pieces)
 
     def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
         split = [_pieces(self._normal(text)) for text in texts]
-        return list(map(self._filled, self._cut_many([_PLACE.join(pieces[::2]) for pieces in split]), split))
+        return list(map(self._filled, self._cut_many([PLACE.join(pieces[::2]) for pieces in split]), split))
 
     def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
         """Return the remaining tokens, words by their stems, with the units in place of their placeholders."""
@@ -250,7 +264,7 @@ class _Units:
         for token in cut:
             if token not in left_out:
                 tokens.append(token if stem is None else stem(token))
-            elif token == _PLACE:
+            elif token == PLACE:
                 unit = next(units)
                 if unit not in left_out and kind_of_unit(unit) not in self._stripped:
                     tokens.append(unit)
@@ -258,8 +272,8 @@ class _Units:
 
 
 def _pieces(text: str) -> list[str]:
-    """Return text, unit, text, ..., text, none of which contains `_PLACE`."""
-    return UNIT.split(text.replace(_PLACE, " "))
+    """Return text, unit, text, ..., text, none of which contains `PLACE`."""
+    return UNIT.split(text.replace(PLACE, " "))
 
 
 @cache

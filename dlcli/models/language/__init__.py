@@ -1,0 +1,1 @@
+"""Language models: how probable a text is, and what comes next."""

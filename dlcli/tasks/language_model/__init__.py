@@ -1,0 +1,1 @@
+"""Language models: the probability of a text, and its continuation."""
