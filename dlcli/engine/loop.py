@@ -154,6 +154,9 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
     with device.computing():
         for update in state.task.training_step(device.move(batch)):
             state.phase("backward")
+            if update.optimizer is None:
+                state.sums.add(update)
+                continue
             optimizer = state.optimizers[update.optimizer]
             if config.accumulate > 1 and update.optimizer in stepping:
                 reason = "its second step depends on its first, so gradients of micro-batches cannot be summed"

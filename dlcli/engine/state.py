@@ -112,5 +112,6 @@ class TrainState:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the first group of the first optimizer."""
-        return float(next(iter(self.optimizers.values())).param_groups[0]["lr"])
+        """The learning rate of the first group of the first optimizer; 0 if there is none."""
+        first = next(iter(self.optimizers.values()), None)
+        return float(first.param_groups[0]["lr"]) if first is not None else 0.0

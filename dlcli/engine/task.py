@@ -40,14 +40,15 @@ class Update:
     """Losses for one optimizer to minimise.
 
     Attributes:
-        optimizer: the name of the task's optimizer that steps.
+        optimizer: the name of the task's optimizer that steps; None if none does, because the network was fitted to
+            the data before the first step: the losses are then only recorded.
         losses: name -> scalar tensor, the mean over `count` items; the loop minimises their sum.
         count: the number of items (images, tokens or boxes), the weight in sums over batches.
         figures: name -> scalar tensor, the mean over `count` items of something else that is known anyway, such as the
             accuracy; recorded as `train_<name>`.
     """
 
-    optimizer: str
+    optimizer: str | None
     losses: Mapping[str, Tensor]
     count: int
     figures: Mapping[str, Tensor] = field(default_factory=dict)
@@ -180,7 +181,7 @@ class Task(Protocol):
         ...
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return new optimizers over the model's parameters, by name."""
+        """Return new optimizers over the model's parameters, by name; none where there is nothing to learn."""
         ...
 
     def training_step(self, batch: Batch) -> Iterator[Update]:

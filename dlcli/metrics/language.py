@@ -115,7 +115,7 @@ class LanguageMetric:
 
 def said(lengths: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
     """Return the mask of predictions that count, (N, width) bool: of the tokens, and of the end where it is known."""
-    return np.arange(width) < (lengths + ends)[:, None]
+    return np.asarray(np.arange(width) < (lengths + ends)[:, None])
 
 
 def _exp(nats: float) -> float:

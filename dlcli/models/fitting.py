@@ -1,10 +1,11 @@
-"""Protocols of networks with special training: a layer computed from the images, parameters that are frozen early."""
+"""Protocols of networks with special training: what is computed from the data, and parameters that are frozen early."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 FIT_IMAGES = 5_000
@@ -21,6 +22,20 @@ class FitsToImages(Protocol):
 
         Args:
             images: (N, C, H, W) float, normalised.
+        """
+        ...
+
+
+@runtime_checkable
+class FitsToTexts(Protocol):
+    """A network that is computed from texts, before the first step, and has no parameters to learn."""
+
+    def fit_to(self, texts: Sequence[np.ndarray], ends: Sequence[bool]) -> None:
+        """Compute it from training texts; its buffers are part of the state dict.
+
+        Args:
+            texts: the ids of the tokens of each, (T,) integers.
+            ends: whether each ends there, or was cut off.
         """
         ...
 

@@ -20,6 +20,7 @@ MAX_LINE_BYTES = 16 * 2**20
 
 Asset = TypeVar("Asset")
 Packed = TypeVar("Packed")
+Strings = TypeVar("Strings", bound=tuple[str, ...])
 PackedRows = TypeVar("PackedRows", bound=Sized)
 
 
@@ -69,7 +70,7 @@ def strings_of_line(line: bytes, names: Sequence[str], where: str, *, may_be_bla
     return tuple(found)
 
 
-def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], tuple[str, ...]]) -> list[tuple[str, ...]]:
+def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], Strings]) -> list[Strings]:
     """Return the strings of the lines at these byte offsets, in the given order; the file is read from front to back.
 
     Args:
@@ -80,7 +81,7 @@ def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], tup
     Raises:
         DataError: the file cannot be read, or has changed since the offsets were noted.
     """
-    rows: list[tuple[str, ...]] = [()] * len(starts)
+    rows: dict[int, Strings] = {}
     try:
         with path.open("rb") as stream:
             for place in np.argsort(starts, kind="stable").tolist():
@@ -88,7 +89,7 @@ def strings_at(path: Path, starts: np.ndarray, parse: Callable[[bytes, str], tup
                 rows[place] = parse(stream.readline(MAX_LINE_BYTES), f"{path}: byte {starts[place]:,}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    return rows
+    return [rows[place] for place in range(len(starts))]
 
 
 def open_splits(

@@ -48,6 +48,7 @@ def time_step(task: Task, device: Device, batch: Batch) -> float:
     started = time.perf_counter()
     with device.computing():
         for update in task.training_step(batch):
-            torch.autograd.grad(sum(update.losses.values()), parameters, allow_unused=True)  # type: ignore[arg-type]
+            if parameters:
+                torch.autograd.grad(sum(update.losses.values()), parameters, allow_unused=True)  # type: ignore[arg-type]
     device.synchronize()
     return time.perf_counter() - started

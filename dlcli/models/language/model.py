@@ -112,8 +112,10 @@ class ScoreGraph(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return (N, T + 1) log-probabilities and the (N, ...) state of (N, T) tokens and (N,) lengths."""
+        if not isinstance(self.network, HasLogits):
+            return self.network(tokens, lengths), self.network.start(tokens)  # type: ignore[operator]
         inputs, targets = framed(tokens, lengths)
-        logits = self.network.logits(inputs).float()  # type: ignore[operator]
+        logits = self.network.logits(inputs).float()
         found = logits.log_softmax(2).gather(2, targets[:, :, None])[:, :, 0]
         start = self.network.start(inputs)  # type: ignore[operator]
         return found * is_said(targets, lengths), start

@@ -20,6 +20,9 @@ def _network(build: str, summary: str, source: str) -> Network:
 
 
 NETWORKS: Mapping[str, Network] = {
+    "ngram": _network(
+        "ngram:NGram", "counts, smoothed by Kneser-Ney or add-k: the floor", "Chen & Goodman 1998, TR-10-98"
+    ),
     "feedforward": _network(
         "feedforward:FeedForwardLanguageModel", "a hidden layer over the last words", "Bengio et al. 2003, JMLR 3"
     ),
@@ -29,6 +32,8 @@ NETWORKS: Mapping[str, Network] = {
         "transformer:TransformerLanguageModel", "layers of attention to the words before", "Radford et al. 2018"
     ),
 }
+
+NGRAM = "ngram"
 
 FOR_ALL = ("model", "max_length", "tied")
 """Options that have an effect, or none, whether a network has them or not."""

@@ -110,12 +110,13 @@ class LanguageSource:
             start = end
         return [texts[row] for row in rows]
 
-    def training_texts(self) -> list[np.ndarray]:
-        """Return the tokens of each training text, (T,) integers each, truncated; and none of the others."""
+    def training_texts(self) -> tuple[list[np.ndarray], list[bool]]:
+        """Return the tokens of each training text, (T,) integers each, truncated, and whether it ends there."""
         own, rows = self.part("train")
         ids, offsets = self.arrays(own)
         starts, ends = offsets[rows], np.minimum(offsets[rows + 1], offsets[rows] + self._max_length)
-        return [np.asarray(ids[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        texts = [np.asarray(ids[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return texts, (ends == offsets[rows + 1]).tolist()
 
     def num_truncated(self) -> int:
         """Return how many training texts are longer than the network reads."""

@@ -26,6 +26,8 @@ from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
 from dlcli.metrics.language import LanguageMetric
+from dlcli.models.fitting import FitsToTexts
+from dlcli.tasks.language_model.baseline import ngram_baselines
 from dlcli.tasks.language_model.config import LanguageModelConfig, LanguageModelInference
 from dlcli.tasks.language_model.exporting import NUM_SAMPLES, graph_functions, graphs_of
 from dlcli.tasks.language_model.networks import build_network
@@ -74,7 +76,10 @@ class LanguageModelTask:
         form = open_texts(data)
         source = LanguageSource(form, form.vocabulary().tokens, config.max_length, train)
         reading = Reading.from_json(form.card.details.get("reading"))
-        return cls(config, train, form.vocabulary(), form.tokenizer_spec(), reading, source)
+        task = cls(config, train, form.vocabulary(), form.tokenizer_spec(), reading, source)
+        if isinstance(task.model, FitsToTexts):
+            task.model.fit_to(*source.training_texts())
+        return task
 
     @classmethod
     def from_assets(
@@ -144,7 +149,9 @@ class LanguageModelTask:
         return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
+        """Return the single optimizer; none for counts, which are fitted to the data in `from_data`."""
+        if isinstance(self.model, FitsToTexts):
+            return {}
         return {"network": build_optimizer(self.model, self._train)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
@@ -153,7 +160,8 @@ class LanguageModelTask:
         log_probs = self.model(batch["tokens"], batch["lengths"])
         counts = torch.arange(log_probs.shape[1], device=said.device) < said[:, None]
         count = int(said.sum())
-        yield Update("network", {"cross_entropy": -(log_probs * counts).sum() / count}, count)
+        optimizer = None if isinstance(self.model, FitsToTexts) else "network"
+        yield Update(optimizer, {"cross_entropy": -(log_probs * counts).sum() / count}, count)
 
     def validate(self, batch: Batch) -> Outputs:
         """Return `log_probs` (N, T + 1), by the network itself rather than the graphs of an export."""
@@ -191,6 +199,10 @@ class LanguageModelTask:
         """Yield no picture: the tables say it."""
         del report, split
         return iter(())
+
+    def baseline(self, split: str) -> dict[str, dict[str, float]]:
+        """Return the figures of counts of single tokens and of three, fitted on the same training part."""
+        return ngram_baselines(at_hand(self._source), split, len(self.vocabulary))
 
     def export_plan(self) -> ExportPlan:
         """Return the two graphs with samples: real texts if there is data, else random tokens.
