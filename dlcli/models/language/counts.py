@@ -56,7 +56,7 @@ def windows_of(texts: Sequence[np.ndarray], ends: Sequence[bool], order: int) ->
     stream, mask = np.concatenate(parts).astype(np.int64), np.concatenate(is_said)
     if not mask.any():
         return np.empty((0, order), np.int64)
-    return np.lib.stride_tricks.sliding_window_view(stream, order)[mask[order - 1 :]].copy()
+    return np.array(np.lib.stride_tricks.sliding_window_view(stream, order)[mask[order - 1 :]])
 
 
 def kneser_ney(windows: np.ndarray, vocab_size: int) -> list[Level]:

@@ -92,7 +92,8 @@ def score(network: HasLogits, tokens: Tensor, lengths: Tensor) -> Tensor:
     else:
         table: int = network.logits(inputs[:1, :1]).shape[2]
         rows = max(1, CHUNK // (table * inputs.shape[1]))
-        parts = [_picked(network, *part) for part in zip(inputs.split(rows), targets.split(rows), strict=True)]
+        pieces = zip(torch.split(inputs, rows), torch.split(targets, rows), strict=True)
+        parts = [_picked(network, *piece) for piece in pieces]
         found = torch.cat(parts)
     return found * is_said(targets, lengths)
 
