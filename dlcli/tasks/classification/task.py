@@ -17,7 +17,7 @@ from dlcli.core.table import Table
 from dlcli.core.train_config import HEAD, TrainConfig
 from dlcli.data.card import Card
 from dlcli.data.images.copies import note_contradictions
-from dlcli.data.images.form import ImagesForm, open_images
+from dlcli.data.images.form import open_images
 from dlcli.data.images.operations.table import note_of, parse_augment
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.items import Item
@@ -33,7 +33,7 @@ from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_gr
 from dlcli.models.dropout import set_dropout
 from dlcli.models.heads import head_inputs, head_of
 from dlcli.models.images.normalised import Normalised
-from dlcli.models.images.pretrained import expected_pixels, load_pretrained
+from dlcli.models.images.pretrained import load_pretrained
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.models.places import device_of
 from dlcli.tasks.classes.losses import ClassLoss
@@ -53,15 +53,13 @@ from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
 from dlcli.tasks.classification.fitting import MAX_IMAGES, fit_head, fit_network
+from dlcli.tasks.classification.inputs import blank_image, preprocess_for
 from dlcli.tasks.classification.networks import default_sizes
 from dlcli.tasks.classification.ready import describe_weights
 from dlcli.tasks.classification.source import ImageSource
 
 NUM_ANSWERS = 16
 """Validation images in the samples of an epoch."""
-
-LARGE_SIZE = 224
-"""Side of the network's input in pixels if the images differ in size: ImageNet's, which pretrained weights expect."""
 
 
 class ClassificationTask:
@@ -92,7 +90,7 @@ class ClassificationTask:
             set_dropout(network, config.dropout, config.model)
         self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
         register_class_weights(self.model)
-        fit_to_loss(self.model, config.loss, _blank(preprocess))
+        fit_to_loss(self.model, config.loss, blank_image(preprocess))
         self._loss = ClassLoss(config.loss, config.label_smoothing)
         self.augmentation = source.augmentation if source is not None else None
 
@@ -108,7 +106,7 @@ class ClassificationTask:
             config = dataclasses.replace(config, pretrained=None)
         form = note_contradictions(open_images(data))
         require_classes(form.card, data, "image")
-        preprocess = _preprocess_for(form, config)
+        preprocess = preprocess_for(form, config)
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
         if config.fit_head:
@@ -134,7 +132,8 @@ class ClassificationTask:
         """
         labels, preprocess = read_labels(assets.get("labels")), Preprocess.from_json(assets.get("preprocess"))
         source = ImageSource(open_images(data), labels, preprocess, config, train) if data is not None else None
-        return cls(_without_download(config), train, labels, preprocess, source)
+        fresh = dataclasses.replace(config, pretrained=None)  # the weights come from the checkpoint
+        return cls(fresh, train, labels, preprocess, source)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> ClassificationTask:
@@ -322,29 +321,3 @@ class ClassificationTask:
             samples=cut_samples({"images": pixels}),
             metadata={"assets": self.assets()},
         )
-
-
-def _blank(preprocess: Preprocess) -> Tensor:
-    """Return one black image as the model takes it, (1, C, H, W) uint8."""
-    return torch.zeros((1, preprocess.channels, preprocess.height, preprocess.width), dtype=torch.uint8)
-
-
-def _preprocess_for(form: ImagesForm, config: ClassificationConfig) -> Preprocess:
-    details = form.card.details
-    own_size = details.get("image_size")
-    if config.image_size is not None:
-        height = width = config.image_size
-    elif own_size is not None and max(own_size) <= LARGE_SIZE:
-        height, width = own_size
-    else:
-        height = width = LARGE_SIZE
-    if config.pretrained is not None:  # the weights expect the mean and std of their own training images
-        mean, std = expected_pixels(config.model, config.pretrained)
-        return Preprocess(len(mean), height, width, mean, std)
-    channels, mean, std = int(details["channels"]), tuple(details["mean"]), tuple(details["std"])
-    return Preprocess(channels, height, width, mean, tuple(max(value, 1e-3) for value in std))
-
-
-def _without_download(config: ClassificationConfig) -> ClassificationConfig:
-    """Return the configuration without `pretrained`: a restored run's weights come from its checkpoint."""
-    return dataclasses.replace(config, pretrained=None)
