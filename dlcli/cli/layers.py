@@ -93,6 +93,7 @@ def _show_run(name: str, file: Path | None, console: Console) -> None:
 def _show_task(task: Task, name: str, source: str, console: Console) -> None:
     """Print the layers of a task's network, as its exports call it."""
     from dlcli.engine.task import HasNetwork, network_of
+    from dlcli.models.ensemble import members_of
     from dlcli.models.summary import common_prefix, summarise, summarise_calls
 
     network, graphs = network_of(task), task.export_plan().graphs
@@ -104,7 +105,7 @@ def _show_task(task: Task, name: str, source: str, console: Console) -> None:
     layers = [replace(layer, name=f"{layer.name}.".removeprefix(prefix).rstrip(".")) for layer in summary.layers]
     side = inputs[0].shape[-1] if inputs[0].ndim == 4 else None
     # A network that critics train, too, is in several optimizers, and `--freeze` names stages of a single network.
-    groups = [] if isinstance(task, HasNetwork) else _groups(network)
+    groups = [] if isinstance(task, HasNetwork) else _groups(members_of(network)[0])
     if console.is_json:
         stages = {"stages": [stage for group in groups for stage in group], "groups": groups}
         _answer_json(

@@ -58,6 +58,7 @@ class OpenedSubject:
         self._pretrained = pretrained
         self._report = report
         self._embedded: dict[str, Embedded] = {}
+        self._has_warned = False
         self.shown: list[str] = []
         """Texts in the pictures, besides the class names."""
         self.tables: list[Table] = []
@@ -126,8 +127,13 @@ class OpenedSubject:
 
     def network(self) -> nn.Module:
         from dlcli.engine.task import network_of
+        from dlcli.models.ensemble import members_of
 
-        return network_of(self._loaded[0]).eval()
+        first, *others = members_of(network_of(self._loaded[0]))
+        if others and not self._has_warned:
+            self._report(f"{self.name} is an ensemble: this is the first of its {len(others) + 1} networks")
+            self._has_warned = True
+        return first.eval()
 
     def assets(self) -> Mapping[str, Any]:
         return self._loaded[1].assets

@@ -43,7 +43,9 @@ def _measure(
         for batch in loader.batches():
             arrays, moved = to_numpy(batch), device.move(batch)
             for answer in answers:
-                metric.update(arrays, to_numpy(answer(moved)))
+                outputs = to_numpy(answer(moved))
+                if outputs:
+                    metric.update(arrays, outputs)
     first, *others = world.gather(metric)
     for other in others:
         first.merge(other)

@@ -259,10 +259,10 @@ class Validates(Protocol):
 
 @runtime_checkable
 class Measures(Protocol):
-    """A task some of whose figures come from other outputs than its answers: the perplexity of a right translation."""
+    """A task some of whose figures come from other outputs than its answers: a perplexity, an ensemble's members."""
 
     def measure(self, batch: Batch) -> Outputs:
-        """Return outputs that `dl eval` gives to `metric` after those of `infer`; the metric must accept both."""
+        """Return what `dl eval` gives to `metric` after the outputs of `infer`, or {}; the metric must accept both."""
         ...
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlcli.core.files import finite
 from dlcli.metrics.item_scores import ItemFigure, ItemScores, scores_of
+from dlcli.metrics.members import MEMBERS, MemberFigures
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -34,6 +36,7 @@ class MultilabelMetric:
             if len(thresholds) != len(self.classes):
                 raise ValueError(f"{len(thresholds)} thresholds for {len(self.classes)} classes")
             self.used_thresholds = np.asarray(thresholds, np.float64)
+        self._members = MemberFigures(partial(MultilabelMetric, self.classes), "logits", "map")
         self._logits: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
         self._rows: list[np.ndarray] = []
@@ -43,11 +46,14 @@ class MultilabelMetric:
 
         Args:
             batch: `targets` (N, C) of 0 and 1, and for scores of items `rows` (N,), their numbers in the split.
-            outputs: `logits` (N, C) real numbers.
+            outputs: `logits` (N, C) real numbers, or those of an ensemble's `MEMBERS`, (N, M, C).
 
         Raises:
             ValueError: the shapes do not match, or a target is neither 0 nor 1.
         """
+        if MEMBERS in outputs:
+            self._members.update(batch, outputs[MEMBERS])
+            return
         logits, targets = outputs["logits"], batch["targets"]
         if logits.shape != targets.shape or logits.ndim != 2 or logits.shape[1] != len(self.classes):
             raise ValueError(f"logits {logits.shape} and targets {targets.shape} for {len(self.classes)} classes")
@@ -75,6 +81,7 @@ class MultilabelMetric:
         self._logits += other._logits
         self._targets += other._targets
         self._rows += other._rows
+        self._members.merge(other._members)
 
     def compute(self) -> dict[str, float]:
         """Return the values over all samples; NaN if undefined.
@@ -121,7 +128,8 @@ class MultilabelMetric:
         - `metrics`: those of `compute`;
         - `per_class`: name, average_precision, and at `threshold` precision, recall, f1; `support` (samples that have
           it) and `predicted`; `best_threshold`, with `best_f1`, as these samples have it;
-        - `num_samples`, `num_invalid` (samples whose logits are not finite).
+        - `num_samples`, `num_invalid` (samples whose logits are not finite);
+        - of an ensemble `members`, see `MemberFigures.added_to`.
         """
         logits, targets = self._all()
         average_precision = _per_class_ap(logits, targets)
@@ -148,7 +156,7 @@ class MultilabelMetric:
             "num_samples": len(targets),
             "num_invalid": int((~np.isfinite(logits).all(axis=1)).sum()),
         }
-        return {name: finite(value) for name, value in everything.items()}
+        return {name: finite(value) for name, value in self._members.added_to(everything).items()}
 
     def _all(self) -> tuple[np.ndarray, np.ndarray]:
         """Return logits (N, C) float64 and targets (N, C) bool."""

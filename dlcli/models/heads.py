@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcli.models.ensemble import Ensemble
 from dlcli.models.modes import evaluating
 
 HEAD_NAMES = frozenset({"head", "heads", "classifier", "fc"})
@@ -40,15 +41,36 @@ def head_name(model: nn.Module) -> str:
     return str(found[-1])
 
 
+def heads_of(model: nn.Module) -> nn.Module:
+    """Return the head of a classifier, or of an ensemble those of its members, an `nn.ModuleList`.
+
+    Raises:
+        ValueError: see `head_of`.
+    """
+    return nn.ModuleList(map(head_of, model.networks)) if isinstance(model, Ensemble) else head_of(model)
+
+
 @contextmanager
 def watching(head: nn.Module) -> Iterator[list[Tensor]]:
-    """Give a list to which every call of a layer within the block appends its input."""
+    """Give a list to which every call of a layer within the block appends its input.
+
+    Args:
+        head: a layer, or an `nn.ModuleList` of M that are called in turn, whose inputs become one entry of (M, N, F).
+    """
     seen: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
+    layers = list(head) if isinstance(head, nn.ModuleList) else [head]
+    turn: list[Tensor] = []
+
+    def keep(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        turn.append(inputs[0])
+        if len(turn) == len(layers):
+            seen.append(turn[0] if len(layers) == 1 else torch.stack([item_vectors(each) for each in turn]))
+            turn.clear()
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.callback(layer.register_forward_pre_hook(keep).remove)
         yield seen
-    finally:
-        hook.remove()
 
 
 def head_inputs(model: nn.Module, images: Tensor) -> Tensor:
@@ -98,7 +120,7 @@ class WithEmbedding(nn.Module):
 
     Args:
         network: returns a tensor or a tuple of them; it contains the head.
-        head: its last layer.
+        head: its last layer, or those of an ensemble's members, as in `watching`.
 
     Raises:
         ValueError: the network does not contain the head.
@@ -107,16 +129,19 @@ class WithEmbedding(nn.Module):
     def __init__(self, network: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.network = network
-        # A name, since a copy of this module has a copy of the head.
-        self.head_name = next((name for name, module in network.named_modules() if module is head), None)
-        if self.head_name is None:
-            raise ValueError(f"{type(network).__name__} does not contain the head")
+        names = {module: name for name, module in network.named_modules()}
+        self.are_several = isinstance(head, nn.ModuleList)
+        try:  # names, since a copy of this module has copies of the heads
+            self.head_names = [names[layer] for layer in (head if isinstance(head, nn.ModuleList) else [head])]
+        except KeyError:
+            raise ValueError(f"{type(network).__name__} does not contain the head") from None
 
     def forward(self, first: Tensor, second: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return the network's outputs and the embedding, for its one or two inputs.
 
         They are named, since torch.export takes the shapes of `*inputs` as those of one nested input.
         """
-        with watching(self.network.get_submodule(self.head_name or "")) as seen:
+        layers = [self.network.get_submodule(name) for name in self.head_names]
+        with watching(nn.ModuleList(layers) if self.are_several else layers[0]) as seen:
             outputs = self.network(first) if second is None else self.network(first, second)
         return (*(outputs if isinstance(outputs, tuple) else (outputs,)), embedding_of(seen))

@@ -66,6 +66,7 @@ def draw_gradients(subject: Subject, options: GradientOptions) -> Drawn:
     """Yield how large activations and gradients are in each layer, on the first batch of the run's data."""
     import torch
 
+    from dlcli.models.ensemble import members_of
     from dlcli.visualize.gradients import draw_flow, measure_flow
 
     subject.run()  # a network's name has neither data nor trained weights
@@ -79,12 +80,13 @@ def draw_gradients(subject: Subject, options: GradientOptions) -> Drawn:
         total: Tensor = sum(update.losses.values(), start=torch.zeros(()))
         return total
 
+    model = members_of(task.model)[0]  # of an ensemble, whose first update is that of its first member
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of dropout
-        flows = measure_flow(task.model.train(), compute_loss)
+        flows = measure_flow(model.train(), compute_loss)
     if not flows:
         raise UsageError("the network has no layer with weights")
-    prefix = prefix_of(task.model)
+    prefix = prefix_of(model)
     flows = [type(flow)(**{**asdict(flow), "name": flow.name.removeprefix(prefix)}) for flow in flows]
     columns = ["layer", "kind", "activation", "gradient", "weight gradient", "weight"]
     rows = [[f.name, f.kind, f.activation, f.gradient, f.weight_gradient, f.weight] for f in flows]

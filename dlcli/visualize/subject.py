@@ -103,7 +103,7 @@ class Subject(Protocol):
         ...
 
     def network(self) -> nn.Module:
-        """Return the run's model, in evaluation mode."""
+        """Return the run's model, in evaluation mode; of an ensemble the first member, which a warning says."""
         ...
 
     def assets(self) -> Mapping[str, Any]:

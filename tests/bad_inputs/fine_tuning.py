@@ -40,6 +40,14 @@ FINE_TUNING = {
         f"{DIGITS} --cache features --freeze -2", USAGE, "more than the head", lambda b: b.digits()
     ),
     "a cache of something else": Row("train digits --cache images", USAGE, "--cache cannot be 'images'"),
+    "an ensemble of cached features": Row(
+        f"{DIGITS} --cache features --freeze --ensemble 2",
+        USAGE,
+        "each member of an ensemble has its own",
+        lambda b: b.digits(),
+    ),
+    "an ensemble of none": Row("train digits --ensemble 0", USAGE, "--ensemble must be at least 1"),
+    "an ensemble of detectors": Row("train detection --ensemble 2", USAGE, "no such option: --ensemble"),
     "rates in a file": Row(
         "train digits --config c.toml",
         USAGE,

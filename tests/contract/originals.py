@@ -365,7 +365,10 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
         Original(
             dataset="image-folder",
             make=make_class_folders,
-            train=("--model", "lenet", "--image-size", "32", "--epochs", "2", "--batch-size", "8", "--lr", "0.01"),
+            train=(
+                *("--model", "lenet", "--image-size", "32", "--ensemble", "2"),
+                *("--epochs", "2", "--batch-size", "8", "--lr", "0.01"),
+            ),
             interrupt_at=6,
             inputs=test_images,
             options=("--top-k", "2"),

@@ -113,11 +113,18 @@ class ClassLoss:
             logits, labels, class_weights: as for the loss alone.
             inputs: those of the network, for the teacher.
         """
+        return self.of_network(logits, labels, class_weights, self.taught(*inputs))
+
+    def taught(self, *inputs: Tensor) -> Tensor | None:
+        """Return the teacher's answers to a batch, (N, C); None without a teacher."""
+        return self.teacher.answers(*inputs) if self.teacher is not None else None
+
+    def of_network(
+        self, logits: Tensor, labels: Tensor, class_weights: Tensor | None, answers: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return what `of_step` does, of one of several networks that learn from the same `answers` of a teacher."""
         loss = self(logits, labels, class_weights)
-        if self.teacher is None:
+        if self.teacher is None or answers is None:
             return {self.name: loss}
         weight = self.teacher.weight
-        return {
-            self.name: (1 - weight) * loss,
-            "distillation": weight * self.teacher.loss(logits, *inputs),
-        }
+        return {self.name: (1 - weight) * loss, "distillation": weight * self.teacher.loss(logits, answers)}

@@ -10,6 +10,7 @@ from dlcli.data.codec import Arrays
 from dlcli.metrics.classification import ClassificationMetric
 from dlcli.metrics.item_scores import ItemScores, scores_of
 from dlcli.metrics.label_errors import ItemProbabilities
+from dlcli.metrics.members import MEMBERS, Accuracy, MemberFigures
 
 NUM_WORST = 25
 """Mistakes in a report: as many as one picture shows at a glance."""
@@ -27,6 +28,7 @@ class LogitsMetric:
         self._names = class_names
         self._metric = ClassificationMetric(len(class_names))
         self._over_views = ClassificationMetric(len(class_names)) if has_views else None
+        self._members = MemberFigures(Accuracy, "logits", "accuracy")
         self._rows: list[np.ndarray] = []
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
@@ -34,8 +36,11 @@ class LogitsMetric:
 
         Args:
             batch: (N,) int64 `labels`, and (N,) int64 `rows`, the items' indices in their split.
-            outputs: (N, C) `logits`, and with views (N, C) `tta_logits`.
+            outputs: (N, C) `logits`, and with views (N, C) `tta_logits`; or those of an ensemble's `MEMBERS`.
         """
+        if MEMBERS in outputs:
+            self._members.update(batch, outputs[MEMBERS])
+            return
         self._rows.append(batch["rows"])
         self._metric.update(outputs["logits"], batch["labels"])
         if self._over_views is not None:
@@ -45,6 +50,7 @@ class LogitsMetric:
         """Add the batches of another process's metric."""
         self._rows += other._rows
         self._metric.merge(other._metric)
+        self._members.merge(other._members)
         if self._over_views is not None and other._over_views is not None:
             self._over_views.merge(other._over_views)
 
@@ -65,7 +71,8 @@ class LogitsMetric:
     def report(self) -> dict[str, Any]:
         """Return metrics, metrics per class, curves, the confusion matrix and the worst mistakes.
 
-        With views, the metrics of their mean logits are added under a suffix, as `accuracy_tta`.
+        With views, the metrics of their mean logits are added under a suffix, as `accuracy_tta`; of an ensemble, what
+        its members reach alone, see `MemberFigures.added_to`.
         """
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         worst = [
@@ -75,4 +82,4 @@ class LogitsMetric:
         if self._over_views is not None:
             report["metrics"] |= {f"{name}_tta": value for name, value in self._over_views.compute().items()}
             lower.append("loss_tta")
-        return {**report, "lower_is_better": lower, "worst": worst}
+        return self._members.added_to({**report, "lower_is_better": lower, "worst": worst})

@@ -60,6 +60,17 @@ def read_distill(text: str) -> tuple[float, float]:
     return values["temperature"], values["weight"]
 
 
+def ensemble_option() -> Any:
+    """Return the option `ensemble`."""
+    return option(
+        1,
+        "train N networks from different fresh weights, and average their probabilities",
+        minimum=1,
+        maximum=100,
+        is_advanced=True,
+    )
+
+
 def teacher_option() -> Any:
     """Return the option `teacher`."""
     return option(None, "learn from the answers of this run, too, by distillation", metavar="RUN", is_advanced=True)

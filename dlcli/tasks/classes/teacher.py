@@ -74,17 +74,21 @@ class Teacher:
         self._temperature = temperature
         self.weight = weight
 
-    def loss(self, logits: Tensor, *inputs: Tensor) -> Tensor:
-        """Return the soft loss of a batch, not weighted.
-
-        Args:
-            logits: (N, C); for M members of an ensemble (M * N, C), one after the other.
-            inputs: those of the student's network.
-        """
+    def answers(self, *inputs: Tensor) -> Tensor:
+        """Return its logits of the student's classes, (N, C), for the inputs of the student's network."""
         if device_of(self.model) != inputs[0].device:
             self.model.to(inputs[0].device)
         with torch.no_grad():
-            answers = self.model(*inputs)[:, self._places.to(inputs[0].device)]
+            logits: Tensor = self.model(*inputs)[:, self._places.to(inputs[0].device)]
+        return logits
+
+    def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
+        """Return the soft loss of a batch, not weighted.
+
+        Args:
+            logits: (N, C); for M members in one tensor (M * N, C), one after the other.
+            answers: (N, C), the teacher's.
+        """
         return soft_loss(logits, answers.repeat(len(logits) // len(answers), 1), self._temperature)
 
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from dlcli.core.config import option
 from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
 from dlcli.models.layer_kinds import ACTIVATION_NAMES, NORM_NAMES
-from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
+from dlcli.tasks.classes.options import (
+    class_weights_option,
+    distill_option,
+    ensemble_option,
+    loss_option,
+    teacher_option,
+)
 from dlcli.tasks.inference import top_k_option
 
 SCRATCH = "none"
@@ -76,6 +82,7 @@ class ClassificationConfig:
     loss: str = loss_option()
     teacher: str | None = teacher_option()
     distill: str | None = distill_option()
+    ensemble: int = ensemble_option()
     pretrained: str | None = option(
         None, "start from published weights (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
     )

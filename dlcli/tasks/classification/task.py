@@ -27,33 +27,34 @@ from dlcli.data.parts import at_hand
 from dlcli.engine.compute.device import all_threads, map_tensors
 from dlcli.engine.compute.threads import using_threads
 from dlcli.engine.evaluate import infer_arrays
-from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
-from dlcli.models.dropout import set_dropout
-from dlcli.models.heads import head_inputs, head_of
-from dlcli.models.images.normalised import Normalised
+from dlcli.metrics.members import member_tables
+from dlcli.models.ensemble import members_of
+from dlcli.models.heads import head_inputs, head_of, heads_of
 from dlcli.models.images.pretrained import load_pretrained
 from dlcli.models.images.views import OverViews, logits_over_views
 from dlcli.models.places import device_of
+from dlcli.tasks.classes.ensemble import (
+    build_members,
+    class_updates,
+    member_logits,
+    member_optimizers,
+    named_members,
+    require_different,
+)
 from dlcli.tasks.classes.losses import ClassLoss
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.teacher import open_teacher
-from dlcli.tasks.classes.training import (
-    accuracy_of,
-    class_weights_of,
-    fit_to_loss,
-    register_class_weights,
-    require_classes,
-)
+from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes
 from dlcli.tasks.classification.augmenting import mirrors_images
-from dlcli.tasks.classification.building import build_network
+from dlcli.tasks.classification.building import build_model
 from dlcli.tasks.classification.codec import VIEWS
 from dlcli.tasks.classification.config import SCRATCH, ClassificationConfig, ClassificationInference
 from dlcli.tasks.classification.features import FEATURES, NUM_VIEWS, FeatureLoader
 from dlcli.tasks.classification.fitting import MAX_IMAGES, fit_head, fit_network
-from dlcli.tasks.classification.inputs import blank_image, preprocess_for
+from dlcli.tasks.classification.inputs import preprocess_for
 from dlcli.tasks.classification.networks import default_sizes
 from dlcli.tasks.classification.ready import describe_weights
 from dlcli.tasks.classification.source import ImageSource
@@ -85,12 +86,8 @@ class ClassificationTask:
         self._inference = ClassificationInference()
         self._caches_features = False
         self._notes: tuple[str, ...] = ()
-        network = build_network(config, len(labels), preprocess)
-        if config.dropout is not None:
-            set_dropout(network, config.dropout, config.model)
-        self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
+        self.model = build_members(lambda: build_model(config, len(labels), preprocess), config.ensemble)
         register_class_weights(self.model)
-        fit_to_loss(self.model, config.loss, blank_image(preprocess))
         self._loss = ClassLoss(config.loss, config.label_smoothing)
         self.augmentation = source.augmentation if source is not None else None
 
@@ -110,14 +107,18 @@ class ClassificationTask:
         source = ImageSource(form, form.card.classes, preprocess, config, train)
         task = cls(config, train, form.card.classes, preprocess, source)
         if config.fit_head:
-            fit_head(task.model, *source.plain_training(MAX_IMAGES), name=config.model)
+            images, truth = source.plain_training(MAX_IMAGES)
+            for network in members_of(task.model):
+                fit_head(network, images, truth, name=config.model)
+        require_different(task.model)
         if config.cache is not None:
             task.cache_features()
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.pretrained is None:
-            fit_network(task.model, source)
+            for network in members_of(task.model):
+                fit_network(network, source)
         return task
 
     @classmethod
@@ -175,12 +176,12 @@ class ClassificationTask:
         return at_hand(self._source)
 
     def head(self) -> nn.Module:
-        """Return the last layer, whose input is an item's embedding.
+        """Return the last layer, whose input is an item's embedding, or those of an ensemble's members.
 
         Raises:
             ValueError: it cannot be found in this network.
         """
-        return head_of(self.model)
+        return heads_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels and preprocessing."""
@@ -203,6 +204,10 @@ class ClassificationTask:
         Raises:
             UsageError: more than the head is trained, or the head is not the network's last layer.
         """
+        if self._config.ensemble > 1:
+            raise UsageError(
+                "--cache features: each member of an ensemble has its own", hint="leave out one of the two"
+            )
         if self._train.freeze not in (HEAD, "-1"):
             raise UsageError("--cache features: more than the head is trained", hint="add --freeze, or leave it out")
         try:
@@ -233,20 +238,17 @@ class ClassificationTask:
         return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
-        return {"network": build_optimizer(self.model, self._train)}
+        """Return the optimizer of each member, by default of the only network."""
+        return member_optimizers(self.model, self._train)
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the loss of a batch."""
-        labels = batch["labels"]
-        if FEATURES in batch:
-            inputs = batch[FEATURES]
-            logits = head_of(self.model)(inputs)
-        else:
+        """Yield the loss of each member on a batch."""
+        networks, inputs = named_members(self.model), batch.get(FEATURES)
+        if inputs is None:
             inputs = self._augmented(batch["images"], batch["plan"])
-            logits = self.model(inputs)
-        losses = self._loss.of_step(logits, labels, class_weights_of(self.model), inputs)
-        yield Update("network", losses, len(labels), accuracy_of(logits, labels))
+        else:
+            networks = {"network": head_of(self.model)}
+        return class_updates(networks, self._loss, batch["labels"], class_weights_of(self.model), inputs)
 
     def set_inference(self, options: ClassificationInference) -> None:
         """Set the options for prediction, evaluation and export."""
@@ -260,6 +262,10 @@ class ClassificationTask:
             return {"logits": self.model(batch["images"])}
         plain, mean = logits_over_views(self.model, batch["images"], mirror=mirrors_images(self._config))
         return {"logits": plain, VIEWS: mean}
+
+    def measure(self, batch: Batch) -> Outputs:
+        """Return the logits of an ensemble's members; see `member_logits`."""
+        return member_logits(self.model, batch, self.inputs)
 
     def metric(self) -> LogitsMetric:
         """Return a new metric."""
@@ -287,7 +293,8 @@ class ClassificationTask:
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the metrics of each class."""
         del split
-        return class_tables(report, self.labels)
+        yield from member_tables(report)
+        yield from class_tables(report, self.labels)
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix, the curves and the worst mistakes."""

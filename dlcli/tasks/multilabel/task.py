@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,24 @@ from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
-from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan, single_graph
+from dlcli.metrics.members import member_tables
 from dlcli.metrics.multilabel import DEFAULT_THRESHOLD, MultilabelMetric
-from dlcli.models.heads import head_of
+from dlcli.models.ensemble import Ensemble, mean_of_labels
+from dlcli.models.heads import heads_of
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.images.pretrained import expected_pixels
 from dlcli.models.images.published import IMAGENET_PIXELS
 from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
+from dlcli.tasks.classes.ensemble import (
+    build_members,
+    member_logits,
+    member_optimizers,
+    named_members,
+    require_different,
+)
 from dlcli.tasks.classes.image_building import build_classifier
 from dlcli.tasks.multilabel.baseline import baselines
 from dlcli.tasks.multilabel.codec import THRESHOLDS, probabilities_of
@@ -82,15 +91,11 @@ class MultilabelTask:
         self.preprocess = preprocess
         self._source = source
         self._inference = MultilabelInference()
-        network = build_classifier(
-            config.model,
-            num_classes=len(labels),
-            channels=3,
-            size=(config.image_size, config.image_size),
-            own={"width": config.width},
-            pretrained=config.pretrained,
+        self.model = build_members(
+            lambda: _build_model(config, len(labels), preprocess),
+            config.ensemble,
+            partial(Ensemble, combine=mean_of_labels),
         )
-        self.model: nn.Module = Normalised(network, preprocess.mean, preprocess.std)
         self.model.register_buffer(THRESHOLDS, torch.full((len(labels),), DEFAULT_THRESHOLD))
 
     @classmethod
@@ -106,7 +111,9 @@ class MultilabelTask:
         form = open_annotated(data)
         _require_labels(form)
         source = _source_of(form, form.card.classes, config, train)
-        return cls(config, train, form.card.classes, _preprocess_of(config), source)
+        task = cls(config, train, form.card.classes, _preprocess_of(config), source)
+        require_different(task.model)
+        return task
 
     @classmethod
     def from_assets(
@@ -151,12 +158,12 @@ class MultilabelTask:
         return at_hand(self._source)
 
     def head(self) -> nn.Module:
-        """Return the last layer, whose input is an item's embedding.
+        """Return the last layer, whose input is an item's embedding, or those of an ensemble's members.
 
         Raises:
             ValueError: it cannot be found in this network.
         """
-        return head_of(self.model)
+        return heads_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels and preprocessing."""
@@ -179,13 +186,14 @@ class MultilabelTask:
         return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
-        return {"network": build_optimizer(self.model, self._train)}
+        """Return the optimizer of each member, by default of the only network."""
+        return member_optimizers(self.model, self._train)
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the loss of a batch."""
-        loss = LOSSES[self._config.loss](self.model(batch["images"]), batch["targets"])
-        yield Update("network", {self._config.loss: loss}, len(batch["targets"]))
+        """Yield the loss of each member on a batch."""
+        for name, network in named_members(self.model).items():
+            loss = LOSSES[self._config.loss](network(batch["images"]), batch["targets"])
+            yield Update(name, {self._config.loss: loss}, len(batch["targets"]))
 
     def set_inference(self, options: MultilabelInference) -> None:
         """Set the options for prediction, evaluation and export."""
@@ -194,6 +202,10 @@ class MultilabelTask:
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits and thresholds."""
         return dict(zip(self.outputs, WithThresholds(self.model)(batch["images"]), strict=True))
+
+    def measure(self, batch: Batch) -> Outputs:
+        """Return the logits of an ensemble's members; see `member_logits`."""
+        return member_logits(self.model, batch, self.inputs)
 
     @property
     def thresholds(self) -> np.ndarray:
@@ -246,6 +258,7 @@ class MultilabelTask:
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the metrics of each class."""
         del split
+        yield from member_tables(report)
         yield table_of_entries("per_class", report["per_class"])
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -276,6 +289,19 @@ def _require_labels(form: AnnotatedForm) -> None:
             f"{form.root}: no training image has an object or a tag",
             hint="a multi-label classifier learns from images that show something",
         )
+
+
+def _build_model(config: MultilabelConfig, num_classes: int, preprocess: CanvasPreprocess) -> nn.Module:
+    """Return a network from pixels to (N, C) logits."""
+    network = build_classifier(
+        config.model,
+        num_classes=num_classes,
+        channels=3,
+        size=(config.image_size, config.image_size),
+        own={"width": config.width},
+        pretrained=config.pretrained,
+    )
+    return Normalised(network, preprocess.mean, preprocess.std)
 
 
 def _source_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dlcli.core.config import option
 from dlcli.data.images.operations.table import DEFAULT, NONE, parse_augment
+from dlcli.tasks.classes.options import ensemble_option
 
 SCRATCH = "none"
 """The value of `--pretrained` that starts from random weights."""
@@ -50,6 +51,7 @@ class SegmentationConfig:
     cache: str = option(
         "ram", "where decoded images are kept between epochs", choices=("ram", "disk", "none"), is_advanced=True
     )
+    ensemble: int = ensemble_option()
     max_bad: int = option(
         100, "stop when more than N images cannot be read", minimum=0, maximum=10**9, is_advanced=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from dlcli.data.annotated.fitting import Fit
 from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.codec import Arrays
 from dlcli.metrics.item_scores import ItemScores, rows_of_names, scores_of
+from dlcli.metrics.members import MEMBERS, MemberFigures
 from dlcli.metrics.segmentation import SegmentationMetric
 from dlcli.tasks.segmentation.codec import LABEL_MAP
 
@@ -31,24 +33,30 @@ class FullSizeMetric:
         self._truth = truth
         self._metric = SegmentationMetric(("background", *labels))
         self._files: list[str] = []
+        self._members = MemberFigures(partial(SegmentationMetric, ("background", *labels)), LABEL_MAP, "miou")
 
     def update(self, batch: Arrays, outputs: Arrays) -> None:
         """Add a batch.
 
         Args:
             batch: `records`, and `fits` (N, 6).
-            outputs: `label_map` (N, H, W) on the canvas.
+            outputs: `label_map` (N, H, W) on the canvas, or those of an ensemble's `MEMBERS`, (N, M, H, W).
         """
         assert self._truth is not None, "there is no data"
-        for record, row, canvas in zip(batch["records"], batch["fits"], outputs[LABEL_MAP], strict=True):
-            answer = label_map_in_image(canvas, Fit.from_numbers(row))
+        for number, (record, row) in enumerate(zip(batch["records"], batch["fits"], strict=True)):
+            fit, truth = Fit.from_numbers(row), {"label_maps": [self._truth(record)]}
+            if MEMBERS in outputs:
+                maps = [label_map_in_image(canvas, fit) for canvas in outputs[MEMBERS][number]]
+                self._members.update(truth, np.stack(maps)[np.newaxis])
+                continue
             self._files.append(record.file)
-            self._metric.update({"label_maps": [self._truth(record)]}, {LABEL_MAP: [answer]})
+            self._metric.update(truth, {LABEL_MAP: [label_map_in_image(outputs[LABEL_MAP][number], fit)]})
 
     def merge(self, other: FullSizeMetric) -> None:
         """Add the pixels of another process's metric."""
         self._metric.merge(other._metric)
         self._files += other._files
+        self._members.merge(other._members)
 
     def item_scores(self) -> ItemScores:
         """Return what resampling needs of each image; see `dlcli.metrics.item_scores.ScoresItems`."""
@@ -62,5 +70,5 @@ class FullSizeMetric:
         return self._metric.compute()
 
     def report(self) -> dict[str, Any]:
-        """Return the full report."""
-        return self._metric.report()
+        """Return the full report, and of an ensemble what its members reach; see `MemberFigures.added_to`."""
+        return self._members.added_to(self._metric.report())

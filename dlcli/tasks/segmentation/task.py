@@ -23,13 +23,20 @@ from dlcli.data.labels import read_labels
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
-from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan, single_graph
+from dlcli.metrics.members import member_tables
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.segmentation.losses import dice_loss, median_frequency_weights, num_measured, pixel_cross_entropy
 from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
+from dlcli.tasks.classes.ensemble import (
+    build_members,
+    member_logits,
+    member_optimizers,
+    named_members,
+    require_different,
+)
 from dlcli.tasks.classes.training import class_weights_of, register_class_weights
 from dlcli.tasks.segmentation.building import build_segmenter, check_batches, pixels_of
 from dlcli.tasks.segmentation.codec import LABEL_MAP
@@ -94,8 +101,10 @@ class SegmentationTask:
         self.labels = labels
         self.preprocess = preprocess
         self._source = source
-        self._network = build_segmenter(config, len(labels) + 1)
-        self.model: nn.Module = Normalised(self._network, preprocess.mean, preprocess.std)
+        self.model = build_members(
+            lambda: Normalised(build_segmenter(config, len(labels) + 1), preprocess.mean, preprocess.std),
+            config.ensemble,
+        )
         register_class_weights(self.model)
 
     @classmethod
@@ -112,6 +121,7 @@ class SegmentationTask:
         source = _source_of(form, form.card.classes, config, train)
         check_batches(config, train, len(source.part("train")[1]))
         task = cls(config, train, form.card.classes, _preprocess_of(config), source)
+        require_different(task.model)
         require_classes(source, task.truth)
         if config.class_weights == "balanced":
             weights = median_frequency_weights(class_pixels(source, task.truth))
@@ -184,25 +194,31 @@ class SegmentationTask:
         return self.source.evaluation(split, self.preprocess, shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
-        return {"network": build_optimizer(self.model, self._train)}
+        """Return the optimizer of each member, by default of the only network."""
+        return member_optimizers(self.model, self._train)
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the losses of a batch, means over the pixels that are not void."""
-        truth = batch["label_maps"]
-        normalised = self.model.normalise(batch["images"])  # type: ignore[operator]
-        answer, *others = self._network.logits_by_head(normalised)  # type: ignore[operator]
-        weights = class_weights_of(self.model)
-        losses = {"cross_entropy": pixel_cross_entropy(answer, truth, weights)}
-        if self._config.dice:
-            losses["dice"] = dice_loss(answer, truth)
-        for logits in others:
-            losses["auxiliary"] = AUXILIARY_WEIGHT * pixel_cross_entropy(logits, truth, weights)
-        yield Update("network", losses, num_measured(truth))
+        """Yield the losses of each member on a batch, means over the pixels that are not void."""
+        truth, weights = batch["label_maps"], class_weights_of(self.model)
+        count = num_measured(truth)
+        for name, member in named_members(self.model).items():
+            normalised = member.normalise(batch["images"])  # type: ignore[operator]
+            answer, *others = member.network.logits_by_head(normalised)  # type: ignore[operator, union-attr]
+            losses = {"cross_entropy": pixel_cross_entropy(answer, truth, weights)}
+            if self._config.dice:
+                losses["dice"] = dice_loss(answer, truth)
+            for logits in others:
+                losses["auxiliary"] = AUXILIARY_WEIGHT * pixel_cross_entropy(logits, truth, weights)
+            yield Update(name, losses, count)
 
     def infer(self, batch: Batch) -> Outputs:
         """Return the class of each pixel of the canvas."""
         return {LABEL_MAP: LabelMapGraph(self.model)(batch["images"])}
+
+    def measure(self, batch: Batch) -> Outputs:
+        """Return the class of each pixel by each member of an ensemble, (N, M, H, W) uint8; see `member_logits`."""
+        logits = member_logits(self.model, batch, self.inputs)
+        return {name: value.argmax(2).to(torch.uint8) for name, value in logits.items()}
 
     def metric(self) -> FullSizeMetric:
         """Return a new metric."""
@@ -228,6 +244,7 @@ class SegmentationTask:
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the metrics of each class."""
         del split
+        yield from member_tables(report)
         yield table_of_entries("per_class", report["per_class"])
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -14,6 +14,7 @@ from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.train_config import TrainConfig, read_optimizer
 from dlcli.data.text.vocabulary import Vocabulary
+from dlcli.tasks.classes.training import fit_to_loss
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.networks import NETWORKS
 
@@ -47,6 +48,17 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
     network: nn.Module = build(
         num_classes=num_classes, vocab_size=vocab_size, sparse=read_optimizer(train.optimizer)[0] == "lazyadam", **own
     )
+    return network
+
+
+def build_model(config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int) -> nn.Module:
+    """Return the network that the configuration names, with the head that its loss needs.
+
+    Raises:
+        UsageError: there is no such network, or an option does not fit it.
+    """
+    network = build_network(config, train, num_classes, vocab_size)
+    fit_to_loss(network, config.loss, torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
     return network
 
 

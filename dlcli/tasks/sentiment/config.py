@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
-from dlcli.tasks.classes.options import class_weights_option, distill_option, loss_option, teacher_option
+from dlcli.tasks.classes.options import (
+    class_weights_option,
+    distill_option,
+    ensemble_option,
+    loss_option,
+    teacher_option,
+)
 
 
 @dataclass(frozen=True)
@@ -29,3 +35,4 @@ class SentimentConfig:
     loss: str = loss_option()
     teacher: str | None = teacher_option()
     distill: str | None = distill_option()
+    ensemble: int = ensemble_option()

@@ -25,23 +25,25 @@ from dlcli.data.text.form import open_texts
 from dlcli.data.text.preprocess import preprocess_of, read_preprocess
 from dlcli.data.text.tokenizing.tokenizer import make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
-from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
-from dlcli.models.heads import head_of
+from dlcli.metrics.members import member_tables
+from dlcli.models.ensemble import members_of
+from dlcli.models.heads import heads_of
+from dlcli.tasks.classes.ensemble import (
+    build_members,
+    class_updates,
+    member_logits,
+    member_optimizers,
+    named_members,
+)
 from dlcli.tasks.classes.losses import ClassLoss
 from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.teacher import open_teacher
-from dlcli.tasks.classes.training import (
-    accuracy_of,
-    class_weights_of,
-    fit_to_loss,
-    register_class_weights,
-    require_classes,
-)
-from dlcli.tasks.sentiment.building import build_network, coverage_notes, load_vectors
+from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes
+from dlcli.tasks.sentiment.building import build_model, coverage_notes, load_vectors
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.source import TextSource
 
@@ -71,9 +73,8 @@ class SentimentTask:
         self._reading = reading
         self._source = source
         self._notes: tuple[str, ...] = ()
-        self.model = build_network(config, train, len(labels), len(vocabulary))
+        self.model = build_members(lambda: build_model(config, train, len(labels), len(vocabulary)), config.ensemble)
         register_class_weights(self.model)
-        fit_to_loss(self.model, config.loss, torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
         self._loss = ClassLoss(config.loss, config.label_smoothing)
 
     @classmethod
@@ -95,7 +96,8 @@ class SentimentTask:
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
-            found = load_vectors(task.model, Path(config.embedding), vocabulary)
+            for network in members_of(task.model):
+                found = load_vectors(network, Path(config.embedding), vocabulary)
             task._notes = coverage_notes(config.embedding, found, len(vocabulary) - len(SPECIALS))
         return task
 
@@ -146,12 +148,12 @@ class SentimentTask:
         return replace(card, warnings=(*card.warnings, *self._notes))
 
     def head(self) -> nn.Module:
-        """Return the last layer, whose input is an item's embedding.
+        """Return the last layer, whose input is an item's embedding, or those of an ensemble's members.
 
         Raises:
             ValueError: it cannot be found in this network.
         """
-        return head_of(self.model)
+        return heads_of(self.model)
 
     def assets(self) -> dict[str, Any]:
         """Return the assets: labels, vocabulary and preprocessing."""
@@ -179,20 +181,21 @@ class SentimentTask:
         return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
-        return {"network": build_optimizer(self.model, self._train)}
+        """Return the optimizer of each member, by default of the only network."""
+        return member_optimizers(self.model, self._train)
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the loss of a batch."""
-        labels = batch["labels"]
-        inputs = (batch["tokens"], batch["lengths"])
-        logits = self.model(*inputs)
-        losses = self._loss.of_step(logits, labels, class_weights_of(self.model), *inputs)
-        yield Update("network", losses, len(labels), accuracy_of(logits, labels))
+        """Yield the loss of each member on a batch."""
+        networks, weights = named_members(self.model), class_weights_of(self.model)
+        return class_updates(networks, self._loss, batch["labels"], weights, batch["tokens"], batch["lengths"])
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits."""
         return {"logits": self.model(batch["tokens"], batch["lengths"])}
+
+    def measure(self, batch: Batch) -> Outputs:
+        """Return the logits of an ensemble's members; see `member_logits`."""
+        return member_logits(self.model, batch, self.inputs)
 
     def metric(self) -> LogitsMetric:
         """Return a new metric."""
@@ -204,7 +207,8 @@ class SentimentTask:
 
     def tables(self, report: Mapping[str, Any], split: str) -> Iterator[Table]:
         """Yield the metrics of each class, and the worst mistakes with their texts."""
-        return class_tables(report, self.labels, at_hand(self._source).texts(split, worst_rows(report)))
+        yield from member_tables(report)
+        yield from class_tables(report, self.labels, at_hand(self._source).texts(split, worst_rows(report)))
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the confusion matrix, the curves, and the worst mistakes as texts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlcli.core.config import option
+from dlcli.tasks.classes.options import ensemble_option
 
 MAX_BEAM = 16
 """A step returns 32 candidates (`models/seq2seq/translator.py`), and a beam of k needs 2k."""
@@ -60,6 +61,7 @@ class TranslationConfig:
         is_advanced=True,
     )
     max_length: int = option(256, "longest sentence in tokens", minimum=2, maximum=10_000, is_advanced=True)
+    ensemble: int = ensemble_option()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ NETWORKS: Mapping[str, Network] = {
     ),
 }
 
-OF_LOSS = ("model", "label_smoothing", "r_drop")
+OF_LOSS = ("model", "label_smoothing", "r_drop", "ensemble")
 """Options that belong to the training and not to a network."""
 
 FOR_ALL = ("max_length",)

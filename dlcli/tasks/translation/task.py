@@ -18,11 +18,12 @@ from dlcli.data.parallel.cleaning import Cleaning
 from dlcli.data.parallel.form import open_parallel
 from dlcli.data.parallel.tokenizers import SPECIALS, Tokenizer, VocabularyTokenizer, share_vocabulary
 from dlcli.data.parts import at_hand
-from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
 from dlcli.metrics.translation import TranslationMetric
+from dlcli.models.seq2seq.ensemble import TranslatorEnsemble
 from dlcli.models.seq2seq.translator import Translator
+from dlcli.tasks.classes.ensemble import build_members, member_optimizers, named_members
 from dlcli.tasks.translation.codec import read_max_length, read_tokenizers
 from dlcli.tasks.translation.config import TranslationConfig, TranslationInference
 from dlcli.tasks.translation.exporting import NUM_SAMPLES, graph_functions, graphs_of
@@ -59,8 +60,13 @@ class TranslationTask:
         self.tokenizers = tokenizers
         self._source = source
         self._inference = TranslationInference()
-        sizes = (tokenizer.size for tokenizer in tokenizers)
-        self.model = build_network(config, *sizes, is_joint=share_vocabulary(*tokenizers))
+        source_size, target_size = (tokenizer.size for tokenizer in tokenizers)
+        is_joint = share_vocabulary(*tokenizers)
+        self.model = build_members(
+            lambda: build_network(config, source_size, target_size, is_joint=is_joint),
+            config.ensemble,
+            TranslatorEnsemble,
+        )
 
     @classmethod
     def from_data(cls, config: TranslationConfig, train: TrainConfig, data: Path) -> TranslationTask:
@@ -137,15 +143,15 @@ class TranslationTask:
         return at_hand(self._source).loader(split, training=training, shard=shard)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the single optimizer."""
-        return {"network": build_optimizer(self.model, self._train)}
+        """Return the optimizer of each member, by default of the only network."""
+        return member_optimizers(self.model, self._train)
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield the cross-entropy of the right tokens after the right ones, a mean over tokens."""
-        losses, count = training_losses(
-            self._translator, batch, label_smoothing=self._config.label_smoothing, r_drop=self._config.r_drop
-        )
-        yield Update("network", losses, count)
+        """Yield the cross-entropy of each member of the right tokens after the right ones, a mean over tokens."""
+        options = {"label_smoothing": self._config.label_smoothing, "r_drop": self._config.r_drop}
+        for name, network in named_members(self.model).items():
+            losses, count = training_losses(cast(Translator, network), batch, **options)
+            yield Update(name, losses, count)
 
     def validate(self, batch: Batch) -> Outputs:
         """Return `losses` and `num_tokens` of each sentence, (N,), by teacher forcing: one pass instead of a search."""

@@ -8,6 +8,7 @@ from dlcli.core.errors import DeviceError
 from dlcli.engine.compute.compiling import compile_network
 from dlcli.engine.compute.device import Device
 from dlcli.engine.observers.averaging import averaged_copy
+from dlcli.models.ensemble import Ensemble
 
 CPU = Device(torch.device("cpu"))
 
@@ -32,6 +33,12 @@ def test_a_containers_parts_are_compiled_one_by_one(compiled):
     model = nn.ModuleDict({"generator": nn.Linear(4, 1), "critics": nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])})
     compile_network(model)
     assert compiled == [model["generator"], *model["critics"]]
+
+
+def test_an_ensembles_members_are_compiled_one_by_one_since_a_step_calls_each(compiled):
+    model = Ensemble([nn.Linear(4, 2), nn.Linear(4, 2)])
+    compile_network(model)
+    assert compiled == list(model.networks)
 
 
 def test_a_compiled_network_is_averaged_and_saved_under_plain_names():

@@ -53,8 +53,9 @@ def test_every_member_of_an_ensemble_learns_from_all_answers():
     net, items = nn.Linear(4, 3), torch.randn(6, 4)
     teacher = Teacher(net, torch.arange(3), temperature=2.0, weight=1.0)
     members = torch.stack([STUDENT, SOFT])
-    mean = (teacher.loss(members[0], items) + teacher.loss(members[1], items)) / 2
-    torch.testing.assert_close(teacher.loss(members.flatten(0, 1), items), mean)
+    answers = teacher.answers(items)
+    mean = (teacher.loss(members[0], answers) + teacher.loss(members[1], answers)) / 2
+    torch.testing.assert_close(teacher.loss(members.flatten(0, 1), answers), mean)
 
 
 def test_temperature_and_weight_are_read():
@@ -107,7 +108,7 @@ def test_a_teacher_may_know_more_classes_in_another_order(opened, assets):
     items = torch.randn(6, 2)
     found = opened(teacher, Classifier(("a", "b"), **assets), values="3,0.5")
     torch.testing.assert_close(
-        found.loss(STUDENT[:, :2], items), soft_loss(STUDENT[:, :2], teacher.model(items)[:, [2, 1]], 3)
+        found.loss(STUDENT[:, :2], found.answers(items)), soft_loss(STUDENT[:, :2], teacher.model(items)[:, [2, 1]], 3)
     )
     assert found.weight == 0.5
 

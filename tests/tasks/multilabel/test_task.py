@@ -16,6 +16,8 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.task import Calibrates, HasBaselines
+from dlcli.metrics.members import MEMBERS
+from dlcli.models.ensemble import members_of
 from dlcli.tasks.multilabel.config import MultilabelConfig, MultilabelInference
 from dlcli.tasks.multilabel.source import seen_targets, targets_of
 from dlcli.tasks.multilabel.task import MultilabelTask
@@ -159,3 +161,20 @@ def test_samples_show_training_and_validation(data):
         samples = task.samples()
     assert samples.picture.ndim == 3
     assert MultilabelTask.from_network("cnn", {"image_size": 32}).samples() is None
+
+
+def test_members_of_an_ensemble_learn_apart_and_answer_by_their_mean_probability(data):
+    task, loop = opened(data, dataclasses.replace(SMALL, ensemble=2), epochs=1)
+    fitted(task, loop)
+    first, second = members_of(task.model)
+    batch = next(iter(task.loader("test").batches()))
+    with torch.inference_mode():
+        probabilities = [member(batch["images"]).sigmoid() for member in (first, second)]
+        torch.testing.assert_close(task.infer(batch)["logits"].sigmoid(), sum(probabilities) / 2)
+    assert not torch.allclose(*probabilities)
+    report = evaluate(task, task.loader("test"), CPU).report()
+    alone = [entry["map"] for entry in report[MEMBERS]]
+    assert report["metrics"]["map_member"] == pytest.approx(np.mean(alone))
+    lone, _ = opened(data)
+    lone.model.load_state_dict({**second.state_dict(), "thresholds": task.model.thresholds})
+    assert evaluate(lone, lone.loader("test"), CPU).compute()["map"] == pytest.approx(alone[1])

@@ -16,6 +16,8 @@ from dlcli.data.codec import Source
 from dlcli.engine.compute.device import Device, to_numpy
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
+from dlcli.metrics.members import MEMBERS
+from dlcli.models.ensemble import members_of
 from dlcli.tasks.segmentation.codec import SegmentationCodec
 from dlcli.tasks.segmentation.config import SegmentationConfig
 from dlcli.tasks.segmentation.task import SegmentationTask
@@ -109,3 +111,21 @@ def test_a_run_is_restored_from_its_assets(data, learned):
     assert figures[0] == figures[1]
     with torch.inference_mode():
         assert learned.samples().picture.ndim == 3
+
+
+def test_an_ensemble_answers_by_the_mean_probability_of_each_pixel(data):
+    task, loop = opened(data, dataclasses.replace(SMALL, ensemble=2, dice=True), epochs=1)
+    fitted(task, loop)
+    task.model.eval()
+    batch = next(iter(task.loader("test").batches()))
+    with torch.inference_mode():
+        probabilities = [member(batch["images"]).softmax(1) for member in members_of(task.model)]
+        assert torch.equal(task.infer(batch)["label_map"], sum(probabilities).argmax(1).to(torch.uint8))
+        [graph] = task.export_plan().graphs
+        assert graph.outputs == ("label_map",)
+    report = evaluate(task, task.loader("test"), CPU).report()
+    alone = [entry["miou"] for entry in report[MEMBERS]]
+    assert report["metrics"]["miou_member"] == pytest.approx(np.mean(alone))
+    lone, _ = opened(data)
+    lone.model.load_state_dict(members_of(task.model)[1].state_dict())
+    assert evaluate(lone, lone.loader("test"), CPU).compute()["miou"] == pytest.approx(alone[1])

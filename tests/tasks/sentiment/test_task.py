@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.device import Device
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.loop import start_state, train
+from dlcli.models.ensemble import members_of
+from dlcli.models.heads import item_vectors, watching
 from dlcli.tasks.classes.training import class_weights_of
 from dlcli.tasks.sentiment.building import coverage_notes
 from dlcli.tasks.sentiment.config import SentimentConfig
@@ -167,3 +171,35 @@ def test_few_word_vectors_are_warned_of(found, is_warned):
     notes = coverage_notes("v.txt", found, 30)
     assert bool(notes) == is_warned
     assert all(note.startswith(f"v.txt has vectors for {found} of the vocabulary's 30 words") for note in notes)
+
+
+def test_members_of_an_ensemble_learn_as_each_would_alone_and_their_embeddings_are_joined(data, open_texts_task):
+    options = {
+        "model": "textcnn",
+        "hidden": None,
+        "dropout": 0.0,
+        "train": {"optimizer": "lazyadam", "weight_decay": 0},
+    }
+    together = open_texts_task(data, **options, ensemble=2)
+    starts = [copy.deepcopy(member.state_dict()) for member in members_of(together.model)]
+    fit(together, epochs=1, clip_norm=0.1)
+    batch, widths = next(iter(together.loader("test").batches())), []
+    for member, start in zip(members_of(together.model), starts, strict=True):
+        alone = open_texts_task(data, **options)
+        alone.model.load_state_dict(start)
+        fit(alone, epochs=1, clip_norm=0.1)
+        for name, value in alone.model.state_dict().items():
+            torch.testing.assert_close(member.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+        with watching(alone.head()) as seen:
+            alone.infer(batch)
+        widths.append(seen[0].shape[1])
+    with watching(together.head()) as seen:
+        together.infer(batch)
+    assert item_vectors(seen[0]).shape == (len(batch["labels"]), sum(widths))
+
+
+def test_word_vectors_are_those_of_every_member(data, open_texts_task, tmp_path):
+    file = tmp_path / "vectors.txt"
+    file.write_text("awful 1 2 3 4 5 6 7 8\nlovely 8 7 6 5 4 3 2 1\n", encoding="utf-8")
+    for member in members_of(open_texts_task(data, embedding=str(file), ensemble=2).model):
+        assert [8.0, 7, 6, 5, 4, 3, 2, 1] in member.embedding.weight.tolist()

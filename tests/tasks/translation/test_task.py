@@ -20,6 +20,7 @@ from dlcli.engine.evaluate import draw_samples, evaluate, validate
 from dlcli.engine.tuning.auto import MIN_STEPS, tune
 from dlcli.export.exporting import export_model
 from dlcli.export.folder import open_graphs
+from dlcli.models.ensemble import members_of
 from dlcli.tasks.translation.codec import TranslationCodec
 from dlcli.tasks.translation.config import TranslationConfig, TranslationInference
 from dlcli.tasks.translation.networks import NETWORKS, build_network
@@ -123,8 +124,9 @@ def test_assets_make_the_task_again_and_fit_its_data(make_task, pairs_folder):
         TranslationTask.from_assets(config, TrainConfig(), assets, pairs_folder)
 
 
-def test_an_exported_folder_gives_the_same_200_sentences(make_task, tmp_path):
-    task = make_task()
+@pytest.mark.parametrize("ensemble", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_exported_folder_gives_the_same_200_sentences(make_task, tmp_path, ensemble):
+    task = make_task(ensemble=ensemble)
     plan = task.export_plan()
     plan = dataclasses.replace(plan, metadata={**plan.metadata, "task": "translation"})
     export_model(plan, "onnx", tmp_path / "model", report=lambda line: None)
@@ -196,3 +198,24 @@ def test_an_automatic_batch_size_counts_tokens_of_both_sides(make_task):
     assert found.config.batch_size == source.epoch_size // MIN_STEPS
     chosen = make_task(train={"batch_size": found.config.batch_size})
     assert len(chosen.loader("train", training=True)) == MIN_STEPS
+
+
+def test_members_of_an_ensemble_learn_apart_and_say_each_token_together(make_task):
+    together = make_task(ensemble=2)
+    alone = [make_task() for _ in members_of(together.model)]
+    for task, member in zip(alone, members_of(together.model), strict=True):
+        task.model.load_state_dict(member.state_dict())
+        train(task, 2)
+    optimizers = together.optimizers()
+    together.model.train()
+    for epoch in range(2):
+        for batch in together.loader("train", training=True).batches(epoch):
+            for update in together.training_step(batch):
+                optimizers[update.optimizer].zero_grad()
+                sum(update.losses.values()).backward()
+                optimizers[update.optimizer].step()
+    for task, member in zip(alone, members_of(together.model), strict=True):
+        for name, value in task.model.state_dict().items():
+            torch.testing.assert_close(member.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+    found = evaluate(together, together.loader("test"), CPU).compute()
+    assert found["loss"] < np.mean([evaluate(task, task.loader("test"), CPU).compute()["loss"] for task in alone])
