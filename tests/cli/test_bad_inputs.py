@@ -16,6 +16,7 @@ from bad_inputs.arrange import MAX_LINES, Row
 from bad_inputs.augment import AUGMENT
 from bad_inputs.columns import COLUMNS
 from bad_inputs.domains import DOMAINS
+from bad_inputs.encoders import ENCODERS
 from bad_inputs.evaluate import EVALUATE
 from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
@@ -53,6 +54,7 @@ ROWS = {
         ("annotated, changed", CHANGED),
         ("train", IMAGE_TASKS),
         ("generative", GENERATIVE),
+        ("encoder", ENCODERS),
     )
     for name, row in rows.items()
 }

@@ -11,8 +11,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from dlcli.core.errors import did_you_mean
+from dlcli.core.errors import RunError, did_you_mean
 from dlcli.data.text.cleaning import NORMAL_FORM
 
 VERSION = "1"
@@ -153,6 +154,30 @@ def ordered(kinds: Iterable[str]) -> tuple[str, ...]:
     """Return the kinds in the order in which they are applied, each once."""
     wanted = frozenset(kinds)
     return tuple(kind for kind in CLEANERS if kind in wanted)
+
+
+def cleaning_spec(kinds: Iterable[str]) -> dict[str, Any]:
+    """Return the JSON value by which a tokenizer's specification says how texts are cleaned."""
+    return {"kinds": list(ordered(kinds)), "version": VERSION}
+
+
+def check_cleaning(value: Any) -> None:
+    """Check that texts can be cleaned as the JSON value of a specification says.
+
+    Raises:
+        RunError: the value is damaged, or of another version.
+    """
+    again = "prepare the data or train again"
+    if not isinstance(value, dict) or set(value) != {"kinds", "version"}:
+        raise RunError("the specification of the tokenizer is damaged: clean must have kinds and version", hint=again)
+    kinds = value["kinds"]
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) and kind in CLEANERS for kind in kinds):
+        raise RunError("the specification of the tokenizer is damaged: an unknown kind of cleaning", hint=again)
+    if value["version"] != VERSION:
+        raise RunError(
+            f"the texts were cleaned by version {str(value['version'])[:40]}, but this is version {VERSION}",
+            hint=f"use the version of dlcli that made it, or {again}",
+        )
 
 
 class Cleaner:

@@ -16,17 +16,23 @@ from dlcli.core.train_config import TrainConfig, read_optimizer
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.tasks.classes.training import fit_to_loss
 from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.encoder import Encoder
 from dlcli.tasks.sentiment.networks import NETWORKS
 
 FEW_FOUND = 0.5
 """The share of the vocabulary below which the word vectors may be those of another language or tokenizer."""
 
+SIZES = ("embedding_dim", "hidden", "layers")
+"""Options that the folder of a pretrained encoder decides."""
+
 OWN_OPTIONS = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout", "max_length")
 """Options passed unchanged to the networks that have them."""
 
 
-def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int) -> nn.Module:
-    """Return the network that the configuration names.
+def build_network(
+    config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int, encoder: Encoder | None = None
+) -> nn.Module:
+    """Return the network that the configuration names, with the sizes of a pretrained encoder if it starts from one.
 
     Raises:
         UsageError: there is no such network, or it lacks an option that was given.
@@ -35,8 +41,12 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
         raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
     build = load_object(NETWORKS[config.model].build)
     known = inspect.signature(build).parameters
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = encoder.options() if encoder is not None else {}
     chosen = asdict(config)
+    for name in SIZES if encoder is not None else ():
+        if chosen[name] is not None:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag}: that of a pretrained encoder is fixed", hint=f"leave out --{flag}")
     for name in OWN_OPTIONS:
         value = chosen[name]
         if name in known:
@@ -51,13 +61,15 @@ def build_network(config: SentimentConfig, train: TrainConfig, num_classes: int,
     return network
 
 
-def build_model(config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int) -> nn.Module:
+def build_model(
+    config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int, encoder: Encoder | None = None
+) -> nn.Module:
     """Return the network that the configuration names, with the head that its loss needs.
 
     Raises:
         UsageError: there is no such network, or an option does not fit it.
     """
-    network = build_network(config, train, num_classes, vocab_size)
+    network = build_network(config, train, num_classes, vocab_size, encoder)
     fit_to_loss(network, config.loss, torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
     return network
 

@@ -29,7 +29,7 @@ class TextCodec:
         self.labels = read_labels(assets.get("labels"))
         self.vocabulary = Vocabulary.from_json(assets.get("vocab"))
         self.max_length, spec, self.reading = read_preprocess(assets.get("preprocess"))
-        self.tokenizer = build_tokenizer(spec)
+        self.tokenizer = build_tokenizer(spec, self.vocabulary.tokens)
         self._stdin = TextReader(self.reading)
         self.inference = inference or ClassInference()
 

@@ -13,6 +13,9 @@ from dlcli.tasks.classes.options import (
     teacher_option,
 )
 
+FRESH = "none"
+"""The value of `--pretrained` that starts from random weights."""
+
 
 @dataclass(frozen=True)
 class SentimentConfig:
@@ -28,6 +31,12 @@ class SentimentConfig:
     dropout: float | None = option(None, "dropout rate (default: the network's)", minimum=0, maximum=0.95)
     embedding: str | None = option(
         None, "start from word vectors in word2vec or GloVe text format", metavar="FILE", is_advanced=True
+    )
+    pretrained: str | None = option(
+        None,
+        "bert: start from the BERT in a folder of Hugging Face (config.json, vocab.txt, weights), or none",
+        metavar="DIR|none",
+        is_advanced=True,
     )
     max_length: int = option(256, "truncate texts to N tokens", minimum=1, maximum=100_000)
     label_smoothing: float = option(0.0, "label smoothing", minimum=0.0, maximum=0.9, is_advanced=True)

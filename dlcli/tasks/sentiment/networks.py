@@ -31,4 +31,5 @@ NETWORKS: Mapping[str, Network] = {
         "encoder with attention, mean of its states",
         "Vaswani et al. 2017, arXiv:1706.03762",
     ),
+    "bert": _network("bert:Bert", "BERT, its first token; --pretrained DIR", "Devlin et al. 2018, arXiv:1810.04805"),
 }

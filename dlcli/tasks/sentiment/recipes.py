@@ -25,6 +25,17 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "transformer": {"learning_rate": 5e-4, "warmup": 0.5},
     "dpcnn": {"learning_rate": 1e-3},
     "fasttext": {"learning_rate": 2e-3},
+    # Fine-tuning as in Devlin et al. 2018, appendix A.3: 3 epochs, batches of 32, 2e-5, of which a tenth warms up.
+    "bert": {
+        "epochs": 3,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "learning_rate": 2e-5,
+        "weight_decay": 0.01,
+        "schedule": "linear",
+        "warmup": 0.3,
+        "max_length": 126,  # 128 with [CLS] and [SEP]
+    },
 }
 
 

@@ -23,7 +23,7 @@ from dlcli.data.parts import at_hand
 from dlcli.data.text.columns import Reading
 from dlcli.data.text.form import open_texts
 from dlcli.data.text.preprocess import preprocess_of, read_preprocess
-from dlcli.data.text.tokenizing.tokenizer import make_spec
+from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
@@ -45,6 +45,14 @@ from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes
 from dlcli.tasks.sentiment.building import build_model, coverage_notes, load_vectors
 from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.encoder import (
+    ASSET,
+    Encoder,
+    encoder_from_json,
+    in_tokens_of,
+    load_encoder,
+    take_encoder,
+)
 from dlcli.tasks.sentiment.source import TextSource
 
 
@@ -64,6 +72,7 @@ class SentimentTask:
         tokenizer: Mapping[str, Any],
         reading: Reading | None,
         source: TextSource | None,
+        encoder: Encoder | None = None,
     ) -> None:
         self._config = config
         self._train = train
@@ -73,7 +82,10 @@ class SentimentTask:
         self._reading = reading
         self._source = source
         self._notes: tuple[str, ...] = ()
-        self.model = build_members(lambda: build_model(config, train, len(labels), len(vocabulary)), config.ensemble)
+        self._encoder = encoder
+        self.model = build_members(
+            lambda: build_model(config, train, len(labels), len(vocabulary), encoder), config.ensemble
+        )
         register_class_weights(self.model)
         self._loss = ClassLoss(config.loss, config.label_smoothing)
 
@@ -85,20 +97,22 @@ class SentimentTask:
             DataError: the texts or the word vectors cannot be read, or the texts cannot train a classifier.
             UsageError: there is no such network, or an option does not fit it.
         """
-        form = open_texts(data)
+        form, encoder = take_encoder(config, open_texts(data))
         classes = form.card.classes
         require_classes(form.card, data, "text")
         vocabulary = form.vocabulary()
         source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
         reading = Reading.from_json(form.card.details.get("reading"))
-        task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), reading, source)
+        task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), reading, source, encoder)
+        if encoder is not None:
+            task._notes = tuple(load_encoder(members_of(task.model), Path(str(config.pretrained))))
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
             for network in members_of(task.model):
                 found = load_vectors(network, Path(config.embedding), vocabulary)
-            task._notes = coverage_notes(config.embedding, found, len(vocabulary) - len(SPECIALS))
+            task._notes += coverage_notes(config.embedding, found, len(vocabulary) - len(SPECIALS))
         return task
 
     @classmethod
@@ -115,7 +129,7 @@ class SentimentTask:
         max_length, tokenizer, reading = read_preprocess(assets.get("preprocess"))
         source = None
         if data is not None:
-            form = open_texts(data)
+            form = in_tokens_of(open_texts(data), tokenizer, vocabulary)
             if _words_of(form.tokenizer_spec()) != _words_of(tokenizer):
                 raise DataError(
                     f"{data}: its texts were cut by a different tokenizer from the run's",
@@ -123,7 +137,8 @@ class SentimentTask:
                     hint="prepare the data with the run's tokenizer, or train on this data",
                 )
             source = TextSource(form, labels, vocabulary.tokens, max_length, train)
-        return cls(config, train, labels, vocabulary, tokenizer, reading, source)
+        encoder = encoder_from_json(assets.get(ASSET), len(vocabulary))
+        return cls(config, train, labels, vocabulary, tokenizer, reading, source, encoder)
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> SentimentTask:
@@ -161,6 +176,7 @@ class SentimentTask:
             "labels": list(self.labels),
             "vocab": list(self.vocabulary.tokens),
             "preprocess": preprocess_of(self._config.max_length, self._tokenizer, self._reading),
+            **({ASSET: self._encoder.to_json()} if self._encoder is not None else {}),
         }
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
@@ -227,7 +243,8 @@ class SentimentTask:
         figures = tfidf_baseline(
             train_texts, train_labels, texts, labels, num_classes=len(self.labels), strip=self._tokenizer["strip"]
         )
-        words = word_baselines(self._tokenizer, train_texts, train_labels, texts, labels, num_classes=len(self.labels))
+        cut = build_tokenizer(self._tokenizer, self.vocabulary.tokens).tokens_of_all
+        words = word_baselines(cut, train_texts, train_labels, texts, labels, num_classes=len(self.labels))
         return {"tf-idf + logistic regression": figures, **words}
 
     def export_plan(self) -> ExportPlan:

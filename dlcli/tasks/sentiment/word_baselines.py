@@ -5,12 +5,10 @@ The words are the tokens of the run, so they are cleaned, stemmed and without st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.tasks.sentiment.baseline import INVERSE_PENALTY, LEAST_TEXTS, MOST_FEATURES, MOST_STEPS, figures_of
 
 COUNTS = "counts of words + naive Bayes"
@@ -18,7 +16,7 @@ TFIDF = "tf-idf of words + logistic regression"
 
 
 def word_baselines(
-    tokenizer: Mapping[str, Any],
+    tokens_of_all: Callable[[Sequence[str]], list[list[str]]],
     train_texts: Sequence[str],
     train_labels: np.ndarray,
     test_texts: Sequence[str],
@@ -32,7 +30,7 @@ def word_baselines(
     regression over sublinear TF-IDF with rows of unit length. Deterministic.
 
     Args:
-        tokenizer: the specification of the tokenizer.
+        tokens_of_all: the tokenizer.
         train_texts, test_texts: N texts each.
         train_labels, test_labels: (N,) integers in [0, num_classes).
         num_classes: the number of classes; one that the training texts lack is never predicted.
@@ -44,13 +42,12 @@ def word_baselines(
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import MultinomialNB
 
-    tokens = build_tokenizer(tokenizer).tokens_of_all
     vectorizer = CountVectorizer(analyzer=_as_is, min_df=LEAST_TEXTS, max_features=MOST_FEATURES)
     try:
-        train_counts = vectorizer.fit_transform(tokens(train_texts))
+        train_counts = vectorizer.fit_transform(tokens_of_all(train_texts))
     except ValueError:  # scikit-learn raises it if no feature is left
         return {}
-    test_counts = vectorizer.transform(tokens(test_texts))
+    test_counts = vectorizer.transform(tokens_of_all(test_texts))
     weighting = TfidfTransformer(sublinear_tf=True)
     train_weights, test_weights = weighting.fit_transform(train_counts), weighting.transform(test_counts)
     models = {

@@ -90,7 +90,8 @@ def test_weights_change_the_loss_as_they_say(make_texts, open_texts_task):
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_text_alone_is_answered_as_in_its_batch(data, open_texts_task, model):
-    task = open_texts_task(data, model=model, embedding_dim=None, hidden=None)
+    own = {"pretrained": "none"} if model == "bert" else {}
+    task = open_texts_task(data, model=model, embedding_dim=None, hidden=None, **own)
     task.model.eval()
     [batch] = task.loader("test").batches()
     assert len(set(batch["lengths"].tolist())) > 1

@@ -7,14 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from dlcli.data.text.tokenizing.tokenizer import make_spec
+from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.tasks.sentiment.word_baselines import COUNTS, TFIDF, word_baselines
 
 WORDS = make_spec("words")
 
 
 def figures(train, labels, text, label, spec=WORDS):
-    return word_baselines(spec, train, np.array(labels), [text], np.array([label]), num_classes=2)
+    return word_baselines(
+        build_tokenizer(spec).tokens_of_all, train, np.array(labels), [text], np.array([label]), num_classes=2
+    )
 
 
 def test_naive_bayes_is_the_one_of_the_textbook():
@@ -30,7 +32,9 @@ def test_words_that_tell_the_label_are_learned_and_their_order_tells_nothing():
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 60)
     texts = [" ".join(random.permutation(["it", "was", ("bad", "good")[label]])) for label in labels]
-    found = word_baselines(WORDS, texts[:40], labels[:40], texts[40:], labels[40:], num_classes=2)
+    found = word_baselines(
+        build_tokenizer(WORDS).tokens_of_all, texts[:40], labels[:40], texts[40:], labels[40:], num_classes=2
+    )
     assert found[COUNTS]["accuracy"] == found[TFIDF]["accuracy"] == 1.0
 
 

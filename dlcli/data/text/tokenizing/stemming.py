@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from importlib.metadata import version
+from typing import Any
+
+from dlcli.core.errors import RunError
 
 STEMMERS = ("english",)
 """Languages whose words can be stemmed."""
@@ -15,6 +18,30 @@ _REMEMBERED = 2**16  # a text repeats its words; the stemmer takes some 20 micro
 def stemmer_version() -> str:
     """Return the version of the library: another one may give other stems."""
     return version("snowballstemmer")
+
+
+def stem_spec(language: str) -> dict[str, str]:
+    """Return the JSON value by which a tokenizer's specification says how words are stemmed."""
+    return {"language": language, "version": stemmer_version()}
+
+
+def check_stem(value: Any) -> None:
+    """Check that words can be stemmed as the JSON value of a specification says.
+
+    Raises:
+        RunError: the value is damaged, or of another version of the library.
+    """
+    if not isinstance(value, dict) or set(value) != {"language", "version"} or value["language"] not in STEMMERS:
+        raise RunError(
+            f"the specification of the tokenizer is damaged: stem must name one of {', '.join(STEMMERS)}",
+            hint="prepare the data or train again",
+        )
+    if value["version"] != stemmer_version():
+        wanted = str(value["version"])[:40]
+        raise RunError(
+            f"the words were stemmed by snowballstemmer {wanted}, but {stemmer_version()} is installed",
+            hint=f"pip install snowballstemmer=={wanted}, or prepare the data and train again",
+        )
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any, Protocol
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.data.text.cleaners import CLEANERS, Cleaner, ordered
-from dlcli.data.text.cleaners import VERSION as CLEANING_VERSION
+from dlcli.data.text.cleaners import CLEANERS, Cleaner, check_cleaning, cleaning_spec
 from dlcli.data.text.cleaning import NORMAL_FORM
 from dlcli.data.text.tokenizing.cutting import CONTROL, PLACE, cut_spaced, cut_words
 from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
+from dlcli.data.text.tokenizing.letters import letters_and_digits
 from dlcli.data.text.tokenizing.pieces import encode_model
-from dlcli.data.text.tokenizing.stemming import STEMMERS, stem_word, stemmer_version
+from dlcli.data.text.tokenizing.stemming import STEMMERS, check_stem, stem_spec, stem_word
 
 WORDS = "words"
 PIECES = "bpe"
@@ -26,6 +26,12 @@ TOKENIZERS = ("jieba", "char", "whitespace", WORDS, "word-punct", "spaced-char",
 
 _OWN_VERSION = "1"
 """Version of all tokenizers but jieba, and of the kinds: increased when the same text gives other tokens."""
+
+_WORDPIECE = "wordpiece"
+"""BERT's tokenizer: of a network's vocabulary, so that no data is prepared with it."""
+
+FLAGS = ("lower", "strip_accents", "chinese")
+"""Further fields of BERT's: small letters, letters without accents, Chinese characters one by one."""
 
 _FIELDS = frozenset({"name", "version", "stopwords", "strip"})
 _OF_PIECES = frozenset({"model", "sha256"})
@@ -76,20 +82,20 @@ def make_spec(
     Raises:
         UsageError: the tokenizer, a kind or the language is unknown.
     """
-    _check(name, TOKENIZERS, "tokenizer")
+    _check(name, (*TOKENIZERS, _WORDPIECE), "tokenizer")
     stripped = sorted(set(strip))
     for kind in stripped:
         _check(kind, KINDS, "kind of token")
-    for kind in clean:
+    for kind in (clean := tuple(clean)):
         _check(kind, CLEANERS, "kind of cleaning")
     own: dict[str, Any] = {"unicode": NORMAL_FORM}
-    if cleaned := ordered(clean):
-        own["clean"] = {"kinds": list(cleaned), "version": CLEANING_VERSION}
+    if clean:
+        own["clean"] = cleaning_spec(clean)
     if stem is not None:
         _check(stem, STEMMERS, "language to stem")
         if name == PIECES:
             raise UsageError(f"--stem: not with --tokenizer {PIECES}", hint="pieces are no words with endings")
-        own["stem"] = {"language": stem, "version": stemmer_version()}
+        own["stem"] = stem_spec(stem)
     own |= encode_model(model) if model is not None else {}
     normal = _normaliser(name, own)
     words = sorted({normal(word) for word in stopwords})
@@ -109,21 +115,27 @@ def _version(name: str) -> str:
     return jieba_version()
 
 
-def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
+def build_tokenizer(spec: Mapping[str, Any], vocabulary: Sequence[str] | None = None) -> Tokenizer:
     """Return the tokenizer that a specification describes.
 
     A specification of another version is refused, even if most texts would give the same tokens: a network that reads
     tokens other than those it was trained on gets worse, and nothing would show it.
 
+    Args:
+        spec: the specification.
+        vocabulary: the network's tokens, which BERT's tokenizer cuts words into; the others need none.
+
     Raises:
         RunError: the specification is damaged, or names an unknown tokenizer or a version that is not installed.
     """
-    if not isinstance(spec, Mapping) or set(spec) - _LATER_FIELDS != _FIELDS:
-        raise _damaged("it must have name, version, stopwords and strip")
+    is_wordpiece = isinstance(spec, Mapping) and spec.get("name") == _WORDPIECE
+    fields = _FIELDS | frozenset(FLAGS) if is_wordpiece else _FIELDS
+    if not isinstance(spec, Mapping) or set(spec) - _LATER_FIELDS != fields:
+        raise _damaged(f"it must have {', '.join(sorted(fields))}")
     if spec.get("unicode", NORMAL_FORM) != NORMAL_FORM:
         raise _damaged(f"unicode must be {NORMAL_FORM}")
     name, version = spec["name"], spec["version"]
-    if not isinstance(name, str) or name not in TOKENIZERS:
+    if not isinstance(name, str) or name not in (*TOKENIZERS, _WORDPIECE):
         raise RunError(
             f"unknown tokenizer {name!r}", hint=f"known: {', '.join(TOKENIZERS)}; a newer version may have it"
         )
@@ -139,54 +151,23 @@ def build_tokenizer(spec: Mapping[str, Any]) -> Tokenizer:
             f"the texts were tokenised by {name} {version[:40]}, but {package} {_version(name)} is installed",
             hint=f"{fix}, or prepare the data and train again",
         )
-    _check_cleaning(spec)
-    _check_stem(spec)
+    if "clean" in spec:
+        check_cleaning(spec["clean"])
+    if "stem" in spec:
+        check_stem(spec["stem"])
     if (name == PIECES) != (set(spec) >= _OF_PIECES):
         raise _damaged("a model of SentencePiece belongs to bpe, and to no other")
     if name == PIECES:
         from dlcli.data.text.tokenizing.piece_tokens import PieceTokens
 
         return PieceTokens(dict(spec), _normaliser(name, spec))
+    if is_wordpiece:
+        from dlcli.data.text.tokenizing.wordpiece import WordPiece
+
+        if vocabulary is None or not all(isinstance(spec[flag], bool) for flag in FLAGS):
+            raise _damaged("WordPiece needs a vocabulary, and true or false for each of its rules")
+        return WordPiece(dict(spec), _normaliser(name, spec), vocabulary)
     return _Units(*_cutters(name), dict(spec))
-
-
-def _check_cleaning(spec: Mapping[str, Any]) -> None:
-    """Check that the texts can be cleaned as those of the specification were.
-
-    Raises:
-        RunError: the specification is damaged, or of another version of the cleaning.
-    """
-    if "clean" not in spec:
-        return
-    found = spec["clean"]
-    if not isinstance(found, dict) or set(found) != {"kinds", "version"}:
-        raise _damaged("clean must have kinds and version")
-    if unknown := _strings(found, "kinds") - set(CLEANERS):
-        raise _damaged(f"unknown kind of cleaning {min(unknown)[:40]!r}")
-    if found["version"] != CLEANING_VERSION:
-        raise RunError(
-            f"the texts were cleaned by version {str(found['version'])[:40]}, but this is version {CLEANING_VERSION}",
-            hint="use the version of dlcli that made it, or prepare the data and train again",
-        )
-
-
-def _check_stem(spec: Mapping[str, Any]) -> None:
-    """Check that words can be stemmed as those of the specification were.
-
-    Raises:
-        RunError: the specification is damaged, or of another version of the stemmer.
-    """
-    if "stem" not in spec:
-        return
-    found = spec["stem"]
-    if not isinstance(found, dict) or set(found) != {"language", "version"} or found["language"] not in STEMMERS:
-        raise _damaged(f"stem must have a version and a language of {', '.join(STEMMERS)}")
-    if found["version"] != (installed := stemmer_version()):
-        wanted = str(found["version"])[:40]
-        raise RunError(
-            f"the words were stemmed by snowballstemmer {wanted}, but {installed} is installed",
-            hint=f"pip install snowballstemmer=={wanted}, or prepare the data and train again",
-        )
 
 
 def _damaged(why: str) -> RunError:
@@ -216,7 +197,7 @@ def _cutters(name: str) -> tuple[_Cut, _CutMany]:
         return cut_spaced, lambda texts: list(map(cut_spaced, texts))
     # "char" matches char-level references: every code point separately, including letters and digits
     # (THUCNews: Chinese-Text-Classification-Pytorch; the character n-grams of TF-IDF baselines).
-    pattern = {"char": _CHARACTER.pattern, "whitespace": _WORD.pattern}.get(name) or _letters_and_digits()
+    pattern = {"char": _CHARACTER.pattern, "whitespace": _WORD.pattern}.get(name) or letters_and_digits()
     cut = re.compile(f"{PLACE}|{pattern}").findall
     return cut, lambda texts: [cut(text) for text in texts]
 
@@ -280,17 +261,3 @@ def _pieces(text: str) -> list[str]:
 def _blank() -> frozenset[str]:
     """Return jieba's blank tokens: it cuts such characters one by one, except for "\\r\\n"."""
     return frozenset(["\r\n", *(character for character in map(chr, range(0x10000)) if not _WORD.match(character))])
-
-
-@cache
-def _letters_and_digits() -> str:
-    """Return the pattern of words of letters and digits; `\\w` alone would cut Hindi's words at their vowel signs."""
-    marks = [code for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M"]
-    ranges: list[list[int]] = []
-    for code in marks:
-        if ranges and code == ranges[-1][1] + 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    inside = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
-    return f"[^\\W_](?:[^\\W_]|[{inside}])*"
