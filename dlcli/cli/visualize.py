@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,7 +163,8 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
         else:
             write_png(path, content)
     if values.resolve(DrawOptions).show:
-        show_pictures(console, [content for _, content in drawn])
+        blocks = functools.partial(picture.blocks, subject) if picture.blocks is not None else None
+        show_pictures(console, [content for _, content in drawn], blocks)
     if console.is_json:
         tables = {each.name: list(each.entries) for each in subject.tables}
         console.answer_json("visualize", {"pictures": [str(path) for path in paths], **tables})

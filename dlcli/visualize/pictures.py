@@ -79,6 +79,8 @@ class Picture:
         options: the dataclass of its options.
         draw: yields the pictures.
         table: returns a table to print instead of drawing if the options request one (`--layer list`), else None.
+        blocks: (subject, columns, 24-bit colours or not) -> lines for a terminal that shows coloured characters only,
+            on which the text of a picture is illegible; None to show the picture.
     """
 
     summary: str
@@ -86,6 +88,7 @@ class Picture:
     options: type
     draw: Callable[[Subject, Any], Drawn]
     table: Callable[[Subject, Any], Table | None] | None = None
+    blocks: Callable[[Subject, int, bool], list[str]] | None = None
 
 
 def list_convolutions(subject: Subject, options: KernelOptions) -> Table | None:
@@ -150,6 +153,14 @@ def draw_curves(subject: Subject, options: NoOptions) -> Drawn:
     yield "curves", draw_curves(read_metrics(run.metrics_file), run.name, best_epoch=best.get("epoch"))
 
 
+def curve_blocks(subject: Subject, columns: int, has_true_colour: bool) -> list[str]:
+    """Return the curves of a run as lines for a terminal."""
+    from dlcli.core.records import read_metrics
+    from dlcli.visualize.terminal_curves import curve_lines
+
+    return curve_lines(read_metrics(subject.run().metrics_file), columns, has_true_colour=has_true_colour, most=6)
+
+
 def draw_steps(subject: Subject, options: StepOptions) -> Drawn:
     """Yield the samples of a run over the epochs, as a strip and as an animation."""
     from dlcli.visualize.steps import MAX_FRAMES, animate, draw_strip, read_samples
@@ -198,7 +209,9 @@ PICTURES: Mapping[str, Picture] = {
     "gradients": Picture("activations and gradients by layer", "RUN", GradientOptions, draw_gradients),
     "kernels": Picture("the filters of a convolution", "RUN", KernelOptions, draw_kernels, list_convolutions),
     "grid": Picture("samples of each class of a dataset", "RUN or DATA", GridOptions, draw_grid),
-    "curves": Picture("loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves),
+    "curves": Picture(
+        "loss, metrics and learning rate over the epochs", "RUN", NoOptions, draw_curves, blocks=curve_blocks
+    ),
     "steps": Picture("samples over the epochs, as a strip and a GIF", "RUN", StepOptions, draw_steps),
     "embeddings": Picture("a map of the items of a split by their vectors", "RUN", EmbeddingOptions, draw_embeddings),
     "neighbours": Picture("the items nearest to an input", "RUN", NeighbourOptions, draw_neighbours, list_neighbours),
