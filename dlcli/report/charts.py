@@ -17,7 +17,7 @@ from dlcli.visualize.curves import SHOWN_NAMES, panels_of, values_of
 
 WIDTH, HEIGHT = 360, 216
 """Of a chart, in units of its view box: at 390 px of screen a unit is about a pixel."""
-LEFT, RIGHT, TOP, BOTTOM = 46, 352, 12, 186
+LEFT, RIGHT, TOP, BOTTOM = 54, 352, 12, 186
 """The edges of the plotted area."""
 MAX_POINTS = 300
 NUM_TICKS = 4

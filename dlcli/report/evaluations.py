@@ -103,7 +103,8 @@ def _intervals(
 def evaluation_section(run: RunDir, found: Evaluation, album: Album) -> Section:
     """Return the section on an evaluation: metrics with intervals and baselines, its tables and its pictures."""
     report, shown, split = found.report, found.shown, found.split
-    notes, warnings = [], []
+    notes: list[str] = []
+    warnings: list[str] = []
     items = report.get("items")
     notes.append(f"{text_of(items)} items of {text_of(report.get('data'))}, split {split}.")
     if found.resampled is not None:

@@ -11,7 +11,7 @@ from dlcli.core.errors import DlError
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.report.blocks import Page, Section, grid_of, text_of
 from dlcli.report.evaluations import SPLITS, evaluation_section, read_evaluations, title_of
-from dlcli.report.images import Album
+from dlcli.report.images import Album, Shot
 from dlcli.report.sections import (
     curves_section,
     data_section,
@@ -91,7 +91,7 @@ def _cards(info: Mapping[str, Any], found: list[Any]) -> list[tuple[str, str, st
 
 def _more_pictures(run: RunDir, album: Album, used: set[str]) -> Section | None:
     """Return the pictures that `dl visualize` left in the run; None if there are none."""
-    shots = []
+    shots: list[Shot] = []
     for path in sorted(run.path.glob("plots/*.png")):
         is_of_evaluation = path.name.startswith(tuple(f"{split}-" for split in SPLITS))
         if len(shots) < MAX_MORE_PICTURES and f"plots/{path.name}" not in used and not is_of_evaluation:

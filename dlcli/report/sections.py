@@ -44,7 +44,8 @@ def duration(seconds: object) -> str:
 def run_section(run: RunDir, info: Mapping[str, Any]) -> Section:
     """Return what was run: the command, its options with their origins, and the machine."""
     status = str(info.get("status"))
-    notes, warnings, commands = [], [], [str(info.get("command") or "")]
+    warnings: list[str] = []
+    commands = [str(info.get("command") or "")]
     if status in STATES:
         warnings.append(STATES[status])
         if info.get("error"):
@@ -58,7 +59,7 @@ def run_section(run: RunDir, info: Mapping[str, Any]) -> Section:
     started = text_of(info.get("started")).replace("T", " ").replace("+00:00", " UTC")
     facts += [("started", started), ("duration", duration(info.get("seconds")))]
     return Section(
-        "What was run", "run", notes, warnings, [c for c in commands if c], facts, grids=_option_grids(run, info)
+        "What was run", "run", (), warnings, [c for c in commands if c], facts, grids=_option_grids(run, info)
     )
 
 

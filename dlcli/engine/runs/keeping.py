@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ def keep_evaluation(run: RunDir, measured: Measured, *, draws: bool, inference: 
         path = run.folder("plots") / f"{split}-{name}"
         write_png(path, picture)
         written.append(path)
-    options = asdict(inference) if is_dataclass(inference) and not isinstance(inference, type) else {}
+    options = _chosen(inference)
     drawn = [path.relative_to(run.path).as_posix() for path in written]
     pictures = drawn if draws else _pictures_of_these_weights(run, split)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -49,6 +49,14 @@ def keep_items_of(run: RunDir, split: str, metric: Metric) -> None:
         OSError: the run cannot be written.
     """
     keep_items(run, split, metric.item_scores() if isinstance(metric, ScoresItems) else None)
+
+
+def _chosen(inference: Any) -> dict[str, Any]:
+    """Return the inference options that have not their default."""
+    if not is_dataclass(inference) or isinstance(inference, type):
+        return {}
+    values = {each.name: (vars(inference)[each.name], each.default) for each in fields(inference)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def _pictures_of_these_weights(run: RunDir, split: str) -> list[str]:
