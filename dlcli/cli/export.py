@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ExportOptions:
     """Options of `dl export`."""
 
-    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript")
+    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript|word2vec")
     out: str | None = option(None, "output file (default: in the run's exports/)", metavar="FILE")
     data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
     embed: bool = option(

@@ -1,68 +1,11 @@
-"""The built-in forms, tasks and datasets; to add one, add an entry here."""
+"""The built-in tasks and datasets; to add one, add an entry here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from dlcli.core.specs import DatasetSpec, FormSpec, TaskSpec
-
-FORMS: Mapping[str, FormSpec] = {
-    "images": FormSpec(
-        name="images",
-        summary="images by class: train/<class>/*.png, or <class>/*.png",
-        open="dlcli.data.images.form:open_images",
-        findings="dlcli.data.images.findings:examine_images",
-        samples="dlcli.visualize.grids:draw_images",
-        collection="dlcli.data.images.collection:collect_images",
-        task="classification",
-        matches="dlcli.data.images.folders:holds_images",
-    ),
-    "text": FormSpec(
-        name="text",
-        summary="texts, labelled or not: train.jsonl, valid.jsonl, test.jsonl",
-        open="dlcli.data.text.form:open_texts",
-        findings="dlcli.data.text.findings:examine_texts",
-        collection="dlcli.data.text.collection:collect_texts",
-        task="sentiment",
-    ),
-    "annotated": FormSpec(
-        name="annotated",
-        summary="annotated images: annotations/instances_train.json, images/train/*.jpg",
-        open="dlcli.data.annotated.form:open_annotated",
-        findings="dlcli.data.annotated.findings:examine_annotated",
-        samples="dlcli.visualize.box_grid:draw_annotated",
-        collection="dlcli.data.annotated.collection:collect_annotated",
-        task="detection",
-        matches="dlcli.data.annotated.form:holds_annotations",
-        task_of="dlcli.data.annotated.form:task_of_own",
-    ),
-    "domains": FormSpec(
-        name="domains",
-        summary="images of two domains: trainA and trainB, or train/A and train/B",
-        open="dlcli.data.domains.form:open_domains",
-        findings="dlcli.data.domains.findings:examine_domains",
-        samples="dlcli.visualize.domain_grid:draw_domains",
-        collection="dlcli.data.domains.collection:collect_domains",
-        task="style",
-        matches="dlcli.data.domains.folders:holds_domains",
-    ),
-    "parallel": FormSpec(
-        name="parallel",
-        summary="sentence pairs: train.jsonl, valid.jsonl, test.jsonl",
-        open="dlcli.data.parallel.form:open_parallel",
-        findings="dlcli.data.parallel.findings:examine_parallel",
-        task="translation",
-    ),
-    "table": FormSpec(
-        name="table",
-        summary="a table with a column to predict: table.csv",
-        open="dlcli.data.tables.form:open_table",
-        findings="dlcli.data.tables.findings:examine_table",
-        collection="dlcli.data.tables.collection:collect_table",
-        task="regression",
-    ),
-}
+from dlcli.core.specs import DatasetSpec, TaskSpec
 
 _CLASS_INFERENCE = "dlcli.tasks.inference:ClassInference"
 
@@ -113,6 +56,19 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.sentiment.networks:NETWORKS",
         inference=_CLASS_INFERENCE,
         pictures="dlcli.tasks.sentiment.pictures:PICTURES",
+    ),
+    "embedding": TaskSpec(
+        name="embedding",
+        summary="learn word vectors from texts, without labels",
+        form="text",
+        default_dataset="weibo",
+        config="dlcli.tasks.embedding.config:EmbeddingConfig",
+        recipe="dlcli.tasks.embedding.recipes:recipe",
+        task="dlcli.tasks.embedding.task:EmbeddingTask",
+        codec="dlcli.tasks.embedding.codec:WordCodec",
+        networks="dlcli.tasks.embedding.networks:NETWORKS",
+        inference="dlcli.tasks.embedding.config:EmbeddingInference",
+        pictures="dlcli.tasks.embedding.pictures:PICTURES",
     ),
     "detection": TaskSpec(
         name="detection",

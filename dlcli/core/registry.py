@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dlcli.core.builtin import DATASETS, FORMS, TASKS
+from dlcli.core.builtin import DATASETS, TASKS
+from dlcli.core.builtin_forms import FORMS
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.specs import DatasetSpec, FormSpec, Network, Size, TaskSpec, Zoo
 

@@ -36,11 +36,14 @@ class Format:
         exporters: exporter name -> "module:function" that takes (module, graph, metadata texts, path) and writes the
             file.
         notice: a line printed for the user at every export.
+        check: "module:function" (graph, references, metadata texts, path) -> one check per sample, for a file that
+            cannot be run; "" for the parity gate.
     """
 
     suffix: str
     exporters: Mapping[str, str]
     notice: str = ""
+    check: str = ""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -50,6 +53,7 @@ FORMATS: Mapping[str, Format] = {
         {"trace": "dlcli.export.torchscript:write_traced"},
         notice="torch has deprecated TorchScript; its successor is torch.export",
     ),
+    "word2vec": Format(".vec", {"text": "dlcli.export.word2vec:write_text"}, check="dlcli.export.word2vec:check_text"),
 }
 
 
@@ -151,7 +155,7 @@ def _write_graph(graph: Graph, format: str, draft: Path, texts: Mapping[str, str
         empty(draft.parent)
         try:
             with silenced():
-                checks = _attempt(graph, exporters[exporter], references, texts, draft)
+                checks = _attempt(graph, FORMATS[format], exporter, references, texts, draft)
         except (ExportError, ParityError) as error:
             failures[exporter] = error
             continue
@@ -175,7 +179,8 @@ def _host_copy(module: nn.Module) -> nn.Module:
 
 def _attempt(
     graph: Graph,
-    writer: str,
+    format: Format,
+    exporter: str,
     references: list[dict[str, np.ndarray]],
     texts: Mapping[str, str],
     draft: Path,
@@ -189,11 +194,14 @@ def _attempt(
     """
     from dlcli.export.verify import parity_gate
 
-    write = load_object(writer)
+    write = load_object(format.exporters[exporter])
     module = _host_copy(graph.module)  # a fresh copy, since an exporter may modify it
     try:
         with _plain_arithmetic():
             write(module, graph, texts, draft)
+            if format.check:
+                checks: tuple[Check, ...] = load_object(format.check)(graph, references, texts, draft)
+                return checks
             return parity_gate(graph, references, draft)
     except ParityError:
         raise
@@ -228,7 +236,7 @@ def _plain_arithmetic() -> Iterator[None]:
 
 def _give_up(format: str, path: Path, failures: Mapping[str, DlError]) -> DlError:
     details = [f"{exporter}: {_said(error)}" for exporter, error in failures.items()]
-    others = " or ".join(f"--format {name}" for name in FORMATS if name != format)
+    others = " or ".join(f"--format {name}" for name in FORMATS if name != format and not FORMATS[name].check)
     if any(isinstance(error, ParityError) for error in failures.values()):
         return ParityError(
             f"{path.name}: the {format} file and the model give different outputs; nothing was written",

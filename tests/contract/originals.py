@@ -349,6 +349,22 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             is_slow=True,
         ),
     ),
+    "embedding": (
+        Original(
+            dataset="weibo",
+            target=("embedding", "--data", "data/weibo"),
+            make=make_weibo,
+            train=("--epochs", "3", "--batch-size", "300", "--embedding-dim", "16", "--min-count", "3"),
+            interrupt_at=8,  # five steps an epoch or more
+            inputs=lambda folder, data: ["今天", "我们 - 电影 + 天气"],
+            options=("--top-k", "2"),
+            count=lambda batch: len(batch["rows"]),
+            weight=lambda batch: len(batch["targets"]),
+            goal="auc",
+            share=0.01,
+            pictures={"curves": (), "embeddings": ("--words", "20")},
+        ),
+    ),
     "classification": (
         Original(
             dataset="cifar10",

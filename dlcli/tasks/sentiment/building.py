@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
+from dlcli.core.run_dir import RUNS
 from dlcli.core.train_config import TrainConfig, read_optimizer
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.tasks.classes.training import fit_to_loss
@@ -79,29 +82,40 @@ def _takers(option: str) -> list[str]:
     return [name for name, spec in NETWORKS.items() if option in inspect.signature(load_object(spec.build)).parameters]
 
 
-def load_vectors(network: nn.Module, path: Path, vocabulary: Vocabulary) -> int:
-    """Set the rows of the network's embedding to the vectors in a file, and return their number.
+def load_vectors(network: nn.Module, reference: str, vocabulary: Vocabulary) -> int:
+    """Set the rows of the network's embedding to the vectors in a file or of a run, and return their number.
 
-    Words without a vector in the file keep that of the network.
+    Words without a vector there keep that of the network.
 
     Raises:
         DataError: the file cannot be read, or has none of the words.
-        UsageError: its vectors have another size.
+        RunError: the run is damaged.
+        UsageError: the vectors have another size.
     """
-    from dlcli.models.text.vectors import read_vectors
-
     table = cast(nn.Embedding, network.embedding).weight
-    rows, values, size = read_vectors(path, vocabulary.tokens)
+    rows, values, size = _read_vectors(reference, vocabulary.tokens)
     if size != table.shape[1]:
         raise UsageError(
-            f"--embedding {path}: vectors of size {size}, but the network's have {table.shape[1]}",
+            f"--embedding {reference}: vectors of size {size}, but the network's have {table.shape[1]}",
             hint=f"add --embedding-dim {size}",
         )
     if not len(rows):
-        raise DataError(f"--embedding {path}: contains none of the vocabulary's {len(vocabulary):,} words")
+        raise DataError(f"--embedding {reference}: contains none of the vocabulary's {len(vocabulary):,} words")
     with torch.no_grad():
         table[torch.from_numpy(rows)] = torch.from_numpy(values)
     return len(rows)
+
+
+def _read_vectors(reference: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the vectors that a file, or a run by its folder or its name, has of words; see `read_vectors`."""
+    path = Path(reference)
+    if path.is_dir() or (RUNS / path).is_dir():
+        from dlcli.engine.runs.word_vectors import vectors_of_run
+
+        return vectors_of_run(reference, words)
+    from dlcli.models.text.vectors import read_vectors
+
+    return read_vectors(path, words)
 
 
 def coverage_notes(path: str, found: int, num_words: int) -> tuple[str, ...]:

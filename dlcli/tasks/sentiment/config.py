@@ -30,7 +30,10 @@ class SentimentConfig:
     bidirectional: bool = option(False, "read texts in both directions", is_advanced=True)
     dropout: float | None = option(None, "dropout rate (default: the network's)", minimum=0, maximum=0.95)
     embedding: str | None = option(
-        None, "start from word vectors in word2vec or GloVe text format", metavar="FILE", is_advanced=True
+        None,
+        "start from word vectors: a file in word2vec or GloVe text format, or a run of `dl train embedding`",
+        metavar="FILE|RUN",
+        is_advanced=True,
     )
     pretrained: str | None = option(
         None,

@@ -16,14 +16,10 @@ from dlcli.visualize import items
 from dlcli.visualize.items import EmbeddingOptions
 from dlcli.visualize.pictures import Picture
 from dlcli.visualize.subject import Drawn, Subject
+from dlcli.visualize.words import draw_words, near_table
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dlcli.tasks.sentiment.codec import TextCodec
-
-NUM_SPECIAL = 2
-"""Special tokens at the start of a vocabulary: padding and unknown."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +64,6 @@ def draw_attention(subject: Subject, options: AttentionOptions) -> Drawn:
         yield f"attention-{item.name}", draw_attention(words, weights, title=subject.name, label=answer)
 
 
-def _vectors(subject: Subject) -> np.ndarray:
-    """Return the run's word vectors, (V, D) float32."""
-    from dlcli.visualize.word_weights import embedding_of
-
-    vectors: np.ndarray = embedding_of(subject.network()).weight.detach().float().cpu().numpy()
-    return vectors
-
-
-def _vocabulary(subject: Subject) -> tuple[str, ...]:
-    """Return the run's words in the order of their ids."""
-    from dlcli.data.text.vocabulary import Vocabulary
-
-    return Vocabulary.from_json(subject.assets().get("vocab")).tokens
-
-
 def draw_embeddings(subject: Subject, options: TextEmbeddingOptions) -> Drawn:
     """Yield a map of the most frequent words, by which a vocabulary is sorted, or of the texts of a split.
 
@@ -94,12 +75,7 @@ def draw_embeddings(subject: Subject, options: TextEmbeddingOptions) -> Drawn:
         return
     if options.lda:
         raise UsageError("--lda: words have no classes", hint="add --texts to draw the texts of a split")
-    from dlcli.visualize.embeddings import draw_embeddings
-
-    vectors, shown = _vectors(subject), slice(NUM_SPECIAL, NUM_SPECIAL + options.words)
-    words = _vocabulary(subject)[shown]
-    subject.shows(words)
-    yield "embeddings", draw_embeddings(words, vectors[shown], title=f"{subject.name}: word vectors")
+    yield from draw_words(subject, options.words)
 
 
 def neighbours(subject: Subject, options: TextEmbeddingOptions) -> Table | None:
@@ -108,20 +84,7 @@ def neighbours(subject: Subject, options: TextEmbeddingOptions) -> Table | None:
     Raises:
         UsageError: the vocabulary does not have the word.
     """
-    if options.near is None:
-        return None
-    from dlcli.visualize.embeddings import nearest_neighbours
-
-    words = _vocabulary(subject)
-    if options.near not in words:
-        raise UsageError(
-            f"--near: no word {options.near!r} in the run's vocabulary", hint=did_you_mean(options.near, words)
-        )
-    index = list(words).index(options.near)
-    found = [(words[row], cosine) for row, cosine in nearest_neighbours(_vectors(subject), index, options.top_k)]
-    rows = [[word, f"{cosine:.3f}"] for word, cosine in found]
-    entries = [{"word": word, "cosine": round(cosine, 6)} for word, cosine in found]
-    return Table("neighbours", [f"nearest to {options.near}", "cosine"], rows, entries)
+    return None if options.near is None else near_table(subject, options.near, options.top_k)
 
 
 def draw_lengths(subject: Subject, options: LengthOptions) -> Drawn:

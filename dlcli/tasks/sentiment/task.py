@@ -111,7 +111,7 @@ class SentimentTask:
             register_class_weights(task.model, source.class_weights())
         if config.embedding is not None:
             for network in members_of(task.model):
-                found = load_vectors(network, Path(config.embedding), vocabulary)
+                found = load_vectors(network, config.embedding, vocabulary)
             task._notes += coverage_notes(config.embedding, found, len(vocabulary) - len(SPECIALS))
         return task
 
