@@ -35,6 +35,8 @@ def words_of(subject: Subject) -> tuple[str, ...]:
 
 def draw_words(subject: Subject, count: int) -> Drawn:
     """Yield a map of the most frequent words, by which a vocabulary is sorted; those without a vector are left out."""
+    import numpy as np
+
     from dlcli.visualize.embeddings import draw_embeddings
 
     vectors = word_vectors(subject)[NUM_SPECIAL:]
