@@ -104,8 +104,8 @@ class WordSource:
 
         The threshold is at least the mean frequency: of a few words that are all frequent, too few would stay.
         """
-        threshold = self._config.subsample
-        return keep_probabilities(counts, max(threshold, 1 / max(int(np.count_nonzero(counts)), 1)) if threshold else 0.0)
+        threshold, num_words = self._config.subsample, max(int(np.count_nonzero(counts)), 1)
+        return keep_probabilities(counts, max(threshold, 1 / num_words) if threshold else 0.0)
 
     def loader(self, split: str, counts: np.ndarray, *, training: bool, shard: Shard = WHOLE) -> ArrayLoader:
         """Return the loader of a process's share of a split.

@@ -81,7 +81,7 @@ def test_a_text_of_one_word_has_no_pairs_and_a_loss_of_zero(open_topics):
     task = open_topics()
     empty = {"bags": torch.zeros(0, 1), "targets": torch.zeros(0), "noise": torch.zeros(0, 5)}
     [update] = task.training_step({name: value.long() for name, value in empty.items()})
-    assert (float(update.losses["negative_sampling"]), update.count) == (0.0, 1)
+    assert (update.losses["negative_sampling"].item(), update.count) == (0.0, 1)
 
 
 def test_words_that_are_all_too_rare_are_refused(open_topics):
