@@ -91,8 +91,8 @@ def _intervals(
     scores, resampled = read_items(run, split), None
     for name, figure in scores.figures.items() if scores is not None else ():
         value = metrics.get(name)
-        if not _is_number(value) or not math.isclose(figure.value(), value, rel_tol=1e-4, abs_tol=1e-9):
-            continue  # the scores are of another evaluation
+        if name in kept or not _is_number(value) or not math.isclose(figure.value(), value, rel_tol=1e-4, abs_tol=1e-9):
+            continue  # the metric has its own, or the scores are of another evaluation
         resamples = max(min(_RESAMPLES, _MAX_OF_PAGE // len(figure.statistics)), 1)
         resampled = interval_of(figure, resamples=resamples)
         if resampled.low < resampled.high:  # where all items are right, every resample is as good

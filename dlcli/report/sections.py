@@ -132,7 +132,7 @@ def curves_section(run: RunDir, info: Mapping[str, Any]) -> Section:
     columns = [name for name in dict.fromkeys(name for record in records for name in record) if name != "step"][:14]
     rows = [[record.get(name) for name in columns] for record in records[-20:]]
     title = "Figures of every epoch" if len(records) <= 20 else f"Figures of the last 20 of {len(records)} epochs"
-    notes = [f"{len(records)} epochs are done." if len(records) != 1 else "One epoch is done."]
+    notes = [_progress(run, records)]
     if epoch is not None:
         notes.append(f"The dotted line is the best epoch, {epoch:g}, whose weights answer.")
     return Section(
@@ -142,6 +142,17 @@ def curves_section(run: RunDir, info: Mapping[str, Any]) -> Section:
         charts=curve_charts(records, epoch),
         grids=[grid_of(title, columns, rows, is_closed=True)],
     )
+
+
+def _progress(run: RunDir, records: Sequence[Mapping[str, Any]]) -> str:
+    done = max(record["epoch"] for record in records)
+    try:
+        wanted = run.config().get("epochs")
+    except DlError:
+        wanted = None
+    is_cut = isinstance(wanted, int) and done < wanted
+    of = f" of {wanted}" if is_cut else ""
+    return f"{done}{of} epoch{'s' if done > 1 or is_cut else ''} done."
 
 
 def samples_section(run: RunDir, album: Album) -> Section | None:

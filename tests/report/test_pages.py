@@ -229,6 +229,13 @@ def test_a_run_that_is_not_finished_says_so(tmp_path, info, words):
     assert "Not evaluated yet" in text
 
 
+def test_a_training_that_goes_on_says_how_far_it_is(tmp_path):
+    run = make_run(tmp_path / "run", info={"status": "running"})
+    assert "2 epochs done." in Outline(render(page_of(run))).text
+    run.config_file.write_text("epochs = 9\n")
+    assert "2 of 9 epochs done." in Outline(render(page_of(run))).text
+
+
 def test_damaged_parts_of_a_run_are_left_out(tmp_path):
     run = make_run(tmp_path / "run", report={"metrics": 3}, card={"form": 1})
     (run.path / "config.toml").write_text("= broken")
