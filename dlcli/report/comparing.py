@@ -16,6 +16,7 @@ from dlcli.core.errors import DlError, RunError, UsageError, did_you_mean
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.metrics.bootstrap import Interval, paired_interval
 from dlcli.metrics.item_scores import ItemFigure, ItemScores
+from dlcli.report.blocks import text_of
 from dlcli.report.kept import read_items, read_shown
 
 UNTOLD = ("name", "device", "threads", "show", "profile")
@@ -138,7 +139,8 @@ def require_comparable(sides: Sequence[Side], split: str) -> None:
         pair = f"{first.label} and {other.label}"
         counts = [side.report.get("items") for side in (first, other)]
         if counts[0] != counts[1]:
-            raise UsageError(f"{pair} were evaluated on {counts[0]:,} and {counts[1]:,} items of {split}", hint=_SAME)
+            numbers = " and ".join(text_of(count) for count in counts)
+            raise UsageError(f"{pair} were evaluated on {numbers} items of {split}", hint=_SAME)
         if first.scores is not None and other.scores is not None and first.scores.truth != other.scores.truth:
             raise UsageError(f"{pair} were evaluated on different items of {split}", hint=_SAME)
         names_items = all(side.scores is not None and side.scores.names_items for side in (first, other))

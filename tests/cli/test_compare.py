@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
 
+
+@pytest.mark.slow
 def test_two_runs_are_compared_and_their_curves_drawn(bench, dl):
     run = bench.run()
     other = run.with_name("copy")

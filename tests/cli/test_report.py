@@ -1,4 +1,4 @@
-"""`dl report`: a page where it was asked for, evaluated on request, and quick."""
+"""`dl report`: a page where it was asked for, evaluated on request, and without torch."""
 
 from __future__ import annotations
 
@@ -6,30 +6,41 @@ import json
 import subprocess
 import sys
 
+import pytest
 
-def test_a_page_is_written_into_the_run_and_its_path_is_the_answer(bench, dl):
-    run = bench.run()
-    answer = dl("report", run.name)
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run that has only begun."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "begun"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text('{"schema": 1, "status": "running", "task": "classification"}')
+    return folder
+
+
+def test_a_page_is_written_into_the_run_and_its_path_is_the_answer(run, dl):
+    answer = dl("report", "begun")
     assert answer.code == 0
-    assert answer.out == f"runs/{run.name}/report.html\n"
+    assert answer.out == "runs/begun/report.html\n"
     assert "Not evaluated yet" in (run / "report.html").read_text(encoding="utf-8")
-    document = json.loads(dl("report", run.name, "--out", "页/a.html", "--json").out)
+    document = json.loads(dl("report", "begun", "--out", "页/a.html", "--json").out)
     assert document["schema"] == "dl.report/1"
-    assert (bench.home / "页" / "a.html").stat().st_size == document["bytes"]
+    assert (run.parent.parent / "页" / "a.html").stat().st_size == document["bytes"]
 
 
+def test_a_page_is_written_without_torch(run):
+    code = "import sys; from dlcli.cli.app import run; run(['report', 'begun']); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=run.parent.parent)
+    assert (run / "report.html").exists()
+
+
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_request_once(bench, dl):
-    run = bench.run()
-    first = dl("report", run.name, "--eval")
+    trained = bench.run()
+    first = dl("report", trained.name, "--eval")
     assert "evaluating" in first.err
-    page = (run / "report.html").read_text(encoding="utf-8")
+    page = (trained / "report.html").read_text(encoding="utf-8")
     assert "95 % interval" in page
     assert "Confusion" in page
-    assert "evaluating" not in dl("report", run.name, "--eval").err
-
-
-def test_a_page_is_written_without_torch(bench):
-    run = bench.run()
-    code = "import sys; from dlcli.cli.app import run; run(['report', sys.argv[1]]); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code, str(run)], check=True, cwd=bench.home)
-    assert (run / "report.html").exists()
+    assert "evaluating" not in dl("report", trained.name, "--eval").err

@@ -115,6 +115,13 @@ def test_a_run_is_not_compared_with_itself_nor_unevaluated(tmp_path):
         compare(first, other)
 
 
+def test_a_report_without_a_number_of_items_is_other_data(tmp_path):
+    first, other = make(tmp_path / "first", np.ones(9)), make(tmp_path / "other", np.ones(9))
+    (other.path / "eval" / "test.json").write_text('{"metrics": {"accuracy": "x"}}')
+    with pytest.raises(UsageError, match="9 and - items"):
+        compare(first, other)
+
+
 def test_without_scores_of_items_the_reason_is_said(tmp_path):
     first, other = make(tmp_path / "first", np.ones(9)), make(tmp_path / "other", np.ones(9))
     sides = open_sides([first, other], "test")
