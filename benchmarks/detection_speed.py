@@ -1,9 +1,8 @@
-"""Speed of detectors beside their peers: training, measuring AP, and predicting with ONNX Runtime.
+"""Speed of detectors beside their peers: training, and measuring AP.
 
     dl prepare voc BCCD --out data/bccd --to yolo
     python benchmarks/detection_speed.py train data/bccd [--rounds 2] [--ways dl,scratch,ultralytics,torchvision]
     python benchmarks/detection_speed.py ap data/bccd
-    python benchmarks/detection_speed.py predict data/bccd
 
 Each with one thread; the ways take turns (A B A B), so that what else the machine does meets all of them; medians are
 compared. Pin it to one core (`taskset -c 1`).
@@ -14,7 +13,6 @@ compared. Pin it to one core (`taskset -c 1`).
   ssdlite320_mobilenet_v3_large from random weights in a plain loop, with the transforms of its reference and photos
   that are already decoded. `dl` fits a photo of 640 x 480 to a canvas of 320 x 256, the other two to 320 x 320.
 - `ap`: CPU seconds for COCO's twelve figures from arrays of detections, 100 an image, hotcoco beside pycocotools.
-- `predict`: seconds of whole processes over one photo (start-up) and over all of them, each with its own exported ONNX.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-SIDE, BATCH, EPOCHS, PHOTOS = 320, 8, 3, 150
+SIDE, BATCH, EPOCHS = 320, 8, 3
 NETS: Mapping[str, tuple[str, ...]] = {"dl": (), "scratch": ("--pretrained", "none")}
 NEEDS = {"ultralytics": "ultralytics", "torchvision": "torchvision", "pycocotools": "pycocotools", "hotcoco": "hotcoco"}
 ALONE = {
@@ -84,17 +82,8 @@ def part_of(data: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def run_dl(*words: str, folder: Path) -> str:
-    """Return what a `dl` command prints."""
-    command = [sys.executable, "-m", "dlcli", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ALONE, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(words[:2])}: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout.strip()
-
-
-def train_dl(way: str, data: Path, folder: Path) -> tuple[list[float], Path]:
-    """Train in this process; return the CPU seconds of the epochs after the first, and the run."""
+def train_dl(way: str, data: Path, folder: Path) -> list[float]:
+    """Train in this process; return the CPU seconds of the epochs after the first."""
     from dlcli.cli.app import run
 
     words = ["train", "detection", "--data", str(data), *NETS[way], "--epochs", str(EPOCHS), "--batch-size", str(BATCH)]
@@ -106,7 +95,7 @@ def train_dl(way: str, data: Path, folder: Path) -> tuple[list[float], Path]:
         sys.exit(f"dl {' '.join(words[:2])}: failed")
     path = folder / "runs" / way
     records = [json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [record["seconds"] for record in records[1:]], path
+    return [record["seconds"] for record in records[1:]]
 
 
 @contextlib.contextmanager
@@ -120,8 +109,8 @@ def cpu_clock() -> Iterator[None]:
         time.perf_counter = clock
 
 
-def train_ultralytics(data: Path, folder: Path) -> tuple[list[float], Path]:
-    """Train; return the CPU seconds of the epochs after the first, and the file of weights."""
+def train_ultralytics(data: Path, folder: Path) -> list[float]:
+    """Train; return the CPU seconds of the epochs after the first."""
     import torch
 
     torch.set_num_threads(1)
@@ -153,7 +142,7 @@ def train_ultralytics(data: Path, folder: Path) -> tuple[list[float], Path]:
             exist_ok=True,
             verbose=False,
         )
-    return seconds[1:], folder / "train" / "weights" / "last.pt"
+    return seconds[1:]
 
 
 def train_torchvision(data: Path) -> list[float]:
@@ -205,8 +194,8 @@ def seconds_of(way: str, data: Path) -> list[float]:
     """Return the CPU seconds of the epochs after the first of one training."""
     with tempfile.TemporaryDirectory() as name:
         if way in NETS:
-            return train_dl(way, data, Path(name))[0]
-        return train_ultralytics(data, Path(name))[0] if way == "ultralytics" else train_torchvision(data)
+            return train_dl(way, data, Path(name))
+        return train_ultralytics(data, Path(name)) if way == "ultralytics" else train_torchvision(data)
 
 
 def compare_training(data: Path, ways: Sequence[str], rounds: int, images: int) -> None:
@@ -293,71 +282,10 @@ def some_detections(truth: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def compare_predicting(data: Path, rounds: int, images: int) -> None:
-    """Print start-up and images per second of whole processes, each with the ONNX that it has exported."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        part = part_of(data, folder / "data", images)
-        ours = run_dl("export", str(train_dl("dl", part, folder)[1]), "--out", str(folder / "dl.onnx"), folder=folder)
-        theirs = export_ultralytics(part, folder)
-        photos, one = folder / "photos", folder / "one"
-        sources = sorted((data / "images" / "train").iterdir())[:PHOTOS]
-        count = len(sources)
-        for place, chosen in ((photos, sources), (one, sources[:1])):
-            place.mkdir()
-            for source in chosen:
-                shutil.copy(source, place / source.name)
-        ways = {"dl predict": ours_command(folder / ours), "ultralytics": theirs_command(theirs)}
-        starts: dict[str, list[float]] = {way: [] for way in ways}
-        rates: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, command in ways.items():
-                start, whole = (timed([*command(place)], folder) for place in (one, photos))
-                starts[way].append(start)
-                rates[way].append((count - 1) / (whole - start))
-                print(f"{way}: {start:.2f} s, {whole:.2f} s", file=sys.stderr, flush=True)
-        print(f"start-up with one photo; then {count} photos of 640 x 480, start-up taken off")
-        report(starts, "s")
-        report(rates, "images/s")
-
-
-def export_ultralytics(data: Path, folder: Path) -> Path:
-    """Return the ONNX file of a short training, at 320 x 320 for any number of images."""
-    from ultralytics import YOLO
-
-    weights = train_ultralytics(data, folder)[1]
-    with contextlib.redirect_stdout(io.StringIO()):
-        return Path(YOLO(str(weights)).export(format="onnx", imgsz=SIDE, simplify=False, verbose=False))
-
-
-def ours_command(model: Path) -> Callable[[Path], Sequence[str]]:
-    """Return the command that predicts a folder."""
-    return lambda place: (sys.executable, "-m", "dlcli", "predict", str(model), str(place), "--jsonl")
-
-
-def theirs_command(model: Path) -> Callable[[Path], Sequence[str]]:
-    """Return the command that predicts a folder and prints each photo's boxes."""
-    program = (
-        "import sys; from ultralytics import YOLO\n"
-        "for each in YOLO(sys.argv[1], task='detect').predict(sys.argv[2], imgsz=320, stream=True, verbose=False):\n"
-        "    print(each.path, each.boxes.xyxy.tolist(), each.boxes.conf.tolist(), each.boxes.cls.tolist())"
-    )
-    return lambda place: (sys.executable, "-c", program, str(model), str(place))
-
-
-def timed(command: Sequence[str], folder: Path) -> float:
-    """Return the seconds of a whole process."""
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ALONE, check=False)
-    if done.returncode:
-        sys.exit(f"{command[1]} {command[2][:20]}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
-    return time.perf_counter() - started
-
-
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "ap", "predict"))
+    parser.add_argument("what", choices=("train", "ap"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--ways", default="dl,scratch,ultralytics,torchvision")
     parser.add_argument("--rounds", type=int, default=2)
@@ -369,7 +297,7 @@ def main() -> None:
         print(json.dumps(seconds_of(given.one, given.data)))
         return
     ways = given.ways.split(",")
-    needed = {"train": ways, "ap": ("hotcoco", "pycocotools"), "predict": ("ultralytics",)}[given.what]
+    needed = {"train": ways, "ap": ("hotcoco", "pycocotools")}[given.what]
     for way in needed:
         require(way)
     import torch
@@ -377,10 +305,8 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, one thread")
     if given.what == "train":
         compare_training(given.data, ways, given.rounds, given.images)
-    elif given.what == "ap":
-        compare_ap(given.data, given.rounds)
     else:
-        compare_predicting(given.data, given.rounds, given.images)
+        compare_ap(given.data, given.rounds)
 
 
 if __name__ == "__main__":
