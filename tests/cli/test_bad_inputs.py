@@ -22,6 +22,7 @@ from bad_inputs.fine_tuning import FINE_TUNING
 from bad_inputs.folders import FOLDERS
 from bad_inputs.generative import GENERATIVE
 from bad_inputs.image_tasks import IMAGE_TASKS
+from bad_inputs.language import LANGUAGE
 from bad_inputs.long_runs import LONG_RUNS, REPLACED
 from bad_inputs.pairs import PAIRS
 from bad_inputs.predict import PREDICT
@@ -47,6 +48,7 @@ ROWS = {
         ("folders", FOLDERS),
         ("reading", READING),
         ("sentence pairs", PAIRS),
+        ("language model", LANGUAGE),
         ("domains", DOMAINS),
         ("weights", WEIGHTS),
         ("fine-tuning", FINE_TUNING),

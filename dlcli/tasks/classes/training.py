@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ def require_classes(card: Card, data: Path, item: str) -> None:
     Raises:
         DataError: there are fewer than two classes, or a class has no item in the training split.
     """
+    require_labels(card, data, item)
     if len(card.classes) < 2:
         raise DataError(
             f"{data}: {len(card.classes)} class; a classifier needs two or more",
@@ -38,6 +40,19 @@ def require_classes(card: Card, data: Path, item: str) -> None:
         raise DataError(
             f"{data}: no {item} of the class {missing[0]!r} to train on", hint="prepare the data again without it"
         )
+
+
+def require_labels(card: Card, data: Path, item: str) -> None:
+    """Check that data has labels; the arguments are those of `require_classes`.
+
+    Raises:
+        DataError: it has none.
+    """
+    if card.classes:
+        return
+    task = card.details.get("task")
+    hint = f"`dl train {task} --data {shlex.quote(str(data))}`" if isinstance(task, str) else f"add labelled {item}s"
+    raise DataError(f"{data}: its {item}s have no labels, which a classifier learns and is measured by", hint=hint)
 
 
 def register_class_weights(model: nn.Module, weights: np.ndarray | None = None) -> None:

@@ -37,8 +37,9 @@ class SentimentConfig:
     )
     pretrained: str | None = option(
         None,
-        "bert: start from the BERT in a folder of Hugging Face (config.json, vocab.txt, weights), or none",
-        metavar="DIR|none",
+        "start from the run of a language model over the same tokens; bert: from the BERT in a folder of Hugging Face "
+        "(config.json, vocab.txt, weights), or none",
+        metavar="RUN|DIR|none",
         is_advanced=True,
     )
     max_length: int = option(256, "truncate texts to N tokens", minimum=1, maximum=100_000)

@@ -20,6 +20,7 @@ from dlcli.data.text.tokenizing.wordpiece_files import pieces_spec, read_pieces
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.models.text.bert_config import BertSizes, read_sizes
 from dlcli.tasks.sentiment.config import FRESH, SentimentConfig
+from dlcli.tasks.sentiment.starting import STARTED
 
 ASSET = "encoder"
 BERT = "bert"
@@ -70,8 +71,9 @@ def take_encoder(config: SentimentConfig, form: TextForm) -> tuple[TextForm, Enc
         UsageError: `--pretrained` is missing, or does not fit the network.
         DataError: the folder holds no BERT, or is damaged.
     """
-    if config.model != BERT and config.pretrained is not None:
-        raise UsageError(f"--pretrained: {config.model} has no pretrained weights", hint=f"choose --model {BERT}")
+    if config.model not in (BERT, *STARTED) and config.pretrained is not None:
+        takers = " or ".join((BERT, *STARTED))
+        raise UsageError(f"--pretrained: {config.model} has no pretrained weights", hint=f"choose --model {takers}")
     if config.model != BERT or config.pretrained == FRESH:
         return form, None
     if config.pretrained is None:

@@ -42,9 +42,9 @@ from dlcli.tasks.classes.metric import LogitsMetric
 from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.teacher import open_teacher
-from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes
+from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes, require_labels
 from dlcli.tasks.sentiment.building import build_model, coverage_notes, load_vectors
-from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.config import FRESH, SentimentConfig
 from dlcli.tasks.sentiment.encoder import (
     ASSET,
     Encoder,
@@ -54,6 +54,7 @@ from dlcli.tasks.sentiment.encoder import (
     take_encoder,
 )
 from dlcli.tasks.sentiment.source import TextSource
+from dlcli.tasks.sentiment.starting import start_from
 
 
 class SentimentTask:
@@ -109,6 +110,8 @@ class SentimentTask:
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
+        if encoder is None and config.pretrained not in (None, FRESH):
+            start_from(str(config.pretrained), members_of(task.model), task.assets(), config.model, train)
         if config.embedding is not None:
             for network in members_of(task.model):
                 found = load_vectors(network, config.embedding, vocabulary)
@@ -130,6 +133,7 @@ class SentimentTask:
         source = None
         if data is not None:
             form = in_tokens_of(open_texts(data), tokenizer, vocabulary)
+            require_labels(form.card, data, "text")
             if _words_of(form.tokenizer_spec()) != _words_of(tokenizer):
                 raise DataError(
                     f"{data}: its texts were cut by a different tokenizer from the run's",
