@@ -55,7 +55,7 @@ def add_a_word() -> None:
 ENCODERS = {
     "bert without weights": Row("train ./data/t --model bert", USAGE, "--pretrained DIR", prepare_texts),
     "pretrained weights of another network": Row(
-        "train ./data/t --model lstm --pretrained b", USAGE, "choose --model bert", prepare_texts
+        "train ./data/t --model textcnn --pretrained b", USAGE, "choose --model bert", prepare_texts
     ),
     "bert in no folder": Row(BERT, DATA, "b: no such folder", prepare_texts),
     "bert in an empty folder": Row(

@@ -120,7 +120,7 @@ def test_no_encoder_is_none():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"model": "lstm", "pretrained": "bert"}, "lstm has no pretrained weights"),
+        ({"model": "textcnn", "pretrained": "bert"}, "textcnn has no pretrained weights"),
         ({"pretrained": None}, "--pretrained is missing"),
         ({"pretrained": str(TINY), "layers": 3}, "--layers"),
         ({"pretrained": str(TINY), "max_length": 126}, "40 positions"),
