@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from hypothesis import given
@@ -52,7 +54,46 @@ def test_a_recipe_sets_options_that_its_task_has(chosen, config, dataset):
 def test_recipes_are_copies():
     recipe("housing", {})["epochs"] = -1
     recipe("another", {})["epochs"] = -1
-    assert recipe("housing", {})["epochs"] == recipe("another", {})["epochs"] == 100
+    assert recipe("housing", {})["epochs"] == 100
+    assert recipe("another", {})["epochs"] == 30
+
+
+@pytest.fixture
+def medium(make_table):
+    """A prepared table whose card says that it has 5,000 rows to train on."""
+    folder = make_table()
+    card = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    (folder / "dataset.json").write_text(json.dumps({**card, "items": {"train": 5000, "test": 12}}), encoding="utf-8")
+    return folder
+
+
+def test_a_table_of_medium_size_has_tabm_and_early_stopping(medium, make_table):
+    for chosen, config in ((recipe, RegressionConfig), (classification_recipe, TableClassificationConfig)):
+        found = chosen("another", {}, medium)
+        own, shared = split_values(found, config, TrainConfig, origin="recipe")
+        assert (resolve(config, [own]).model, resolve(TrainConfig, [shared]).patience) == ("tabm", 5)
+        assert chosen("another", {}, make_table(name=config.__name__)) == chosen("another", {}) != found
+
+
+def test_the_users_network_keeps_its_own_defaults_on_a_medium_table(medium):
+    assert not {"model", "ensemble", "bins"} & recipe("another", {"model": "mlp"}, medium).keys()
+    assert recipe("another", {"model": "tabm"}, medium)["ensemble"] == 32
+    assert recipe("another", {"model": "mlp"}, medium)["patience"] == 5
+
+
+def test_nothing_waits_for_a_better_epoch_without_a_validation_part(medium):
+    assert "patience" not in recipe("another", {"val_fraction": 0.0}, medium)
+
+
+def test_a_small_regression_trains_on_all_rows_unless_epochs_are_compared():
+    assert recipe("another", {})["val_fraction"] == 0
+    for wants in ({"patience": 3}, {"schedule": "plateau"}, {"schedule": "plateau:2,0.5"}):
+        assert "val_fraction" not in recipe("another", wants)
+    assert "val_fraction" not in classification_recipe("another", {})
+
+
+def test_data_that_is_not_there_yet_is_small(tmp_path):
+    assert recipe("another", {}, tmp_path / "missing") == recipe("another", {}, tmp_path) == recipe("another", {})
 
 
 def test_every_network_is_there():
@@ -64,4 +105,4 @@ def test_every_network_is_there():
 def test_tabm_has_the_papers_number_of_members_unless_others_are_requested():
     assert recipe("another", {"model": "tabm"})["ensemble"] == 32
     assert classification_recipe("another", {"model": "tabm"})["ensemble"] == 32
-    assert "ensemble" not in recipe("another", {"model": "mlp"})
+    assert recipe("another", {"model": "mlp"})["ensemble"] == 4
