@@ -24,7 +24,7 @@ from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.lines import SPLITS, jsonl_file
 from dlcli.data.text.rows import BrokenRow, TextRow
 from dlcli.data.text.stop_words import read_stop_words
-from dlcli.datasets.text.coding import look_over, tokenise, without_emoticons
+from dlcli.datasets.text.coding import TextCleaning, look_over, tokenise
 from dlcli.datasets.text.options import TextLinesOptions
 from dlcli.datasets.text.pool import Collecting, TextPool, collect, without_copies
 from dlcli.datasets.text.splits import row_notes, shuffled
@@ -84,12 +84,12 @@ class TextLinesImporter:
         options = self.options
         encodings = [require_encoding(path, options.encoding) for path in files]
         pool = TextPool(folder / "texts.partial")
-        strip = without_emoticons if options.strip_emoticons else None
+        cleaning = TextCleaning(options)
         hint = "set another --column, or --encoding"
         with pool.path.open("wb") as stream:
             for path, encoding in zip(files, encodings, strict=True):
                 report(f"{path}: {encoding.name}")
-                collecting = Collecting(path, options.max_bad, strip=strip, noun="lines", bad_hint=hint)
+                collecting = Collecting(path, options.max_bad, strip=cleaning, noun="lines", bad_hint=hint)
                 rows = read_rows(path, encoding, options.column)
                 collect(pool, rows, stream, collecting, lambda number: report(f"{number:,} lines read"))
         if not len(pool.labels()):
@@ -101,12 +101,13 @@ class TextLinesImporter:
         for split, part in parts.items():
             text_writer.write_texts(jsonl_file(folder, split), pool.texts(kept.rows[part]))
         doubts = (encoding.warning(path) for path, encoding in zip(files, encodings, strict=True))
-        notes = [*filter(None, doubts), *row_notes(pool, kept, noun="lines")]
+        notes = [*filter(None, doubts), *row_notes(pool, kept, noun="lines"), *cleaning.notes()]
         pool.path.unlink()
         details: dict[str, Any] = {
             "task": TASK,
             "encoding": encodings[0].name,
             "rows": {"read": pool.num_rows, "broken": pool.num_bad, "duplicates": kept.num_duplicates},
+            **({"cleaned": dict(cleaning.changed)} if options.clean else {}),
         }
         items = {split: len(part) for split, part in parts.items()}
         name = printable(files[0].name.split(".")[0])

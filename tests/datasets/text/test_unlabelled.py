@@ -46,6 +46,14 @@ def test_equal_texts_are_one_and_what_is_blank_is_none(tmp_path):
     assert list(json.loads(line)) == ["text"]
 
 
+def test_lines_are_cleaned_before_they_are_compared_and_counted(tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join([*LINES, f"<b>{LINES[3]}</b>", "GOOD &amp; bad"]), encoding="utf-8")
+    form = prepare(tmp_path / "data", tmp_path / "a.txt", clean="html,case,entities")
+    assert sorted(chain.from_iterable(texts_of(form).values())) == sorted([*LINES, "good & bad"])
+    assert form.card.details["cleaned"] == {"html": 1, "case": 1, "entities": 1}
+    assert form.card.details["rows"]["duplicates"] == 1
+
+
 def test_a_split_is_a_function_of_text_and_seed(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(LINES), encoding="utf-8")
     with gzip.open(tmp_path / "b.txt.gz", "wt", encoding="utf-8") as stream:
