@@ -172,6 +172,12 @@ TRAIN = {
         "--embedding-dim 2",
         lambda b: (prepare_texts(b), b.write("v.txt", "好 1 2\n")),
     ),
+    "word vectors of words that are all too rare": Row(
+        "train embedding --data ./data/t --min-count 100000",
+        DATA,
+        "fewer than two words occur 100000 times",
+        prepare_texts,
+    ),
     "weight decay that the optimizer has not": Row(
         "train ./data/t --weight-decay 0.1", USAGE, "--weight-decay 0:", prepare_texts
     ),
