@@ -340,7 +340,15 @@ LINES = Original(
 )
 
 ORIGINALS: Mapping[str, Sequence[Original]] = {
-    "language-model": (LINES,),
+    "language-model": (
+        LINES,
+        replace(  # slow: two formats of attention layers are exported
+            LINES,
+            train=("--model", "transformer", "--layers", "1", "--heads", "2", *LINES.train),
+            pictures={"attention": ("INPUT", "--head", "2"), "curves": ()},
+            is_slow=True,
+        ),
+    ),
     "sentiment": (
         WEIBO,
         replace(  # slow: the exporter takes ten seconds over its layers
