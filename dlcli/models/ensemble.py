@@ -63,17 +63,21 @@ class Ensemble(nn.Module):
         self.networks = nn.ModuleList(networks)
         self.combine = combine
 
-    def members(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """Return each member's logits, (M, N, C, ...), for the one or two inputs of a network."""
-        inputs = (first,) if second is None else (first, second)
+    def members(
+        self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None, fourth: Tensor | None = None
+    ) -> Tensor:
+        """Return each member's logits, (M, N, C, ...), for the one to four inputs of a network."""
+        inputs = [each for each in (first, second, third, fourth) if each is not None]
         return torch.stack([network(*inputs) for network in self.networks])
 
-    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+    def forward(
+        self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None, fourth: Tensor | None = None
+    ) -> Tensor:
         """Return the ensemble's logits, (N, C, ...) float32.
 
         The inputs are named, since torch.export takes the shapes of `*inputs` as those of one nested input.
         """
-        return self.combine(self.members(first, second))
+        return self.combine(self.members(first, second, third, fourth))
 
 
 def members_of(model: nn.Module) -> list[nn.Module]:

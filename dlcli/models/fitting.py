@@ -41,6 +41,19 @@ class FitsToTexts(Protocol):
 
 
 @runtime_checkable
+class CountsTexts(Protocol):
+    """A network, or a part of one, with buffers computed from the training texts, such as document frequencies."""
+
+    def count_texts(self, batches: Iterable[tuple[Tensor, ...]]) -> None:
+        """Compute the buffers, which are part of the state dict.
+
+        Args:
+            batches: the network's inputs for all training texts, each text once.
+        """
+        ...
+
+
+@runtime_checkable
 class LearnsEarly(Protocol):
     """A network that trains some of its parameters only at the beginning, which saves time afterwards."""
 

@@ -136,12 +136,14 @@ class WithEmbedding(nn.Module):
         except KeyError:
             raise ValueError(f"{type(network).__name__} does not contain the head") from None
 
-    def forward(self, first: Tensor, second: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return the network's outputs and the embedding, for its one or two inputs.
+    def forward(
+        self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None, fourth: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the network's outputs and the embedding, for its one to four inputs.
 
         They are named, since torch.export takes the shapes of `*inputs` as those of one nested input.
         """
         layers = [self.network.get_submodule(name) for name in self.head_names]
         with watching(nn.ModuleList(layers) if self.are_several else layers[0]) as seen:
-            outputs = self.network(first) if second is None else self.network(first, second)
+            outputs = self.network(*(each for each in (first, second, third, fourth) if each is not None))
         return (*(outputs if isinstance(outputs, tuple) else (outputs,)), embedding_of(seen))

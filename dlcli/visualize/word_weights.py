@@ -10,21 +10,24 @@ from dlcli.core.errors import UsageError
 from dlcli.models.modes import evaluating
 from dlcli.models.text.attention import Attends
 
+N_GRAMS = "table"
+"""The name of an embedding whose rows are shared by n-grams (`models/text/ngrams.py`)."""
+
 
 def embedding_of(model: nn.Module) -> nn.Embedding:
-    """Return the network's first embedding.
+    """Return the network's first embedding, that of its words; a table of n-grams' weights is none.
 
     Raises:
         UsageError: it has none.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] != N_GRAMS:
             return module
     raise UsageError("the network has no word vectors")
 
 
 def word_weights(
-    model: nn.Module, tokens: Tensor, lengths: Tensor, *, by_gradient: bool = False
+    model: nn.Module, tokens: Tensor, lengths: Tensor, *more: Tensor, by_gradient: bool = False
 ) -> tuple[np.ndarray, int, float, str]:
     """Return a weight for each word of one text, the predicted class, its probability, and the weights' origin.
 
@@ -36,6 +39,7 @@ def word_weights(
     Args:
         tokens: (1, T) int64.
         lengths: (1,) int64, here T.
+        more: further inputs of the network.
         by_gradient: use the gradient even if the network has an `attention` method.
 
     Returns:
@@ -48,18 +52,18 @@ def word_weights(
     with evaluating(model):
         if isinstance(model, Attends) and not by_gradient:
             with torch.no_grad():
-                logits = model(tokens, lengths)[0].float()
-                weights = model.attention(tokens, lengths)[0].double().numpy()
+                logits = model(tokens, lengths, *more)[0].float()
+                weights = model.attention(tokens, lengths, *more)[0].double().numpy()
             origin = "attention"
         else:
-            logits, weights = _saliency(model, tokens, lengths)
+            logits, weights = _saliency(model, tokens, lengths, *more)
             origin = "gradient x word vector"
     index = int(logits.argmax())
     total = weights.sum()
     return weights / total if total > 0 else weights, index, float(logits.softmax(0)[index]), origin
 
 
-def _saliency(model: nn.Module, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, np.ndarray]:
+def _saliency(model: nn.Module, tokens: Tensor, *more: Tensor) -> tuple[Tensor, np.ndarray]:
     vectors: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
@@ -71,7 +75,7 @@ def _saliency(model: nn.Module, tokens: Tensor, lengths: Tensor) -> tuple[Tensor
     handle = embedding_of(model).register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            logits = model(tokens, lengths)[0].float()
+            logits = model(tokens, *more)[0].float()
             gradients = torch.autograd.grad(logits.max(), vectors, allow_unused=True)
     finally:
         handle.remove()

@@ -27,7 +27,7 @@ def test_every_network_is_shown_with_layers_that_account_for_its_parameters(task
     made = load_object(owner.task).from_network(name, {})
     assert found["parameters"] == sum(parameter.numel() for parameter in network_of(made).parameters())
     assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
-    assert found["multiply_adds"] > 0
+    assert (found["multiply_adds"] > 0) == (name != "tfidf")  # which looks weights up
     assert len(found["layers"]) > 1
     assert found["source"] == networks_of(TASKS[task])[name].source
     for stage in found["stages"][1:]:

@@ -250,7 +250,7 @@ def make_voc(folder: Path) -> None:
 WEIBO = Original(
     dataset="weibo",
     make=make_weibo,
-    train=("--model", "textcnn", "--epochs", "3", "--batch-size", "16", "--embedding-dim", "16"),
+    train=("--model", "wide-deep", "--epochs", "3", "--batch-size", "16", "--embedding-dim", "16"),
     interrupt_at=8,  # six steps an epoch
     inputs=some_texts,
     options=("--top-k", "2"),

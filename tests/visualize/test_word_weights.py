@@ -8,6 +8,7 @@ from torch import nn
 from dlcli.core.errors import UsageError
 from dlcli.models.text.attention import Attends, LSTMAttention
 from dlcli.models.text.bag import FastText
+from dlcli.models.text.wide import WideDeep
 from dlcli.visualize.word_weights import embedding_of, word_weights
 
 TOKENS = torch.tensor([[2, 5, 3, 7]])
@@ -97,5 +98,6 @@ def test_frozen_word_vectors_have_weights_too() -> None:
 def test_the_first_embedding_is_the_one_of_the_words() -> None:
     first, second = nn.Embedding(3, 2), nn.Embedding(3, 2)
     assert embedding_of(nn.Sequential(nn.Linear(1, 1), nn.Sequential(first), second)) is first
+    assert embedding_of(WideDeep(num_classes=2, vocab_size=9, buckets=50)).num_embeddings == 9
     with pytest.raises(UsageError, match="word vectors"):
         embedding_of(nn.Linear(2, 2))

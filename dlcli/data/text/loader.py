@@ -10,6 +10,7 @@ import torch
 
 from dlcli.data.loading import ArrayLoader, Batch
 from dlcli.data.order import WHOLE, Order, Shard
+from dlcli.data.text.characters import NO_CHARACTERS, Characters
 
 POOL = 64
 """Number of batches whose texts are sorted together: enough that neighbours have nearly equal lengths."""
@@ -61,12 +62,20 @@ class BucketedOrder(Order):
 
 
 def text_loader(
-    ids: np.ndarray, offsets: np.ndarray, labels: np.ndarray, order: Order, *, max_length: int, empty: int
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    order: Order,
+    *,
+    max_length: int,
+    empty: int,
+    characters: Characters | None = None,
 ) -> ArrayLoader:
     """Return a loader of batches from flat token ids; texts longer than `max_length` are truncated.
 
     A batch is {"tokens": (N, T) int64, padded with 0, "lengths", "labels", "rows": (N,) int64}; `rows` are the texts'
-    indices in the split.
+    indices in the split. With characters it also has "characters", (N, S) int64, padded with 0, and
+    "character_lengths", (N,) int64.
 
     Args:
         ids: (L,) integers, the tokens of all texts, concatenated.
@@ -75,19 +84,27 @@ def text_loader(
         order: which texts are in which batches.
         max_length: maximum number of tokens of a text.
         empty: the token that replaces an empty text.
+        characters: those of all texts, for networks that read them.
     """
     targets = torch.from_numpy(np.ascontiguousarray(labels))
 
     def fetch(rows: np.ndarray, _: Mapping[str, Any]) -> Batch:
         tokens, lengths = pad(ids, offsets, rows, max_length=max_length, empty=empty)
-        return {
-            "tokens": torch.from_numpy(tokens),
-            "lengths": torch.from_numpy(lengths),
-            "labels": targets[rows],
-            "rows": torch.from_numpy(rows),
-        }
+        arrays = {"tokens": tokens, "lengths": lengths}
+        if characters is not None:
+            arrays |= character_arrays(characters, rows)
+        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return {**inputs, "labels": targets[rows], "rows": torch.from_numpy(rows)}
 
     return ArrayLoader(order, fetch)
+
+
+def character_arrays(characters: Characters, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the texts of these rows as `characters`, (N, S) int64 padded with 0, and `character_lengths`, (N,)."""
+    codes, offsets = characters.codes, characters.offsets
+    longest = int(np.diff(offsets).max(initial=1))
+    codes, lengths = pad(codes, offsets, rows, max_length=longest, empty=NO_CHARACTERS)
+    return {"characters": codes, "character_lengths": lengths}
 
 
 def pad(

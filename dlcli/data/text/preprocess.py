@@ -7,6 +7,7 @@ from typing import Any
 
 from dlcli.core.errors import RunError
 from dlcli.data.text.columns import Reading
+from dlcli.data.text.inputs import MAX_CHARACTERS
 
 MAX_TOKENS = 100_000
 """Of a text that a network reads."""
@@ -27,7 +28,23 @@ def read_preprocess(value: Any) -> tuple[int, Mapping[str, Any], Reading | None]
     return max_length, spec, Reading.from_json(value.get("reading"))
 
 
-def preprocess_of(max_length: int, spec: Mapping[str, Any], reading: Reading | None) -> dict[str, Any]:
+def read_max_characters(value: Any) -> int | None:
+    """Return the maximum number of characters that a run's network reads of a text; None if it reads none.
+
+    Raises:
+        RunError: the preprocessing is damaged.
+    """
+    most = value.get("max_characters") if isinstance(value, dict) else None
+    if most is not None and (type(most) is not int or not 1 <= most <= MAX_CHARACTERS):
+        raise RunError("the preprocessing that came with the model is damaged: impossible values")
+    return most
+
+
+def preprocess_of(
+    max_length: int, spec: Mapping[str, Any], reading: Reading | None, max_characters: int | None = None
+) -> dict[str, Any]:
     """Return the preprocessing as the JSON value stored in a run."""
-    own = {"reading": reading.to_json()} if reading is not None else {}
+    own: dict[str, Any] = {"reading": reading.to_json()} if reading is not None else {}
+    if max_characters is not None:
+        own["max_characters"] = max_characters
     return {"max_length": max_length, "tokenizer": dict(spec), **own}

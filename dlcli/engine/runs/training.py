@@ -36,6 +36,8 @@ from dlcli.engine.compute.distributed import World, joined, world_of_environment
 from dlcli.engine.compute.precision import choose_precision, why_untimed
 from dlcli.engine.compute.threads import choose_threads
 from dlcli.engine.loop import start_state
+from dlcli.engine.observers.floor_line import FloorLine
+from dlcli.engine.observers.observing import Observing
 from dlcli.engine.observers.pace import Pace
 from dlcli.engine.observers.plugins import require_callbacks
 from dlcli.engine.request import TrainRequest
@@ -124,7 +126,10 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
     run = world.share(_create_run(request, task, device, world, tuning) if world.is_writer else None)
     assert run is not None
     with _owned(run, world):
-        return run_to_end(run, state, loader, valid, request.train, console, [*pace, *keepers], is_new=True)
+        # A fold is not judged by its validation part, and its parent has a baseline over all folds.
+        is_judged = world.is_writer and valid is not None and request.folder is None
+        floor = [Observing(FloorLine(console), "floor", console)] if is_judged else []
+        return run_to_end(run, state, loader, valid, request.train, console, [*floor, *pace, *keepers], is_new=True)
 
 
 def _settle_threads(

@@ -157,6 +157,7 @@ def _inputs_of(assets: Mapping[str, Any]) -> dict[str, Any]:
         "image sizes": preprocess.get("size"),
         "tokenizers": preprocess.get("tokenizer"),
         "vocabularies": assets.get("vocab"),
+        "numbers of characters": preprocess.get("max_characters"),
         "columns of numbers": [[column["name"], column.get("offset")] for column in columns.get("numeric", ())],
         "categories": [
             [column[key] for key in ("name", "categories", "has_missing")] for column in columns.get("categorical", ())

@@ -7,12 +7,17 @@ deep networks do not reach it. Torch-free; scikit-learn is imported on use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.text.audit.token_kinds import without
+from dlcli.engine.floors import Floor
 from dlcli.metrics.classification import ClassificationMetric
+
+if TYPE_CHECKING:
+    from dlcli.tasks.sentiment.source import TextSource
 
 INVERSE_PENALTY = 4.0
 """scikit-learn's C."""
@@ -21,6 +26,12 @@ LEAST_TEXTS = 2
 MOST_FEATURES = 1_000_000
 """Limit on the features, the most frequent first; 80,000 Chinese posts have some 300,000."""
 MOST_STEPS = 300
+QUICK_TEXTS = 4_000
+QUICK_TOKENS = 300_000
+"""Limits of the floor that a training prints first: these take about a second, beside importing scikit-learn."""
+LEAST_VALIDATION = 50
+"""On fewer texts the floor and a network differ by chance alone."""
+NAME = "tf-idf + logistic regression"
 LEAST_PROBABILITY = 1e-12
 """Lower bound of a class probability, so that one confident mistake does not make the loss infinite."""
 
@@ -91,3 +102,27 @@ def figures_of(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float
     metric.update(np.log(np.maximum(probabilities, LEAST_PROBABILITY)), np.asarray(labels))
     metrics: dict[str, float] = metric.report([str(index) for index in range(num_classes)])["metrics"]
     return metrics
+
+
+def quick_floor(source: TextSource, num_classes: int, strip: Iterable[str]) -> Floor | None:
+    """Return the floor on the validation part, fitted on some of the training texts.
+
+    Args:
+        source: the texts.
+        num_classes: the number of classes.
+        strip: see `tfidf_baseline`.
+
+    Returns:
+        None if there are too few texts to compare, or they have nothing in common.
+    """
+    if source.loader("valid", training=False).num_items < LEAST_VALIDATION:
+        return None
+    train, valid = (
+        source.texts_and_labels(split, most=QUICK_TEXTS, most_tokens=QUICK_TOKENS) for split in ("train", "valid")
+    )
+    try:
+        figures = tfidf_baseline(*train, *valid, num_classes=num_classes, strip=strip)
+    except DataError:
+        return None
+    fitted = f"{len(train[0]):,} of {source.loader('train', training=False).num_items:,} texts"
+    return Floor(NAME, figures, fitted, "--model tfidf")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import RUNS
 from dlcli.core.train_config import TrainConfig, read_optimizer
+from dlcli.data.text.characters import PER_TOKEN
 from dlcli.data.text.vocabulary import Vocabulary
+from dlcli.models.fitting import CountsTexts
 from dlcli.tasks.classes.training import fit_to_loss
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.encoder import Encoder
-from dlcli.tasks.sentiment.networks import NETWORKS
+from dlcli.tasks.sentiment.networks import NETWORKS, READS_CHARACTERS
 
 FEW_FOUND = 0.5
 """The share of the vocabulary below which the word vectors may be those of another language or tokenizer."""
@@ -64,6 +66,23 @@ def build_network(
     return network
 
 
+def max_characters_of(config: SentimentConfig) -> int | None:
+    """Return how many characters of a text the network reads at most; None if it reads none."""
+    return PER_TOKEN * config.max_length if config.model in READS_CHARACTERS else None
+
+
+def count_texts(network: nn.Module, batches: Callable[[], Iterable[tuple[Tensor, ...]]]) -> None:
+    """Compute those parts of a network that are computed from the training texts.
+
+    Args:
+        network: any network.
+        batches: a function -> the network's inputs for all training texts, called once for each such part.
+    """
+    for part in network.modules():
+        if isinstance(part, CountsTexts):
+            part.count_texts(batches())
+
+
 def build_model(
     config: SentimentConfig, train: TrainConfig, num_classes: int, vocab_size: int, encoder: Encoder | None = None
 ) -> nn.Module:
@@ -73,7 +92,8 @@ def build_model(
         UsageError: there is no such network, or an option does not fit it.
     """
     network = build_network(config, train, num_classes, vocab_size, encoder)
-    fit_to_loss(network, config.loss, torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
+    few = (torch.ones((1, 8), dtype=torch.int64), torch.tensor([8]))
+    fit_to_loss(network, config.loss, *(few if max_characters_of(config) is None else few * 2))
     return network
 
 
@@ -90,8 +110,10 @@ def load_vectors(network: nn.Module, reference: str, vocabulary: Vocabulary) -> 
     Raises:
         DataError: the file cannot be read, or has none of the words.
         RunError: the run is damaged.
-        UsageError: the vectors have another size.
+        UsageError: the vectors have another size, or the network has none.
     """
+    if not hasattr(network, "embedding"):
+        raise UsageError(f"--embedding: {type(network).__name__} has no word vectors", hint="choose another --model")
     table = cast(nn.Embedding, network.embedding).weight
     rows, values, size = _read_vectors(reference, vocabulary.tokens)
     if size != table.shape[1]:

@@ -10,9 +10,10 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_sequences
 from dlcli.data.labels import label_records, read_labels
+from dlcli.data.text.characters import character_reader
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
-from dlcli.data.text.preprocess import read_preprocess
+from dlcli.data.text.preprocess import read_max_characters, read_preprocess
 from dlcli.data.text.sources import expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import Vocabulary
@@ -30,6 +31,8 @@ class TextCodec:
         self.vocabulary = Vocabulary.from_json(assets.get("vocab"))
         self.max_length, spec, self.reading = read_preprocess(assets.get("preprocess"))
         self.tokenizer = build_tokenizer(spec, self.vocabulary.tokens)
+        most = read_max_characters(assets.get("preprocess"))
+        self._characters = character_reader(spec, most) if most is not None else None
         self._stdin = TextReader(self.reading)
         self.inference = inference or ClassInference()
 
@@ -46,14 +49,22 @@ class TextCodec:
         return [source_of_text(text) for text in self._stdin.close()]
 
     def encode(self, source: Source) -> Encoded:
-        """Return the token ids of one text as `tokens`, (T,), and `lengths`, (), or the reason why it has none."""
+        """Return the inputs that one text gives the network, or the reason why it gives none.
+
+        They are its token ids as `tokens`, (T,), and their number as `lengths`, (); for a network that reads characters
+        also `characters`, (S,), and `character_lengths`, ().
+        """
         text: Text = source.value
         try:
             tokens = self.words(source)
         except DataError as error:
             return Encoded(source, None, error.message, kept=text.kept)
         ids = self.vocabulary.encode(tokens)
-        return Encoded(source, {"tokens": ids, "lengths": np.array(len(ids), dtype=np.int64)}, kept=text.kept)
+        arrays = {"tokens": ids, "lengths": np.array(len(ids), dtype=np.int64)}
+        if self._characters is not None:
+            codes = self._characters(text.text)
+            arrays |= {"characters": codes, "character_lengths": np.array(len(codes), dtype=np.int64)}
+        return Encoded(source, arrays, kept=text.kept)
 
     def words(self, source: Source) -> list[str]:
         """Return the tokens of a text, truncated to the network's maximum length.

@@ -11,6 +11,9 @@ def _network(build: str, summary: str, source: str) -> Network:
     return Network(f"dlcli.models.text.{build}", summary, source)
 
 
+READS_CHARACTERS = frozenset({"tfidf", "wide-deep"})
+"""Networks that take characters and their numbers beside tokens and lengths."""
+
 NETWORKS: Mapping[str, Network] = {
     "rnn": _network("recurrent:rnn", "a plain recurrent layer, its last state", "Elman 1990"),
     "gru": _network("recurrent:gru", "a gated recurrent layer, its last state", "Cho et al. 2014, arXiv:1406.1078"),
@@ -25,6 +28,12 @@ NETWORKS: Mapping[str, Network] = {
     "dpcnn": _network("convolution:DPCNN", "a deep pyramid of convolutions", "Johnson & Zhang 2017, P17-1052"),
     "fasttext": _network(
         "bag:FastText", "mean of words, pairs and triples: the floor", "Joulin et al. 2016, arXiv:1607.01759"
+    ),
+    "tfidf": _network("ngrams:TfIdfLinear", "linear on TF-IDF of characters and their pairs", "Salton & Buckley 1988"),
+    "wide-deep": _network(
+        "wide:WideDeep",
+        "linear on n-grams of characters and words, beside word vectors",
+        "Cheng et al. 2016, arXiv:1606.07792",
     ),
     "transformer": _network(
         "transformer:TextTransformer",

@@ -57,9 +57,7 @@ def draw_attention(subject: Subject, options: AttentionOptions) -> Drawn:
     for item in subject.inputs():
         words = codec.words(item.source) or ["<unk>"]
         subject.shows(words)
-        weights, index, probability, origin = word_weights(
-            model, item.arrays["tokens"], item.arrays["lengths"], by_gradient=options.gradient
-        )
+        weights, index, probability, origin = word_weights(model, *item.arrays.values(), by_gradient=options.gradient)
         answer = f"{labels[index]} {probability:.1%}, weights: {origin}"
         yield f"attention-{item.name}", draw_attention(words, weights, title=subject.name, label=answer)
 

@@ -14,8 +14,9 @@ from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader
 from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import ALL, part
+from dlcli.data.text.characters import Characters, character_reader, pack_characters
 from dlcli.data.text.form import TextForm
-from dlcli.data.text.loader import BucketedOrder, pad, text_loader
+from dlcli.data.text.loader import BucketedOrder, character_arrays, pad, text_loader
 from dlcli.data.text.vocabulary import UNK
 
 EVAL_BATCH = 256
@@ -31,6 +32,7 @@ class TextSource:
         vocabulary: the run's tokens; if the form's differ (it was prepared again), its ids are mapped by token.
         max_length: texts are truncated to this many tokens.
         train: the options of the loop.
+        max_characters: the batches have the characters of each text, too, at most this many; None for none.
 
     Raises:
         DataError: the data has a class that the run does not.
@@ -43,12 +45,14 @@ class TextSource:
         vocabulary: Sequence[str],
         max_length: int,
         train: TrainConfig,
+        max_characters: int | None = None,
     ) -> None:
         self.form = form
         self._to_run = indices_in_run(form.card.classes, labels, form.root)
         self._num_classes = len(labels)
         self._max_length = max_length
         self._train = train
+        self._max_characters = max_characters
         own = form.vocabulary().tokens
         self._translation: np.ndarray | None = None
         if tuple(own) != tuple(vocabulary):
@@ -91,7 +95,16 @@ class TextSource:
         lengths = np.minimum(np.diff(offsets), self._max_length)
         seed, classes = (self._train.seed, labels if is_balanced else None) if training else (None, None)
         order = BucketedOrder(rows, lengths, batch_size, seed=seed, shard=shard, classes=classes)
-        return text_loader(ids, offsets, labels, order, max_length=self._max_length, empty=UNK)
+        limits = {"max_length": self._max_length, "empty": UNK}
+        return text_loader(ids, offsets, labels, order, **limits, characters=self._characters(own))
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019
+    def _characters(self, split: str) -> Characters | None:
+        """Return the characters of the texts of a split, or of all splits; None if the network does not read them."""
+        if self._max_characters is None:
+            return None
+        texts = self._texts(split, range(len(self._labels(split))))
+        return pack_characters(texts, character_reader(self.form.tokenizer_spec(), self._max_characters))
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  # a source lives as long as its task
     def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -140,15 +153,30 @@ class TextSource:
             for row, text in zip(rows, texts, strict=True)
         ]
 
-    def texts_and_labels(self, split: str) -> tuple[list[str], np.ndarray]:
-        """Return the N texts of a split and their class indices, (N,) int64."""
+    def texts_and_labels(
+        self, split: str, *, most: int | None = None, most_tokens: int | None = None
+    ) -> tuple[list[str], np.ndarray]:
+        """Return the N texts of a split and their class indices, (N,) int64.
+
+        Args:
+            split: which texts.
+            most: return at most this many, spread evenly over the split.
+            most_tokens: return at most as many as have this many tokens together, on average.
+        """
         own, rows = self._part(split)
+        if most is not None and most_tokens is not None and len(rows):
+            mean_tokens = float(np.diff(self._arrays(own)[1])[rows].mean())
+            count = max(1, min(len(rows), most, int(most_tokens / max(1.0, mean_tokens))))
+            rows = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
         return self._texts(own, rows.tolist()), self._labels(own)[rows]
 
-    def some_tokens(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (N, T) int64 tokens and (N,) int64 lengths of up to `count` texts, from shortest to longest."""
+    def some_inputs(self, count: int) -> dict[str, np.ndarray]:
+        """Return the network's inputs by name for up to `count` texts, from shortest to longest: see `text_loader`."""
         split = "test" if "test" in self.form.splits() else self.form.splits()[0]
         ids, offsets, _ = self._arrays(split)
         ranked = np.argsort(np.diff(offsets), kind="stable")
         rows = ranked[np.linspace(0, len(ranked) - 1, min(count, len(ranked))).astype(int)]
-        return pad(ids, offsets, rows, max_length=self._max_length, empty=UNK)
+        tokens, lengths = pad(ids, offsets, rows, max_length=self._max_length, empty=UNK)
+        characters = self._characters(split)
+        more = {} if characters is None else character_arrays(characters, rows)
+        return {"tokens": tokens, "lengths": lengths, **more}

@@ -25,8 +25,9 @@ from dlcli.data.text.form import open_texts
 from dlcli.data.text.preprocess import preprocess_of, read_preprocess
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer, make_spec
 from dlcli.data.text.vocabulary import PAD_TOKEN, SPECIALS, UNK_TOKEN, Vocabulary
+from dlcli.engine.floors import Floor
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
-from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
+from dlcli.export.plan import PARITY_BATCHES, ExportPlan
 from dlcli.metrics.members import member_tables
 from dlcli.models.ensemble import members_of
 from dlcli.models.heads import heads_of
@@ -43,7 +44,7 @@ from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes, require_labels
-from dlcli.tasks.sentiment.building import build_model, coverage_notes, load_vectors
+from dlcli.tasks.sentiment.building import build_model, count_texts, coverage_notes, load_vectors, max_characters_of
 from dlcli.tasks.sentiment.config import FRESH, SentimentConfig
 from dlcli.tasks.sentiment.encoder import (
     ASSET,
@@ -53,14 +54,17 @@ from dlcli.tasks.sentiment.encoder import (
     load_encoder,
     take_encoder,
 )
+from dlcli.tasks.sentiment.exporting import CHARACTERS, TOKENS, random_texts, sequences_of, text_plan
 from dlcli.tasks.sentiment.source import TextSource
 from dlcli.tasks.sentiment.starting import start_from
 
 
 class SentimentTask:
-    """See `dlcli.engine.task.Task`; a batch holds `tokens` (N, T), `lengths`, `labels` and `rows` (N,), all int64."""
+    """See `dlcli.engine.task.Task`; a batch holds `tokens` (N, T), `lengths`, `labels` and `rows` (N,), all int64.
 
-    inputs = ("tokens", "lengths")
+    For a network that reads characters it also holds `characters` (N, S) and `character_lengths` (N,).
+    """
+
     outputs = ("logits",)
     goal = Goal("accuracy", larger_is_better=True)
 
@@ -88,6 +92,8 @@ class SentimentTask:
             lambda: build_model(config, train, len(labels), len(vocabulary), encoder), config.ensemble
         )
         register_class_weights(self.model)
+        self._max_characters = max_characters_of(config)
+        self.inputs = TOKENS if self._max_characters is None else (*TOKENS, *CHARACTERS)
         self._loss = ClassLoss(config.loss, config.label_smoothing)
 
     @classmethod
@@ -102,9 +108,10 @@ class SentimentTask:
         classes = form.card.classes
         require_classes(form.card, data, "text")
         vocabulary = form.vocabulary()
-        source = TextSource(form, classes, vocabulary.tokens, config.max_length, train)
+        source = TextSource(form, classes, vocabulary.tokens, config.max_length, train, max_characters_of(config))
         reading = Reading.from_json(form.card.details.get("reading"))
         task = cls(config, train, classes, vocabulary, form.tokenizer_spec(), reading, source, encoder)
+        count_texts(task.model, lambda: map(task._inputs, source.loader("train", training=False).batches()))
         if encoder is not None:
             task._notes = tuple(load_encoder(members_of(task.model), Path(str(config.pretrained))))
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
@@ -140,7 +147,7 @@ class SentimentTask:
                     details=[f"the run: {_brief(tokenizer)}; the data: {_brief(form.tokenizer_spec())}"],
                     hint="prepare the data with the run's tokenizer, or train on this data",
                 )
-            source = TextSource(form, labels, vocabulary.tokens, max_length, train)
+            source = TextSource(form, labels, vocabulary.tokens, max_length, train, max_characters_of(config))
         encoder = encoder_from_json(assets.get(ASSET), len(vocabulary))
         return cls(config, train, labels, vocabulary, tokenizer, reading, source, encoder)
 
@@ -179,7 +186,7 @@ class SentimentTask:
         return {
             "labels": list(self.labels),
             "vocab": list(self.vocabulary.tokens),
-            "preprocess": preprocess_of(self._config.max_length, self._tokenizer, self._reading),
+            "preprocess": preprocess_of(self._config.max_length, self._tokenizer, self._reading, self._max_characters),
             **({ASSET: self._encoder.to_json()} if self._encoder is not None else {}),
         }
 
@@ -204,14 +211,17 @@ class SentimentTask:
         """Return the optimizer of each member, by default of the only network."""
         return member_optimizers(self.model, self._train)
 
+    def _inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        return tuple(batch[name] for name in self.inputs)
+
     def training_step(self, batch: Batch) -> Iterator[Update]:
         """Yield the loss of each member on a batch."""
         networks, weights = named_members(self.model), class_weights_of(self.model)
-        return class_updates(networks, self._loss, batch["labels"], weights, batch["tokens"], batch["lengths"])
+        return class_updates(networks, self._loss, batch["labels"], weights, *self._inputs(batch))
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits."""
-        return {"logits": self.model(batch["tokens"], batch["lengths"])}
+        return {"logits": self.model(*self._inputs(batch))}
 
     def measure(self, batch: Batch) -> Outputs:
         """Return the logits of an ensemble's members; see `member_logits`."""
@@ -239,7 +249,7 @@ class SentimentTask:
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
         """Return the metrics of simple models of characters and words, fitted on the same training part."""
-        from dlcli.tasks.sentiment.baseline import tfidf_baseline
+        from dlcli.tasks.sentiment.baseline import NAME, tfidf_baseline
         from dlcli.tasks.sentiment.word_baselines import word_baselines
 
         train_texts, train_labels = at_hand(self._source).texts_and_labels("train")
@@ -249,34 +259,21 @@ class SentimentTask:
         )
         cut = build_tokenizer(self._tokenizer, self.vocabulary.tokens).tokens_of_all
         words = word_baselines(cut, train_texts, train_labels, texts, labels, num_classes=len(self.labels))
-        return {"tf-idf + logistic regression": figures, **words}
+        return {NAME: figures, **words}
+
+    def quick_floor(self) -> Floor | None:
+        """Return the figures of TF-IDF and logistic regression, fitted on at most 4,000 texts; see `HasFloor`."""
+        from dlcli.tasks.sentiment.baseline import quick_floor
+
+        floor = quick_floor(at_hand(self._source), len(self.labels), self._tokenizer["strip"])
+        return replace(floor, instead="") if floor is not None and self._config.model == "tfidf" else floor
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples: real texts if there is data, else random tokens."""
+        sequences = sequences_of(len(self.vocabulary), has_characters=self._max_characters is not None)
         total = sum(PARITY_BATCHES)
-        if self._source is not None:
-            tokens, lengths = self._source.some_tokens(total)
-        else:
-            random = np.random.default_rng(0)
-            lengths = np.linspace(1, 40, total).astype(np.int64)
-            tokens = random.integers(1, len(self.vocabulary), (total, 40)) * (np.arange(40) < lengths[:, None])
-        samples = []
-        for sample in cut_samples({"tokens": tokens, "lengths": lengths}):
-            longest = int(sample["lengths"].max())
-            samples.append(
-                {"tokens": sample["tokens"][::-1, :longest].copy(), "lengths": sample["lengths"][::-1].copy()}
-            )
-        # two texts of unequal lengths, so that the example's sizes are not those of any sample
-        example = torch.randint(1, len(self.vocabulary), (2, 11), generator=torch.Generator().manual_seed(0))
-        return single_graph(
-            self.model,
-            inputs=self.inputs,
-            outputs=self.outputs,
-            samples=samples,
-            example={"tokens": example, "lengths": torch.tensor([11, 6])},
-            dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
-            metadata={"assets": self.assets()},
-        )
+        arrays = random_texts(sequences) if self._source is None else self._source.some_inputs(total)
+        return text_plan(self.model, sequences, arrays, {"assets": self.assets()})
 
 
 def _words_of(spec: Mapping[str, Any]) -> dict[str, Any]:

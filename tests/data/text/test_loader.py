@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from dlcli.data.order import WHOLE, Shard
+from dlcli.data.text.characters import character_reader, pack_characters
 from dlcli.data.text.loader import BucketedOrder, pad, text_loader
+from dlcli.data.text.tokenizing.tokenizer import make_spec
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.integers(0, 40, 203)
@@ -79,3 +81,13 @@ def test_a_long_text_is_cut_at_its_end_and_an_empty_one_gets_a_token():
 def test_one_batch_holds_all_where_there_are_few():
     assert len(loader(rows=np.arange(5))) == 1
     assert sum(len(batch["rows"]) for batch in loader(rows=np.arange(5)).batches(0)) == 5
+
+
+def test_characters_come_beside_the_tokens_of_their_text():
+    characters = pack_characters([f"text {row}" for row in range(203)], character_reader(make_spec("char"), 7))
+    order = BucketedOrder(np.arange(203), LENGTHS, 16, seed=0)
+    loader_ = text_loader(IDS, OFFSETS, LABELS, order, max_length=9, empty=1, characters=characters)
+    for batch in loader_.batches(0):
+        for row, codes, length in zip(batch["rows"], batch["characters"], batch["character_lengths"], strict=True):
+            assert "".join(map(chr, codes[:length])) == f"text {row}"[:7]
+            assert not codes[length:].any()

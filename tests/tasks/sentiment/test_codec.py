@@ -183,3 +183,21 @@ def test_a_run_on_texts_that_are_a_file_each_reads_a_file_as_one_text(tmp_path):
     assert encoded["empty.txt"].error == "an empty text" and "more than 1,000,000" in encoded["long.txt"].error
     assert {"good", "bad"} <= sources.keys(), "a table still has a text in each row"
     assert texts(codec().expand([str(tmp_path / "a.txt")])) == ["good", "", "bad"]
+
+
+def test_a_network_that_reads_characters_gets_those_that_the_tokenizer_leaves():
+    spec = make_spec("whitespace", strip=["emoticon"])
+    ours = codec(preprocess={"max_length": 6, "tokenizer": spec, "max_characters": 8})
+    encoded = [ours.encode(ours.read_lines([line])[0]) for line in ("真好[哈哈]啊", "Good " * 2_000, "[哈哈]")]
+    read = ["".join(map(chr, each.arrays["characters"])) for each in encoded]
+    assert read == ["真好啊", "good goo", "\1"]
+    [(_, batch)] = ours.batches(encoded)
+    assert batch["characters"].shape == (3, 8)
+    assert batch["character_lengths"].tolist() == [3, 8, 1]
+    assert batch["lengths"].tolist() == [2, 6, 1]
+
+
+@pytest.mark.parametrize("most", [0, -1, 10**9, "9", 2.5, True])
+def test_impossible_numbers_of_characters_are_damage(most):
+    with pytest.raises(RunError, match="damaged"):
+        codec(preprocess={**ASSETS["preprocess"], "max_characters": most})

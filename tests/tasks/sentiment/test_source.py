@@ -170,6 +170,6 @@ def test_a_long_text_is_cut_and_the_sample_holds_the_shortest_and_the_longest(ma
     form, _ = make_form({"train": 40, "test": 13})
     batches = list(open_source(form, max_length=2).loader("test", training=False).batches())
     assert max(int(batch["lengths"].max()) for batch in batches) == 2
-    tokens, lengths = open_source(form).some_tokens(5)
+    tokens, lengths = open_source(form).some_inputs(5).values()
     assert tokens.shape == (5, 4)
     assert (lengths[0], lengths[-1]) == (1, 4)

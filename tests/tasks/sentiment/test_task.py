@@ -99,7 +99,10 @@ def test_a_text_alone_is_answered_as_in_its_batch(data, open_texts_task, model):
         together = task.infer(batch)["logits"]
         for index in range(0, len(together), 5):
             length = int(batch["lengths"][index])
-            alone = {"tokens": batch["tokens"][index : index + 1, :length], "lengths": batch["lengths"][index][None]}
+            alone = {name: batch[name][index : index + 1] for name in task.inputs}
+            alone["tokens"] = alone["tokens"][:, :length]
+            if "characters" in alone:
+                alone["characters"] = alone["characters"][:, : int(batch["character_lengths"][index])]
             torch.testing.assert_close(task.infer(alone)["logits"][0], together[index], rtol=1e-4, atol=1e-5)
 
 
@@ -172,6 +175,52 @@ def test_few_word_vectors_are_warned_of(found, is_warned):
     notes = coverage_notes("v.txt", found, 30)
     assert bool(notes) == is_warned
     assert all(note.startswith(f"v.txt has vectors for {found} of the vocabulary's 30 words") for note in notes)
+
+
+def test_the_floor_of_a_training_is_the_baseline_on_its_validation_part(make_texts, open_texts_task):
+    data = make_texts({"train": write_rows({"negative": 90, "positive": 90}), "test": TEST})
+    task = open_texts_task(data, train={"val_fraction": 0.3})
+    floor = task.quick_floor()
+    assert floor.metrics == task.baseline("valid")[floor.name]
+    assert (floor.fitted, floor.instead) == ("126 of 126 texts", "--model tfidf")
+    tfidf = open_texts_task(data, model="tfidf", embedding_dim=None, hidden=None, train={"val_fraction": 0.3})
+    assert tfidf.quick_floor().instead == ""
+    assert open_texts_task(data, train={"val_fraction": 0.2}).quick_floor() is None  # too few to compare
+
+
+def test_texts_with_nothing_in_common_have_no_floor(make_texts, open_texts_task):
+    rows = [(chr(0x4E00 + place), ("negative", "positive")[place % 2]) for place in range(200)]
+    assert open_texts_task(make_texts({"train": rows}), train={"val_fraction": 0.5}).quick_floor() is None
+
+
+def test_of_many_texts_the_floor_reads_some_spread_evenly(data, open_texts_task):
+    source = open_texts_task(data, train={"val_fraction": 0.0})._source
+    texts, labels = source.texts_and_labels("train", most=12, most_tokens=10**6)
+    everything = source.texts_and_labels("train")[0]
+    assert [everything.index(text) for text in (texts[0], texts[-1])] == [0, 47]
+    assert len(texts) == len(labels) == 12
+    few = source.texts_and_labels("train", most=12, most_tokens=40)[0]
+    assert 2 <= len(few) <= 8
+
+
+def test_document_frequencies_are_those_of_the_training_part(data, open_texts_task):
+    options = {"model": "tfidf", "embedding_dim": None, "hidden": None}
+    parts = [open_texts_task(data, **options, train={"folds": "3", "fold": fold}) for fold in (1, 2)]
+    idf = [task.model.features.idf for task in parts]
+    assert not torch.equal(*idf)
+    again = SentimentTask.from_assets(parts[0]._config, parts[0]._train, parts[0].assets(), data)
+    again.model.load_state_dict(parts[0].model.state_dict())
+    torch.testing.assert_close(again.model.features.idf, idf[0])
+
+
+def test_a_linear_model_of_ngrams_learns_and_has_no_embedding_nor_word_vectors(data, open_texts_task, tmp_path):
+    options = {"model": "tfidf", "embedding_dim": None, "hidden": None}
+    task = fit(open_texts_task(data, **options, train={"optimizer": "lazyadam", "weight_decay": 0.0}), epochs=12)
+    assert evaluate(task, task.loader("test"), CPU).compute()["accuracy"] == 1.0
+    with pytest.raises(ValueError, match="no layer named"):
+        task.head()
+    with pytest.raises(UsageError, match="no word vectors"):
+        open_texts_task(data, **options, embedding=str(tmp_path / "x.txt"))
 
 
 def test_members_of_an_ensemble_learn_as_each_would_alone_and_their_embeddings_are_joined(data, open_texts_task):
