@@ -25,6 +25,7 @@ def _table_task(
         codec=f"{place}.codec:{prefix}Codec",
         networks=f"{place}.networks:NETWORKS",
         inference=inference,
+        pictures=f"{place}.pictures:PICTURES",
     )
 
 

@@ -22,15 +22,17 @@ DRAWN = {
         *("embeddings", "neighbours"),
     },
     "sentiment": {"attention", "embeddings", "neighbours", "gradients", "lengths", "curves", "confusion"},
-    "regression": {"curves", "gradients", "embeddings", "neighbours"},
-    "table-classification": {"curves", "confusion", "gradients", "embeddings", "neighbours"},
+    "regression": {"curves", "gradients", "embeddings", "neighbours", "importance", "dependence"},
+    "table-classification": {
+        *("curves", "confusion", "gradients", "embeddings", "neighbours", "importance", "dependence"),
+    },
 }
 """Which pictures there are of a task's runs; the others are refused. Those of annotated images are drawn in
 `tests/contract`, where their tasks are trained."""
 
 TAKES_INPUT = ("features", "cam", "attention", "neighbours")
 
-WITH_TABLE = ("field", "gradients", "neighbours")
+WITH_TABLE = ("field", "gradients", "neighbours", "importance", "dependence")
 """Pictures with a table that is printed beside them."""
 
 
