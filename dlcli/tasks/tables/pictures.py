@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import MAX_SEED, option
 from dlcli.core.errors import DataError, UsageError, did_you_mean
-from dlcli.core.table import table_of_entries
+from dlcli.core.table import Table, table_of_entries
 from dlcli.visualize.pictures import Picture
 from dlcli.visualize.subject import Drawn, Subject
 
@@ -25,6 +25,9 @@ MOST_ROWS = 5000
 
 MOST_LINES, MOST_CURVES, MOST_CATEGORIES = 60, 6, 25
 """Lines of single rows, curves of classes, and categories in a picture."""
+
+MOST_PRINTED = 12
+"""Rows of a dependence that are printed; JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -164,11 +167,11 @@ def _of_categories(
 
 
 def _add_table(subject: Subject, values: Sequence[Any], means: np.ndarray, names: Sequence[str]) -> None:
-    entries = [
-        {"value": value, **dict(zip(names, row, strict=True))}
-        for value, row in zip(values, means.tolist(), strict=True)
-    ]
-    subject.adds(table_of_entries("dependence", entries))
+    """Add the table of mean answers by value; at most `MOST_PRINTED` rows of it are printed."""
+    rows = [[value, *row] for value, row in zip(values, means.tolist(), strict=True)]
+    entries = [{"value": value, **dict(zip(names, row, strict=True))} for value, *row in rows]
+    step = -(-len(rows) // MOST_PRINTED)
+    subject.adds(Table("dependence", ["value", *names], rows[::step], entries))
 
 
 def _opened(subject: Subject, split: str) -> tuple[Any, dict[str, np.ndarray]]:
