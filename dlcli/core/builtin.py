@@ -166,7 +166,12 @@ TASKS: Mapping[str, TaskSpec] = {
         pictures="dlcli.tasks.language_model.pictures:PICTURES",
     ),
     "regression": _table_task(
-        "regression", "predict a number from the other columns of a table", "housing", "Regression", "recipe"
+        "regression",
+        "predict a number from the other columns of a table",
+        "housing",
+        "Regression",
+        "recipe",
+        "dlcli.tasks.tables.config:RegressionInference",
     ),
     "table-classification": _table_task(
         "table-classification",

@@ -123,3 +123,24 @@ class QuantileMetric:
         empty = np.empty(0)
         quantiles = np.concatenate([np.empty((0, len(self._levels))), *self._quantiles])
         return quantiles, np.concatenate([empty, *self._targets]), np.concatenate([empty, *self._units])
+
+
+def conformal_factors(errors: np.ndarray, scales: np.ndarray, coverages: Sequence[float]) -> np.ndarray:
+    """Return by what scales must be multiplied so that intervals hold new values with given probabilities.
+
+    A factor is the ceil((n + 1) c)-th smallest of |error| / scale. If new rows are drawn as these were, the coverage is
+    at least c, whatever the distribution (Lei et al. 2018, "Distribution-free predictive inference for regression").
+
+    Args:
+        errors: (n,), of rows that were not trained on.
+        scales: (n,), above 0, in the same units.
+        coverages: C probabilities in (0, 1).
+
+    Returns:
+        (C,) float64, NaN for coverages that n rows are too few for.
+    """
+    scores = np.sort(np.abs(errors) / scales)
+    # Rounded, since 10 x 0.9 must be 9 and not the float above it.
+    ranks = np.ceil(np.round((len(scores) + 1) * np.asarray(coverages, np.float64), 9)).astype(int)
+    padded = np.append(scores, math.nan)
+    return np.asarray(padded[np.minimum(ranks, len(scores) + 1) - 1])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_pinball_loss
 
-from dlcli.metrics.intervals import QuantileMetric, interval_entry, nested_pairs, pinball_losses
+from dlcli.metrics.intervals import QuantileMetric, conformal_factors, interval_entry, nested_pairs, pinball_losses
 
 RANDOM = np.random.default_rng(0)
 LEVELS, NAMES = (0.1, 0.5, 0.9), ("q10", "q50", "q90")
@@ -67,3 +67,24 @@ def test_no_sample_has_no_figure():
     assert metric.report()["intervals"] == []
     with pytest.raises(ValueError, match="quantiles"):
         metric.update(np.zeros((3, 2)), np.zeros(3))
+
+
+def test_conformal_factors_by_hand():
+    errors, scales = np.array([1.0, -4.0, 9.0, 0.0, 2.0, -6.0, 7.0, 3.0, 8.0]), np.full(9, 2.0)
+    found = conformal_factors(errors, scales, [0.1, 0.5, 0.85, 0.9, 0.91])
+    np.testing.assert_array_equal(found, [0.0, 2.0, 4.5, 4.5, np.nan])  # of ranks 1, 5, 9, 9 and 10
+    assert conformal_factors(errors[:3], 1 / np.arange(1.0, 4), [0.5])[0] == 8  # 1, 8, 27: each by its own scale
+
+
+def test_conformal_intervals_hold_new_values_as_often_as_they_say():
+    random = np.random.default_rng(0)
+    scales = random.uniform(0.5, 2, 20_000)
+    errors = scales * random.standard_t(3, 20_000) * 5  # wider than the scales say, and no normal distribution
+    for coverage in (0.5, 0.9, 0.95):
+        inside = []
+        for start in range(0, 20_000, 400):
+            fitted, tested = slice(start, start + 200), slice(start + 200, start + 400)
+            [factor] = conformal_factors(errors[fitted], scales[fitted], [coverage])
+            inside.append((np.abs(errors[tested]) <= factor * scales[tested]).mean())
+        error = np.std(inside, ddof=1) / np.sqrt(len(inside))
+        assert abs(np.mean(inside) - np.ceil(201 * coverage) / 201) < 3 * error

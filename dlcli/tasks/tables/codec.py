@@ -15,8 +15,9 @@ from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.inference import ClassInference
 from dlcli.tasks.tables.columns import TableColumns
+from dlcli.tasks.tables.config import RegressionInference
 from dlcli.tasks.tables.inputs import Row, RowReader
-from dlcli.tasks.tables.levels import level_names, levels_from_json
+from dlcli.tasks.tables.levels import Interval, level_names, levels_from_json, require_interval
 
 
 def _reader(columns: TableColumns) -> RowReader:
@@ -49,12 +50,13 @@ class RegressionCodec:
 
     listed = None
 
-    def __init__(self, assets: Mapping[str, Any], inference: None = None) -> None:
-        del inference
+    def __init__(self, assets: Mapping[str, Any], inference: RegressionInference | None = None) -> None:
         self.columns = TableColumns.from_json(assets.get("columns"))
         self._reader = _reader(self.columns)
         self._levels = level_names(levels_from_json(assets.get("quantiles")))
-        spread = () if assets.get("ensemble") == 1 else ("spread",)
+        interval = Interval.from_json(assets.get("interval"))
+        require_interval(interval, inference.coverage if inference is not None else None)
+        spread = () if assets.get("ensemble") == 1 else ("spread", *(("low", "high") if interval is not None else ()))
         self.fields: tuple[str, ...] = ("prediction", *(self._levels or spread), "note")
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
@@ -78,9 +80,9 @@ class RegressionCodec:
         return by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
-        """Return each prediction in the target's units, with its quantiles or the spread over an ensemble's members."""
+        """Return each prediction in the target's units, with its quantiles, or an ensemble's spread and interval."""
         del items
-        columns = {name: outputs[name] for name in ("prediction", "spread") if name in outputs}
+        columns = {name: outputs[name] for name in ("prediction", "spread", "low", "high") if name in outputs}
         if self._levels:
             columns |= dict(zip(self._levels, outputs["quantiles"].T, strict=True))
         starts = [0.0 if name == "spread" else self.columns.offset for name in columns]
@@ -97,8 +99,9 @@ class RegressionCodec:
         record = answer.record
         digits = 15 if self.columns.offset else 6  # six would hide all but the offset
         more = f" ± {record['spread']:.4g}" if "spread" in record else ""
-        if len(self._levels) > 1:
-            more = f" ({record[self._levels[0]]:.{digits}g} to {record[self._levels[-1]]:.{digits}g})"
+        ends = [self._levels[0], self._levels[-1]] if len(self._levels) > 1 else ["low", "high"]
+        if ends[0] in record:
+            more = f" ({record[ends[0]]:.{digits}g} to {record[ends[1]]:.{digits}g})"
         return _draw(self.columns, source, f"{self.columns.target}: {record['prediction']:.{digits}g}{more}")
 
 

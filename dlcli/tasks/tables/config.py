@@ -81,3 +81,15 @@ class TableClassificationConfig(TableConfig):
     loss: str = loss_option(has_margins=False)
     teacher: str | None = teacher_option()
     distill: str | None = distill_option()
+
+
+@dataclass(frozen=True)
+class RegressionInference:
+    """Inference options of regression on tables."""
+
+    coverage: float | None = option(
+        None,
+        "fraction of the true values that an ensemble's interval should hold (default: 0.9)",
+        minimum=0.01,
+        maximum=0.99,
+    )

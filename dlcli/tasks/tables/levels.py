@@ -1,12 +1,13 @@
-"""The levels of predicted quantiles: how they are typed, named and stored. Torch-free."""
+"""The levels of predicted quantiles and the coverage of intervals: typed, named and stored. Torch-free."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
-from dlcli.core.errors import RunError
+from dlcli.core.errors import RunError, UsageError
 
 MOST = 99
 """At most so many levels, which leaves one to each per cent."""
@@ -69,3 +70,64 @@ def level_names(levels: Sequence[float]) -> tuple[str, ...]:
 def middle(levels: Sequence[float]) -> int:
     """Return the index of the median, or of the level nearest to it; of two equally near ones, the lower."""
     return min(range(len(levels)), key=lambda index: (round(abs(levels[index] - 0.5), 9), index))
+
+
+COVERAGE = 0.9
+"""The coverage of an ensemble's interval where none is asked for."""
+
+LEAST_CALIBRATING = 9
+"""Fewer validation rows cannot tell how wide an interval of 90 % is: ceil(0.9 (n + 1)) must be at most n."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The interval that comes with an ensemble's predictions, as stored in a run.
+
+    Attributes:
+        coverage: the fraction of true values that it should hold.
+        is_fixed: whether it is that of an exported file, which computes no other.
+    """
+
+    coverage: float = COVERAGE
+    is_fixed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value stored in a run or an export."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self | None:
+        """Return the interval from the JSON value; None if the spread is not calibrated.
+
+        Raises:
+            RunError: the value is damaged.
+        """
+        if value is None:
+            return None
+        try:
+            found = cls(float(value["coverage"]), bool(value["is_fixed"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the interval that came with the model is damaged: {error}") from None
+        if not 0 < found.coverage < 1:
+            raise RunError(f"the interval that came with the model is damaged: a coverage of {found.coverage}")
+        return found
+
+
+def require_interval(interval: Interval | None, coverage: float | None) -> None:
+    """Check that a coverage that was asked for can be had.
+
+    Raises:
+        UsageError: the model has no interval, or a fixed one of another coverage.
+    """
+    if coverage is None:
+        return
+    if interval is None:
+        raise UsageError(
+            "--coverage: the model has no calibrated interval",
+            hint="train with --ensemble 5 and a validation part, such as --val-fraction 0.1, and without --quantiles",
+        )
+    if interval.is_fixed and abs(interval.coverage - coverage) > 1e-9:
+        raise UsageError(
+            f"--coverage {coverage:g}: the file was exported with {interval.coverage:g}",
+            hint=f"`dl export RUN --coverage {coverage:g}`, or name the run itself",
+        )

@@ -23,12 +23,21 @@ from dlcli.data.tables.form import REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
+from dlcli.models.tables.intervals import COVERAGES, FACTORS, FLOOR, WithInterval, add_interval, place_of
 from dlcli.models.tables.quantiles import QuantileRegressor, pinball_loss
 from dlcli.models.tables.table_mlp import TableRegressor
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
 from dlcli.tasks.tables.columns import TableColumns
-from dlcli.tasks.tables.config import RegressionConfig
-from dlcli.tasks.tables.levels import levels_from_json, levels_of, middle
+from dlcli.tasks.tables.config import RegressionConfig, RegressionInference
+from dlcli.tasks.tables.levels import (
+    COVERAGE,
+    LEAST_CALIBRATING,
+    Interval,
+    levels_from_json,
+    levels_of,
+    middle,
+    require_interval,
+)
 from dlcli.tasks.tables.metric import TableRegressionMetric
 from dlcli.tasks.tables.networks import MEMBERS
 from dlcli.tasks.tables.source import TableSource
@@ -50,7 +59,12 @@ class RegressionTask:
     """
 
     def __init__(
-        self, config: RegressionConfig, train: TrainConfig, columns: TableColumns, source: TableSource | None
+        self,
+        config: RegressionConfig,
+        train: TrainConfig,
+        columns: TableColumns,
+        source: TableSource | None,
+        interval: Interval | None = None,
     ) -> None:
         self._config = config
         self._train = train
@@ -59,9 +73,12 @@ class RegressionTask:
         self.inputs = columns.inputs
         self.levels = levels_of(config.quantiles)
         self.goal = Goal("pinball" if self.levels else "rmse", larger_is_better=False)
-        spread = () if config.ensemble == 1 else ("spread",)
+        self._interval = interval
+        spread = () if config.ensemble == 1 else ("spread", *(("low", "high") if interval is not None else ()))
         self.outputs: tuple[str, ...] = ("prediction", *(("quantiles",) if self.levels else spread))
         self.model: TableRegressor | QuantileRegressor = self._new_model()
+        if interval is not None and isinstance(self.model, TableRegressor):
+            add_interval(self.model)
 
     def _new_model(self) -> TableRegressor | QuantileRegressor:
         config, columns = self._config, self.columns
@@ -83,7 +100,9 @@ class RegressionTask:
         form = open_for(REGRESSION, data)
         require_spread(form)
         source = TableSource(form, None, train, num_bins=config.bins)
-        return cls(config, train, source.columns, source)
+        has_spread = config.ensemble > 1 and config.quantiles is None
+        is_calibrated = has_spread and source.num_rows("valid") >= LEAST_CALIBRATING
+        return cls(config, train, source.columns, source, Interval() if is_calibrated else None)
 
     @classmethod
     def from_assets(
@@ -105,7 +124,7 @@ class RegressionTask:
                 f"the run's quantiles are {assets.get('quantiles')!r} in its assets, {config.quantiles} in its options"
             )
         source = TableSource(open_for(REGRESSION, data), columns, train) if data is not None else None
-        return cls(config, train, columns, source)
+        return cls(config, train, columns, source, Interval.from_json(assets.get("interval")))
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> RegressionTask:
@@ -128,13 +147,45 @@ class RegressionTask:
         return self.model.network.mlp.layers[-1]
 
     def assets(self) -> dict[str, Any]:
-        """Return the assets: the columns with their statistics, the size of the ensemble, and any quantiles' levels."""
-        levels = {"quantiles": list(self.levels)} if self.levels else {}
-        return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble, **levels}
+        """Return the assets: columns with their statistics, the size of the ensemble, any quantiles or interval."""
+        more: dict[str, Any] = {"quantiles": list(self.levels)} if self.levels else {}
+        if self._interval is not None:
+            more["interval"] = self._interval.to_json()
+        return {"columns": self.columns.to_json(), "ensemble": self._config.ensemble, **more}
 
     def notes(self) -> list[str]:
-        """Return what the user should know about the data as it is divided into folds."""
-        return at_hand(self._source).notes()
+        """Return what the user should know about the data as it is divided, and about an ensemble's spread."""
+        notes = at_hand(self._source).notes()
+        if self._interval is None and "spread" in self.outputs:
+            notes.append(
+                f"fewer than {LEAST_CALIBRATING} rows validate: the spread of the ensemble is not calibrated, and "
+                "predictions come without an interval (--val-fraction 0.1 gives one)"
+            )
+        return notes
+
+    def set_inference(self, options: RegressionInference) -> None:
+        """Set the options for prediction, evaluation and export.
+
+        Raises:
+            UsageError: a coverage was asked for, and the run has no calibrated interval.
+        """
+        require_interval(self._interval, options.coverage)
+        if self._interval is not None:
+            self._interval = Interval(options.coverage or self._interval.coverage)
+
+    def calibrate(self, metric: TableRegressionMetric) -> None:
+        """Set the floor and the factors of an ensemble's interval to those of the validation part."""
+        if self._interval is None:
+            return
+        floor, factors = metric.calibration(COVERAGES)
+        self.model.get_buffer(FLOOR).fill_(floor)
+        self.model.get_buffer(FACTORS).copy_(torch.from_numpy(factors))
+
+    def _graph(self) -> nn.Module:
+        """Return what is evaluated and exported: the model, with the interval if there is one."""
+        if self._interval is None or not isinstance(self.model, TableRegressor):
+            return self.model
+        return WithInterval(self.model, place_of(self._interval.coverage))
 
     def loader(self, split: str, *, training: bool = False, shard: Shard = WHOLE) -> Loader:
         """Return the loader of a process's share of a split, shuffled if `training`.
@@ -169,8 +220,11 @@ class RegressionTask:
         yield Update("network", losses, len(targets))
 
     def infer(self, batch: Batch) -> Outputs:
-        """Return (N,) `prediction` in the target's units, with (N, Q) `quantiles`, or an ensemble's (N,) `spread`."""
-        answers = self.model(*(batch[name] for name in self.inputs))
+        """Return (N,) `prediction` in the target's units, with (N, Q) `quantiles`, or an ensemble's (N,) `spread`.
+
+        A calibrated spread comes with (N,) `low` and `high`, the ends of the interval.
+        """
+        answers = self._graph()(*(batch[name] for name in self.inputs))
         return dict(zip(self.outputs, answers if isinstance(answers, tuple) else (answers,), strict=True))
 
     def members(self, batch: Batch) -> Tensor:
@@ -179,7 +233,8 @@ class RegressionTask:
 
     def metric(self) -> TableRegressionMetric:
         """Return a new metric."""
-        return TableRegressionMetric(self.columns.std, self._config.loss, self.columns.offset, self.levels)
+        coverage = self._interval.coverage if self._interval is not None else COVERAGE
+        return TableRegressionMetric(self.columns.std, self._config.loss, self.columns.offset, self.levels, coverage)
 
     def baseline(self, split: str) -> dict[str, dict[str, float]]:
         """Return the metrics of linear regression and gradient boosting, fitted on the training part.
@@ -213,4 +268,7 @@ class RegressionTask:
 
     def export_plan(self) -> ExportPlan:
         """Return the model with samples: real rows if there is data, else noise."""
-        return plan_export(self.model, self.columns, self._source, self.outputs, self.assets())
+        assets = self.assets()
+        if self._interval is not None:
+            assets["interval"] = Interval(self._interval.coverage, is_fixed=True).to_json()
+        return plan_export(self._graph(), self.columns, self._source, self.outputs, assets)

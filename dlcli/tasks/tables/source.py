@@ -164,6 +164,10 @@ class TableSource:
         order = Order(rows, batch_size, seed=seed, shard=shard, classes=classes)
         return tensor_loader(self._tensors, order)
 
+    def num_rows(self, split: str) -> int:
+        """Return the number of rows of train, valid or test."""
+        return len(self._part(split))
+
     def class_weights(self, num_classes: int) -> np.ndarray:
         """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its rows."""
         return balanced_weights(self.targets[self._part("train")], num_classes)
