@@ -292,8 +292,8 @@ def _places(columns: TableColumns, names: Sequence[str], flag: str) -> list[tupl
     Raises:
         UsageError: there is no such column.
     """
-    kinds = (("numeric", columns.numeric), ("categories", columns.categorical))
-    known = {column.name: (kind, index) for kind, own in kinds for index, column in enumerate(own)}
+    known = {column.name: ("numeric", index) for index, column in enumerate(columns.numeric)}
+    known |= {column.name: ("categories", index) for index, column in enumerate(columns.categorical)}
     for name in names:
         if name not in known:
             raise UsageError(f"{flag}: the run reads no column {name[:100]!r}", hint=did_you_mean(name, known))
