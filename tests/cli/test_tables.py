@@ -52,3 +52,18 @@ def test_a_csv_on_standard_input_is_answered_as_the_same_file(table: None, bench
     assert "'green', which never occurs in the training data" in rows[1]["note"]
     assert rows[2]["error"] == "size is 'tall', not a number"
     assert float(rows[0]["prediction"]) != float(rows[1]["prediction"])
+
+
+@pytest.mark.slow
+def test_quantiles_of_an_export_are_those_of_the_run(table: None, bench: Any, dl: Callable[..., Any]) -> None:
+    dl("prepare", "table", "t.csv", "--target", "price", "--drop", "kind")
+    assert dl("train", "table", *QUICK, "--quantiles", "0.1,0.5,0.9", "--ensemble", "2").code == 0
+    bench.write("q.csv", "colour,size\nred,3\nblue,40\n")
+    assert dl("export", "r", "--out", "r.onnx").code == 0
+    of_run, of_file = (
+        list(csv.DictReader(io.StringIO(dl("predict", name, "q.csv", "--csv").out))) for name in ("r", "r.onnx")
+    )
+    for first, second in zip(of_run, of_file, strict=True):
+        numbers = [float(first[name]) for name in ("q10", "q50", "q90")]
+        assert numbers == sorted(numbers)
+        assert numbers == pytest.approx([float(second[name]) for name in ("q10", "q50", "q90")], rel=1e-4)

@@ -17,20 +17,13 @@ from torch import Tensor, nn
 from dlcli.models.tables.table_mlp import TableRegressor
 
 FLOOR, FACTORS = "interval_floor", "interval_factors"
-"""The buffers of a calibrated regressor: () in the target's units, and one factor for each of `COVERAGES`."""
-
-COVERAGES = tuple(percent / 100 for percent in range(1, 100))
+"""The buffers of a calibrated regressor: () in the target's units, and (C,), a factor for each coverage."""
 
 
-def add_interval(model: TableRegressor) -> None:
+def add_interval(model: TableRegressor, num_coverages: int) -> None:
     """Give a regressor the buffers of an interval, NaN until the spread is calibrated; they travel with its weights."""
     model.register_buffer(FLOOR, torch.tensor(math.nan))
-    model.register_buffer(FACTORS, torch.full((len(COVERAGES),), math.nan))
-
-
-def place_of(coverage: float) -> int:
-    """Return the index of the factor for a coverage: that of the whole per cent at or above it."""
-    return min(len(COVERAGES), math.ceil(round(100 * coverage, 6))) - 1
+    model.register_buffer(FACTORS, torch.full((num_coverages,), math.nan))
 
 
 class WithInterval(nn.Module):

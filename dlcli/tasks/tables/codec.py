@@ -55,7 +55,9 @@ class RegressionCodec:
         self._reader = _reader(self.columns)
         self._levels = level_names(levels_from_json(assets.get("quantiles")))
         interval = Interval.from_json(assets.get("interval"))
-        require_interval(interval, inference.coverage if inference is not None else None)
+        coverage = inference.coverage if inference is not None else None
+        require_interval(interval, coverage)
+        self._widened = interval.widened(coverage) if interval is not None else 1.0
         spread = () if assets.get("ensemble") == 1 else ("spread", *(("low", "high") if interval is not None else ()))
         self.fields: tuple[str, ...] = ("prediction", *(self._levels or spread), "note")
 
@@ -83,6 +85,8 @@ class RegressionCodec:
         """Return each prediction in the target's units, with its quantiles, or an ensemble's spread and interval."""
         del items
         columns = {name: outputs[name] for name in ("prediction", "spread", "low", "high") if name in outputs}
+        for name in {"low", "high"} & columns.keys():
+            columns[name] = outputs["prediction"] + self._widened * (outputs[name] - outputs["prediction"])
         if self._levels:
             columns |= dict(zip(self._levels, outputs["quantiles"].T, strict=True))
         starts = [0.0 if name == "spread" else self.columns.offset for name in columns]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from dlcli.core.errors import RunError, UsageError
+from dlcli.metrics.intervals import COVERAGES, place_of
 
 MOST = 99
 """At most so many levels, which leaves one to each per cent."""
@@ -85,15 +87,16 @@ class Interval:
 
     Attributes:
         coverage: the fraction of true values that it should hold.
-        is_fixed: whether it is that of an exported file, which computes no other.
+        factors: in an export, the factor of each of `COVERAGES`, None for those that the validation part was too small
+            for; () in a run, whose network has them.
     """
 
     coverage: float = COVERAGE
-    is_fixed: bool = False
+    factors: tuple[float | None, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value stored in a run or an export."""
-        return dict(vars(self))
+        return {"coverage": self.coverage, "factors": list(self.factors)}
 
     @classmethod
     def from_json(cls, value: Any) -> Self | None:
@@ -105,29 +108,42 @@ class Interval:
         if value is None:
             return None
         try:
-            found = cls(float(value["coverage"]), bool(value["is_fixed"]))
+            factors = tuple(None if factor is None else float(factor) for factor in value["factors"])
+            found = cls(float(value["coverage"]), factors)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"the interval that came with the model is damaged: {error}") from None
-        if not 0 < found.coverage < 1:
-            raise RunError(f"the interval that came with the model is damaged: a coverage of {found.coverage}")
+        are_factors = all(factor is None or 0 <= factor < math.inf for factor in factors)
+        if not 0 < found.coverage < 1 or len(factors) not in (0, len(COVERAGES)) or not are_factors:
+            raise RunError("the interval that came with the model is damaged: its coverage or its factors")
         return found
+
+    def widened(self, coverage: float | None) -> float:
+        """Return by what the half width must be multiplied to have another coverage, None for the interval's own.
+
+        It is 1 for a run, whose network computes the interval that it is asked for.
+
+        Raises:
+            UsageError: the validation part was too small for it.
+        """
+        if coverage is None or not self.factors:
+            return 1.0
+        own, wanted = self.factors[place_of(self.coverage)], self.factors[place_of(coverage)]
+        if own is None or wanted is None:
+            raise UsageError(
+                f"--coverage {coverage:g}: too few rows validated to say how wide this interval is",
+                hint="ask for less, or train with a larger --val-fraction",
+            )
+        return wanted / own if own else 1.0
 
 
 def require_interval(interval: Interval | None, coverage: float | None) -> None:
     """Check that a coverage that was asked for can be had.
 
     Raises:
-        UsageError: the model has no interval, or a fixed one of another coverage.
+        UsageError: the model has no interval.
     """
-    if coverage is None:
-        return
-    if interval is None:
+    if coverage is not None and interval is None:
         raise UsageError(
             "--coverage: the model has no calibrated interval",
             hint="train with --ensemble 5 and a validation part, such as --val-fraction 0.1, and without --quantiles",
-        )
-    if interval.is_fixed and abs(interval.coverage - coverage) > 1e-9:
-        raise UsageError(
-            f"--coverage {coverage:g}: the file was exported with {interval.coverage:g}",
-            hint=f"`dl export RUN --coverage {coverage:g}`, or name the run itself",
         )

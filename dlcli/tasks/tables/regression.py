@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from dlcli.data.tables.form import REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
-from dlcli.models.tables.intervals import COVERAGES, FACTORS, FLOOR, WithInterval, add_interval, place_of
+from dlcli.metrics.intervals import COVERAGES, place_of
+from dlcli.models.tables.intervals import FACTORS, FLOOR, WithInterval, add_interval
 from dlcli.models.tables.quantiles import QuantileRegressor, pinball_loss
 from dlcli.models.tables.table_mlp import TableRegressor
 from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
@@ -78,7 +80,7 @@ class RegressionTask:
         self.outputs: tuple[str, ...] = ("prediction", *(("quantiles",) if self.levels else spread))
         self.model: TableRegressor | QuantileRegressor = self._new_model()
         if interval is not None and isinstance(self.model, TableRegressor):
-            add_interval(self.model)
+            add_interval(self.model, len(COVERAGES))
 
     def _new_model(self) -> TableRegressor | QuantileRegressor:
         config, columns = self._config, self.columns
@@ -270,5 +272,7 @@ class RegressionTask:
         """Return the model with samples: real rows if there is data, else noise."""
         assets = self.assets()
         if self._interval is not None:
-            assets["interval"] = Interval(self._interval.coverage, is_fixed=True).to_json()
+            found = self.model.get_buffer(FACTORS).tolist()
+            factors = tuple(factor if math.isfinite(factor) else None for factor in found)
+            assets["interval"] = Interval(self._interval.coverage, factors).to_json()
         return plan_export(self._graph(), self.columns, self._source, self.outputs, assets)

@@ -75,7 +75,7 @@ def test_the_spread_alone_would_be_too_narrow(noisy):
 
 def test_answers_have_the_ends_and_a_run_restored_gives_the_same(noisy, make_table):
     assets = noisy.assets()
-    assert assets["interval"] == {"coverage": 0.9, "is_fixed": False}
+    assert assets["interval"] == {"coverage": 0.9, "factors": []}
     codec = RegressionCodec(assets, RegressionInference(0.5))
     assert codec.fields == ("prediction", "spread", "low", "high", "note")
     [batch] = noisy.loader("test").batches()
@@ -88,21 +88,28 @@ def test_answers_have_the_ends_and_a_run_restored_gives_the_same(noisy, make_tab
     np.testing.assert_array_equal(infer_arrays(other, arrays)["low"], infer_arrays(noisy, arrays)["low"])
 
 
-def test_an_export_has_the_ends_and_no_other_coverage(noisy):
+def test_an_export_has_the_ends_and_the_factors_of_other_coverages(noisy):
     noisy.set_inference(RegressionInference(0.8))
     plan = noisy.export_plan()
     [graph] = plan.graphs
     assert graph.outputs == ("prediction", "spread", "low", "high")
-    prediction, _, low, high = graph.module.eval()(*(torch.as_tensor(value) for value in graph.example.values()))
-    assert (low < prediction).all()
-    assert (prediction < high).all()
-    assets = plan.metadata["assets"]
-    assert assets["interval"] == {"coverage": 0.8, "is_fixed": True}
-    RegressionCodec(assets, RegressionInference(0.8))
-    RegressionCodec(assets, RegressionInference())
-    with pytest.raises(UsageError, match=r"exported with 0\.8") as caught:
-        RegressionCodec(assets, RegressionInference(0.9))
-    assert "--coverage 0.9" in str(caught.value.hint)
+    outputs = graph.module.eval()(*(torch.as_tensor(value) for value in graph.example.values()))
+    arrays = dict(zip(graph.outputs, (value.detach().numpy() for value in outputs), strict=True))
+    assets, items = plan.metadata["assets"], [None] * len(arrays["low"])
+    assert assets["interval"]["coverage"] == 0.8
+
+    def answered(asked):
+        return [answer.record for answer in RegressionCodec(assets, asked).decode(arrays, items)]
+
+    assert answered(RegressionInference()) == answered(RegressionInference(0.8)) == answered(None)
+    inputs = {name: np.asarray(value) for name, value in graph.example.items()}
+    noisy.set_inference(RegressionInference(0.5))
+    of_run = RegressionCodec(noisy.assets(), RegressionInference(0.5)).decode(infer_arrays(noisy, inputs), items)
+    for record, answer in zip(answered(RegressionInference(0.5)), of_run, strict=True):
+        assert record == pytest.approx(answer.record, rel=1e-4)
+        assert record["low"] < record["prediction"] < record["high"]
+    scores = answered(RegressionInference(0.9))[0]["high"], answered(RegressionInference(0.5))[0]["high"]
+    assert scores[0] > scores[1]
 
 
 def test_too_few_rows_for_a_coverage_leave_it_open(make_table):
@@ -110,6 +117,8 @@ def test_too_few_rows_for_a_coverage_leave_it_open(make_table):
     factors = task.model.get_buffer(FACTORS)
     assert factors[:93].isfinite().all()
     assert factors[93:].isnan().all()  # ceil(0.94 x 15) is 15
+    with pytest.raises(UsageError, match="too few rows validated"):
+        RegressionCodec(task.export_plan().metadata["assets"], RegressionInference(0.95))
     task.set_inference(RegressionInference(0.95))
     assert "coverage" not in report_of(task)["metrics"]
 
@@ -136,7 +145,16 @@ def test_a_single_network_is_as_before(make_table):
     assert task.notes() == []
 
 
-@pytest.mark.parametrize("damaged", [3, {}, {"coverage": 2, "is_fixed": False}, {"coverage": "x", "is_fixed": True}])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        3,
+        {},
+        {"coverage": 2, "factors": []},
+        {"coverage": "x", "factors": []},
+        {"coverage": 0.9, "factors": [-1.0] * 99},
+    ],
+)
 def test_a_damaged_interval_is_refused(damaged):
     with pytest.raises(RunError, match="damaged"):
         Interval.from_json(damaged)
