@@ -412,7 +412,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
                 *("--epochs", "6"),
                 *("--lr", "0.004", "--warmup", "0", "--ema", "0.9", "--val-fraction", "0.2", "--augment", "flip"),
             ),
-            interrupt_at=5,  # three steps an epoch
+            interrupt_at=6,  # four steps an epoch
             inputs=lambda folder, data: [f"{data}/images/test"],
             num_records=6,
             options=("--threshold", "0.1", "--max-detections", "3"),
@@ -520,7 +520,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
                 *("--epochs", "3", "--batch-size", "16", "--lr", "0.01"),
                 *("--ensemble", "2", "--val-fraction", "0.3"),
             ),
-            interrupt_at=5,  # three steps an epoch
+            interrupt_at=6,  # four steps an epoch
             inputs=rows_of_table,
             options=("--coverage", "0.5"),
             count=lambda batch: len(batch["targets"]),
@@ -549,7 +549,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
                 *("--image-size", "32", "--width", "2", "--critic-width", "2", "--pool", "3", "--ema", "0.9"),
                 *("--epochs", "2", "--batch-size", "2", "--lr", "0.002"),
             ),
-            interrupt_at=5,  # three steps an epoch
+            interrupt_at=6,  # four steps an epoch
             inputs=lambda folder, data: [f"{data}/test/A"],
             num_records=4,
             options=("--size", "36"),
@@ -567,7 +567,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
                 *("--model", "pix2pix", "--learn", "BtoA", "--image-size", "64", "--width", "2", "--critic-width", "2"),
                 *("--epochs", "2", "--batch-size", "2", "--lr", "0.002"),
             ),
-            interrupt_at=5,  # three steps an epoch
+            interrupt_at=6,  # four steps an epoch
             inputs=lambda folder, data: [f"{data}/test/B"],
             num_records=4,
             options=("--size", "36"),
