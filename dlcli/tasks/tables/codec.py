@@ -105,7 +105,8 @@ class RegressionCodec:
         more = f" ± {record['spread']:.4g}" if "spread" in record else ""
         ends = [self._levels[0], self._levels[-1]] if len(self._levels) > 1 else ["low", "high"]
         if ends[0] in record:
-            more = f" ({record[ends[0]]:.{digits}g} to {record[ends[1]]:.{digits}g})"
+            few = digits if self.columns.offset else 4
+            more = f" ({record[ends[0]]:.{few}g} to {record[ends[1]]:.{few}g})"
         return _draw(self.columns, source, f"{self.columns.target}: {record['prediction']:.{digits}g}{more}")
 
 
