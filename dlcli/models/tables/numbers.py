@@ -146,7 +146,7 @@ class PeriodicNumbers(nn.Module):
         return torch.cat([standard, embedded], 2).flatten(1)
 
 
-NUMBERS: Mapping[str, Callable[[Sequence[NumericScale]], nn.Module]] = {
+NUMBERS: Mapping[str, Callable[[Sequence[NumericScale]], NumericInputs | PiecewiseNumbers | PeriodicNumbers]] = {
     "plain": plain,
     "bins": NumericInputs,
     "piecewise": PiecewiseNumbers,

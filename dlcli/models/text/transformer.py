@@ -109,7 +109,8 @@ class AttentionLayer(nn.Module):
         """Return how much each state looks at each, (N, H, T, S); see `forward`."""
         queries, keys, _ = self._split(states)
         scores = queries @ keys.transpose(2, 3) / queries.shape[3] ** 0.5
-        return scores.float().masked_fill(~mask, float("-inf")).softmax(3)
+        weights: Tensor = scores.float().masked_fill(~mask, float("-inf")).softmax(3)
+        return weights
 
     def _split(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, (N, H, T, D) each."""

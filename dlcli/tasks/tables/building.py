@@ -14,7 +14,8 @@ from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.core.registry import load_object
 from dlcli.data.tables.form import CLASSIFICATION, TableForm, open_table
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
-from dlcli.models.tables.table_mlp import NumericScale, TableMLP
+from dlcli.models.tables.numbers import NumericScale
+from dlcli.models.tables.table_mlp import TableMLP
 from dlcli.tasks.tables.columns import UNKNOWN, NumericColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
