@@ -8,14 +8,6 @@ from typing import Any
 
 import numpy as np
 
-COVERAGES = tuple(percent / 100 for percent in range(1, 100))
-"""The coverages of intervals for which factors are learned."""
-
-
-def place_of(coverage: float) -> int:
-    """Return the index in `COVERAGES` of the whole per cent at or above a coverage."""
-    return min(len(COVERAGES), math.ceil(round(100 * coverage, 6))) - 1
-
 
 def pinball_losses(targets: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Return the mean pinball loss of each level, (Q,), in the units of the targets (Koenker & Bassett 1978).

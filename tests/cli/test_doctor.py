@@ -60,7 +60,7 @@ def test_a_prepared_folder_is_opened_as_training_opens_it(bench: Any, dl: Any) -
     prepare_csv(bench)
     findings = {finding["what"]: finding for finding in json.loads(dl("doctor", "data/t", "--json").out)["findings"]}
     assert findings["training"]["state"] == "ok"
-    assert findings["training"]["found"].startswith("29 items, 3 for validation")
+    assert findings["training"]["found"].startswith("32 items, none for validation")
 
 
 def test_what_only_folds_need_is_a_warning(bench: Any, dl: Any) -> None:

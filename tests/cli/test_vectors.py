@@ -182,7 +182,7 @@ def test_the_nearest_mean_of_a_few_examples_stands_beside_the_baselines(
     monkeypatch.chdir(every_task)
     for task, words in (("table-classification", ()), ("sentiment", ("--baseline",))):
         report = json.loads(dl("eval", task, "--few-shot", "2", "--json", "--no-plots", *words).out)
-        assert len(report["baselines"]) == 1 + len(words)
+        assert (len(report["baselines"]) > 1) == bool(words)
         found = report["baselines"]["nearest mean of 2"]
         assert 0 <= found["accuracy"] <= 1 and found["accuracy_error"] >= 0
     answer = dl("eval", "regression", "--few-shot", "2", "--no-plots")

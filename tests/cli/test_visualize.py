@@ -22,7 +22,7 @@ OWN = {
     "detection": ["boxes", "masks", "augment", "pr", "errors", "anchors", "matches", "pyramid"],
     "classification": ["grid", "cam"],
     "sentiment": ["attention", "embeddings", "lengths"],
-    "regression": [],
+    "regression": ["importance", "dependence"],
 }
 
 
@@ -52,7 +52,7 @@ def test_a_task_names_its_own_pictures_of_which_two_stand_in_for_general_ones(ta
 
 
 def test_general_pictures_are_listed_first_and_then_those_of_the_tasks() -> None:
-    of_tasks = ["cam", "attention", "lengths", *OWN["detection"], "interpolate", "translate"]
+    of_tasks = ["cam", "attention", "lengths", *OWN["detection"], "interpolate", "translate", *OWN["regression"]]
     assert list(all_pictures()) == [*PICTURES, *of_tasks]
     assert all_pictures()["lengths"].owner == "sentiment"
     assert all_pictures()["grid"].owner is None

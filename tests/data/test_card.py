@@ -96,7 +96,11 @@ def test_the_form_that_is_wanted_passes(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({"form": "text"}, "`dl train sentiment --data {folder}` reads it"),
+        (
+            {"form": "text"},
+            "`dl train sentiment --data {folder}` or `dl train embedding --data {folder}` or "
+            "`dl train language-model --data {folder}` reads it",
+        ),
         (
             {"form": "table"},
             "`dl train regression --data {folder}` or `dl train table-classification --data {folder}` reads it",

@@ -7,13 +7,11 @@ import pytest
 from sklearn.metrics import mean_pinball_loss
 
 from dlcli.metrics.intervals import (
-    COVERAGES,
     QuantileMetric,
     conformal_factors,
     interval_entry,
     nested_pairs,
     pinball_losses,
-    place_of,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -96,8 +94,3 @@ def test_conformal_intervals_hold_new_values_as_often_as_they_say():
             inside.append((np.abs(errors[tested]) <= factor * scales[tested]).mean())
         error = np.std(inside, ddof=1) / np.sqrt(len(inside))
         assert abs(np.mean(inside) - np.ceil(201 * coverage) / 201) < 3 * error
-
-
-@pytest.mark.parametrize("coverage", [0.01, 0.29, 0.9, 0.901, 0.99])
-def test_the_place_of_a_coverage_is_of_one_at_least_as_large(coverage):
-    assert COVERAGES[place_of(coverage)] == (0.91 if coverage == 0.901 else coverage)

@@ -76,7 +76,7 @@ def leak_warnings(columns: Sequence[Column], rows: TableRows, target: str, num_c
 
 def advice(column: str, target: str) -> str:
     """Return how to leave a column out, and when that is right."""
-    return f"unless it is known before {target!r} is, leave it out: `dl prepare ... --drop {column!r}`"
+    return f"unless it is known before {target!r} is, leave it out by --drop {column!r}"
 
 
 def find_leaks(columns: Sequence[Column], rows: TableRows, target: str, num_classes: int) -> list[Leak]:

@@ -115,7 +115,8 @@ def form_of(root: Path, card: Card) -> TextForm:
     """
     again = f"prepare the data again: {card.command or f'dl prepare {card.name} SOURCE'}"
     require_form(card, root, "text", "texts")
-    if not (card.classes or card.items) or len(set(card.classes)) != len(card.classes):
+    is_unlabelled = isinstance(card.details.get("task"), str)  # its card names the task that needs no labels
+    if not (card.classes or is_unlabelled) or len(set(card.classes)) != len(card.classes):
         raise DataError(f"{root / CARD_NAME}: the classes are empty or not distinct", hint=again)
     spec = card.details.get("tokenizer")
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):

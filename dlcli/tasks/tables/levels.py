@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dlcli.core.errors import RunError, UsageError
-from dlcli.metrics.intervals import COVERAGES, place_of
 
 MOST = 99
-"""At most so many levels, which leaves one to each per cent."""
+"""At most this many levels: one for each per cent."""
+COVERAGES = tuple(percent / 100 for percent in range(1, 100))
+"""The coverages of intervals for which factors are learned."""
+
+
+def place_of(coverage: float) -> int:
+    """Return the index in `COVERAGES` of the whole per cent at or above a coverage."""
+    return min(len(COVERAGES), math.ceil(round(100 * coverage, 6))) - 1
 
 
 def read_levels(text: str) -> tuple[float, ...]:

@@ -24,7 +24,6 @@ from dlcli.data.tables.form import REGRESSION
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes, refuse_weights
 from dlcli.export.plan import ExportPlan
-from dlcli.metrics.intervals import COVERAGES, place_of
 from dlcli.models.tables.intervals import FACTORS, FLOOR, WithInterval, add_interval
 from dlcli.models.tables.quantiles import QuantileRegressor, pinball_loss
 from dlcli.models.tables.table_mlp import TableRegressor
@@ -33,11 +32,13 @@ from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, RegressionInference
 from dlcli.tasks.tables.levels import (
     COVERAGE,
+    COVERAGES,
     LEAST_CALIBRATING,
     Interval,
     levels_from_json,
     levels_of,
     middle,
+    place_of,
     require_interval,
 )
 from dlcli.tasks.tables.metric import TableRegressionMetric

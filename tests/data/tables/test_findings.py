@@ -70,7 +70,7 @@ def test_a_copy_of_the_target_is_named_once_by_prepare_and_by_doctor(tmp_path):
     assert [warning for warning in card.warnings if "'copy' gives the target away" in warning]
     found = [finding for finding in examine_table(tmp_path) if "away" in finding.found]
     assert [(finding.what, finding.state) for finding in found] == [("column copy", "warning")]
-    assert "`dl prepare ... --drop 'copy'`" in found[0].fix
+    assert "leave it out by --drop 'copy'" in found[0].fix
 
 
 def test_rows_in_the_order_of_the_target_are_said_without_alarm(tmp_path):

@@ -71,7 +71,7 @@ def test_only_the_models_own_weights_are_found():
 @pytest.mark.parametrize(
     ("classes", "counts", "message"),
     [
-        ((), {"train": {}}, "0 class; a classifier needs two or more"),
+        ((), {"train": {}}, "its rows have no labels, which a classifier learns and is measured by"),
         (("a",), {"train": {"a": 3}}, "1 class; a classifier needs two or more"),
         (("a", "b"), {"train": {"a": 3, "b": 0}}, "no row of the class 'b' to train on"),
         (("a", "b"), {"train": {"b": 3}, "test": {"a": 3}}, "no row of the class 'a' to train on"),

@@ -18,7 +18,7 @@ from dlcli.engine.task import Calibrates
 from dlcli.models.tables.intervals import FACTORS, FLOOR
 from dlcli.tasks.tables.codec import RegressionCodec
 from dlcli.tasks.tables.config import RegressionConfig, RegressionInference
-from dlcli.tasks.tables.levels import Interval
+from dlcli.tasks.tables.levels import COVERAGES, Interval, place_of
 from dlcli.tasks.tables.regression import RegressionTask
 
 CPU = Device(torch.device("cpu"))
@@ -158,3 +158,8 @@ def test_a_single_network_is_as_before(make_table):
 def test_a_damaged_interval_is_refused(damaged):
     with pytest.raises(RunError, match="damaged"):
         Interval.from_json(damaged)
+
+
+@pytest.mark.parametrize("coverage", [0.01, 0.29, 0.9, 0.901, 0.99])
+def test_the_place_of_a_coverage_is_of_one_at_least_as_large(coverage):
+    assert COVERAGES[place_of(coverage)] == (0.91 if coverage == 0.901 else coverage)
