@@ -178,7 +178,8 @@ class TfIdfLinear(nn.Module):
         dropout: the rate at which n-grams are left out in training.
         sparse: give gradients only to the rows that a batch uses.
         characters, words: the sizes of their n-grams.
-        inverse_penalty: scikit-learn's C; half the sum of squared weights is divided by it.
+        inverse_penalty: scikit-learn's C; half the sum of squared weights is divided by it. 8 is right on short and on
+            long texts (docs/log.md).
         buckets: number of rows of the table of weights; by default as many as suit the classes.
     """
 
@@ -189,9 +190,9 @@ class TfIdfLinear(nn.Module):
         vocab_size: int,
         dropout: float = 0.0,
         sparse: bool = False,
-        characters: Sequence[int] = (1, 2),
-        words: Sequence[int] = (),
-        inverse_penalty: float = 4.0,
+        characters: Sequence[int] = (1, 2, 3),
+        words: Sequence[int] = (1, 2),
+        inverse_penalty: float = 8.0,
         buckets: int | None = None,
     ) -> None:
         super().__init__()

@@ -103,7 +103,9 @@ def test_a_new_classifier_knows_nothing_and_a_text_of_unseen_characters_gets_its
 def test_the_minimum_is_that_of_scikit_learns_logistic_regression(labels):
     vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit_transform(TEXTS)
     expected = LogisticRegression(C=2.0, max_iter=5_000, tol=1e-9).fit(vectors, labels).predict_proba(vectors)
-    network = TfIdfLinear(num_classes=max(labels) + 1, vocab_size=9, inverse_penalty=2.0, buckets=4093).double()
+    network = TfIdfLinear(
+        num_classes=max(labels) + 1, vocab_size=9, characters=(1, 2), words=(), inverse_penalty=2.0, buckets=4093
+    ).double()
     network.features.count_texts([inputs(TEXTS)])
     optimizer = torch.optim.LBFGS(network.parameters(), max_iter=1, lr=0.5)
     for parts in [[slice(0, 6)]] * 150:  # the gradient, not the value, has the penalty: no line search
