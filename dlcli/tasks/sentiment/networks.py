@@ -29,7 +29,9 @@ NETWORKS: Mapping[str, Network] = {
     "fasttext": _network(
         "bag:FastText", "mean of words, pairs and triples: the floor", "Joulin et al. 2016, arXiv:1607.01759"
     ),
-    "tfidf": _network("ngrams:TfIdfLinear", "linear on TF-IDF of characters, words and n-grams", "Salton & Buckley 1988"),
+    "tfidf": _network(
+        "ngrams:TfIdfLinear", "linear on TF-IDF of characters, words and n-grams", "Salton & Buckley 1988"
+    ),
     "wide-deep": _network(
         "wide:WideDeep",
         "linear on n-grams of characters and words, beside word vectors",
