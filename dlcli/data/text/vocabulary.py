@@ -145,3 +145,11 @@ def _read_table(path: Path) -> Iterable[tuple[str, int]]:
         for line in stream:
             token, number = json.loads(line)
             yield token, number
+
+
+def translation_between(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray | None:
+    """Return the number in `wanted` of each token of `own`, (V,) int32, `UNK` for others; None if both are equal."""
+    if tuple(own) == tuple(wanted):
+        return None
+    place = {token: index for index, token in enumerate(wanted)}
+    return np.array([place.get(token, UNK) for token in own], dtype=np.int32)

@@ -24,7 +24,7 @@ from dlcli.data.text.contexts import (
 )
 from dlcli.data.text.form import TextForm
 from dlcli.data.text.loader import pad
-from dlcli.data.text.vocabulary import UNK
+from dlcli.data.text.vocabulary import UNK, translation_between
 from dlcli.tasks.embedding.config import EmbeddingConfig
 from dlcli.tasks.embedding.networks import BAG
 
@@ -52,11 +52,7 @@ class WordSource:
         self._config = config
         self._train = train
         self._vocab_size = len(vocabulary)
-        own = form.vocabulary().tokens
-        self._translation: np.ndarray | None = None
-        if tuple(own) != tuple(vocabulary):
-            place = {token: index for index, token in enumerate(vocabulary)}
-            self._translation = np.array([place.get(token, UNK) for token in own], dtype=np.int32)
+        self._translation = translation_between(form.vocabulary().tokens, vocabulary)
 
     @property
     def card(self) -> Card:

@@ -17,7 +17,7 @@ from dlcli.data.parts import ALL, part
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.form import TextForm
 from dlcli.data.text.loader import BucketedOrder, pad
-from dlcli.data.text.vocabulary import UNK
+from dlcli.data.text.vocabulary import UNK, translation_between
 
 EVAL_BATCH = 64
 """Texts per batch in evaluation, at least; the logits of a batch are computed in pieces of bounded size."""
@@ -37,11 +37,7 @@ class LanguageSource:
         self.form = form
         self._max_length = max_length
         self._train = train
-        own = form.vocabulary().tokens
-        self._translation: np.ndarray | None = None
-        if tuple(own) != tuple(vocabulary):
-            place = {token: index for index, token in enumerate(vocabulary)}
-            self._translation = np.array([place.get(token, UNK) for token in own], dtype=np.int32)
+        self._translation = translation_between(form.vocabulary().tokens, vocabulary)
 
     @property
     def card(self) -> Card:

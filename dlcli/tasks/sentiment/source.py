@@ -17,7 +17,7 @@ from dlcli.data.parts import ALL, part
 from dlcli.data.text.characters import Characters, character_reader, pack_characters
 from dlcli.data.text.form import TextForm
 from dlcli.data.text.loader import BucketedOrder, character_arrays, pad, text_loader
-from dlcli.data.text.vocabulary import UNK
+from dlcli.data.text.vocabulary import UNK, translation_between
 
 EVAL_BATCH = 256
 """Texts per batch in evaluation."""
@@ -53,11 +53,7 @@ class TextSource:
         self._max_length = max_length
         self._train = train
         self._max_characters = max_characters
-        own = form.vocabulary().tokens
-        self._translation: np.ndarray | None = None
-        if tuple(own) != tuple(vocabulary):
-            place = {token: index for index, token in enumerate(vocabulary)}
-            self._translation = np.array([place.get(token, UNK) for token in own], dtype=np.int32)
+        self._translation = translation_between(form.vocabulary().tokens, vocabulary)
 
     @property
     def card(self) -> Card:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcli.core.errors import RunError
-from dlcli.data.text.vocabulary import PAD_TOKEN, UNK, UNK_TOKEN, TokenCounter, Vocabulary
+from dlcli.data.text.vocabulary import PAD_TOKEN, UNK, UNK_TOKEN, TokenCounter, Vocabulary, translation_between
 
 WORDS = ["<pad>", "<unk>", "好", "不", "a", "b", "c", "\n", "😀", "d\u2028"]
 
@@ -68,3 +68,9 @@ def test_the_counter_is_exact_however_little_it_holds(tmp_path_factory, texts, i
         assert places[row].tolist() == vocabulary.encode(text).tolist()
     counter.remove_tables()
     assert not list(folder.iterdir())
+
+
+def test_tokens_of_one_vocabulary_have_their_numbers_in_another():
+    own, wanted = ("<pad>", "<unk>", "a", "b"), ("<pad>", "<unk>", "b", "c")
+    assert translation_between(own, own) is None
+    assert translation_between(own, wanted).tolist() == [0, 1, 1, 2]
