@@ -140,9 +140,9 @@ def _dataset(path: Path) -> Iterator[Finding]:
 
 def _training(path: Path) -> Iterator[Finding]:
     """Open a prepared folder as `dl train` does, and read the first batch."""
-    from dlcli.cli.targets import resolve_target
     from dlcli.engine.request import resolve_request
     from dlcli.engine.runs.opening import first_batch, open_task
+    from dlcli.engine.targets import resolve_target
 
     target = resolve_target(str(path.resolve()), None)
     request = resolve_request(target.spec, target.dataset, path)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlcli.answering.opening import task_of
+from dlcli.answering.ready import find_run, open_ready
+from dlcli.answering.run_data import data_of_run
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import INFERENCE_HELP, data_of_run, inference_of_line, resolve_inference, task_of
+from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
-from dlcli.cli.ready import Ready, find_run, open_ready
+from dlcli.cli.ready import Ready
 from dlcli.core.config import fields_of, option
 from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import ThresholdError, UsageError, did_you_mean

@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import INFERENCE_HELP, data_if_there, data_of_run, inference_of_line, resolve_inference, task_of
+from dlcli.answering.opening import task_of
+from dlcli.answering.ready import open_ready
+from dlcli.answering.run_data import data_if_there, data_of_run
+from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
-from dlcli.cli.ready import Ready, open_ready
+from dlcli.cli.ready import Ready
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import RunError, UsageError

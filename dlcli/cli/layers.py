@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import FILE_SUFFIXES
+from dlcli.answering.opening import FILE_SUFFIXES
 from dlcli.core.console import Console
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.networks import find_owner, get_owner, networks_of, zoo_of

@@ -9,16 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlcli.answering.answers import answer
+from dlcli.answering.opening import Opened, open_model, task_of
 from dlcli.cli.films import film_progress
-from dlcli.cli.opening import (
-    INFERENCE_HELP,
-    Opened,
-    answer,
-    inference_of_line,
-    open_model,
-    resolve_inference,
-    task_of,
-)
+from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.ready import Ready
 from dlcli.cli.saving import saving

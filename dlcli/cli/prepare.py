@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.cli.options import Argument, Common, Values, make_command
-from dlcli.cli.targets import DATA
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import DATASETS, DatasetSpec, all_datasets, get_dataset, load_object
+from dlcli.engine.targets import DATA
 
 
 @dataclass(frozen=True)

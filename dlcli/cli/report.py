@@ -60,7 +60,7 @@ def _report(values: Values) -> None:
 
 def _evaluate(run: RunDir, options: ReportOptions, compute: Compute, console: Console) -> None:
     """Evaluate the run on its test split, and store what `dl eval` would."""
-    from dlcli.cli.opening import data_of_run
+    from dlcli.answering.run_data import data_of_run
 
     data = data_of_run(run.info(), options.data)
     from dlcli.engine.compute.device import open_device, seed_everything

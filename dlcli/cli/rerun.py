@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dlcli.cli.opening import data_of_run
+from dlcli.answering.run_data import data_of_run
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.errors import ParityError

@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.opening import data_if_there, data_of_run
-from dlcli.cli.ready import find_run, open_ready
-from dlcli.cli.targets import DATA, resolve_target
+from dlcli.answering.ready import find_run, open_ready
+from dlcli.answering.run_data import data_if_there, data_of_run
 from dlcli.core.config import Layer
 from dlcli.core.errors import DataError, DlError, UsageError
 from dlcli.core.files import is_folder
@@ -19,6 +18,7 @@ from dlcli.core.registry import TaskSpec, get_task, how_to_prepare, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.table import Table
 from dlcli.data.inputs import input_test
+from dlcli.engine.targets import DATA, resolve_target
 from dlcli.visualize.subject import Input
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Common, Values, make_command
-from dlcli.cli.targets import Target, ensure_prepared, is_known, require_data, resolve_target
 from dlcli.cli.words import flag_value, pick_target
 from dlcli.core.config import AUTO, Layer, fields_of, option, read_toml, to_dict
 from dlcli.core.console import Console, format_figure
@@ -19,6 +18,7 @@ from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import MACHINE, TrainConfig, is_cross_validation
+from dlcli.engine.targets import Target, ensure_prepared, is_known, require_data, resolve_target
 
 if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest

@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlcli.answering.opening import task_of
 from dlcli.cli.glyphs import warn_of_missing_glyphs
-from dlcli.cli.opening import inference_of_line, resolve_inference, run_of_line, task_of
+from dlcli.cli.inference import inference_of_line, resolve_inference, run_of_line
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.pictures import Owned, all_pictures, find_picture, pictures_of
 from dlcli.cli.ready import Ready, pretrained_of_line
 from dlcli.cli.showing import show_pictures
 from dlcli.cli.subject import OpenedSubject, is_data
-from dlcli.cli.targets import resolve_target
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.console import format_table
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
+from dlcli.engine.targets import resolve_target
 from dlcli.visualize.image_files import IMAGE
 from dlcli.visualize.pictures import PICTURES
 from dlcli.visualize.subject import Animation

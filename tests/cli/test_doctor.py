@@ -47,7 +47,7 @@ def test_a_folder_that_no_form_is_like_is_answered_with_the_forms_that_were_look
 
 
 def test_the_task_of_a_folder_is_the_first_choice_of_its_form(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlcli.cli.targets import resolve_target
+    from dlcli.engine.targets import resolve_target
 
     bench.write("data/choir/dataset.json", json.dumps(CARD))
     plugins = registry._Plugins({"voices": FormSpec("voices", "songs", "x:y", task="sentiment")}, ())

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from toys import blobs
 
+from dlcli.answering.opening import Opened
 from dlcli.cli import predict, streams
 from dlcli.cli.films import answered_film
-from dlcli.cli.opening import Opened
 from dlcli.core.errors import ExitCode
 from dlcli.data.codec import Source
 from dlcli.data.images.films import describe_film, read_frames

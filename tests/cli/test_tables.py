@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlcli.cli.targets import resolve_target
+from dlcli.engine.targets import resolve_target
 
 QUICK = ("--epochs", "2", "--batch-size", "16", "--hidden", "8", "--threads", "1", "--name", "r")
 LINES = [

@@ -11,12 +11,12 @@ from PIL import Image
 from toys.annotated import picture, voc_file, voc_object
 from toys.shapes import coco_shapes
 
-from dlcli.cli.targets import ensure_prepared, is_known, resolve_target
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.annotated.form import open_annotated
 from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.datasets.annotated.importer import voc_importer
 from dlcli.datasets.annotated.options import AnnotatedOptions
+from dlcli.engine.targets import ensure_prepared, is_known, resolve_target
 
 
 def test_a_task_means_its_default_dataset() -> None:

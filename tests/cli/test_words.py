@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dlcli.cli.options import Common
-from dlcli.cli.targets import resolve_target
 from dlcli.cli.words import check_words, flag_value, pick_target, with_bare_values
 from dlcli.core.config import fields_of, option
 from dlcli.core.errors import UsageError
+from dlcli.engine.targets import resolve_target
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from toys import seq
 
-from dlcli.cli.opening import open_model, task_of
+from dlcli.answering.opening import open_model, task_of
 from dlcli.core import builtin
 from dlcli.core.errors import DlError, ExitCode, ExportError, ParityError, RunError
 from dlcli.engine.compute.device import open_device

@@ -27,7 +27,7 @@ def codec(**options: object) -> DetectionCodec:
 
 
 class BlobPredictor:
-    """See `dlcli.cli.opening.Predictor`; the score is 0.9, and 0.001 for a copy beside it. Counts its rows."""
+    """See `dlcli.answering.opening.Predictor`; the score is 0.9, and 0.001 for a copy beside it. Counts its rows."""
 
     def __init__(self) -> None:
         self.rows: list[int] = []

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toys import blobs
 
-from dlcli.cli.opening import MAX_ROWS, Opened, answer
+from dlcli.answering.answers import MAX_ROWS, answer
+from dlcli.answering.opening import Opened
 from dlcli.data.codec import Source, join_outputs
 
 SMALL = (1203, 777, 1211, 785)

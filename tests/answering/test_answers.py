@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlcli.answering.answers import answer
+from dlcli.answering.opening import Opened
 from dlcli.cli import predict
-from dlcli.cli.opening import Opened, answer
 from dlcli.core.errors import ExitCode
 from dlcli.data.codec import Answer, Encoded, Source, by_shape
 

@@ -1,0 +1,188 @@
+"""Opening a RUN or FILE for whatever uses a trained model; exported ONNX models without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dlcli.answering.ready import find_run, open_ready
+from dlcli.core.errors import DlError, RunError, UsageError
+from dlcli.core.networks import find_owner
+from dlcli.core.registry import TaskSpec, get_task, load_object
+from dlcli.core.run_dir import resolve_run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlcli.data.codec import Codec
+
+FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
+
+
+class Predictor(Protocol):
+    """A model as a function from arrays to arrays."""
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs by name for inputs by name, all with the batch as first axis."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchPredictor:
+    """Several graphs combined by the search function of their task. See `Predictor` and `TaskSpec.search`."""
+
+    search: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Any], Mapping[str, np.ndarray]]
+    graphs: Mapping[str, Predictor]
+    inference: Any
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs by name. See `Predictor.run`."""
+        graphs = {name: graph.run for name, graph in self.graphs.items()}
+        return dict(self.search(graphs, arrays, self.inference))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model ready to predict, regardless of the kind of file it was read from."""
+
+    name: str
+    codec: Codec
+    predictor: Predictor
+
+
+def task_of(text: str, pretrained: str | None = None) -> TaskSpec | None:
+    """Return the task of a run, checkpoint, exported file or folder without opening its model; None if it has none.
+
+    With `pretrained`, that of a network.
+    """
+    if pretrained is not None:
+        return find_owner(text)
+    path = Path(text)
+    try:
+        from dlcli.export.model_file import is_graph_folder
+
+        if not path.is_file() and not is_graph_folder(path):
+            return get_task(resolve_run(text).entry("task"))
+        from dlcli.export.peek import task_name_of
+
+        name = task_name_of(path)
+        return get_task(name) if name is not None else None
+    except (DlError, OSError, ValueError):  # ValueError: a NUL in a name
+        return None
+
+
+def open_model(
+    text: str,
+    *,
+    device: str,
+    threads: int | None,
+    inference: Any = None,
+    pretrained: str | None = None,
+    embeds: bool = False,
+    report: Callable[[str], None],
+) -> Opened:
+    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
+
+    Args:
+        text: what names it.
+        device, threads: where it computes.
+        inference: the inference options, in the dataclass that the task's spec names; None for their defaults.
+        pretrained: "default" or a file: `text` is a network's name, with these weights; None for anything else.
+        embeds: whether its answers must have the `embedding` of each item.
+        report: is called with what was assumed about such weights.
+
+    Raises:
+        RunError: there is no such run or file, or it is damaged.
+        UsageError: the exported file lacks an output that an inference option or `embeds` needs; the task has no
+            embedding; there is no such network.
+        DataError: the published weights are not there.
+        DeviceError: there is no such device.
+    """
+    path = Path(text)
+    if pretrained is not None:
+        return _open_torch(text, path, device, threads, inference, pretrained, report, embeds=embeds)
+    from dlcli.export.model_file import is_graph_folder
+
+    if is_graph_folder(path):
+        return _open_exported(path, threads, inference, embeds=embeds)
+    if path.is_file() or path.suffix in FILE_SUFFIXES:
+        from dlcli.export.runtime import kind_of
+
+        if not path.is_file():
+            raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
+        kind = kind_of(path)
+        if kind in ("onnx", "torchscript"):
+            return _open_exported(path, threads, inference, embeds=embeds)
+        if kind != "checkpoint":
+            raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
+    return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds)
+
+
+def _open_exported(path: Path, threads: int | None, inference: Any, *, embeds: bool) -> Opened:
+    from dlcli.data.codec import EMBEDDING, NeedsOutputs
+    from dlcli.export.folder import open_graphs
+
+    exported = open_graphs(path, threads=threads)
+    try:
+        spec, assets = get_task(str(exported.metadata["task"])), exported.metadata["assets"]
+    except (KeyError, TypeError):
+        raise RunError(f"{path}: does not name its task", hint="export it with `dl export`") from None
+    codec = load_object(spec.codec)(assets, inference)
+    needs = dict(codec.needs) if isinstance(codec, NeedsOutputs) and not spec.search else {}
+    needs |= {"embed": EMBEDDING} if embeds else {}
+    outputs = {name for graph in exported.graphs.values() for name in graph.outputs}
+    for flag, output in needs.items():
+        if output not in outputs:
+            raise UsageError(
+                f"--{flag}: {path} was exported without it", hint=f"`dl export RUN --{flag}`, or name the run itself"
+            )
+    return Opened(path.name, codec, _as_predictor(path, spec, exported.graphs, inference))
+
+
+def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], inference: Any) -> Predictor:
+    """Return the graphs of an exported model as one predictor, combined by the search function of its task.
+
+    Raises:
+        RunError: there are several graphs, but the task has no search function.
+    """
+    if spec.search:
+        if inference is None and spec.inference:
+            inference = load_object(spec.inference)()
+        return SearchPredictor(load_object(spec.search), graphs, inference)
+    first, *others = graphs.values()
+    if others:
+        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint="upgrade dlcli")
+    return first
+
+
+def _open_torch(
+    text: str,
+    path: Path,
+    device_name: str,
+    threads: int | None,
+    inference: Any,
+    pretrained: str | None,
+    report: Callable[[str], None],
+    *,
+    embeds: bool,
+) -> Opened:
+    from dlcli.engine.compute.device import open_device
+    from dlcli.engine.embedding import EmbeddingPredictor
+    from dlcli.engine.evaluate import RunPredictor
+    from dlcli.engine.runs.restore import load_task, load_task_from_file
+    from dlcli.engine.task import network_of
+
+    device = open_device(device_name, threads=threads)
+    if pretrained is not None:
+        task, description = open_ready(text, pretrained, report=report, inference=inference)
+    elif path.is_file():
+        task, description = load_task_from_file(path, inference=inference)
+    else:
+        task, description = load_task(find_run(text), inference=inference)
+    device.place(network_of(task))
+    codec = load_object(description.spec.codec)(description.assets, inference)
+    if embeds:
+        return Opened(description.run, codec, EmbeddingPredictor(task, device, name=description.run))
+    return Opened(description.run, codec, RunPredictor(task, device))
