@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -36,6 +36,30 @@ class FitsToTexts(Protocol):
         Args:
             texts: the ids of the tokens of each, (T,) integers.
             ends: whether each ends there, or was cut off.
+        """
+        ...
+
+
+@runtime_checkable
+class FitsToLabels(Protocol):
+    """A classifier that is computed from all training items at once, before the first step; none of it is trained."""
+
+    @property
+    def fitted(self) -> Mapping[str, Tensor]:
+        """What was chosen when it was computed, by name, each a scalar."""
+        ...
+
+    def fit_to_labels(
+        self,
+        train: Iterable[tuple[tuple[Tensor, ...], Tensor]],
+        valid: Iterable[tuple[tuple[Tensor, ...], Tensor]],
+        class_weights: np.ndarray | None,
+    ) -> None:
+        """Compute the weights.
+
+        Args:
+            train, valid: the network's inputs and the (N,) labels of each batch, for all items of the part.
+            class_weights: (C,) weights of the items of each class, or None.
         """
         ...
 

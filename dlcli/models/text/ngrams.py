@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcli.models.text.masking import is_token
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FACTORS = (1_000_003, 15_485_863, 32_452_843, 49_979_687)
 """Hash factors of the 1st to 4th item. Items are below 2**23, so sums stay below 2**51; their remainder is exact."""
@@ -23,7 +27,7 @@ FACTORS = (1_000_003, 15_485_863, 32_452_843, 49_979_687)
 SALT = 86_028_121
 """Added per kind and size of n-gram, so that a word and a character of equal number have different rows."""
 
-BUCKETS = ((4, 524_287), (16, 131_071))
+BUCKETS = ((2, 1_048_573), (4, 524_287), (16, 131_071))
 """(most classes, rows): with more classes the table has fewer rows, so that its size stays within 2M weights. Primes,
 of which a remainder mixes all bits. Half a million rows hold the 150,000 n-grams of 65,000 Chinese posts."""
 
@@ -66,8 +70,9 @@ def hashed_ngrams(items: Tensor, lengths: Tensor, sizes: Sequence[int], buckets:
 
 
 class TfIdf(nn.Module):
-    """The TF-IDF of a text's n-grams, as scikit-learn defines it: sublinear, smooth, of unit length.
+    """The TF-IDF of a text's n-grams, as scikit-learn defines it: sublinear, smooth, of unit length for each kind.
 
+    With one length for both kinds the characters, of which a text has more n-grams, would outweigh the words.
     `count_texts` sets the inverse document frequencies; before, all n-grams weigh the same.
 
     Args:
@@ -78,8 +83,8 @@ class TfIdf(nn.Module):
     def __init__(self, *, characters: Sequence[int], words: Sequence[int], buckets: int) -> None:
         super().__init__()
         self.characters, self.words, self.buckets = tuple(characters), tuple(words), buckets
-        self.idf: Tensor
-        self.register_buffer("idf", (torch.arange(buckets + 1) > 0).float())
+        self.inverse_frequencies: Tensor
+        self.register_buffer("inverse_frequencies", (torch.arange(buckets + 1) > 0).float())
         # of the r-th occurrence of an n-gram: what it adds to the term frequency, and to its square
         totals = [0.0, *(1 + math.log(count) for count in range(1, MOST_COUNTED + 1))]
         gains = [0.0, *(after - before for before, after in pairwise(totals)), 0.0]
@@ -93,13 +98,19 @@ class TfIdf(nn.Module):
         self.register_buffer("shares", torch.zeros(buckets + 1), persistent=False)
 
     def rows(self, tokens: Tensor, lengths: Tensor, characters: Tensor, character_lengths: Tensor) -> Tensor:
-        """Return the row of each n-gram in ascending order, (N, L) int64; 0 for none."""
-        rows = []
-        if self.characters:
-            rows.append(hashed_ngrams(characters, character_lengths, self.characters, self.buckets, 0))
-        if self.words:
-            rows.append(hashed_ngrams(tokens, lengths, self.words, self.buckets, 1))
-        return torch.cat(rows, dim=1).sort(dim=1).values
+        """Return the row of each n-gram, (N, L) int64: those of each kind in ascending order; 0 for none."""
+        return torch.cat(self._rows_by_kind(tokens, lengths, characters, character_lengths), dim=1)
+
+    def _rows_by_kind(
+        self, tokens: Tensor, lengths: Tensor, characters: Tensor, character_lengths: Tensor
+    ) -> list[Tensor]:
+        kinds = ((characters, character_lengths, self.characters), (tokens, lengths, self.words))
+        rows = [
+            hashed_ngrams(items, counts, sizes, self.buckets, kind)
+            for kind, (items, counts, sizes) in enumerate(kinds)
+            if sizes
+        ]
+        return [each.sort(dim=1).values for each in rows]
 
     def forward(
         self, tokens: Tensor, lengths: Tensor, characters: Tensor, character_lengths: Tensor
@@ -108,15 +119,19 @@ class TfIdf(nn.Module):
 
         An n-gram that occurs several times has several weights, whose sum is its TF-IDF.
         """
-        rows = self.rows(tokens, lengths, characters, character_lengths)
+        kinds = self._rows_by_kind(tokens, lengths, characters, character_lengths)
+        return torch.cat(kinds, dim=1), torch.cat([self._weights(rows) for rows in kinds], dim=1)
+
+    def _weights(self, rows: Tensor) -> Tensor:
+        """Return the weights of the n-grams of one kind, whose rows are in ascending order; both (N, L)."""
         occurrence = torch.ones_like(rows)
         for back in range(1, MOST_COUNTED + 1):  # in ascending order, equal ones are neighbours
             before = F.pad(rows, (back, 0), value=-1)[:, : rows.shape[1]]
             occurrence = occurrence + (rows == before).to(torch.int64)
-        idf = _picked(self.idf, rows)
+        idf = _picked(self.inverse_frequencies, rows)
         squares = _picked(self.square_gains, occurrence) * idf * idf
         norm = squares.sum(dim=1, keepdim=True).clamp(min=1e-12).sqrt()
-        return rows, _picked(self.gains, occurrence) * idf / norm
+        return _picked(self.gains, occurrence) * idf / norm
 
     @torch.no_grad()
     def count_texts(self, batches: Iterable[tuple[Tensor, ...]]) -> None:
@@ -131,7 +146,7 @@ class TfIdf(nn.Module):
         idf = torch.log((1 + total) / (1 + texts.double())) + 1
         idf[texts < LEAST_TEXTS] = 0.0
         idf[0] = 0.0
-        self.idf.copy_(idf)
+        self.inverse_frequencies.copy_(idf)
         self.shares.copy_((idf > 0) / texts.clamp(min=1))
 
     def shares_of(self, rows: Tensor) -> Tensor:
@@ -168,8 +183,9 @@ class _Shrinking(torch.autograd.Function):
 class TfIdfLinear(nn.Module):
     """Logistic regression on the TF-IDF of characters, words and their n-grams.
 
-    The L2 penalty is exact although a step touches only the weights of its texts' n-grams: each text bears a share of
-    the penalty on a weight, one over the number of training texts that share it. So the minimum is that of
+    It can be computed from all texts at once (`fit_to_labels`), or be the part of a network that is trained. The L2
+    penalty of a training is exact although a step touches only the weights of its texts' n-grams: each text bears a
+    share of the penalty on a weight, one over the number of training texts that share it. So the minimum is that of
     scikit-learn's `LogisticRegression(C=penalty)` on the same features.
 
     Args:
@@ -178,8 +194,7 @@ class TfIdfLinear(nn.Module):
         dropout: the rate at which n-grams are left out in training.
         sparse: give gradients only to the rows that a batch uses.
         characters, words: the sizes of their n-grams.
-        inverse_penalty: scikit-learn's C; half the sum of squared weights is divided by it. 8 is right on short and on
-            long texts (docs/log.md).
+        inverse_penalty: scikit-learn's C; half the sum of squared weights is divided by it.
         buckets: number of rows of the table of weights; by default as many as suit the classes.
     """
 
@@ -192,7 +207,7 @@ class TfIdfLinear(nn.Module):
         sparse: bool = False,
         characters: Sequence[int] = (1, 2, 3),
         words: Sequence[int] = (1, 2),
-        inverse_penalty: float = 8.0,
+        inverse_penalty: float = 4.0,
         buckets: int | None = None,
     ) -> None:
         super().__init__()
@@ -203,6 +218,8 @@ class TfIdfLinear(nn.Module):
         self.table = nn.Embedding(buckets + 1, num_classes, padding_idx=0, sparse=sparse)
         nn.init.zeros_(self.table.weight)
         self.bias = nn.Parameter(torch.zeros(num_classes))
+        self.inverse_penalty: Tensor
+        self.register_buffer("inverse_penalty", torch.tensor(float(inverse_penalty)))
         # scikit-learn has one weight for two classes, where there are two of half its size here
         self.strength = SCALE**2 / inverse_penalty * (2 if num_classes == 2 else 1)
 
@@ -214,3 +231,45 @@ class TfIdfLinear(nn.Module):
             values = _Shrinking.apply(values, self.strength / len(rows) * self.features.shares_of(rows)[:, :, None])
         logits: Tensor = (values * (SCALE * self.dropout(weights))[:, :, None]).sum(dim=1) + self.bias
         return logits
+
+    @torch.no_grad()
+    def fit_to_labels(
+        self,
+        train: Iterable[tuple[tuple[Tensor, ...], Tensor]],
+        valid: Iterable[tuple[tuple[Tensor, ...], Tensor]],
+        class_weights: np.ndarray | None,
+    ) -> None:
+        """Compute the weights that minimise the loss. See `dlcli.models.fitting.FitsToLabels`."""
+        from dlcli.models.text.logistic import fit_logistic
+
+        found = fit_logistic(
+            *self._matrix(train),
+            *self._matrix(valid),
+            num_classes=self.table.embedding_dim,
+            class_weights=class_weights,
+        )
+        self.table.weight.copy_(torch.from_numpy(found.weights.T / SCALE))
+        self.bias.copy_(torch.from_numpy(found.bias))
+        self.inverse_penalty.fill_(found.inverse_penalty)
+
+    @property
+    def fitted(self) -> dict[str, Tensor]:
+        """The penalty. See `dlcli.models.fitting.FitsToLabels`."""
+        return {"inverse_penalty": self.inverse_penalty}
+
+    def _matrix(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]]) -> tuple[csr_array, np.ndarray]:
+        """Return the (N, rows of the table) features of texts, and their (N,) labels."""
+        from scipy.sparse import csr_array
+
+        values, columns, ends, labels = [np.empty(0, np.float32)], [np.empty(0, np.int32)], [np.zeros(1, np.int64)], []
+        for inputs, wanted in batches:
+            rows, weights = self.features(*inputs)
+            is_seen = weights != 0
+            values.append(weights[is_seen].float().cpu().numpy())
+            columns.append(rows[is_seen].to(torch.int32).cpu().numpy())
+            ends.append(ends[-1][-1:] + is_seen.sum(dim=1).cumsum(0).cpu().numpy())
+            labels.append(wanted.cpu().numpy())
+        shape = (sum(len(each) for each in labels), len(self.table.weight))
+        matrix = csr_array((np.concatenate(values), np.concatenate(columns), np.concatenate(ends)), shape=shape)
+        matrix.sum_duplicates()
+        return matrix, np.concatenate([np.empty(0, np.int64), *labels])

@@ -77,7 +77,7 @@ class WideDeep(nn.Module):
             sparse=sparse,
             characters=(1, 2, 3),
             words=(1, 2),
-            inverse_penalty=4.0,
+            inverse_penalty=2.0,
             buckets=buckets,
         )
         self.deep = PooledWords(

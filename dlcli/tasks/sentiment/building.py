@@ -22,7 +22,7 @@ from dlcli.models.fitting import CountsTexts
 from dlcli.tasks.classes.training import fit_to_loss
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.encoder import Encoder
-from dlcli.tasks.sentiment.networks import NETWORKS, READS_CHARACTERS
+from dlcli.tasks.sentiment.networks import FITTED, NETWORKS, READS_CHARACTERS
 
 FEW_FOUND = 0.5
 """The share of the vocabulary below which the word vectors may be those of another language or tokenizer."""
@@ -64,6 +64,28 @@ def build_network(
         num_classes=num_classes, vocab_size=vocab_size, sparse=read_optimizer(train.optimizer)[0] == "lazyadam", **own
     )
     return network
+
+
+def require_fittable(config: SentimentConfig) -> None:
+    """Check that a network that is computed, not trained, is not asked for what only a training has.
+
+    Raises:
+        UsageError: it is.
+    """
+    if config.model not in FITTED:
+        return
+    asked = {
+        "loss": config.loss != "cross-entropy",
+        "label-smoothing": config.label_smoothing > 0,
+        "teacher": config.teacher is not None,
+        "ensemble": config.ensemble > 1,
+        "dropout": bool(config.dropout),
+    }
+    for flag in (flag for flag, is_asked in asked.items() if is_asked):
+        raise UsageError(
+            f"--{flag}: {config.model} is computed as logistic regression, not trained",
+            hint="choose another --model, such as wide-deep or textcnn",
+        )
 
 
 def max_characters_of(config: SentimentConfig) -> int | None:

@@ -21,7 +21,7 @@ FRESH = "none"
 class SentimentConfig:
     """Options of `dl train` for a text classifier; an option that the network does not have is an error."""
 
-    model: str = option("lstm", "a network from `dl models`", short="m", section="Network and data")
+    model: str = option("tfidf", "a network from `dl models`", short="m", section="Network and data")
     embedding_dim: int | None = option(
         None, "size of the word embeddings (default: the network's)", minimum=1, maximum=4096, is_advanced=True
     )

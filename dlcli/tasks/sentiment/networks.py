@@ -12,6 +12,9 @@ def _network(build: str, summary: str, source: str) -> Network:
 
 
 READS_CHARACTERS = frozenset({"tfidf", "wide-deep"})
+"""Networks that read the characters of a text beside its tokens."""
+
+FITTED = frozenset({"tfidf"})
 """Networks that take characters and their numbers beside tokens and lengths."""
 
 NETWORKS: Mapping[str, Network] = {

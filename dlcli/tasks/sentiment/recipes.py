@@ -13,7 +13,7 @@ from dlcli.data.card import read_card
 TEXTS: dict[str, Any] = {
     # Adam as in every paper of these networks; one cycle of warm-up and decay (Smith & Topin 2017, arXiv:1708.07120),
     # because an embedding overfits after a few epochs. Lazy per row: words not in a batch keep their vectors.
-    "model": "lstm",
+    "model": "tfidf",
     "epochs": 5,
     "batch_size": 64,
     "optimizer": "lazyadam",
@@ -28,8 +28,9 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "transformer": {"learning_rate": 5e-4, "warmup": 0.5},
     "dpcnn": {"learning_rate": 1e-3},
     "fasttext": {"learning_rate": 2e-3},
-    # Logistic regression has one minimum, to which its penalty leads: so the rate may be high.
-    "tfidf": {"learning_rate": 5e-3, "epochs": 8},
+    # Computed before the first step; the epoch only measures it.
+    "tfidf": {"epochs": 1, "batch_size": 256},
+    # Its linear path has one minimum, to which its penalty leads: so the rate may be high.
     "wide-deep": {"learning_rate": 5e-3, "epochs": 6},
     # Fine-tuning as in Devlin et al. 2018, appendix A.3: 3 epochs, batches of 32, 2e-5, of which a tenth warms up.
     "bert": {
@@ -44,7 +45,15 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     },
 }
 
-LINEAR = ("tfidf", "wide-deep")
+TRAINED = "lstm"
+"""The default where an option is given that only a trained network has.
+
+Else it is the linear one, above the floor where no network is, in a fifth of their time (docs/benchmarks.md)."""
+
+SIZES = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout")
+OF_TRAINED = (*SIZES, "embedding", "pretrained", "label_smoothing", "loss", "teacher", "distill", "ensemble")
+
+LINEAR = ("wide-deep",)
 STEPS_FOR = 30_000
 """Texts that a linear path has to see until its weights settle: those of few texts more often, at most 30 times."""
 MANY = 50_000
@@ -61,8 +70,9 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         data: the folder of the texts: with few of them the linear models are trained for more epochs.
     """
     del dataset
-    model = str(given.get("model") or TEXTS["model"])
-    chosen = {**TEXTS, **BY_MODEL.get(model, {})}
+    usual = TRAINED if any(given.get(name) for name in OF_TRAINED) else TEXTS["model"]
+    model = str(given.get("model") or usual)
+    chosen = {**TEXTS, "model": usual, **BY_MODEL.get(model, {})}
     count = _num_texts(data) if data is not None and model in LINEAR else None
     if count:
         wanted = math.ceil(STEPS_FOR / count)

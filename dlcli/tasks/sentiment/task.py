@@ -30,6 +30,7 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Update, check_sizes,
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan
 from dlcli.metrics.members import member_tables
 from dlcli.models.ensemble import members_of
+from dlcli.models.fitting import FitsToLabels
 from dlcli.models.heads import heads_of
 from dlcli.tasks.classes.ensemble import (
     build_members,
@@ -44,7 +45,14 @@ from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classes.report import class_tables, draw_class_report, worst_rows
 from dlcli.tasks.classes.teacher import open_teacher
 from dlcli.tasks.classes.training import class_weights_of, register_class_weights, require_classes, require_labels
-from dlcli.tasks.sentiment.building import build_model, count_texts, coverage_notes, load_vectors, max_characters_of
+from dlcli.tasks.sentiment.building import (
+    build_model,
+    count_texts,
+    coverage_notes,
+    load_vectors,
+    max_characters_of,
+    require_fittable,
+)
 from dlcli.tasks.sentiment.config import FRESH, SentimentConfig
 from dlcli.tasks.sentiment.encoder import (
     ASSET,
@@ -88,6 +96,7 @@ class SentimentTask:
         self._source = source
         self._notes: tuple[str, ...] = ()
         self._encoder = encoder
+        require_fittable(config)
         self.model = build_members(
             lambda: build_model(config, train, len(labels), len(vocabulary), encoder), config.ensemble
         )
@@ -117,6 +126,10 @@ class SentimentTask:
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
+        if isinstance(task.model, FitsToLabels):
+            parts = (task._labelled(split) for split in ("train", "valid"))
+            weights = source.class_weights() if config.class_weights != "none" else None
+            task.model.fit_to_labels(*parts, weights)
         if encoder is None and config.pretrained not in (None, FRESH):
             start_from(str(config.pretrained), members_of(task.model), task.assets(), config.model, train)
         if config.embedding is not None:
@@ -208,8 +221,13 @@ class SentimentTask:
         return at_hand(self._source).items(split, rows)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Return the optimizer of each member, by default of the only network."""
-        return member_optimizers(self.model, self._train)
+        """Return the optimizer of each member, by default of the only network; none if that is computed."""
+        return {} if isinstance(self.model, FitsToLabels) else member_optimizers(self.model, self._train)
+
+    def _labelled(self, split: str) -> Iterator[tuple[tuple[torch.Tensor, ...], torch.Tensor]]:
+        """Yield the network's inputs and the labels of each batch of a split."""
+        batches = self.loader(split).batches()
+        return ((self._inputs(batch), batch["labels"]) for batch in batches)
 
     def _inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         return tuple(batch[name] for name in self.inputs)
@@ -217,7 +235,10 @@ class SentimentTask:
     def training_step(self, batch: Batch) -> Iterator[Update]:
         """Yield the loss of each member on a batch."""
         networks, weights = named_members(self.model), class_weights_of(self.model)
-        return class_updates(networks, self._loss, batch["labels"], weights, *self._inputs(batch))
+        updates = class_updates(networks, self._loss, batch["labels"], weights, *self._inputs(batch))
+        if not isinstance(self.model, FitsToLabels):
+            return updates
+        return (replace(each, optimizer=None, figures={**each.figures, **self.model.fitted}) for each in updates)
 
     def infer(self, batch: Batch) -> Outputs:
         """Return (N, C) logits."""

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from dlcli.data.text.characters import character_reader, pack_characters
 from dlcli.data.text.loader import character_arrays
 from dlcli.data.text.tokenizing.tokenizer import make_spec
-from dlcli.models.fitting import CountsTexts
+from dlcli.models.fitting import CountsTexts, FitsToLabels
 from dlcli.models.text.ngrams import BUCKETS, MOST_COUNTED, TfIdf, TfIdfLinear, buckets_for, hashed_ngrams
 
 TEXTS = [
@@ -83,7 +83,7 @@ def test_order_size_and_kind_tell_ngrams_apart():
 
 
 def test_the_table_is_smaller_where_there_are_many_classes():
-    assert [buckets_for(count) for count in (2, 16, 17)] == [BUCKETS[0][1], BUCKETS[1][1], 65_521]
+    assert [buckets_for(count) for count in (2, 3, 16, 17)] == [*(rows for _, rows in BUCKETS), 65_521]
     assert TfIdfLinear(num_classes=3, vocab_size=9, buckets=50).table.weight.shape == (51, 3)
     assert isinstance(TfIdf(characters=(1,), words=(), buckets=50), CountsTexts)
 
@@ -133,4 +133,33 @@ def test_each_weight_bears_its_penalty_once_an_epoch_whatever_the_batches():
     for part in (slice(0, 1), slice(1, 4), slice(4, 6)):
         rows = network.features.rows(*(each[part] for each in every))
         shares.index_add_(0, rows.flatten(), network.features.shares_of(rows).flatten())
-    torch.testing.assert_close(shares, (network.features.idf > 0).float())
+    torch.testing.assert_close(shares, (network.features.inverse_frequencies > 0).float())
+
+
+def test_each_kind_of_ngram_has_length_1_so_that_words_are_not_outweighed():
+    features = TfIdf(characters=(1, 2), words=(1,), buckets=100_003)
+    alone = [TfIdf(characters=(1, 2), words=(), buckets=100_003), TfIdf(characters=(), words=(1,), buckets=100_003)]
+    for each in (features, *alone):
+        each.count_texts([inputs(TEXTS)])
+    together = summed(*features(*inputs(TEXTS)))
+    apart = [summed(*kind(*inputs(TEXTS))) for kind in alone]
+    for text, characters, words in zip(together, *apart, strict=True):
+        assert text == pytest.approx({**characters, **words})
+        for part in (characters, words):
+            assert not part or sum(value**2 for value in part.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 0, 1], [0, 1, 2, 2, 1, 0]])
+def test_fitted_to_labels_it_answers_as_scikit_learn_does(labels):
+    vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit_transform(TEXTS)
+    expected = LogisticRegression(C=4.0, max_iter=5_000, tol=1e-9).fit(vectors, labels).predict_proba(vectors)
+    network = TfIdfLinear(num_classes=max(labels) + 1, vocab_size=9, characters=(1, 2), words=(), buckets=4093).eval()
+    network.features.count_texts([inputs(TEXTS)])
+    assert isinstance(network, FitsToLabels)
+    wanted = torch.tensor(labels)
+    batches = [(tuple(each[part] for each in inputs(TEXTS)), wanted[part]) for part in (slice(0, 2), slice(2, 6))]
+    network.fit_to_labels(batches, [], None)
+    assert network.fitted == {"inverse_penalty": torch.tensor(4.0)}
+    with torch.no_grad():
+        found = network(*inputs(TEXTS)).softmax(1).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # scikit-learn stops where the gradient is small

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from dlcli.tasks.sentiment.recipes import FEWEST_EPOCHS, MOST_EPOCHS, TEXTS, recipe
+from dlcli.core.config import fields_of
+from dlcli.tasks.sentiment.config import SentimentConfig
+from dlcli.tasks.sentiment.recipes import FEWEST_EPOCHS, MOST_EPOCHS, OF_TRAINED, recipe
 
 from .conftest import write_rows
 
 
 @pytest.mark.parametrize("given", [{"model": "wide-deep"}, {"model": "tfidf"}, {"model": "lstm"}])
-def test_few_texts_are_seen_more_often_by_linear_paths(make_texts, given):
+def test_few_texts_are_seen_more_often_by_a_linear_path(make_texts, given):
     data = make_texts({"train": write_rows({"negative": 30, "positive": 30})})
     plain, few = recipe("texts", given), recipe("texts", given, data)
-    assert plain["model"] == TEXTS["model"]
-    assert few["epochs"] == (plain["epochs"] if given.get("model") == "lstm" else MOST_EPOCHS)
+    assert few["epochs"] == (MOST_EPOCHS if given["model"] == "wide-deep" else plain["epochs"])
     assert {**few, "epochs": 0} == {**plain, "epochs": 0}
 
 
@@ -25,6 +26,16 @@ def test_the_number_of_texts_decides_the_epochs(monkeypatch, tmp_path, count, ep
 
 
 def test_a_folder_that_cannot_be_read_has_the_defaults(tmp_path):
-    assert recipe("texts", {}, tmp_path / "none") == TEXTS
-    (tmp_path / "dataset.json").write_text("{")
-    assert recipe("texts", {}, tmp_path) == TEXTS
+    for name in ("none", "."):
+        assert recipe("texts", {}, tmp_path / name) == recipe("texts", {})
+        (tmp_path / "dataset.json").write_text("{")
+
+
+@pytest.mark.parametrize(("given", "model"), [({}, "tfidf"), ({"epochs": 3}, "tfidf"), ({"hidden": 64}, "lstm")])
+def test_an_option_that_only_a_trained_network_has_means_one(given, model):
+    assert recipe("texts", given)["model"] == model
+
+
+def test_every_such_option_is_one_of_the_task():
+    names = {info.name for info in fields_of(SentimentConfig)}
+    assert set(OF_TRAINED) <= names

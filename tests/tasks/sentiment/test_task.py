@@ -206,21 +206,44 @@ def test_of_many_texts_the_floor_reads_some_spread_evenly(data, open_texts_task)
 def test_document_frequencies_are_those_of_the_training_part(data, open_texts_task):
     options = {"model": "tfidf", "embedding_dim": None, "hidden": None}
     parts = [open_texts_task(data, **options, train={"folds": "3", "fold": fold}) for fold in (1, 2)]
-    idf = [task.model.features.idf for task in parts]
+    idf = [task.model.features.inverse_frequencies for task in parts]
     assert not torch.equal(*idf)
     again = SentimentTask.from_assets(parts[0]._config, parts[0]._train, parts[0].assets(), data)
     again.model.load_state_dict(parts[0].model.state_dict())
-    torch.testing.assert_close(again.model.features.idf, idf[0])
+    torch.testing.assert_close(again.model.features.inverse_frequencies, idf[0])
 
 
-def test_a_linear_model_of_ngrams_learns_and_has_no_embedding_nor_word_vectors(data, open_texts_task, tmp_path):
+def test_a_linear_model_of_ngrams_is_computed_and_has_no_embedding_nor_word_vectors(data, open_texts_task, tmp_path):
     options = {"model": "tfidf", "embedding_dim": None, "hidden": None}
-    task = fit(open_texts_task(data, **options, train={"optimizer": "lazyadam", "weight_decay": 0.0}), epochs=12)
+    task = open_texts_task(data, **options)
+    before = copy.deepcopy(task.model.state_dict())
+    [update] = task.training_step(next(iter(task.loader("train", training=True).batches())))
+    assert task.optimizers() == {} and update.optimizer is None and update.figures["inverse_penalty"] == 4
+    fit(task, epochs=2)
+    assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
     assert evaluate(task, task.loader("test"), CPU).compute()["accuracy"] == 1.0
     with pytest.raises(ValueError, match="no layer named"):
         task.head()
     with pytest.raises(UsageError, match="no word vectors"):
         open_texts_task(data, **options, embedding=str(tmp_path / "x.txt"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("loss", "focal:2"), ("label_smoothing", 0.1), ("teacher", "latest"), ("ensemble", 2), ("dropout", 0.1)],
+)
+def test_what_only_a_training_has_is_refused_of_a_computed_network(data, open_texts_task, option, value):
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')}: tfidf is computed"):
+        open_texts_task(data, model="tfidf", embedding_dim=None, hidden=None, **{option: value})
+
+
+def test_rare_classes_weigh_more_in_a_computed_network_too(make_texts, open_texts_task):
+    data = make_texts({"train": write_rows({"negative": 40, "positive": 4}), "test": TEST})
+    plain, balanced = (
+        open_texts_task(data, model="tfidf", embedding_dim=None, hidden=None, class_weights=value)
+        for value in ("none", "balanced")
+    )
+    assert plain.model.bias[0] - plain.model.bias[1] > balanced.model.bias[0] - balanced.model.bias[1]
 
 
 def test_members_of_an_ensemble_learn_as_each_would_alone_and_their_embeddings_are_joined(data, open_texts_task):
