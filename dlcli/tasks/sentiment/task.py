@@ -127,9 +127,8 @@ class SentimentTask:
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights())
         if isinstance(task.model, FitsToLabels):
-            parts = (task._labelled(split) for split in ("train", "valid"))
             weights = source.class_weights() if config.class_weights != "none" else None
-            task.model.fit_to_labels(*parts, weights)
+            task.model.fit_to_labels(task._labelled("train"), task._labelled("valid"), weights)
         if encoder is None and config.pretrained not in (None, FRESH):
             start_from(str(config.pretrained), members_of(task.model), task.assets(), config.model, train)
         if config.embedding is not None:

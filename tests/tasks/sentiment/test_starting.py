@@ -39,7 +39,7 @@ def house(tmp_path_factory):
 
 def start(house, monkeypatch, train=None, **options):
     monkeypatch.chdir(house)
-    config = SentimentConfig(**{"embedding_dim": 8, "hidden": 12, "pretrained": "lm", **options})
+    config = SentimentConfig(**{"model": "lstm", "embedding_dim": 8, "hidden": 12, "pretrained": "lm", **options})
     return SentimentTask.from_data(config, train or TrainConfig(), house / "data" / "text-csv")
 
 
@@ -55,7 +55,7 @@ def test_body_and_embedding_are_the_language_models(house, monkeypatch):
     assert torch.equal(own["embedding.weight"][1:], theirs["embedding.weight"][1:])
     assert not own["embedding.weight"][0].any()
     again = SentimentTask.from_assets(
-        SentimentConfig(embedding_dim=8, hidden=12, pretrained="gone"), TrainConfig(), task.assets(), None
+        SentimentConfig(model="lstm", embedding_dim=8, hidden=12, pretrained="gone"), TrainConfig(), task.assets(), None
     )
     again.model.load_state_dict(own)  # the run needs the language model no longer
 

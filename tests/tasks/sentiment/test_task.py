@@ -157,7 +157,7 @@ def test_a_restored_task_matches_the_classes_of_other_data_by_name(data, make_te
 
 
 def test_without_data_there_is_nothing_to_load(data, open_texts_task):
-    task = SentimentTask.from_assets(SentimentConfig(), TrainConfig(), open_texts_task(data).assets(), None)
+    task = SentimentTask.from_assets(SentimentConfig(model="lstm"), TrainConfig(), open_texts_task(data).assets(), None)
     assert task.card is None
     with pytest.raises(DataError, match="no data is at hand"):
         task.loader("test")
