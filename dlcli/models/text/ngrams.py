@@ -27,9 +27,10 @@ FACTORS = (1_000_003, 15_485_863, 32_452_843, 49_979_687)
 SALT = 86_028_121
 """Added per kind and size of n-gram, so that a word and a character of equal number have different rows."""
 
-BUCKETS = ((2, 1_048_573), (4, 524_287), (16, 131_071))
-"""(most classes, rows): with more classes the table has fewer rows, so that its size stays within 2M weights. Primes,
-of which a remainder mixes all bits. Half a million rows hold the 150,000 n-grams of 65,000 Chinese posts."""
+BUCKETS = ((2, 2_097_143), (4, 524_287), (16, 131_071))
+"""(most classes, rows): with more classes the table has fewer rows, so that its size stays within some million weights.
+Primes, of which a remainder mixes all bits. A million rows cost a third of a point on 12,674 posts (docs/log.md): most
+n-grams occur in one text only, and share their rows with those that count."""
 
 FEWEST_BUCKETS = 65_521
 
