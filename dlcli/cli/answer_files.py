@@ -66,11 +66,11 @@ def _refuse_inputs(path: Path, name: str, model: str, inputs: Sequence[str]) -> 
     from dlcli.data.inputs import input_test
 
     try:
-        is_of_run = resolve_run(model).holds(path)
+        is_of_model = resolve_run(model).holds(path)
     except (DlError, OSError, ValueError):  # an exported file, or nothing, which is reported when it is opened
-        is_of_run = False
+        is_of_model = input_test([model])(path)
     # Also one that is not there yet: a folder of inputs would hold it when the command goes on.
-    if is_of_run or input_test([model, *inputs])(path) or input_test(inputs)(path.parent):
+    if is_of_model or input_test(inputs)(path) or input_test(inputs)(path.parent):
         raise UsageError(f"--out {name}: among the inputs or the files of the run", hint="name a file elsewhere")
 
 

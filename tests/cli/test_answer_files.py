@@ -94,6 +94,15 @@ def test_lines_that_contradict_themselves_are_refused(
     assert bench.files() == before
 
 
+def test_a_run_may_hold_its_predictions_and_is_gone_on_with_there(bench: Any, dl: Any) -> None:
+    run = bench.run()
+    photos(bench, 3)
+    line = ("predict", str(run), "photos", "--out", str(run / "predictions" / "a.jsonl"), "--threads", "1")
+    assert dl(*line).code == 0
+    again = dl(*line)
+    assert again.code == 0 and "3 answers were there, 0 were added" in again.err
+
+
 def test_an_environment_of_several_counts_only_with_a_file(bench: Any, dl: Any, monkeypatch: Any) -> None:
     run = str(bench.run())
     photos(bench, 3)
