@@ -8,6 +8,9 @@ import sys
 TRAINING = ("train", "rerun")
 """The commands that several processes can run together."""
 
+SHARED = ("predict", "--out")
+"""The command, and its option, with which each of several processes answers its share of the inputs."""
+
 WORLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 """The variables by which torchrun numbers its processes. A job's environment may have them in front of any command,
 which would then wait for processes that never come, or be mute as one that is not the first."""
@@ -23,7 +26,7 @@ def main() -> None:
     catch_signals()
     quieten_libraries(sys.argv[1:])
     make_threads_sleep(os.environ)
-    if sys.argv[1:2] not in ([name] for name in TRAINING):
+    if not _is_of_several(sys.argv[1:]):
         for name in WORLD:
             os.environ.pop(name, None)
     if "RANK" in os.environ:
@@ -39,6 +42,14 @@ def main() -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _is_of_several(words: list[str]) -> bool:
+    """Return whether several processes can run this line together."""
+    command, option = SHARED
+    return words[:1] in ([name] for name in TRAINING) or (
+        words[:1] == [command] and any(word.partition("=")[0] == option for word in words)
+    )
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def open_model(
     inference: Any = None,
     pretrained: str | None = None,
     embeds: bool = False,
+    local_rank: int = 0,
     report: Callable[[str], None],
 ) -> Opened:
     """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
@@ -91,6 +92,7 @@ def open_model(
         inference: the inference options, in the dataclass that the task's spec names; None for their defaults.
         pretrained: "default" or a file: `text` is a network's name, with these weights; None for anything else.
         embeds: whether its answers must have the `embedding` of each item.
+        local_rank: the number of this process on its machine, and of its accelerator.
         report: is called with what was assumed about such weights.
 
     Raises:
@@ -102,7 +104,9 @@ def open_model(
     """
     path = Path(text)
     if pretrained is not None:
-        return _open_torch(text, path, device, threads, inference, pretrained, report, embeds=embeds)
+        return _open_torch(
+            text, path, device, threads, inference, pretrained, report, embeds=embeds, local_rank=local_rank
+        )
     from dlcli.export.model_file import is_graph_folder
 
     if is_graph_folder(path):
@@ -117,7 +121,7 @@ def open_model(
             return _open_exported(path, threads, inference, embeds=embeds)
         if kind != "checkpoint":
             raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
-    return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds)
+    return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds, local_rank=local_rank)
 
 
 def _open_exported(path: Path, threads: int | None, inference: Any, *, embeds: bool) -> Opened:
@@ -167,6 +171,7 @@ def _open_torch(
     report: Callable[[str], None],
     *,
     embeds: bool,
+    local_rank: int,
 ) -> Opened:
     from dlcli.engine.compute.device import open_device
     from dlcli.engine.embedding import EmbeddingPredictor
@@ -174,7 +179,7 @@ def _open_torch(
     from dlcli.engine.runs.restore import load_task, load_task_from_file
     from dlcli.engine.task import network_of
 
-    device = open_device(device_name, threads=threads)
+    device = open_device(device_name, threads=threads, local_rank=local_rank)
     if pretrained is not None:
         task, description = open_ready(text, pretrained, report=report, inference=inference)
     elif path.is_file():

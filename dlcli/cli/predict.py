@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlcli.answering.answer_file import maker_of
 from dlcli.answering.answers import answer
 from dlcli.answering.opening import Opened, open_model, task_of
+from dlcli.answering.shards import Share, share_of
+from dlcli.cli.answer_files import answering_to_file, check_answers, local_rank_of
 from dlcli.cli.films import film_progress
 from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
@@ -43,6 +47,18 @@ class PredictOptions:
     save_dir: str | None = option(None, "also save the answers in this folder, as pictures by default", metavar="DIR")
     save_as: str = option(
         "png", "what is saved: png, or for objects also coco, coco-results, labelme, voc or yolo", metavar="FORMAT"
+    )
+    out: str | None = option(
+        None,
+        "write JSON records to this .jsonl file; the same command goes on with it after it was stopped or killed",
+        metavar="FILE",
+    )
+    shard: str | None = option(
+        None,
+        "answer every N-th input, from number I on (0 to N-1); --out a.jsonl then writes a-00003-of-00008.jsonl; "
+        "default: RANK/WORLD_SIZE, where torchrun sets them and there is --out",
+        metavar="I/N",
+        is_advanced=True,
     )
     embed: str | None = option(
         None,
@@ -77,10 +93,14 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
     options, compute = values.resolve(PredictOptions), values.resolve(Compute)
     if sum((options.jsonl, options.csv, console.is_json)) > 1:
         raise UsageError("--json, --jsonl and --csv are mutually exclusive")
+    if options.csv and options.out is not None:
+        raise UsageError("--out writes JSON Lines, not CSV", hint="leave out --csv, or redirect the output to a file")
     model, inputs = values.arguments["run"], values.arguments["input"] or []
     pretrained = values.resolve(Ready).pretrained
     typed = resolve_inference(values, inference, task_of(model, pretrained))
+    share = share_of(options.shard, os.environ if options.out is not None else {})
     check_vectors_file(options.embed, model, inputs)
+    check_answers(options.out, share, {"--save-dir": options.save_dir, "--embed": options.embed}, model, inputs)
     opened = open_model(
         model,
         device=compute.device,
@@ -88,10 +108,19 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
         inference=typed,
         pretrained=pretrained,
         embeds=options.embed is not None,
+        local_rank=local_rank_of(share),
         report=console.warn,
     )
+    if options.out is not None:
+        maker = maker_of(model, pretrained=pretrained, inference=typed, share=share.name)
+        with answering_to_file(console, options.out, share, maker) as file:
+            for sources in _batches(opened, inputs, options.batch_size, lambda found: file.unanswered(share.of(found))):
+                for source, given in answer(opened, sources):
+                    file.write({"input": source.name, **given.record})
+            _warn_of_skipped(opened, console)
+        return
     with saving_vectors(options.embed) as save_vector:
-        writer, num_good, num_bad = _answer_all(console, options, opened, inputs, save_vector)
+        writer, num_good, num_bad = _answer_all(console, options, opened, inputs, share, save_vector)
     if num_bad:
         raise PartialError(
             f"{num_bad} of {num_bad + num_good} inputs failed; the others were answered", details=writer.first_error
@@ -99,7 +128,12 @@ def _predict(values: Values, inference: Sequence[type]) -> None:
 
 
 def _answer_all(
-    console: Console, options: PredictOptions, opened: Opened, inputs: Sequence[str], save_vector: Write
+    console: Console,
+    options: PredictOptions,
+    opened: Opened,
+    inputs: Sequence[str],
+    share: Share,
+    save_vector: Write,
 ) -> tuple[Writer, int, int]:
     """Answer all inputs; return the writer, and the numbers of good and bad inputs.
 
@@ -113,7 +147,7 @@ def _answer_all(
         saving(opened.codec, options.save_dir, options.save_as, inputs) as save,
         film_progress(console, opened.codec, prints=options.jsonl or options.csv) as show,
     ):
-        for sources in source_batches(inputs, options.batch_size, opened.codec.expand, *_line_readers(opened)):
+        for sources in _batches(opened, inputs, options.batch_size, share.of):
             for source, given in answer(opened, sources):
                 is_bad = "error" in given.record
                 num_bad, num_good = num_bad + is_bad, num_good + (not is_bad)
@@ -131,6 +165,20 @@ def _answer_all(
         what = "no input was given" if num_bad == 0 else f"none of the {num_bad} inputs could be read"
         raise DataError(what, details=writer.first_error, hint=INPUT_HINT)
     return writer, num_good, num_bad
+
+
+def _batches(
+    opened: Opened, inputs: Sequence[str], size: int, chosen: Callable[[Iterable[Source]], Iterator[Source]]
+) -> Iterator[list[Source]]:
+    """Yield the sources that `chosen` lets pass, at most `size` at a time."""
+    read_lines, finish_lines = _line_readers(opened)
+    return source_batches(
+        inputs,
+        size,
+        lambda words: chosen(opened.codec.expand(words)),
+        lambda lines: chosen(read_lines(lines)),
+        lambda: chosen(finish_lines()),
+    )
 
 
 def _warn_of_skipped(opened: Opened, console: Console) -> None:

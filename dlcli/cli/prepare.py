@@ -13,7 +13,15 @@ from dlcli.cli.words import pick_target
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import UsageError
-from dlcli.core.registry import DATASETS, DatasetSpec, all_datasets, get_dataset, load_object
+from dlcli.core.registry import (
+    DATASETS,
+    DatasetSpec,
+    all_datasets,
+    all_forms,
+    find_form,
+    get_dataset,
+    load_object,
+)
 from dlcli.engine.targets import DATA
 
 
@@ -23,6 +31,13 @@ class PrepareOptions:
 
     out: str | None = option(None, "destination (default: data/DATASET)", metavar="DIR")
     force: bool = option(False, "prepare again even if nothing has changed")
+    shard_size: int | None = option(
+        None,
+        "cut the packed copy of small images into files of N images (default: one file a split)",
+        minimum=1,
+        maximum=10**9,
+        is_advanced=True,
+    )
 
 
 def build(rest: list[str]) -> Any:
@@ -68,10 +83,18 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
     source = values.arguments["source"]
     destination = Path(general.out) if general.out else DATA / spec.name
     importer = load_object(spec.importer)(options)
+    cut = _cutter(spec, general.shard_size)
     source_path = _source(spec, importer, source, options, console)
     command = shlex.join(["dl", *sys.argv[1:]])
     card, is_new = prepare_dataset(
-        importer, source_path, destination, command=command, force=general.force, report=console.say
+        importer,
+        source_path,
+        destination,
+        command=command,
+        force=general.force,
+        report=console.say,
+        shard_size=general.shard_size,
+        cut=cut,
     )
     for warning in card.warnings:
         console.warn(warning)
@@ -83,6 +106,21 @@ def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
         console.answer_json("prepare", {"data": str(destination), "is_new": is_new, "card": card.to_json()})
     else:
         console.answer(str(destination))
+
+
+def _cutter(spec: DatasetSpec, size: int | None) -> Any:
+    """Return the function that cuts the packed copy of the dataset's form; None if it is not wanted.
+
+    Raises:
+        UsageError: it is wanted, and this form cannot be cut.
+    """
+    if size is None:
+        return None
+    form = find_form(spec.form)
+    if form is None or not form.cut:
+        able = ", ".join(name for name, each in all_forms().items() if each.cut)
+        raise UsageError(f"--shard-size: the form {spec.form!r} cannot be cut", hint=f"forms that can: {able}")
+    return load_object(form.cut)
 
 
 def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:

@@ -15,6 +15,7 @@ FORMS: Mapping[str, FormSpec] = {
         samples="dlcli.visualize.grids:draw_images",
         collection="dlcli.data.images.collection:collect_images",
         task="classification",
+        cut="dlcli.data.images.form:cut_images",
         matches="dlcli.data.images.folders:holds_images",
     ),
     "text": FormSpec(

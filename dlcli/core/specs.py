@@ -86,6 +86,8 @@ class FormSpec:
             folders all suit `task`.
         collection: (folder) -> its items as a `dlcli.data.collection.Collection`, in which `dl doctor` looks for
             near-duplicates and by which it names single items; "" if they cannot be compared.
+        cut: (folder, card, size) -> the card of a folder whose packed copy it has cut into files of that many items,
+            None if it has none; "" for a form that cannot be cut.
     """
 
     name: str
@@ -97,6 +99,7 @@ class FormSpec:
     matches: str = ""
     task_of: str = ""
     collection: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True)

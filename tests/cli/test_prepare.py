@@ -108,3 +108,22 @@ def test_a_dataset_that_can_be_fetched_has_the_option_and_the_means() -> None:
         options = load_object(spec.options)
         if "download" in vars(options()):
             assert callable(load_object(spec.importer)(options()).download), spec.name
+
+
+def test_small_images_are_cut_into_shards_and_train_as_before(dl: Any, bench: Any) -> None:
+    for name, more in (("whole", ()), ("cut", ("--shard-size", "500"))):
+        answer = dl("prepare", "digits", "--out", f"data/{name}", *more)
+        assert answer.code == 0, answer.err
+        words = ("--model", "lenet", "--epochs", "1", "--batch-size", "256", "--precision", "fp32", "--threads", "1")
+        assert dl("train", f"./data/{name}", *words, "--name", name, "--quiet").code == 0
+    assert len(list((bench.home / "data/cut/packed").glob("train.images-*-of-00003.npy"))) == 3
+    figures = [json.loads((bench.home / "runs" / name / "metrics.jsonl").read_text()) for name in ("whole", "cut")]
+    assert [figure["loss"] for figure in figures] == [figures[0]["loss"]] * 2
+    assert "already prepared" in dl("prepare", "digits", "--out", "data/cut", "--shard-size", "500").err
+
+
+def test_a_form_that_cannot_be_cut_is_refused_before_anything_is_written(dl: Any, bench: Any) -> None:
+    before = bench.files()
+    answer = dl(*PREPARE, "--shard-size", "5")
+    assert answer.code == ExitCode.USAGE and "forms that can: images" in answer.err
+    assert bench.files() == before

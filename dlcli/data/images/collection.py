@@ -69,7 +69,7 @@ def image_collection(
 
 def _near_duplicates(form: ImagesForm, files: Sequence[Path]) -> Pairs:
     """Return the near-duplicates among images, which are read from the packed copy if there is one."""
-    parts = [packed.images for split in form.splits() if (packed := form.packed(split)) is not None]
+    parts = [part for split in form.splits() if (packed := form.packed(split)) is not None for part in packed.parts]
     if sum(map(len, parts)) < len(files):
         return similar_files(files)
     refuse_too_many(len(files), MAX_IMAGES)

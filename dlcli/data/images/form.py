@@ -11,6 +11,7 @@ labels would shift.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.registry import how_to_prepare
 from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, SPLIT_FOLDERS, Card, card_of, require_form
-from dlcli.data.images import packed
+from dlcli.data.images import packed, shards
 from dlcli.data.images.decoding import decode_image, read_bytes, read_header, read_image, resize_image
 from dlcli.data.images.folders import Layout, class_folders, find_layout, has_images, image_names
 from dlcli.data.images.muffling import muffled
@@ -93,6 +94,15 @@ class ImagesForm:
         folder = self._folder(split)
         if not packed.is_packable(self.card) or not self.card.num_items(split):
             return None
+        if self.is_prepared and (size := shards.size_of(self.card)) is not None:
+            try:
+                digests = shards.digests_of(self.card, folder, self.names[split], size)
+                found = shards.open_shards(
+                    self.root, self.card, split, digests, functools.partial(self._decoded, split)
+                )
+            except OSError:
+                found = None
+            return found or self._packed_in_memory(split)
         if self.is_prepared:
             try:
                 origin = packed.origin_of(self.card, split, folder, self.names[split])
@@ -116,17 +126,17 @@ class ImagesForm:
             return None
         if split not in self._in_memory:
             images = np.concatenate(list(self._decoded(split)))
-            self._in_memory[split] = PackedSplit(images, self.labels(split))
+            self._in_memory[split] = PackedSplit((images,), self.labels(split))
         return self._in_memory[split]
 
     def _packed_shape(self, split: str) -> tuple[int, int, int, int]:
         height, width = self.card.details["image_size"]
         return self.card.num_items(split), height, width, self.card.details["channels"]
 
-    def _decoded(self, split: str) -> Iterator[np.ndarray]:
-        """Yield the decoded images in order, up to 500 at a time, (n, H, W, C) uint8."""
+    def _decoded(self, split: str, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the decoded images from `first` to `end` in order, up to 500 at a time, (n, H, W, C) uint8."""
         shape = self._packed_shape(split)[1:]
-        files = self.files(split)
+        files = self.files(split)[first:end]
 
         def decode(path: Path) -> np.ndarray:
             image = read_image(path, shape[2])
@@ -304,3 +314,26 @@ def _all_have(files: Sequence[Path], size: tuple[int, int]) -> bool:
         return all((header.height, header.width) == size for header in headers)
     except DataError:
         return False
+
+
+def cut_images(folder: Path, card: Card, size: int) -> Card | None:
+    """Cut the packed copy of a folder that an importer wrote into shards, and return its card with their size.
+
+    Args:
+        folder: the prepared folder, which need not hold its card yet.
+        card: its card.
+        size: images of a shard.
+
+    Returns:
+        None if there is no packed copy, since images are large or differ in size.
+    """
+    if not packed.is_packable(card):
+        return None
+    card = dataclasses.replace(card, details={**card.details, shards.DETAIL: size})
+    form = _open_prepared(folder, card)
+    shards.cut(
+        folder,
+        card,
+        {name: shards.digests_of(card, form.folders[name], form.names[name], size) for name in form.folders},
+    )
+    return card

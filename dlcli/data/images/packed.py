@@ -32,12 +32,17 @@ class PackedSplit:
     """The images of a split as arrays.
 
     Attributes:
-        images: (N, H, W, C) uint8, RGB or grey; a memory map if it is on disk.
+        parts: (n, H, W, C) uint8 each, RGB or grey, N in total; memory maps if they are on disk. One, or one a shard.
         labels: (N,) int64.
     """
 
-    images: np.ndarray
+    parts: tuple[np.ndarray, ...]
     labels: np.ndarray
+
+    @property
+    def images(self) -> np.ndarray | Stacked:
+        """All images, (N, H, W, C) uint8."""
+        return self.parts[0] if len(self.parts) == 1 else Stacked(self.parts)
 
 
 def images_file(root: Path, split: str) -> Path:
@@ -137,23 +142,25 @@ def open_split(root: Path, card: Card, split: str, origin: Mapping[str, Any]) ->
         return None
     if not np.array_equal(labels, labels_of(card, split)):
         return None
-    return PackedSplit(images, labels)
+    return PackedSplit((images,), labels)
 
 
 class Stacked:
-    """Several packed splits as one: rows are fetched by index, without copying the splits."""
+    """Several packed arrays as one: rows are fetched by index, without copying the arrays."""
 
     def __init__(self, parts: Sequence[np.ndarray]) -> None:
-        self._parts = parts
+        # Views as plain arrays: indexing a numpy.memmap creates a new memmap each time.
+        self._parts = [part.view(np.ndarray) for part in parts]
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows at these indices, (K,), in the given order, (K, ...)."""
         result = np.empty((len(rows), *self.shape[1:]), dtype=self._parts[0].dtype)
-        for part, start in zip(self._parts, self._starts, strict=False):
-            is_here = (rows >= start) & (rows < start + len(part))
-            result[is_here] = part[rows[is_here] - start]
+        places = np.searchsorted(self._starts, rows, side="right") - 1
+        for place in np.unique(places).tolist():
+            is_here = places == place
+            result[is_here] = self._parts[place][rows[is_here] - self._starts[place]]
         return result
 
 

@@ -26,6 +26,9 @@ from dlcli.data.walking import list_files
 Report = Callable[[str], None]
 """Prints one line for the user (on stderr)."""
 
+Cut = Callable[[Path, Card, int], Card | None]
+"""See `FormSpec.cut`."""
+
 _WAIT_S = 0.2
 _LEFTOVER_AGE_S = 24 * 3600
 _NOT_OF_THE_FORM = ("download",)  # options that affect how the source is obtained, not the form
@@ -62,7 +65,15 @@ class Importer(Protocol):
 
 
 def prepare_dataset(
-    importer: Importer, source: Path | None, destination: Path, *, command: str, force: bool, report: Report
+    importer: Importer,
+    source: Path | None,
+    destination: Path,
+    *,
+    command: str,
+    force: bool,
+    report: Report,
+    shard_size: int | None = None,
+    cut: Cut | None = None,
 ) -> tuple[Card, bool]:
     """Return the card of the prepared dataset, and whether it had to be written.
 
@@ -77,6 +88,8 @@ def prepare_dataset(
         command: the command line, for the card.
         force: write the form even if it is up to date.
         report: prints progress.
+        shard_size: items of each file of the packed copy; None does not cut it.
+        cut: the function of the form that cuts it.
 
     Raises:
         DataError: the source is missing or invalid, the disk is full, or `destination` holds something that is not a
@@ -93,14 +106,27 @@ def prepare_dataset(
         existing = _existing_card(target, destination)
         # hashlib releases the GIL, so the SHA-256 of the source costs no time while images are written.
         sources = thread.submit(_sources, files)
-        if existing is not None and not force and _is_same(existing, importer, sources.result()):
+        is_same = existing is not None and existing.details.get("shard_size") == shard_size
+        if is_same and existing is not None and not force and _is_same(existing, importer, sources.result()):
             return existing, False
         with _staging(target, destination, lambda: importer.space_needed(files)) as staging:
             card = importer.write(files, staging, report)
+            card = _cut(staging, card, shard_size, cut, report)
             card = _complete(card, importer, sources, command)
             write_json(staging / CARD_NAME, card.to_json())
             _take_place(staging, target)
     return card, True
+
+
+def _cut(folder: Path, card: Card, size: int | None, cut: Cut | None, report: Report) -> Card:
+    """Return the card of a folder whose packed copy was cut, if that was asked and there is one."""
+    if size is None or cut is None:
+        return card
+    found = cut(folder, card, size)
+    if found is None:
+        report("--shard-size changes nothing here: large images, or of different sizes, are read from their own files")
+        return dataclasses.replace(card, details={**card.details, "shard_size": size})  # the same command is the same
+    return found
 
 
 @contextmanager

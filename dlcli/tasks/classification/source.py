@@ -146,9 +146,9 @@ class ImageSource:
 
     def _packed(self, folder: str) -> np.ndarray | Stacked | None:
         parts = [self.form.packed(own) for own in self._own(folder)]
-        images = [part.images for part in parts if part is not None]
-        if len(images) < len(parts):
+        if any(part is None for part in parts):
             return None
+        images = [each for part in parts if part is not None for each in part.parts]
         return images[0] if len(images) == 1 else Stacked(images)
 
     def plain_batches(self, split: str, count: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

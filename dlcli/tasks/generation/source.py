@@ -105,7 +105,7 @@ class ImageSource:
         classes = None if self._to_run is None else self._to_run[self.labels(folder)]
         if self._is_packed:
             parts = [self.form.packed(own) for own in self._own(folder)]
-            pixels = [own.images.view(np.ndarray) for own in parts if own is not None]
+            pixels = [each.view(np.ndarray) for own in parts if own is not None for each in own.parts]
             return self._packed_loader(pixels, classes, order)
         read = functools.partial(
             _read,
