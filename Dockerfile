@@ -9,7 +9,8 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY dlcli ./dlcli
 ARG EXTRAS=""
-# hadolint ignore=DL3013 -- what is installed is this folder
+# What is installed is this folder, which has no version to pin.
+# hadolint ignore=DL3013
 RUN pip install --no-cache-dir ".${EXTRAS}"
 
 FROM python:3.11-slim
