@@ -10,6 +10,7 @@ from typing import Any
 
 from dlcli.api.drawing import data_uri, png_bytes
 from dlcli.api.evaluating import evaluate
+from dlcli.api.exporting import export_run
 from dlcli.api.loading import Model, load
 from dlcli.api.options import Named, word_of
 from dlcli.api.predictions import Predictions
@@ -80,6 +81,10 @@ class Run:
     def evaluate(self, **options: Any) -> dict[str, Any]:
         """Return the figures on data that was not trained on; see `dlcli.evaluate`."""
         return evaluate(self, **options)
+
+    def export(self, format: str = "onnx", **options: Any) -> Path:
+        """Write the network as a file that answers like the run, and return its path; see `dl export`."""
+        return export_run(self, format, **options)
 
     def _repr_html_(self) -> str:
         """Return a table of what the run is, above its training curves."""
