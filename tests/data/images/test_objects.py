@@ -33,7 +33,7 @@ def test_an_array_keeps_its_pixels_and_loses_its_alpha() -> None:
         (COLOUR / 255, "float64"),
         (COLOUR.astype(np.int64), "int64"),
         (COLOUR > 9, "bool"),
-        (COLOUR.transpose(2, 0, 1), "3x5x4"),
+        (np.zeros((3, 5, 7), np.uint8), "3x5x7"),
         (COLOUR[:0], "0x4x3"),
         (GREY[0], "array of 4 "),
     ],
