@@ -129,7 +129,7 @@ class Predictions(list[Record]):
         columns = ["input", *self._codec.fields]
         rows = [line for record in self for line in lines_of(record, self._codec.listed)]
         body = "".join(_row(columns, row) for row in rows[:MAX_ROWS])
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+        head = "".join(f'<th style="text-align:left">{html.escape(name)}</th>' for name in columns)
         more = f"<p>{len(rows) - MAX_ROWS:,} more rows</p>" if len(rows) > MAX_ROWS else ""
         return f"{figures}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 

@@ -95,7 +95,7 @@ class Run:
         facts = {name: info.get(name) for name in ("status", "task", "dataset", "model")}
         rows = {"run": str(self.path), **facts, **figures, "seconds": info.get("seconds")}
         cells = "".join(
-            f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+            f'<tr><th style="text-align:left">{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>'
             for name, value in rows.items()
             if value is not None
         )

@@ -64,12 +64,11 @@ def test_a_frame_of_pandas_has_these_rows_or_pandas_is_missed_by_name(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = dlcli.load("images")("grey.png")
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(dlcli.UsageError, match="pandas is not installed"):
+    with monkeypatch.context() as patch, pytest.raises(dlcli.UsageError, match="pandas is not installed"):
+        patch.setitem(sys.modules, "pandas", None)
         records.to_pandas()
-    monkeypatch.undo()
     pandas = pytest.importorskip("pandas")
-    frame = dlcli.load("images")(str(home / "grey.png")).to_pandas()
+    frame = records.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame.columns) == ["input", "label", "probability", "error"]
 
