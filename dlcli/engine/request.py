@@ -123,20 +123,30 @@ def request_for(
     """
     if {"budget", "epochs"} <= set(given.values):
         raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
+    return resolve_request(
+        target.spec,
+        target.dataset,
+        target.data,
+        [*stored_options(origin, config), given],
+        command=command,
+        name=name,
+        takes_recipe=origin is None,
+    )
+
+
+def stored_options(origin: RunDir | None, config: str | None) -> list[Layer]:
+    """Return the options stored in files: those of the run to start from, overridden by those of the TOML file.
+
+    Raises:
+        UsageError: the file is missing or damaged, or has an option of the command line.
+        RunError: the run's options are missing or damaged.
+    """
     layers = [Layer(str(origin.config_file), origin.config())] if origin is not None else []
     if config is not None:
         table = read_toml(Path(config))
         _check_keys(table, config)
         layers.append(Layer(config, table))
-    return resolve_request(
-        target.spec,
-        target.dataset,
-        target.data,
-        [*layers, given],
-        command=command,
-        name=name,
-        takes_recipe=origin is None,
-    )
+    return layers
 
 
 def _check_keys(table: Mapping[str, Any], path: str) -> None:
