@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_ENCODED_BYTES = 1 << 28
 """Bytes of encoded inputs from which on they are answered before others are encoded."""
+
+MAX_PIXEL_BYTES = 1 << 26
+"""Maximum bytes of decoded frames in one batch: 64 frames of a small film, 10 of one in full HD."""
 
 MAX_ROWS = 16
 """Rows of a batch that are run at once where an item has several."""
@@ -80,3 +83,27 @@ def _with_given(record: Record, kept: Mapping[str, Any]) -> Record:
     """
     own = {"input", "error", *record}
     return {**{f"given_{name}" if name in own else name: value for name, value in finite(kept).items()}, **record}
+
+
+def batches_of_sources(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    """Yield sources, at most `size` at a time, and fewer where they hold decoded frames: see `MAX_PIXEL_BYTES`."""
+    batch: list[Source] = []
+    held = 0
+    for source in sources:
+        batch.append(source)
+        held += source.nbytes
+        if len(batch) == size or held >= MAX_PIXEL_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def lines_of(record: Record, listed: str | None) -> Iterator[Record]:
+    """Yield the lines of a record in a table: one per entry of its list, or one if it has no list or an empty one.
+
+    The values of an entry override those of the record with the same names.
+    """
+    entries = record.get(listed) if listed is not None else None
+    for entry in entries or [{}]:
+        yield {**record, **entry}

@@ -32,7 +32,11 @@ COMMANDS = {
     "datasets": ("list the datasets", "dlcli.cli.inspect:build_datasets"),
     "tasks": ("list the tasks", "dlcli.cli.inspect:build_tasks"),
     "doctor": ("check the machine, a dataset or a run", "dlcli.cli.doctor:build"),
+    "completion": ("print a script with which a shell completes words", "dlcli.cli.completion:build"),
 }
+
+COMPLETE = "--complete"
+"""What the scripts of `dl completion` call `dl` with, before the words of the line up to the cursor."""
 
 # The base class of Typer's usage errors; Typer vendors click and exports only the subclasses.
 UsageFault = typer.BadParameter.__mro__[2]
@@ -78,6 +82,11 @@ def _load(name: str, rest: Sequence[str]) -> Any:
     return vars(import_module(module))[function](list(rest))
 
 
+def load_command(name: str, rest: Sequence[str]) -> Any:
+    """Return a command with the options of the line that follows its name; it must be one of `COMMANDS`."""
+    return _load(name, rest)
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from dlcli import __version__
@@ -86,11 +95,23 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_grammar(wanted: bool) -> None:
+    if wanted:
+        from dlcli.cli.grammar import grammar
+        from dlcli.core.console import json_text
+
+        sys.stdout.write(json_text(grammar()) + "\n")
+        raise typer.Exit
+
+
 def _root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="show the version"),
+    help_json: bool = typer.Option(
+        False, "--help-json", callback=_show_grammar, is_eager=True, help="print every command and option as JSON"
+    ),
 ) -> None:
     """Deep learning from raw data to a trained, evaluated, exported and visualized model."""
-    del version
+    del version, help_json
 
 
 def build_app() -> Any:
@@ -111,6 +132,10 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; every exception ends here."""
     console = Console()
     debug = "--debug" in args
+    if args[:1] == [COMPLETE]:
+        from dlcli.cli.completing import print_candidates
+
+        return print_candidates(args[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):  # also for what Typer prints: no character ends a command
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

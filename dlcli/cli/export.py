@@ -21,6 +21,7 @@ from dlcli.core.errors import RunError, UsageError
 from dlcli.core.networks import find_owner, get_owner, has_weights
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
+from dlcli.export.recording import record_export, result_document, stored_metadata
 
 if TYPE_CHECKING:
     from dlcli.engine.task import Task
@@ -107,14 +108,6 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.answer(str(result.path))
 
 
-def stored_metadata(plan: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is stored in a file: the metadata of its plan and of what is exported.
-
-    The plan's assets win: they say what only the file has, such as limits that are a part of its graph.
-    """
-    return {**plan, **more, "assets": {**more.get("assets", {}), **plan.get("assets", {})}}
-
-
 def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> None:
     """Check that the output file does not replace what is exported.
 
@@ -142,32 +135,14 @@ def _check_pruning(options: Pruning, run: RunDir | None) -> None:
 
 
 def _document(result: ExportResult) -> dict[str, Any]:
-    return {
-        "path": str(result.path),
-        "format": result.format,
-        "exporter": result.exporter,
-        "bytes": result.bytes,
-        "sha256": result.sha256,
-        "max_difference": result.max_difference,
-        "is_telling": result.is_telling,
-        "checks": [asdict(check) for check in result.checks],
-    }
+    return result_document(result)
 
 
 def _record(run: RunDir, result: ExportResult, console: Console) -> None:
-    """Note in the run what its export was found to be, for `dl report`; a file elsewhere has no place there."""
-    from dlcli.core.files import write_json
-
-    if result.path.parent.resolve() != run.exports.resolve():
-        return
+    """Note in the run what its export was found to be; warn if the run cannot be written: the export itself is."""
     try:
-        known = run.read_json(f"exports/{EXPORTS_FILE}")
-    except RunError:
-        known = {}
-    record = {**_document(result), "path": result.path.name}
-    try:
-        write_json(run.exports / EXPORTS_FILE, {**(known if isinstance(known, dict) else {}), result.path.name: record})
-    except OSError as error:  # the export itself is written
+        record_export(run, result)
+    except OSError as error:
         console.warn(f"{run.exports / EXPORTS_FILE} cannot be written ({error.strerror or error})")
 
 

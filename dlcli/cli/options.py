@@ -53,6 +53,21 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Described:
+    """What a command is made of, for whatever tells of it: the grammar and the completion of words.
+
+    Attributes:
+        arguments: in order.
+        fields: its options in the order of the help page.
+        epilog: the paragraph below the options.
+    """
+
+    arguments: tuple[Argument, ...] = ()
+    fields: tuple[FieldInfo, ...] = ()
+    epilog: str | None = None
+
+
+@dataclass(frozen=True)
 class Values:
     """What the user typed: the arguments, and the given options by field name."""
 
@@ -132,6 +147,7 @@ def make_command(
     assert isinstance(command, _Command)
     command.sections = {info.name: info.option.section for info in fields if info.option.section}
     command.advanced = frozenset(info.name for info in fields if info.option.is_advanced)
+    command.described = Described(tuple(arguments), tuple(fields), epilog)
     if any(info.option.bare is not None for info in fields):
         command.complete = functools.partial(with_bare_values, fields=fields, configs=(*configs, Common))
     return command
@@ -153,12 +169,14 @@ class _Command(TyperCommand):
         sections: the headings, by the field of the first option below each.
         advanced: the fields that `--help` hides.
         shows_all: whether the page shows them too, each with a mark.
+        described: what it is made of.
         complete: adds the values that were left out to the words of a line; None if every option needs its value.
     """
 
     sections: Mapping[str, str] = {}
     advanced: frozenset[str] = frozenset()
     shows_all: bool = False
+    described: Described = Described()
     complete: Callable[[list[str]], list[str]] | None = None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlcli.answering.answer_file import maker_of
-from dlcli.answering.answers import answer
+from dlcli.answering.answers import answer, lines_of
 from dlcli.answering.opening import Opened, open_model, task_of
 from dlcli.answering.shards import Share, share_of
 from dlcli.cli.answer_files import answering_to_file, check_answers, local_rank_of
@@ -245,16 +245,6 @@ class Writer:
         for line in lines_of(record, self._listed):
             writer.writerow([_cell(line.get(name, "")) for name in columns])
         self._console.answer(text.getvalue().rstrip("\n"))
-
-
-def lines_of(record: Record, listed: str | None) -> Iterator[Record]:
-    """Yield the lines of a record in a table: one per entry of its list, or one if it has no list or an empty one.
-
-    The values of an entry override those of the record with the same names.
-    """
-    entries = record.get(listed) if listed is not None else None
-    for entry in entries or [{}]:
-        yield {**record, **entry}
 
 
 def _cell(value: object) -> object:

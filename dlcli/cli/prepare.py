@@ -5,24 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
-from dlcli.core.console import Console
 from dlcli.core.errors import UsageError
-from dlcli.core.registry import (
-    DATASETS,
-    DatasetSpec,
-    all_datasets,
-    all_forms,
-    find_form,
-    get_dataset,
-    load_object,
-)
-from dlcli.engine.targets import DATA
+from dlcli.core.registry import DATASETS, DatasetSpec, all_datasets, get_dataset, load_object
 
 
 @dataclass(frozen=True)
@@ -73,70 +62,29 @@ def _no_target(values: Values) -> None:
 
 
 def _prepare(spec: DatasetSpec, options_class: type, values: Values) -> None:
-    from dlcli.data.importing.preparing import prepare_dataset
+    from dlcli.engine.preparing import PrepareRequest, prepare_request, prepared_line
 
     if values.arguments["dataset"] != spec.name:  # an option's value was mistaken for the dataset
         raise UsageError(f"dl prepare {values.arguments['dataset']}: name the dataset before its options")
     console = values.console()
     options = values.resolve(options_class)
     general = values.resolve(PrepareOptions)
-    source = values.arguments["source"]
-    destination = Path(general.out) if general.out else DATA / spec.name
-    importer = load_object(spec.importer)(options)
-    cut = _cutter(spec, general.shard_size)
-    source_path = _source(spec, importer, source, options, console)
     command = shlex.join(["dl", *sys.argv[1:]])
-    card, is_new = prepare_dataset(
-        importer,
-        source_path,
-        destination,
-        command=command,
+    request = PrepareRequest(
+        spec,
+        options,
+        values.arguments["source"],
+        general.out,
         force=general.force,
-        report=console.say,
+        command=command,
         shard_size=general.shard_size,
-        cut=cut,
     )
+    card, is_new = prepare_request(request, console.say)
     for warning in card.warnings:
         console.warn(warning)
-    counts = ", ".join(f"{card.num_items(split):,} {split}" for split in card.splits)
-    verb = "prepared" if is_new else "already prepared"
-    classes = f", {len(card.classes)} classes" if card.classes else ""
-    console.say(f"{verb} {spec.name}: {counts}{classes}")
+    console.say(prepared_line(spec, card, is_new=is_new))
+    destination = request.destination
     if console.is_json:
         console.answer_json("prepare", {"data": str(destination), "is_new": is_new, "card": card.to_json()})
     else:
         console.answer(str(destination))
-
-
-def _cutter(spec: DatasetSpec, size: int | None) -> Any:
-    """Return the function that cuts the packed copy of the dataset's form; None if it is not wanted.
-
-    Raises:
-        UsageError: it is wanted, and this form cannot be cut.
-    """
-    if size is None:
-        return None
-    form = find_form(spec.form)
-    if form is None or not form.cut:
-        able = ", ".join(name for name, each in all_forms().items() if each.cut)
-        raise UsageError(f"--shard-size: the form {spec.form!r} cannot be cut", hint=f"forms that can: {able}")
-    return load_object(form.cut)
-
-
-def _source(spec: DatasetSpec, importer: Any, source: str | None, options: Any, console: Console) -> Path | None:
-    """Return the path of the original data: the user's, or the one that --download fetched; None if options name it.
-
-    Raises:
-        UsageError: there is no source, and no --download.
-    """
-    if source is not None:
-        return Path(source)
-    if not spec.needs_source or any(vars(options).get(name) is not None for name in spec.source_options):
-        return None
-    if vars(options).get("download"):
-        path: Path = importer.download(DATA / ".downloads", console.say)
-        return path
-    where = f" (original: {spec.page})" if spec.page else ""
-    instead = " ".join(f"--{name} DIR" for name in spec.source_options)
-    hint = f"dl prepare {spec.name} FOLDER{f', or {instead}' if instead else ''}"
-    raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=hint)

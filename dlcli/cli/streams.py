@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dlcli.answering.answers import batches_of_sources
+
 if TYPE_CHECKING:
     from dlcli.data.codec import Source
 
 CHUNK = 1 << 16
-MAX_PIXEL_BYTES = 1 << 26
-"""Maximum bytes of decoded frames in one batch: 64 frames of a small film, 10 of one in full HD."""
 MAX_LINE = 1 << 24
 """Maximum bytes of one line, so that input without line breaks cannot fill the memory."""
 
@@ -77,20 +77,6 @@ def _has_more(descriptor: int) -> bool:
     if os.name == "nt":  # select supports only sockets there
         return False
     return bool(select.select([descriptor], [], [], 0)[0])
-
-
-def batches_of_sources(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
-    """Yield sources, at most `size` at a time, and fewer where they hold decoded frames: see `MAX_PIXEL_BYTES`."""
-    batch: list[Source] = []
-    held = 0
-    for source in sources:
-        batch.append(source)
-        held += source.nbytes
-        if len(batch) == size or held >= MAX_PIXEL_BYTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def source_batches(

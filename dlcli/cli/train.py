@@ -12,23 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.words import flag_value, pick_target
-from dlcli.core.config import AUTO, Layer, fields_of, option, read_toml, to_dict
+from dlcli.core.config import Layer, option
 from dlcli.core.console import Console, format_figure
-from dlcli.core.errors import DlError, RunError, UsageError
-from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
+from dlcli.core.errors import DlError, UsageError
+from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
-from dlcli.core.train_config import MACHINE, TrainConfig, is_cross_validation
-from dlcli.engine.targets import Target, ensure_prepared, is_known, require_data, resolve_target
+from dlcli.core.train_config import TrainConfig
+from dlcli.engine.targets import Target, is_known, require_data, resolve_target, target_of_run
 
 if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest
 
-TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
-"""Options named in the line about the chosen options, in addition to the network and those of the recipe."""
-
-
 RESUMING = ("resume", "data", "devices", "json", "quiet", "verbose", "debug")
-"""Options that a resumed run accepts, besides those of the machine."""
+"""Options that a resumed run accepts, besides those of the machine (`engine.request.machine_options`)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def _target_of_line(rest: list[str]) -> Target | None:
     try:
         run = flag_value(rest, "--resume") or flag_value(rest, "--from")
         if run is not None:
-            return _target_of_run(resolve_run(run), None)
+            return target_of_run(resolve_run(run), None)
         return resolve_target(word, flag_value(rest, "--data")) if word is not None else None
     except DlError:
         return None
@@ -100,12 +96,9 @@ def _train(spec: TaskSpec | None, values: Values) -> int | None:
     if count > 1:
         return _launch(count, console)
     request = _request(target, values, options, origin, console)
-    has_folds = is_cross_validation(request.train)
-    from dlcli.engine.runs.cross_validation import cross_validate
-    from dlcli.engine.runs.training import start_training
+    from dlcli.engine.runs.beginning import begin_training
 
-    begin = cross_validate if has_folds else start_training
-    run = begin(request, console, ensure_data=lambda: ensure_prepared(target, console.say))
+    run = begin_training(request, target, console)
     _finish(run, console)
     return None
 
@@ -125,24 +118,11 @@ def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Tar
     if text is not None:
         return resolve_target(text, options.data)
     if origin is not None:
-        return _target_of_run(origin, options.data)
+        return target_of_run(origin, options.data)
     raise UsageError(
         "which target?",
         hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
     )
-
-
-def _target_of_run(run: RunDir, data: str | None) -> Target:
-    """Return the target of an existing run.
-
-    Raises:
-        RunError: the run does not name its task or data, or the task no longer exists.
-    """
-    try:
-        spec = get_task(run.entry("task"))
-    except UsageError as error:
-        raise RunError(f"{run.info_file}: {error.message}", hint=error.hint) from None
-    return Target(spec, run.entry("dataset"), Path(data or run.entry("data")))
 
 
 def _request(
@@ -154,84 +134,33 @@ def _request(
         UsageError: an option is wrong.
         DataError: the data is missing; checked before torch is imported, which takes seconds.
     """
-    if {"budget", "epochs"} <= set(values.given):
-        raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
-    from dlcli.engine.request import resolve_request
+    from dlcli.engine.request import choice_line, request_for
 
     typed = {**values.layer(load_object(target.spec.config)).values, **values.layer(TrainConfig).values}
-    request = resolve_request(
-        target.spec,
-        target.dataset,
-        target.data,
-        [*_stored(options, origin), Layer(None, typed)],
+    request = request_for(
+        target,
+        Layer(None, typed),
+        origin=origin,
+        config=options.config,
         command=shlex.join(["dl", *sys.argv[1:]]),
         name=options.name,
-        takes_recipe=origin is None,
     )
-    chosen = to_dict(request.config, request.train) | dict.fromkeys(request.auto, AUTO)
-    console.say(_choice_line(target, chosen, request.recipe))
+    console.say(choice_line(request))
     require_data(target)
     return request
 
 
-def _stored(options: TrainOptions, origin: RunDir | None) -> list[Layer]:
-    """Return the options stored in files: those of the --from run, overridden by those of the --config file."""
-    layers = []
-    if origin is not None:
-        layers.append(Layer(str(origin.config_file), origin.config()))
-    if options.config is not None:
-        table = read_toml(Path(options.config))
-        _check_keys(table, options.config)
-        layers.append(Layer(options.config, table))
-    return layers
-
-
-def _check_keys(table: Mapping[str, Any], path: str) -> None:
-    """Check that a file has no option that says where the run comes from or what is printed.
-
-    Raises:
-        UsageError: it has one.
-    """
-    flags = {info.flag for config in (TrainOptions, Common) for info in fields_of(config)}
-    for name in table:
-        if name.replace("_", "-") in flags:
-            raise UsageError(f"{path}: {name!r} is an option of the command line only", hint=f"type --{name} after it")
-
-
-def _choice_line(target: Target, chosen: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    told = ["budget" if name == "epochs" and "budget" in chosen else name for name in TOLD]
-    names = [*told, *(name for name in recipe if name not in (*TOLD, "model"))]
-    parts = [f"{name.replace('_', ' ')} {_short(chosen[name])}" for name in names if name in chosen]
-    return f"{target.dataset} -> {chosen['model']}: {', '.join(parts)}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return ",".join(map(_short, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _resume(options: TrainOptions, values: Values, console: Console, count: int) -> int | None:
     run = resolve_run(str(options.resume))
-    ignored = [name for name in values.given if name not in (*RESUMING, *MACHINE)]
-    if ignored:
-        raise UsageError(
-            f"--{ignored[0].replace('_', '-')}: the options of a resumed run cannot be changed, except those of the "
-            f"machine: --{', --'.join([*MACHINE, 'devices'])}",
-            hint=f"`dl train --from {run.reference}` starts a new run with its options and others",
-        )
+    given = {name: value for name, value in values.given.items() if name not in RESUMING}
+    from dlcli.engine.request import machine_options
+
+    machine = machine_options(run, Layer(None, given))
     if count > 1:
         return _launch(count, console)
-    given = {name: value for name, value in values.given.items() if (name, value) != ("threads", AUTO)}
-    train = Values(values.arguments, given).resolve(TrainConfig)  # in which no number of threads means auto
-    machine = {name: vars(train)[name] for name in MACHINE if name in values.given}
-    from dlcli.engine.runs.cross_validation import resume_cross_validation
-    from dlcli.engine.runs.training import resume_training
+    from dlcli.engine.runs.beginning import go_on_training
 
-    go_on = resume_cross_validation if run.holds_folds else resume_training
-    _finish(go_on(run, Path(options.data) if options.data else None, console, machine), console)
+    _finish(go_on_training(run, Path(options.data) if options.data else None, console, machine), console)
     return None
 
 

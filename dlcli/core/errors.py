@@ -44,6 +44,8 @@ class DlError(Exception):
         self.message = message
         self.hint = hint
         self.details = tuple(details)
+        for note in [*self.details, *([f"fix: {hint}"] if hint else [])]:
+            self.add_note(note)  # which Python prints below the message, where no command prints `lines`
 
     def lines(self) -> list[str]:
         """Return the message as at most 6 lines of at most 300 characters, ready to print."""

@@ -7,9 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import Layer, resolve, split_auto, split_values
+from dlcli.core.config import AUTO, Layer, read_toml, resolve, split_auto, split_values, to_dict
+from dlcli.core.errors import UsageError
 from dlcli.core.registry import TaskSpec, load_object
-from dlcli.core.train_config import TrainConfig
+from dlcli.core.run_dir import RunDir
+from dlcli.core.train_config import MACHINE, TrainConfig
+from dlcli.engine.targets import Target
+
+NOT_OF_A_RUN = ("data", "config", "resume", "from", "devices", "name", "json", "quiet", "verbose", "debug")
+"""Flags that say where a run comes from, what it is called or what is printed; no file of options has them."""
+
+TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
+"""Options named in the line about the chosen options, in addition to the network and those of the recipe."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +97,99 @@ def resolve_request(
     return TrainRequest(
         spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe, origins=origins
     )
+
+
+def request_for(
+    target: Target,
+    given: Layer,
+    *,
+    origin: RunDir | None = None,
+    config: str | None = None,
+    command: str = "",
+    name: str | None = None,
+) -> TrainRequest:
+    """Return the request with its options resolved: given > config file > the run of --from > recipe > default.
+
+    Args:
+        target: the task, and the name and folder of its data.
+        given: what the user typed, or passed as arguments.
+        origin: the run whose options are the start.
+        config: a TOML file of options.
+        command: what was typed, for the run.
+        name: the run's name; None for the next free number.
+
+    Raises:
+        UsageError: an option is wrong, or two of them exclude each other.
+    """
+    if {"budget", "epochs"} <= set(given.values):
+        raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
+    return resolve_request(
+        target.spec,
+        target.dataset,
+        target.data,
+        [*stored_options(origin, config), given],
+        command=command,
+        name=name,
+        takes_recipe=origin is None,
+    )
+
+
+def stored_options(origin: RunDir | None, config: str | None) -> list[Layer]:
+    """Return the options stored in files: those of the run to start from, overridden by those of the TOML file.
+
+    Raises:
+        UsageError: the file is missing or damaged, or has an option of the command line.
+        RunError: the run's options are missing or damaged.
+    """
+    layers = [Layer(str(origin.config_file), origin.config())] if origin is not None else []
+    if config is not None:
+        table = read_toml(Path(config))
+        _check_keys(table, config)
+        layers.append(Layer(config, table))
+    return layers
+
+
+def _check_keys(table: Mapping[str, Any], path: str) -> None:
+    """Check that a file has no option that says where the run comes from or what is printed.
+
+    Raises:
+        UsageError: it has one.
+    """
+    for name in table:
+        if name.replace("_", "-") in NOT_OF_A_RUN:
+            raise UsageError(f"{path}: {name!r} is an option of the command line only", hint=f"type --{name} after it")
+
+
+def machine_options(run: RunDir, given: Layer) -> dict[str, Any]:
+    """Return the options that replace those of a run that is resumed.
+
+    Raises:
+        UsageError: one of those given is not of the machine, or is out of range.
+    """
+    ignored = [name for name in given.values if name not in MACHINE]
+    if ignored:
+        raise UsageError(
+            f"--{ignored[0].replace('_', '-')}: the options of a resumed run cannot be changed, except those of the "
+            f"machine: --{', --'.join([*MACHINE, 'devices'])}",
+            hint=f"`dl train --from {run.reference}` starts a new run with its options and others",
+        )
+    asked = {name: value for name, value in given.values.items() if (name, value) != ("threads", AUTO)}
+    train = resolve(TrainConfig, [Layer(given.origin, asked)])  # in which no number of threads means auto
+    return {name: vars(train)[name] for name in given.values}
+
+
+def choice_line(request: TrainRequest) -> str:
+    """Return the line that says which options were chosen."""
+    chosen = to_dict(request.config, request.train) | dict.fromkeys(request.auto, AUTO)
+    told = ["budget" if name == "epochs" and "budget" in chosen else name for name in TOLD]
+    names = [*told, *(name for name in request.recipe if name not in (*TOLD, "model"))]
+    parts = [f"{name.replace('_', ' ')} {_short(chosen[name])}" for name in names if name in chosen]
+    return f"{request.dataset} -> {chosen['model']}: {', '.join(parts)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(map(_short, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

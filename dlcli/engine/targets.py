@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.core.errors import DataError, RunError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import (
     DATASETS,
@@ -22,6 +22,7 @@ from dlcli.core.registry import (
     how_to_prepare,
     load_object,
 )
+from dlcli.core.run_dir import RunDir
 from dlcli.core.wording import printable
 
 DATA = Path("data")
@@ -69,6 +70,19 @@ def resolve_target(text: str, data: str | None) -> Target:
         return Target(_task_of_folder(folder), _name_of(folder), folder)
     known = [*all_tasks(), *all_datasets()]
     raise UsageError(f"no task, dataset or folder {text!r}", hint=did_you_mean(text, known))
+
+
+def target_of_run(run: RunDir, data: str | None) -> Target:
+    """Return the target of an existing run; `data` is the folder that the user named, if any.
+
+    Raises:
+        RunError: the run does not name its task or data, or the task no longer exists.
+    """
+    try:
+        spec = get_task(run.entry("task"))
+    except UsageError as error:
+        raise RunError(f"{run.info_file}: {error.message}", hint=error.hint) from None
+    return Target(spec, run.entry("dataset"), Path(data or run.entry("data")))
 
 
 def _is_named(data: Path, text: str, folder: Path) -> bool:

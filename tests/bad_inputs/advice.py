@@ -42,7 +42,7 @@ def why_wrong(line: str) -> str:
     parameters = {flag: each for each in command.params for flag in (*each.opts, *each.secondary_opts)}
     for index, word in enumerate(rest):
         flag, equals, _ = word.partition("=")
-        if not word.startswith("-") or HOLE in flag or flag in ("-h", "--help"):
+        if not word.startswith("-") or word == "-" or HOLE in flag or flag in ("-h", "--help"):
             continue
         if flag not in parameters:
             return f"{line}: no option {flag}"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from toys import blobs
 
+from dlcli.answering import answers
 from dlcli.answering.opening import Opened
 from dlcli.cli import predict, streams
 from dlcli.cli.films import answered_film
@@ -121,7 +122,7 @@ def test_a_folder_of_films_and_images_and_names_on_standard_input(model: Any, dl
 
 
 def test_a_batch_holds_no_more_frames_than_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_PIXEL_BYTES", 3000)
+    monkeypatch.setattr(answers, "MAX_PIXEL_BYTES", 3000)
     made = []
 
     def expand(_inputs: Any) -> Iterator[Source]:

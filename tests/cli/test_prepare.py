@@ -1,19 +1,14 @@
-"""`dl prepare`: the folder is the answer, the second time is quick, and the source is named or fetched."""
+"""`dl prepare`: the folder is the answer, and the second time is quick."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlcli.cli import prepare as module
-from dlcli.cli.prepare import _source
-from dlcli.core.console import Console
-from dlcli.core.errors import ExitCode, UsageError
-from dlcli.core.registry import DATASETS, DatasetSpec, load_object
+from dlcli.core.errors import ExitCode
 from dlcli.data.card import read_card
 
 LINES = "x,y\n" + "\n".join(f"{number % 7},{number}" for number in range(30))
@@ -62,52 +57,6 @@ def test_an_option_before_the_dataset_is_explained(dl: Any) -> None:
     answer = dl("prepare", "--out", "table", "t.csv", "--target", "y")
     assert answer.code == ExitCode.USAGE
     assert "name the dataset" in answer.err or "no dataset" in answer.err
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of a dataset that can be fetched, or be named in two parts."""
-
-    download: bool = False
-    source: str | None = None
-    target: str | None = None
-
-
-class Importer:
-    def download(self, folder: Path, report: Any) -> Path:
-        del report
-        return folder / "fetched"
-
-
-SPEC = replace(DATASETS["cifar10"], name="words", page="https://example.org", source_options=("source", "target"))
-
-
-def source_of(spec: DatasetSpec, text: str | None, options: Options) -> Path | None:
-    return _source(spec, Importer(), text, options, Console())
-
-
-def test_a_named_source_comes_before_a_download() -> None:
-    assert source_of(SPEC, "here", Options(download=True)) == Path("here")
-    assert source_of(SPEC, None, Options(download=True)) == module.DATA / ".downloads" / "fetched"
-
-
-def test_options_may_name_the_source_in_its_place() -> None:
-    assert source_of(SPEC, None, Options(target="b")) is None
-    assert source_of(replace(SPEC, needs_source=False, source_options=()), None, Options()) is None
-
-
-def test_without_a_source_all_ways_to_name_one_are_said() -> None:
-    with pytest.raises(UsageError) as caught:
-        source_of(SPEC, None, Options())
-    assert caught.value.message == "dl prepare words: name the SOURCE (original: https://example.org)"
-    assert caught.value.hint == "dl prepare words FOLDER, or --source DIR --target DIR"
-
-
-def test_a_dataset_that_can_be_fetched_has_the_option_and_the_means() -> None:
-    for spec in DATASETS.values():
-        options = load_object(spec.options)
-        if "download" in vars(options()):
-            assert callable(load_object(spec.importer)(options()).download), spec.name
 
 
 def test_small_images_are_cut_into_shards_and_train_as_before(dl: Any, bench: Any) -> None:

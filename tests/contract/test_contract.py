@@ -20,8 +20,9 @@ import torch
 from contract.comparing import assert_alike, assert_equal
 from torch import Tensor
 
+import dlcli
+from dlcli.answering.answers import lines_of
 from dlcli.cli.pictures import all_pictures
-from dlcli.cli.predict import lines_of
 from dlcli.core.config import read_toml, resolve, split_values
 from dlcli.core.console import format_table
 from dlcli.core.files import finite
@@ -137,6 +138,11 @@ def test_every_form_of_the_model_answers_alike(house, tmp_path, kind):
         (tmp_path / "somewhere else").mkdir()
         model = str(shutil.copy(house.folder / house.run / "checkpoints" / "best.pt", tmp_path / "somewhere else"))
     house.original.compare(house.records(model), house.records(house.run))
+
+
+def test_python_answers_as_the_command_line_does(house, monkeypatch):
+    monkeypatch.chdir(house.folder)
+    assert dlcli.load(house.run, device="cpu")(house.inputs or None) == house.records(house.run, "--device", "cpu")
 
 
 def test_every_input_gives_its_records_and_a_task_without_inputs_draws_them(house):

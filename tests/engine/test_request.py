@@ -8,12 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.core.config import Layer, to_dict
+from dlcli.cli.options import Common
+from dlcli.cli.train import TrainOptions
+from dlcli.core.config import Layer, fields_of, to_dict
 from dlcli.core.description import stored_configs
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import TASKS, load_object
+from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.request import TrainRequest, resolve_request
+from dlcli.engine.request import (
+    NOT_OF_A_RUN,
+    TrainRequest,
+    choice_line,
+    machine_options,
+    request_for,
+    resolve_request,
+)
+from dlcli.engine.targets import Target
 
 SPEC = TASKS["classification"]
 FILE = Layer("o.toml", {"model": "lenet", "epochs": 3, "batch-size": 7})
@@ -74,3 +85,52 @@ def test_a_stored_auto_is_refused_since_a_run_keeps_what_was_measured() -> None:
 def test_putting_options_together_needs_no_torch() -> None:
     program = "import sys, dlcli.engine.request; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+TARGET = Target(SPEC, "digits", Path("data/digits"))
+
+
+def options_file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "o.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_what_is_given_comes_before_the_file_and_the_file_before_the_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    (tmp_path / "config.toml").write_text("model = 'lenet'\nepochs = 3\nbatch_size = 7\nseed = 5\n")
+    file = options_file(tmp_path, "epochs = 4\nbatch-size = 8\n")
+    found = request_for(TARGET, Layer("train()", {"epochs": 6}), origin=run, config=file, name="n", command="c")
+    assert (found.train.epochs, found.train.batch_size, found.train.seed, found.model) == (6, 8, 5, "lenet")
+    assert (found.name, found.command, found.recipe) == ("n", "c", {})
+    assert found.origins["epochs"] == "train()"
+
+
+def test_a_time_budget_and_a_number_of_epochs_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match="--budget and --epochs"):
+        request_for(TARGET, Layer(None, {"epochs": 3, "budget": "5m"}))
+
+
+def test_a_file_has_no_option_that_says_where_a_run_comes_from(tmp_path: Path) -> None:
+    flags = {info.flag for config in (TrainOptions, Common) for info in fields_of(config)}
+    assert set(NOT_OF_A_RUN) == flags
+    for name in ("name", "from", "quiet"):
+        with pytest.raises(UsageError, match=f"{name!r} is an option of the command line only"):
+            request_for(TARGET, Layer(None, {}), config=options_file(tmp_path, f"{name} = 'x'"))
+
+
+def test_of_a_resumed_run_only_the_machine_may_differ() -> None:
+    run = RunDir(Path("runs/a"))
+    assert machine_options(run, Layer(None, {"device": "cpu", "workers": 2})) == {"device": "cpu", "workers": 2}
+    assert machine_options(run, Layer(None, {"threads": "auto"})) == {"threads": None}
+    with pytest.raises(UsageError, match="--epochs: the options of a resumed run"):
+        machine_options(run, Layer(None, {"epochs": 3}))
+    with pytest.raises(UsageError, match="--threads must be at least 1"):
+        machine_options(run, Layer(None, {"threads": 0}))
+
+
+def test_the_line_about_the_choice_names_the_network_and_what_the_recipe_chose() -> None:
+    line = choice_line(request(FILE))
+    assert line.startswith("digits -> lenet: epochs 3, batch size 7, optimizer ")
+    assert "budget 5m" in choice_line(request(Layer(None, {"budget": "5m"})))
+    assert "learning rate auto" in choice_line(request(Layer(None, {"learning_rate": "auto"})))

@@ -10,13 +10,16 @@ import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.images.muffling import muffled
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif", "PPM": ".ppm"}
 MAX_PIXELS = 100_000_000  # 300 MB as RGB; a header with more is an accident or a decompression bomb
@@ -135,20 +138,29 @@ def looks_whole(data: bytes, header: ImageHeader) -> bool:
 def _decode_with_pillow(data: bytes, channels: int) -> np.ndarray:
     import warnings
 
+    with warnings.catch_warnings(), muffled, _opened_by_pillow(data) as opened:
+        warnings.simplefilter("ignore")
+        return pixels_of_image(opened, channels)
+
+
+def pixels_of_image(opened: Image, channels: int) -> np.ndarray:
+    """Return a picture that Pillow has opened as (H, W, channels) uint8; see `decode_image`.
+
+    Raises:
+        DataError: it is truncated or damaged, or its pixels have no defined range; the message is only the reason.
+    """
     from PIL import ImageOps
 
     try:
-        with warnings.catch_warnings(), muffled, _opened_by_pillow(data) as opened:
-            warnings.simplefilter("ignore")
-            opened.load()
-            is_inverted = _is_white_zero(opened)
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I") or image.mode == "F":
-                grey = _to_8_bits(np.asarray(image), is_tiff=opened.format == "TIFF")
-                return np.repeat((255 - grey if is_inverted else grey)[:, :, np.newaxis], channels, axis=2)
-            if image.mode == "LAB":  # which Pillow converts to RGB only
-                image = image.convert("RGB")
-            pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+        opened.load()
+        is_inverted = _is_white_zero(opened)
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I") or image.mode == "F":
+            grey = _to_8_bits(np.asarray(image), is_tiff=opened.format == "TIFF")
+            return np.repeat((255 - grey if is_inverted else grey)[:, :, np.newaxis], channels, axis=2)
+        if image.mode == "LAB":  # which Pillow converts to RGB only
+            image = image.convert("RGB")
+        pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except DataError:
         raise
     except Exception as error:  # as above: a damaged file may raise almost anything

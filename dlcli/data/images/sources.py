@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.codec import Source
+from dlcli.data.codec import IMAGE, Source
 from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
@@ -38,8 +40,8 @@ def read_pixels(source: Source, channels: int = 3) -> np.ndarray:
     """Return the image of a source, (H, W, channels) uint8.
 
     Args:
-        source: its value is a path, the bytes of a file, a frame, or the error that stands in place of one.
-        channels: 1 or 3; a frame has 3.
+        source: its value is a path, the bytes of a file, pixels (H, W, 1 or 3), or the error in place of one.
+        channels: 1 or 3.
 
     Raises:
         DataError: the file cannot be read, or is not an image.
@@ -47,7 +49,34 @@ def read_pixels(source: Source, channels: int = 3) -> np.ndarray:
     if isinstance(source.value, DataError):
         raise source.value
     if isinstance(source.value, np.ndarray):
-        return source.value
+        return _with_channels(source.value, channels)
     if isinstance(source.value, bytes):
         return decode_image(source.value, channels=channels)
     return read_image(source.value, channels=channels)
+
+
+def _with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Return pixels as grey or RGB; colour becomes grey by the weights of Rec. 601, as when a file is decoded."""
+    if pixels.shape[2] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, np.newaxis]
+
+
+class ImageValues:
+    """Image files from a program; see `dlcli.data.codec.Values`."""
+
+    kind = IMAGE
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of an image: the bytes of its file in base64."""
+        return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+
+    def source(self, name: str, value: Any) -> Source:
+        """Return the bytes of an image file as a source; anything else, such as a path, is a fault."""
+        return Source(name, value if isinstance(value, bytes) else DataError("not the bytes of an image file"))
+
+    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+        """Return the image in a file."""
+        return [Source(name, data)]

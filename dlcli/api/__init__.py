@@ -1,0 +1,1 @@
+"""The Python interface, for notebooks and programs: what `dlcli` offers by name, resolved when it is first used."""
