@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.words import flag_value, pick_target
@@ -29,6 +29,13 @@ TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weigh
 
 RESUMING = ("resume", "data", "devices", "json", "quiet", "verbose", "debug")
 """Options that a resumed run accepts, besides those of the machine."""
+
+
+class SourceOptions(Protocol):
+    """The options of a command that trains, on the file with further options."""
+
+    @property
+    def config(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def _target_of_line(rest: list[str]) -> Target | None:
     try:
         run = flag_value(rest, "--resume") or flag_value(rest, "--from")
         if run is not None:
-            return _target_of_run(resolve_run(run), None)
+            return target_of_run(resolve_run(run), None)
         return resolve_target(word, flag_value(rest, "--data")) if word is not None else None
     except DlError:
         return None
@@ -125,14 +132,14 @@ def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Tar
     if text is not None:
         return resolve_target(text, options.data)
     if origin is not None:
-        return _target_of_run(origin, options.data)
+        return target_of_run(origin, options.data)
     raise UsageError(
         "which target?",
         hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
     )
 
 
-def _target_of_run(run: RunDir, data: str | None) -> Target:
+def target_of_run(run: RunDir, data: str | None) -> Target:
     """Return the target of an existing run.
 
     Raises:
@@ -163,7 +170,7 @@ def _request(
         target.spec,
         target.dataset,
         target.data,
-        [*_stored(options, origin), Layer(None, typed)],
+        [*stored_options(options, origin), Layer(None, typed)],
         command=shlex.join(["dl", *sys.argv[1:]]),
         name=options.name,
         takes_recipe=origin is None,
@@ -174,7 +181,7 @@ def _request(
     return request
 
 
-def _stored(options: TrainOptions, origin: RunDir | None) -> list[Layer]:
+def stored_options(options: SourceOptions, origin: RunDir | None) -> list[Layer]:
     """Return the options stored in files: those of the --from run, overridden by those of the --config file."""
     layers = []
     if origin is not None:

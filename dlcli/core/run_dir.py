@@ -16,6 +16,7 @@ from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.files import replace_json, write_json, write_text
 from dlcli.core.locks import HeldError, hold
+from dlcli.core.tune_dir import find_tune
 from dlcli.core.wording import is_unicode
 
 RUN_SCHEMA = 1
@@ -280,8 +281,8 @@ def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:
 def resolve_run(text: str) -> RunDir:
     """Return the run that an argument refers to.
 
-    `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, or the name of a dataset, task or model
-    (meaning its newest finished run).
+    `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, a study of `dl tune` (its best run), or the
+    name of a dataset, task or model (its newest finished run).
 
     Raises:
         RunError: there is no such run.
@@ -295,6 +296,9 @@ def resolve_run(text: str) -> RunDir:
         return _latest()
     if _is_run(RUNS / text):
         return RunDir(RUNS / text)
+    tune = find_tune(text)
+    if tune is not None:
+        return RunDir(tune.best_run())
     run = newest_run_of(text)
     if run is not None:
         return run
