@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 NUM_TRIALS = 20
 
-JOINING = ("join", "trials", "budget", "retrain", "json", "quiet", "verbose", "debug", *MACHINE)
+CHANGEABLE = ("trials", "budget", "retrain", *MACHINE)
 """Options that may differ when a study is gone on with."""
+
+JOINING = ("join", *CHANGEABLE, *(info.name for info in fields_of(Common)))
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,8 @@ def _joined(values: Values, options: TuneOptions) -> TuneDir:
     if ignored or values.arguments["target"] is not None:
         what = f"--{ignored[0].replace('_', '-')}" if ignored else str(values.arguments["target"])
         raise UsageError(
-            f"{what}: the study {tune.path} has its target and options already, except "
-            f"--{', --'.join(name for name in JOINING if name != 'join')}",
-            hint=f"`dl tune --join {tune.reference}` alone",
+            f"{what}: {tune.path} has its target and options; --join goes with --{', --'.join(CHANGEABLE)} alone",
+            hint=f"`dl tune --join {tune.reference}`",
         )
     return tune
 

@@ -30,6 +30,9 @@ MOST_ATTEMPTS = 3
 MOST_REDRAWS = 20
 """How often another trial is drawn in place of one that has been tried: with one seed for all it would end the same."""
 
+LEAST_IMPORTANT = 8
+"""Of fewer finished trials, a share of the variance says nothing."""
+
 WAITING, RUNNING, FINISHED, PRUNED, FAILED = "waiting", "running", "finished", "pruned", "failed"
 
 DEFAULT, RUN, REPLACED, ATTEMPT, VALUE, ERROR, PLACE, NOTES = (
@@ -252,7 +255,7 @@ class Study:
         from optuna.importance import FanovaImportanceEvaluator
 
         done = [each for each in self._trials() if each.state.name == "COMPLETE"]
-        if len(done) < 4 or len({each.value for each in done}) < 2:
+        if len(done) < LEAST_IMPORTANT or len({each.value for each in done}) < 2:
             return {}
         evaluator = FanovaImportanceEvaluator(seed=0)
         try:
