@@ -47,16 +47,19 @@ def draw_history(
         places, values = zip(*whole, strict=True)
         so_far = list(accumulate(values, max if larger_is_better else min))
         axes.step(places, so_far, where="post", color=COLOURS[0], linewidth=1.6, label="best so far")
-        axes.plot(places, values, "o", color=COLOURS[0], markersize=5, label="trial")
+        axes.plot(places, values, marker="o", linestyle="", color=COLOURS[0], markersize=5, label="trial")
     if pruned:
         places, values = zip(*pruned, strict=True)
-        axes.plot(places, values, "x", color="#888888", markersize=5, label="pruned trial, its best epoch")
+        label = "pruned trial, its best epoch"
+        axes.plot(places, values, marker="x", linestyle="", color="#888888", markersize=5, label=label)
     default = next((value for place, value in whole if place == 0), None)
     if default is not None:
         axes.axhline(default, color=COLOURS[1], linewidth=1.0, linestyle="--", label="default recipe")
     marked = next(((place, value) for place, value in whole if place == best), None)
     if marked is not None:
-        axes.plot(*marked, "D", color=COLOURS[0], markersize=8, markeredgecolor="black", zorder=3)
+        axes.plot(
+            [marked[0]], [marked[1]], marker="D", color=COLOURS[0], markersize=8, markeredgecolor="black", zorder=3
+        )
         offset = (0, 11) if larger_is_better else (0, -18)
         axes.annotate(f"{marked[1]:.4g}", marked, offset, textcoords="offset points", ha="center", fontsize=9)
     axes.set_xlabel("trial", fontsize=9)

@@ -165,7 +165,7 @@ def test_a_study_stands_for_its_best_run(in_tuned: Path, dl: Any) -> None:
     best = resolve_run("digits-1").path
     assert best == resolve_run("tunes/digits-1").path
     assert str(best) == Path("out").read_text().strip()
-    assert dl("eval", "tunes/digits-1", "--json").json["run"] == str(best)
+    assert json.loads(dl("eval", "tunes/digits-1", "--json").out)["run"] == str(best)
     answer = dl("train", "--from", "digits-1", "--epochs", "1", "--name", "further")
     assert answer.code == 0, answer.err
     config, before = RunDir(Path("runs/further")).config(), RunDir(best).config()
@@ -194,7 +194,7 @@ def test_the_same_line_again_answers_from_the_finished_study(in_tuned: Path, dl:
 def test_joining_with_more_trials_goes_on_and_retrain_makes_a_run(in_tuned: Path, dl: Any) -> None:
     answer = dl("tune", "--join", "digits-1", "--trials", "5", "--retrain", "--json")
     assert answer.code == 0, answer.err
-    document = answer.json
+    document = json.loads(answer.out)
     assert document["schema"] == "dl.tune/1"
     assert len(document["trials"]) == 5
     assert Path(document["run"]).parent == Path("runs")
@@ -226,7 +226,7 @@ def test_a_network_that_does_not_exist_and_a_task_without_a_goal_are_refused(ben
 def test_folds_never_touch_the_test_part(bench: Any, dl: Any) -> None:
     answer = dl("tune", "digits", "--epochs", "1", *QUICK, *SPACE, "--trials", "1", "--folds", "3", "--json")
     assert answer.code == 0, answer.err
-    [trial] = answer.json["trials"]
+    [trial] = json.loads(answer.out)["trials"]
     assert trial["standard_error"] > 0
     runs = [RunDir(Path(f"tunes/digits-1/trials/0000-{fold}")) for fold in (1, 2, 3)]
     assert [run.config()["val_fold"] for run in runs] == ["1/3", "2/3", "3/3"]
