@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,6 +132,7 @@ def _target_of_study(tune: TuneDir) -> Target:
 
 def _tune(spec: TaskSpec | None, values: Values) -> None:
     console, options = values.console(), values.resolve(TuneOptions)
+    began = time.monotonic()
     from dlcli.engine.tuning.plan import read_plan
     from dlcli.engine.tuning.study import Study, require_optuna
 
@@ -145,7 +147,7 @@ def _tune(spec: TaskSpec | None, values: Values) -> None:
         target = Target(plan.spec, plan.dataset, Path(plan.data))
         ensure_prepared(target, console.say)
         study = Study(tune, plan)
-        _work(study, options, _machine(values), console)
+        _work(study, options, _machine(values), console, began)
     except BaseException:
         if is_new and not _has_runs(tune):
             shutil.rmtree(tune.path, ignore_errors=True)  # a start that fails leaves nothing behind
@@ -295,12 +297,12 @@ def _same_study(plan: Plan, name: str | None) -> TuneDir | None:
     return None
 
 
-def _work(study: Study, options: TuneOptions, machine: Mapping[str, Any], console: Console) -> None:
-    """Work off the trials, and draw what has been found, whatever ends it."""
+def _work(study: Study, options: TuneOptions, machine: Mapping[str, Any], console: Console, began: float) -> None:
+    """Work off the trials, and draw what has been found, whatever ends it; `began` is when the command did."""
     from dlcli.engine.tuning.search import search
 
     num_trials = _num_trials(study, options)
-    budget_s = parse_duration(options.budget) if options.budget is not None else None
+    budget_s = None if options.budget is None else parse_duration(options.budget) - (time.monotonic() - began)
     try:
         is_done = search(study, console, num_trials=num_trials, budget_s=budget_s, machine=machine)
     finally:

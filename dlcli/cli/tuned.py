@@ -48,11 +48,12 @@ def answer_study(study: Study, console: Console, *, retrains: bool) -> None:
     assert best is not None
     metric = study.plan.metric
     default = next((trial for trial in trials if trial.is_default), None)
-    console.say(f"best: {_with_error(best, metric)}, trial {best.place} of {len(trials)}{_beside(best, default)}")
+    count = sum(trial.value is not None for trial in trials)
+    console.say(f"best: {_with_error(best, metric)}, trial {best.place} of {count}{_beside(best, default)}")
     for name, value in best.values.items():
         console.say(f"  {name.replace('_', '-')} {shown(value)}")
-    if len(trials) > 1:
-        console.say(f"the best of {len(trials)} looks better on the validation part than it is: look at the test part")
+    if count > 1:
+        console.say(f"the best of {count} looks better on the validation part than it is: look at the test part")
     if retrains:
         run = _retrain(run, study, console)
     console.say(f"next: dl eval {run.reference}")

@@ -7,14 +7,13 @@ a process: so a study that is interrupted and gone on with tries what an uninter
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.errors import DlError
-from dlcli.core.locks import HeldError, hold
+from dlcli.core.locks import HeldError, hold, hold_when_free
 from dlcli.core.tune_dir import TuneDir
 from dlcli.engine.tuning.journal import FAULTS, damaged, open_journal
 from dlcli.engine.tuning.plan import Plan
@@ -157,7 +156,8 @@ class Study:
                 self._revive()
                 job = self._next(num_trials)
                 if job is not None:
-                    stack.enter_context(hold(self.tune.trial_lock(job.run)))
+                    # Who has given it back is still about to let it go.
+                    stack.enter_context(hold_when_free(self.tune.trial_lock(job.run)))
                     self._mine.add(job.trial.number)
             try:
                 yield job
@@ -338,11 +338,5 @@ class Study:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the study's lock; it is never held for longer than a draw takes."""
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(hold(self.tune.lock_file))
-                    break
-                except HeldError:
-                    time.sleep(0.02)
+        with hold_when_free(self.tune.lock_file):
             yield

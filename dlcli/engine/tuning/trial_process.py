@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlcli.core.console import Console
-from dlcli.core.errors import DlError, ExitCode, StoppedError, UsageError, first_line
+from dlcli.core.errors import DlError, ExitCode, RunError, StoppedError, UsageError, first_line
+from dlcli.core.locks import HeldError, hold_when_free
 from dlcli.core.run_dir import FINISHED, RunDir, remove_run
 from dlcli.engine.request import TrainRequest
 
@@ -254,6 +255,12 @@ def _train(channel: multiprocessing.connection.Connection, request: TrainRequest
     run = RunDir(request.folder / request.name)
     console = Console(is_quiet=not is_loud, is_mute=not is_loud)
     reporter = ReportEpochs(report, run.metrics_file)
+    if run.path.exists():
+        try:
+            with hold_when_free(run.lock_file, limit_s=GRACE_S):  # a process whose study was killed may still be saving
+                pass
+        except HeldError as error:
+            raise RunError(f"{run.path} is being trained by {error.holder}", hint="wait until that has ended") from None
     if not (run.info_file.exists() and run.info().get("status") == FINISHED):
         if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
             machine = {name: vars(request.train)[name] for name in ("device", "threads", "workers")}
