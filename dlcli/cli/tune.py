@@ -39,6 +39,10 @@ CHANGEABLE = ("trials", "budget", "retrain", *MACHINE)
 JOINING = ("join", *CHANGEABLE, *(info.name for info in fields_of(Common)))
 
 
+RETRAIN = ("same", "all")
+"""On which items --retrain trains."""
+
+
 @dataclass(frozen=True)
 class TuneOptions:
     """Options of `dl tune`."""
@@ -62,7 +66,13 @@ class TuneOptions:
         None, "train each trial on K folds of the training split, and compare the means", minimum=2, maximum=100
     )
     join: str | None = option(None, "go on with a study, beside other processes if there are any", metavar="STUDY")
-    retrain: bool = option(False, "train the best options once more at the end, as a run in runs/")
+    retrain: str | None = option(
+        None,
+        "train the best options once more at the end, as a run in runs/; all: on the validation part too",
+        choices=RETRAIN,
+        bare=RETRAIN[0],
+        metavar="[same|all]",
+    )
     data: str | None = option(None, "prepared data (default: data/DATASET)", metavar="DIR")
     config: str | None = option(None, "TOML file of options; flags override it", metavar="FILE")
     origin: str | None = option(None, "tune around the options of this run", flag="from", metavar="RUN")
@@ -133,8 +143,9 @@ def _target_of_study(tune: TuneDir) -> Target:
 def _tune(spec: TaskSpec | None, values: Values) -> None:
     console, options = values.console(), values.resolve(TuneOptions)
     began = time.monotonic()
-    from dlcli.engine.tuning.plan import read_plan
-    from dlcli.engine.tuning.study import Study, require_optuna
+    from dlcli.engine.tuning.plan import read_plan, require_cut_validation
+    from dlcli.engine.tuning.sampling import require_optuna
+    from dlcli.engine.tuning.study import Study
 
     require_optuna()
     is_new = False
@@ -146,13 +157,15 @@ def _tune(spec: TaskSpec | None, values: Values) -> None:
         plan = read_plan(tune)
         target = Target(plan.spec, plan.dataset, Path(plan.data))
         ensure_prepared(target, console.say)
+        if options.retrain == RETRAIN[1]:
+            require_cut_validation(plan)
         study = Study(tune, plan)
         _work(study, options, _machine(values), console, began)
     except BaseException:
         if is_new and not _has_runs(tune):
             shutil.rmtree(tune.path, ignore_errors=True)  # a start that fails leaves nothing behind
         raise
-    answer_study(study, console, retrains=options.retrain)
+    answer_study(study, console, retrain=options.retrain)
 
 
 def _has_runs(tune: TuneDir) -> bool:
@@ -286,7 +299,8 @@ def _same_study(plan: Plan, name: str | None) -> TuneDir | None:
     from dlcli.engine.tuning.plan import read_plan
 
     wanted = plan.same_study()
-    for tune, _ in reversed(list(list_tunes())):
+    studies: list[TuneDir] = [tune for tune, _ in list_tunes()]
+    for tune in reversed(studies):
         if name is not None and tune.name != name:
             continue
         try:

@@ -35,7 +35,7 @@ def draw_study(study: Study, console: Console) -> None:
         console.warn(f"{study.tune.plots}: no pictures: {error}")
 
 
-def answer_study(study: Study, console: Console, *, retrains: bool) -> None:
+def answer_study(study: Study, console: Console, *, retrain: str | None) -> None:
     """Print the best trial beside the default recipe, and the path of its run.
 
     Raises:
@@ -54,8 +54,8 @@ def answer_study(study: Study, console: Console, *, retrains: bool) -> None:
         console.say(f"  {name.replace('_', '-')} {shown(value)}")
     if count > 1:
         console.say(f"the best of {count} looks better on the validation part than it is: look at the test part")
-    if retrains:
-        run = _retrain(run, study, console)
+    if retrain is not None:
+        run = _retrain(run, study, console, on_all=retrain == "all")
     console.say(f"next: dl eval {run.reference}")
     if console.is_json:
         console.answer_json("tune", _document(study, trials, best, default, run))
@@ -78,16 +78,16 @@ def _beside(best: Trial, default: Trial | None) -> str:
     return f"; the default recipe has {format_figure(default.value)}{error}"
 
 
-def _retrain(run: RunDir, study: Study, console: Console) -> RunDir:
+def _retrain(run: RunDir, study: Study, console: Console, *, on_all: bool) -> RunDir:
     """Train the options of the best trial once more, as an ordinary run."""
     from dlcli.engine.runs.training import start_training
-    from dlcli.engine.tuning.plan import request_of
+    from dlcli.engine.tuning.plan import retrain_request
 
     best = study.best()
     assert best is not None
-    console.say(f"training the options of {run.path} once more")
-    request = request_of(study.plan, best.values)
-    return start_training(request, console)
+    console.say(f"training the options of {run.path} once more{', on the validation part too' if on_all else ''}")
+    epochs = best.epochs if on_all else None
+    return start_training(retrain_request(study.plan, best.values, all_items_for=epochs), console)
 
 
 def _document(study: Study, trials: Sequence[Trial], best: Trial, default: Trial | None, run: RunDir) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.train_config import MACHINE, TrainConfig
 from dlcli.core.tune_dir import TuneDir
+from dlcli.data.card import read_card
 from dlcli.engine.request import TrainRequest, resolve_request
 from dlcli.engine.tuning.space import Parameter, read_space
 
@@ -140,7 +141,37 @@ def request_of(
         name=name,
         takes_recipe=plan.takes_recipe,
     )
-    return TrainRequest(**{**vars(request), "folder": folder})
+    return replace(request, folder=folder)
+
+
+def retrain_request(plan: Plan, values: Mapping[str, Any], *, all_items_for: int | None = None) -> TrainRequest:
+    """Return the training of a study's best options as a run of its own.
+
+    Args:
+        plan: the study.
+        values: see `request_of`.
+        all_items_for: train on the validation part too, for so many epochs, since nothing is left to stop by; None to
+            train as the trial did.
+    """
+    request = request_of(plan, values)
+    if all_items_for is None:
+        return request
+    epochs = min(request.train.epochs, all_items_for)
+    return replace(request, train=replace(request.train, epochs=epochs, val_fraction=0.0, patience=None))
+
+
+def require_cut_validation(plan: Plan) -> None:
+    """Check that the validation part is cut out of the training split, so that it can be trained on.
+
+    Raises:
+        UsageError: the data has a validation split of its own.
+    """
+    card = read_card(Path(plan.data))
+    if card is not None and card.num_items("valid"):
+        raise UsageError(
+            f"--retrain all: {plan.data} has a validation split of its own, which is never trained on",
+            hint="use --retrain same",
+        )
 
 
 def default_values(plan: Plan) -> dict[str, Any]:

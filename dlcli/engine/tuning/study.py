@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dlcli.core.errors import DlError
 from dlcli.core.locks import HeldError, hold, hold_when_free
@@ -132,7 +132,7 @@ class Study:
                 return optuna.load_study(study_name=name, storage=self._storage, sampler=sampler, pruner=pruner)
         except FAULTS as error:
             raise damaged(self.tune.journal, str(error)) from None
-        direction = "maximize" if self.plan.larger_is_better else "minimize"
+        direction: Literal["maximize", "minimize"] = "maximize" if self.plan.larger_is_better else "minimize"
         study = optuna.create_study(
             storage=self._storage, sampler=sampler, pruner=pruner, study_name=self.tune.name, direction=direction
         )

@@ -13,10 +13,19 @@ import pytest
 pytest.importorskip("optuna")
 
 from dlcli.core.console import Console
-from dlcli.core.errors import DataError, DlError, ExitCode, RunError, StoppedError
+from dlcli.core.errors import DataError, DlError, ExitCode, RunError, StoppedError, UsageError
 from dlcli.core.locks import hold
 from dlcli.core.tune_dir import TuneDir, create_tune
-from dlcli.engine.tuning.plan import Plan, default_space, default_values, read_plan, request_of
+from dlcli.data.card import Card
+from dlcli.engine.tuning.plan import (
+    Plan,
+    default_space,
+    default_values,
+    read_plan,
+    request_of,
+    require_cut_validation,
+    retrain_request,
+)
 from dlcli.engine.tuning.search import MOST_FAILURES, search
 from dlcli.engine.tuning.study import MOST_ATTEMPTS, Study
 from dlcli.engine.tuning.trial_process import Figure, TrialError
@@ -436,3 +445,24 @@ def test_a_study_knows_its_folder(place):
     study = new_study()
     assert study.tune == TuneDir(study.tune.path)
     assert study.tune.path.parts == ("tunes", "digits-1")
+
+
+def test_the_best_options_are_trained_again_as_they_were_or_on_all_items():
+    plan = dataclasses.replace(PLAN, options={"epochs": 9, "model": "lenet", "patience": 2})
+    values = {"learning_rate": 0.02}
+    assert retrain_request(plan, values) == request_of(plan, values)
+    train = retrain_request(plan, values, all_items_for=4).train
+    assert (train.learning_rate, train.epochs, train.val_fraction, train.patience) == (0.02, 4, 0.0, None)
+    assert retrain_request(plan, values, all_items_for=99).train.epochs == 9
+
+
+@pytest.mark.parametrize("counts", [{"train": {"a": 9}}, {"train": {"a": 9}, "valid": {"a": 2}}])
+def test_a_validation_split_of_the_datas_own_is_never_trained_on(place, counts):
+    place.joinpath("data/digits").mkdir(parents=True)
+    card = Card(name="digits", form="images", classes=("a",), counts=counts)
+    place.joinpath("data/digits/dataset.json").write_text(json.dumps(card.to_json()))
+    if "valid" in counts:
+        with pytest.raises(UsageError, match="validation split of its own"):
+            require_cut_validation(PLAN)
+    else:
+        require_cut_validation(PLAN)
