@@ -18,6 +18,7 @@ from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, get_task, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import MACHINE, TrainConfig, is_cross_validation
+from dlcli.core.tune_dir import find_tune
 from dlcli.engine.targets import Target, ensure_prepared, is_known, require_data, resolve_target
 
 if TYPE_CHECKING:
@@ -185,7 +186,10 @@ def stored_options(options: SourceOptions, origin: RunDir | None) -> list[Layer]
     """Return the options stored in files: those of the --from run, overridden by those of the --config file."""
     layers = []
     if origin is not None:
-        layers.append(Layer(str(origin.config_file), origin.config()))
+        values = origin.config()
+        if find_tune(str(origin.path.parent.parent)) is not None:
+            values.pop("val_fold", None)  # a trial is a fold of its study; a run of its own is not
+        layers.append(Layer(str(origin.config_file), values))
     if options.config is not None:
         table = read_toml(Path(options.config))
         _check_keys(table, options.config)

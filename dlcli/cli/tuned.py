@@ -52,11 +52,12 @@ def answer_study(study: Study, console: Console, *, retrain: str | None) -> None
     console.say(f"best: {_with_error(best, metric)}, trial {best.place} of {count}{_beside(best, default)}")
     for name, value in best.values.items():
         console.say(f"  {name.replace('_', '-')} {shown(value)}")
-    if count > 1:
+    if count > 1 and not best.is_default:
         console.say(f"the best of {count} looks better on the validation part than it is: look at the test part")
     if retrain is not None:
         run = _retrain(run, study, console, on_all=retrain == "all")
-    console.say(f"next: dl eval {run.reference}")
+    is_fold = study.plan.folds > 1 and retrain is None  # one of several trainings, on a part of the items
+    console.say(f"next: dl train --from {study.tune.reference}" if is_fold else f"next: dl eval {run.reference}")
     if console.is_json:
         console.answer_json("tune", _document(study, trials, best, default, run))
     else:

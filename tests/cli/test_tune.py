@@ -16,11 +16,12 @@ import pytest
 
 pytest.importorskip("optuna")
 
+from dlcli.cli.train import TrainOptions, stored_options
 from dlcli.core.config import fields_of
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
-from dlcli.core.tune_dir import TuneDir
+from dlcli.core.tune_dir import TuneDir, create_tune
 from dlcli.engine.tuning.plan import read_plan
 from dlcli.engine.tuning.study import Study
 
@@ -69,6 +70,18 @@ def test_the_help_page_shows_the_options_of_tuning_and_help_all_those_of_trainin
     assert "--label-smoothing" not in short
     shared = {info.flag for info in fields_of(TrainConfig)}
     assert all(f"--{flag}" in full for flag in shared)
+
+
+def test_a_run_from_a_trial_of_several_folds_is_in_no_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tune = create_tune("digits", {})
+    run = tune.trials / "0001-1"
+    run.mkdir()
+    (run / "run.json").write_text('{"schema": 1}')
+    (run / "config.toml").write_text('val_fold = "1/3"\nlearning_rate = 0.5\n')
+    tune.update_info(best={"run": "0001-1"})
+    [layer] = stored_options(TrainOptions(), resolve_run("digits-1"))
+    assert layer.values == {"learning_rate": 0.5}
 
 
 Process = Callable[..., "subprocess.Popen[str]"]
@@ -232,6 +245,7 @@ def test_folds_never_touch_the_test_part(bench: Any, dl: Any) -> None:
     assert [run.config()["val_fold"] for run in runs] == ["1/3", "2/3", "3/3"]
     values = [read_metrics(run.metrics_file)[-1]["accuracy"] for run in runs]
     assert trial["value"] == pytest.approx(sum(values) / 3)
+    assert "next: dl train --from tunes/digits-1" in answer.err
 
 
 @pytest.mark.slow

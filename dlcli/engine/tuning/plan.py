@@ -144,6 +144,11 @@ def request_of(
     return replace(request, folder=folder)
 
 
+def fold_request(request: TrainRequest, name: str | None, fold: int, count: int) -> TrainRequest:
+    """Return the training of a fold: one of `count` equal parts of the training split validates it."""
+    return replace(request, train=replace(request.train, val_fold=f"{fold}/{count}"), name=name)
+
+
 def retrain_request(plan: Plan, values: Mapping[str, Any], *, all_items_for: int | None = None) -> TrainRequest:
     """Return the training of a study's best options as a run of its own.
 
@@ -201,6 +206,8 @@ def check_choices(plan: Plan) -> list[tuple[str, TrainRequest]]:
                 raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
             if parameter.name == "model":
                 requests.append((where, request))
+    if plan.folds > 1:
+        return [(where, fold_request(request, None, 1, plan.folds)) for where, request in requests]
     return requests
 
 

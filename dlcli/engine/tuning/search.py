@@ -14,8 +14,7 @@ from dlcli.core.console import Console, format_figure
 from dlcli.core.errors import DlError, ExitCode, RunError, StoppedError
 from dlcli.core.interruption import STOPS
 from dlcli.engine.observers.signals import StopOnSignal
-from dlcli.engine.request import TrainRequest
-from dlcli.engine.tuning.plan import request_of
+from dlcli.engine.tuning.plan import fold_request, request_of
 from dlcli.engine.tuning.study import FAILED, FINISHED, PRUNED, Job, Study, Trial
 from dlcli.engine.tuning.trial_process import Figure, TrialError, train_trial
 
@@ -109,7 +108,7 @@ def _try(
     plan, figures = study.plan, list[Figure]()
     request = request_of(plan, job.values, folder=study.tune.trials, name=job.run, machine=machine)
     for fold in range(1, plan.folds + 1):
-        part = request if plan.folds == 1 else _fold(request, job.run, fold, plan.folds)
+        part = request if plan.folds == 1 else fold_request(request, f"{job.run}-{fold}", fold, plan.folds)
 
         def report(epoch: int, value: float) -> bool:
             return plan.folds == 1 and study.report(job, epoch, value)
@@ -133,12 +132,6 @@ def _try(
         is_pruned=figures[-1].is_pruned,
     )
     console.say(_line(study, job))
-
-
-def _fold(request: TrainRequest, run: str, fold: int, count: int) -> TrainRequest:
-    """Return the training of a fold: one of `count` equal parts of the training split validates it."""
-    train = replace(request.train, val_fold=f"{fold}/{count}")
-    return replace(request, train=train, name=f"{run}-{fold}")
 
 
 def _line(study: Study, job: Job) -> str:

@@ -318,7 +318,7 @@ def _open(
         if valid is None:
             raise UsageError(
                 f"{request.data}: no validation part, so trials cannot be compared",
-                hint="hold one out, as with --val-fraction 0.1",
+                hint="hold one out: --val-fraction 0.2, or --folds 5 for five parts in turn",
             )
         judge = judge or Judge(task.goal.metric, task.goal.larger_is_better)
     assert judge is not None

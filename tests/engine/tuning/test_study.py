@@ -19,6 +19,7 @@ from dlcli.core.tune_dir import TuneDir, create_tune
 from dlcli.data.card import Card
 from dlcli.engine.tuning.plan import (
     Plan,
+    check_choices,
     default_space,
     default_values,
     read_plan,
@@ -466,3 +467,13 @@ def test_a_validation_split_of_the_datas_own_is_never_trained_on(place, counts):
             require_cut_validation(PLAN)
     else:
         require_cut_validation(PLAN)
+
+
+def test_every_network_is_opened_once_and_in_a_fold_where_folds_judge():
+    plan = dataclasses.replace(PLAN, options={"epochs": 1}, param=("model=lenet,cnn", "schedule=cosine,constant"))
+    assert [(where, request.model) for where, request in check_choices(plan)][1:] == [
+        ("--param model: lenet", "lenet"),
+        ("--param model: cnn", "cnn"),
+    ]
+    in_folds = check_choices(dataclasses.replace(plan, folds=3))
+    assert [request.train.val_fold for _, request in in_folds] == ["1/3"] * 3
