@@ -168,12 +168,12 @@ class Study:
 
     def _next(self, num_trials: int) -> Job | None:
         trials = self._trials()
-        is_waiting = any(each.state.name == "WAITING" for each in trials)
         counted = [each for each in trials if not each.user_attrs.get(REPLACED)]
-        if not is_waiting and len(counted) >= num_trials:
+        num_waiting = sum(each.state.name == "WAITING" for each in counted)
+        if len(counted) - num_waiting >= num_trials:
             return None
         tried = [each.params for each in counted if each.params]
-        if not is_waiting and num_combinations(self.space) <= num_trials:
+        if not num_waiting and num_combinations(self.space) <= num_trials:
             drawn = draw_untried(self.plan, self.space, tried, len(counted))
             if drawn is None:
                 return None
