@@ -20,6 +20,7 @@ COMMANDS = {
     # name: (summary, "module:function" that takes the rest of the line and returns the command)
     "prepare": ("convert an original dataset to a form for training", "dlcli.cli.prepare:build"),
     "train": ("train a network on prepared data", "dlcli.cli.train:build"),
+    "tune": ("find options that suit the data, by many trainings", "dlcli.cli.tune:build"),
     "rerun": ("train a run again, and check that the result is the same", "dlcli.cli.rerun:build"),
     "eval": ("evaluate a run on its test data", "dlcli.cli.evaluate:build"),
     "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),

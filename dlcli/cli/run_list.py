@@ -15,7 +15,7 @@ from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, UsageError, did_you_mean
-from dlcli.core.run_dir import RunDir, list_runs, resolve_run
+from dlcli.core.run_dir import RUNS, RunDir, list_runs, list_trials, resolve_run
 
 Found = Sequence[tuple[RunDir, Mapping[str, Any]]]
 
@@ -46,6 +46,7 @@ class ListOptions:
     sort: str | None = option(
         None, "sort by a metric of the best epoch, by test_METRIC, or by seconds, parameters, ...", metavar="NAME"
     )
+    all: bool = option(False, "list the trials of `dl tune` as well, by their paths")
     to: str | None = option(None, "write all runs as CSV, or as MLflow's files", choices=(CSV, MLFLOW))
     out: str | None = option(
         None, "the CSV file (default: standard output), or MLflow's folder (default: mlruns)", metavar="PATH"
@@ -66,7 +67,7 @@ def _runs(values: Values) -> None:
     if values.arguments["run"] is not None:
         _show_run(resolve_run(values.arguments["run"]), console)
         return
-    runs: Found = list(list_runs())
+    runs: Found = [*list_runs(), *(list_trials() if options.all else ())]
     if options.sort is not None and runs:
         runs = _sorted(runs, options.sort)
     if options.to == CSV:
@@ -86,7 +87,7 @@ def _runs(values: Values) -> None:
         console.say("no runs in ./runs yet: `dl train digits` creates one")
     else:
         columns = ["run", "task", "model", "status", "epochs", "metric", "value", "seconds", "started"]
-        console.table(columns, [[run.name, *_run_row(run, info, options.sort)] for run, info in runs])
+        console.table(columns, [[_name(run), *_run_row(run, info, options.sort)] for run, info in runs])
 
 
 def _show_run(run: RunDir, console: Console) -> None:
@@ -95,6 +96,11 @@ def _show_run(run: RunDir, console: Console) -> None:
         console.answer_json("run", {"path": str(run.path), "run": info})
     else:
         console.table(["entry", "value"], [[name, _shown(value)] for name, value in info.items()])
+
+
+def _name(run: RunDir) -> str:
+    """Return a run's name, or the path of one that is not in `runs/`."""
+    return run.name if run.path.parent == RUNS else str(run.path)
 
 
 def _run_row(run: RunDir, info: Mapping[str, Any], sort: str | None) -> list[object]:
@@ -170,7 +176,7 @@ def _to_csv(runs: Found, out: str | None, console: Console) -> None:
     writer.writerow(["run", *COLUMNS, *names])
     for (run, info), found in zip(runs, metrics, strict=True):
         entries = ["" if info.get(name) is None else info[name] for name in COLUMNS]
-        writer.writerow([run.name, *entries, *(found.get(name, "") for name in names)])
+        writer.writerow([_name(run), *entries, *(found.get(name, "") for name in names)])
     if out is None:
         console.answer(text.getvalue().rstrip("\n"))
         return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems without locks answer, such as some network and FUSE ones."""
+
+POLL_S = 0.02
 
 _FAR = 1 << 30
 """The byte that is locked on Windows, where a locked byte cannot be read: one behind the content."""
@@ -47,6 +51,27 @@ def hold(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # Windows removes no open file
             path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def hold_when_free(path: Path, *, limit_s: float = math.inf) -> Iterator[None]:
+    """Hold the lock `path` during the block, as soon as nobody else does; see `hold`.
+
+    Raises:
+        HeldError: another process has held it for longer than `limit_s`.
+        OSError: the file cannot be created.
+    """
+    deadline = time.monotonic() + limit_s
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(hold(path))
+                break
+            except HeldError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+        yield
 
 
 def _acquire(path: Path) -> int:

@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.core.files import replace_json, write_json, write_text
 from dlcli.core.locks import HeldError, hold
+from dlcli.core.tune_dir import TUNES, find_tune
 from dlcli.core.wording import is_unicode
 
 RUN_SCHEMA = 1
@@ -267,21 +268,30 @@ def _make_numbered(stem: str) -> Path:
 
 def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:
     """Yield every readable run with its `run.json`, oldest first."""
+    yield from _readable(RUNS.glob("*/run.json"))
+
+
+def list_trials() -> Iterator[tuple[RunDir, dict[str, Any]]]:
+    """Yield the readable runs of the trials of all studies of `dl tune`, oldest first."""
+    yield from _readable(TUNES.glob("*/trials/*/run.json"))
+
+
+def _readable(files: Iterable[Path]) -> list[tuple[RunDir, dict[str, Any]]]:
     found = []
-    for path in RUNS.glob("*/run.json"):
+    for path in files:
         run = RunDir(path.parent)
         try:
             found.append((run, run.info()))
         except RunError:
             continue
-    yield from sorted(found, key=lambda pair: (str(pair[1].get("started", "")), pair[0].name))
+    return sorted(found, key=lambda pair: (str(pair[1].get("started", "")), pair[0].name))
 
 
 def resolve_run(text: str) -> RunDir:
     """Return the run that an argument refers to.
 
-    `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, or the name of a dataset, task or model
-    (meaning its newest finished run).
+    `text` is a path, a name under `runs/`, `latest`, a checkpoint in a run, a study of `dl tune` (its best run), or the
+    name of a dataset, task or model (its newest finished run).
 
     Raises:
         RunError: there is no such run.
@@ -295,6 +305,9 @@ def resolve_run(text: str) -> RunDir:
         return _latest()
     if _is_run(RUNS / text):
         return RunDir(RUNS / text)
+    tune = find_tune(text)
+    if tune is not None:
+        return RunDir(tune.best_run())
     run = newest_run_of(text)
     if run is not None:
         return run

@@ -110,6 +110,19 @@ def read_folds(text: str) -> FoldPlan:
     return FoldPlan(1, held_out=fraction)
 
 
+def read_val_fold(text: str) -> tuple[int, int]:
+    """Return the number of a validation fold, from 1, and how many there are, from a text such as `2/5`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", text)
+    fold, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= fold <= count or count < 2:
+        raise ValueError(f"{text[:100]!r} is not a fold such as 2/5, the second of five")
+    return fold, count
+
+
 def read_callbacks(text: str) -> tuple[str, ...]:
     """Return the names in a text such as `a,b`, each once.
 
@@ -222,6 +235,13 @@ class TrainConfig:
         None, "use the folds in these index files: a folder or a JSON file", metavar="FILE", is_advanced=True
     )
     fold: int | None = option(None, "train fold N only (from 1)", minimum=1, maximum=1_000_000, is_advanced=True)
+    val_fold: str | None = option(
+        None,
+        "validate on the Nth of K equal parts of the training split; the test split stays as it is",
+        metavar="N/K",
+        read=read_val_fold,
+        is_advanced=True,
+    )
     seed: int = option(
         0, "seed of initial weights, data order and augmentation", minimum=0, maximum=MAX_SEED, section="Machine"
     )
@@ -256,6 +276,8 @@ def is_cross_validation(train: TrainConfig) -> bool:
     Raises:
         UsageError: the options contradict each other.
     """
+    if train.val_fold is not None and (train.folds is not None or train.splits is not None):
+        raise UsageError("--val-fold: the folds of --folds and --splits have a validation part", hint="leave it out")
     if train.folds is None and train.splits is None:
         for flag, value in (("--fold", train.fold), ("--group", train.group), ("--repeats", train.repeats > 1)):
             if value:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.core.train_config import IN_TIME, FoldPlan, TrainConfig, read_folds
+from dlcli.core.train_config import IN_TIME, FoldPlan, TrainConfig, read_folds, read_val_fold
 from dlcli.data.index_files import Numbers, count_splits, read_splits
 
 SourceT = TypeVar("SourceT")
@@ -35,7 +36,8 @@ def part(
 ) -> tuple[str, np.ndarray]:
     """Return the prepared split from which a part is read (`ALL` for a fold), and (K,) int64 indices in it.
 
-    The validation part is the data's own validation split if it has one, else a stratified part of the training split.
+    The validation part is a fold of the training split if `--val-fold` names one, else the data's own validation split
+    if it has one, else a stratified part of the training split.
 
     Args:
         split: train, valid, test, or another split of the data.
@@ -62,6 +64,10 @@ def part(
         numbers = numbers_of() if numbers_of is not None and train.splits is not None else None
         times = _times(train, times_of)
         return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers, times=times)
+    if split in ("train", "valid") and train.val_fold is not None and "train" in splits:
+        groups = _if_shared(together_of("train")) if together_of is not None else None
+        is_valid = _val_fold(labels_of("train"), groups, train)
+        return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
     if split in ("train", "valid") and "valid" not in splits and "train" in splits:
         groups = _if_shared(together_of("train")) if together_of is not None else None
         if groups is None:
@@ -255,6 +261,13 @@ def _expanding_window(times: np.ndarray, plan: FoldPlan, fold: int) -> tuple[np.
 def _check_number(fold: int, count: int) -> None:
     if fold > count:
         raise UsageError(f"--fold {fold}: there are {count}", hint=f"give --fold 1 to {count}, or leave it out for all")
+
+
+def _val_fold(labels: np.ndarray, groups: np.ndarray | None, train: TrainConfig) -> np.ndarray:
+    """Return which items of the training split are in the fold of --val-fold, (N,) bool."""
+    fold, count = read_val_fold(train.val_fold or "")
+    plan = replace(train, folds=str(count))
+    return np.asarray(assign_folds(len(labels), plan, labels=labels, groups=groups) == fold - 1)
 
 
 def assign_folds(

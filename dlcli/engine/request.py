@@ -12,6 +12,7 @@ from dlcli.core.errors import UsageError
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir
 from dlcli.core.train_config import MACHINE, TrainConfig
+from dlcli.core.tune_dir import find_tune
 from dlcli.engine.targets import Target
 
 NOT_OF_A_RUN = ("data", "config", "resume", "from", "devices", "name", "json", "quiet", "verbose", "debug")
@@ -141,7 +142,12 @@ def stored_options(origin: RunDir | None, config: str | None) -> list[Layer]:
         UsageError: the file is missing or damaged, or has an option of the command line.
         RunError: the run's options are missing or damaged.
     """
-    layers = [Layer(str(origin.config_file), origin.config())] if origin is not None else []
+    layers = []
+    if origin is not None:
+        values = origin.config()
+        if find_tune(str(origin.path.parent.parent)) is not None:
+            values.pop("val_fold", None)  # a trial is a fold of its study; a run of its own is not
+        layers.append(Layer(str(origin.config_file), values))
     if config is not None:
         table = read_toml(Path(config))
         _check_keys(table, config)

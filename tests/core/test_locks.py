@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from dlcli.core import locks
-from dlcli.core.locks import HeldError, hold
+from dlcli.core.locks import HeldError, hold, hold_when_free
 
 HOLDER = """
 import os, sys
@@ -86,3 +86,23 @@ def test_without_locks_a_living_process_of_this_machine_counts(tmp_path, monkeyp
     else:
         with hold(path):
             assert path.read_text().startswith(f"{os.getpid()} ")
+
+
+def test_waiting_for_a_lock_ends_when_its_holder_does(holder, tmp_path):
+    holder.kill()
+    with hold_when_free(tmp_path / "lock", limit_s=30):
+        assert (tmp_path / "lock").read_text().startswith(str(os.getpid()))
+
+
+def test_waiting_for_a_lock_has_a_limit(holder, tmp_path):
+    with pytest.raises(HeldError) as caught, hold_when_free(tmp_path / "lock", limit_s=0.1):
+        pass
+    assert caught.value.pid == holder.pid
+
+
+def test_an_error_within_a_waited_for_lock_is_the_callers(tmp_path):
+    other = HeldError("another lock", None)
+    with pytest.raises(HeldError) as caught, hold_when_free(tmp_path / "lock"):
+        raise other
+    assert caught.value is other
+    assert not (tmp_path / "lock").exists()

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dlcli.core.config import Layer, fields_of, resolve, split_auto, to_dict
 from dlcli.core.errors import UsageError
-from dlcli.core.train_config import OPTIMIZERS, SCHEDULES, FoldPlan, TrainConfig, is_cross_validation, read_folds
+from dlcli.core.train_config import (
+    OPTIMIZERS,
+    SCHEDULES,
+    FoldPlan,
+    TrainConfig,
+    is_cross_validation,
+    read_folds,
+    read_val_fold,
+)
 
 FIELDS = {info.name: info for info in fields_of(TrainConfig)}
 
@@ -172,3 +182,20 @@ def test_options_that_contradict_each_other_are_named_with_a_way_out(options, na
 )
 def test_only_all_folds_are_a_cross_validation(options, expected):
     assert is_cross_validation(TrainConfig(**options)) is expected
+
+
+def test_a_validation_fold_is_a_number_of_several() -> None:
+    assert read_val_fold("1/2") == (1, 2)
+    assert read_val_fold("10/10") == (10, 10)
+
+
+@pytest.mark.parametrize("text", ["", "2", "0/3", "4/3", "1/1", "1/3/3", "a/b", "-1/3", "1 / 3", "1/1000"])
+def test_what_is_no_validation_fold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="the second of five"):
+        read_val_fold(text)
+
+
+@pytest.mark.parametrize("options", [{"folds": "5"}, {"splits": "folds.json"}, {"folds": "5", "fold": 1}])
+def test_a_validation_fold_and_a_cross_validation_exclude_each_other(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--val-fold"):
+        is_cross_validation(TrainConfig(val_fold="1/5", **options))

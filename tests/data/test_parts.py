@@ -235,3 +235,44 @@ def test_only_what_has_an_order_in_time_has_folds_in_time():
     times = {"day": np.arange(88)[::-1]}
     folder, rows = cut("test", train=dataclasses.replace(train, folds="time:3,day"), times_of=times.__getitem__)
     assert (folder, rows.tolist()) == (ALL, list(range(65, 43, -1)))
+
+
+NAMES = ("train", "valid", "test")
+
+
+def test_the_validation_folds_of_the_training_split_are_disjoint_whole_and_leave_the_test_split_alone():
+    fold_rows = []
+    for fold in range(1, 5):
+        options = TrainConfig(val_fold=f"{fold}/4")
+        (folder, train), (other, valid), (third, test) = (
+            cut(name, train=options) for name in ("train", "valid", "test")
+        )
+        assert (folder, other, third) == ("train", "train", "test")
+        assert sorted([*train, *valid]) == list(range(60))
+        np.testing.assert_array_equal(test, np.arange(len(LABELS) - 60))
+        fold_rows.append(valid)
+    assert sorted(np.concatenate(fold_rows)) == list(range(60))
+    counts = [np.bincount(LABELS[:60][rows], minlength=2) for rows in fold_rows]
+    assert np.ptp(counts, axis=0).max() <= 1  # each class has its share
+
+
+def test_a_validation_fold_counts_before_a_validation_split_of_the_data():
+    splits = {"train": LABELS[:40], "valid": LABELS[40:60], "test": LABELS[60:]}
+    assert cut("valid", splits)[0] == "valid"
+    folder, rows = cut("valid", splits, train=TrainConfig(val_fold="2/4"))
+    assert (folder, len(rows)) == ("train", 10)
+
+
+def test_a_validation_fold_keeps_what_belongs_together():
+    together = np.repeat(np.arange(12), 5)
+    options = TrainConfig(val_fold="1/3")
+    _, train = cut("train", train=options, together_of=lambda _: together)
+    _, valid = cut("valid", train=options, together_of=lambda _: together)
+    assert not set(together[train]) & set(together[valid])
+
+
+def test_validation_folds_depend_on_the_seed_and_need_an_item_each():
+    one, other = (cut("valid", train=TrainConfig(val_fold="1/4", seed=seed))[1] for seed in (0, 1))
+    assert not np.array_equal(one, other)
+    with pytest.raises(DataError, match="--folds 99: there are 60 items"):
+        cut("valid", train=TrainConfig(val_fold="1/99"))

@@ -53,7 +53,11 @@ from dlcli.engine.tuning.budget import fit_budget
 
 
 def start_training(
-    request: TrainRequest, console: Console, *, ensure_data: Callable[[], None] = lambda: None
+    request: TrainRequest,
+    console: Console,
+    *,
+    ensure_data: Callable[[], None] = lambda: None,
+    watchers: Sequence[Callback] = (),
 ) -> RunDir:
     """Train a new run and return it finished. A failure before the first step leaves no run behind.
 
@@ -61,6 +65,7 @@ def start_training(
         request: what to train.
         console: where lines are printed; with several processes, only by the writer.
         ensure_data: called before the data is read, first on the writer's machine and then on each machine.
+        watchers: further callbacks, called after all others.
 
     Raises:
         DlError: data, options or device do not fit; training diverged; a signal stopped it.
@@ -72,8 +77,8 @@ def start_training(
         interrupted = world.share(_run_of_launch(world) if world.is_writer else None)
         if interrupted is not None:
             with _owned(interrupted, world):
-                return _go_on(interrupted, None, console, world, device, {})
-        return _start(request, console, world, device)
+                return _go_on(interrupted, None, console, world, device, {}, watchers)
+        return _start(request, console, world, device, watchers)
 
 
 def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> None:
@@ -101,7 +106,9 @@ def _run_of_launch(world: World) -> RunDir | None:
     return None
 
 
-def _start(request: TrainRequest, console: Console, world: World, device: Device) -> RunDir:
+def _start(
+    request: TrainRequest, console: Console, world: World, device: Device, watchers: Sequence[Callback]
+) -> RunDir:
     require_callbacks(request.train.callback)
     request, keepers = fit_budget(request, console, _open_task, world, device)
     seed_everything(request.train.seed)
@@ -129,7 +136,8 @@ def _start(request: TrainRequest, console: Console, world: World, device: Device
         # A fold is not judged by its validation part, and its parent has a baseline over all folds.
         is_judged = world.is_writer and valid is not None and request.folder is None
         floor = [Observing(FloorLine(console), "floor", console)] if is_judged else []
-        return run_to_end(run, state, loader, valid, request.train, console, [*floor, *pace, *keepers], is_new=True)
+        more = [*floor, *pace, *keepers, *watchers]
+        return run_to_end(run, state, loader, valid, request.train, console, more, is_new=True)
 
 
 def _settle_threads(
@@ -165,7 +173,12 @@ def _tune(request: TrainRequest, console: Console, world: World, device: Device)
 
 
 def resume_training(
-    run: RunDir, data: Path | None, console: Console, machine: Mapping[str, Any] | None = None
+    run: RunDir,
+    data: Path | None,
+    console: Console,
+    machine: Mapping[str, Any] | None = None,
+    *,
+    watchers: Sequence[Callback] = (),
 ) -> RunDir:
     """Resume an interrupted run from its newest checkpoint, and return the finished run.
 
@@ -176,6 +189,7 @@ def resume_training(
         data: the prepared data; None for the run's.
         console: where lines are printed.
         machine: options that replace those of the run; those of `MACHINE` may.
+        watchers: further callbacks, called after all others.
 
     Raises:
         UsageError: the run is finished.
@@ -191,11 +205,17 @@ def resume_training(
     options = replace(options, **(machine or {}))
     device = open_device(options.device, threads=options.threads or threads_of(run), local_rank=world.local_rank)
     with joined(world, device) as world, _owned(run, world):
-        return _go_on(run, data, console, world, device, machine or {})
+        return _go_on(run, data, console, world, device, machine or {}, watchers)
 
 
 def _go_on(
-    run: RunDir, data: Path | None, console: Console, world: World, device: Device, machine: Mapping[str, Any]
+    run: RunDir,
+    data: Path | None,
+    console: Console,
+    world: World,
+    device: Device,
+    machine: Mapping[str, Any],
+    watchers: Sequence[Callback],
 ) -> RunDir:
     saved = world.share(_read_run(run) if world.is_writer else None)  # other machines may not have the run's folder
     assert saved is not None
@@ -221,7 +241,7 @@ def _go_on(
     is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
     # It goes on with the threads of the run, for equal rounding, until its pace changes.
     pace = [Pace(first_batch(request, loader), console)] if is_free else []
-    return run_to_end(run, state, loader, valid, request.train, console, pace, is_new=False)
+    return run_to_end(run, state, loader, valid, request.train, console, [*pace, *watchers], is_new=False)
 
 
 def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, tuple[Path, dict[str, Any]] | None]:
