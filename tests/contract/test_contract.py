@@ -139,6 +139,28 @@ def test_every_form_of_the_model_answers_alike(house, tmp_path, kind):
     house.original.compare(house.records(model), house.records(house.run))
 
 
+@pytest.mark.parametrize("kind", ["best.pt", *FORMATS])
+def test_every_form_of_the_model_has_the_figures_of_its_run(house, kind):
+    report, only_in_run = house.answers["eval"].json, set(house.original.only_in_run)
+    words = ("eval", house.exported(kind) if kind in FORMATS else f"{house.run}/checkpoints/best.pt", "--json")
+    if kind in FORMATS and only_in_run == set(report["metrics"]):
+        assert "evaluate the run" in house.dl(*words, expect=2).stderr
+        return
+    answer = house.dl(*words)
+    given, missing = answer.json, only_in_run if kind in FORMATS else set()
+    assert set(report["metrics"]) - set(given["metrics"]) == missing
+    assert ("`dl eval RUN`" in answer.stderr) == bool(missing)
+    assert (given["items"], given["data"], given["plots"]) == (report["items"], report["data"], [])
+    assert set(given["lower_is_better"]) == set(report["lower_is_better"]) - missing
+    for name, value in given["metrics"].items():
+        assert value == pytest.approx(report["metrics"][name], rel=house.original.figures_within, abs=1e-6), name
+    for table in open_task(house).tables(given, "test"):
+        assert len(given[table.name]) == len(report[table.name])
+    bounded, lowest = next(iter(given["metrics"])), given["lower_is_better"]
+    unreachable = f"{bounded}={-1e9 if bounded in lowest else 1e9}"
+    house.dl(*words, "--quiet", "--fail-under", unreachable, expect=7)
+
+
 def test_every_input_gives_its_records_and_a_task_without_inputs_draws_them(house):
     names = [record["input"] for record in house.records(house.run)]
     if not house.inputs:
