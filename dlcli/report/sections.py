@@ -215,11 +215,12 @@ def exports_section(run: RunDir) -> Section | None:
     return Section("Exports", "exports", notes, grids=[grid])
 
 
-def _latency(facts: Mapping[str, Any]) -> str:
+def _latency(facts: Mapping[str, Any]) -> object:
     """Return the latency that `dl benchmark` measured of a file, and at which batch size; "" if it did not."""
-    at = facts.get("latency_at")
-    where = f" (batch {at.get('batch_size')}, {at.get('threads')} threads)" if isinstance(at, Mapping) else ""
-    return f"{facts['latency_ms']}{where}" if "latency_ms" in facts else ""
+    value, at = facts.get("latency_ms", ""), facts.get("latency_at")
+    if value == "" or not isinstance(at, Mapping):
+        return value
+    return f"{value} (batch {at.get('batch_size')}, {at.get('threads')} threads)"
 
 
 def environment_section(info: Mapping[str, Any]) -> Section:
