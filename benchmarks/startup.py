@@ -2,9 +2,9 @@
 
     python benchmarks/startup.py [--rounds N] [--predict]
 
-User plus system time of the child processes, commands interleaved; bare Python is the lower bound. With --predict, small
-models of images, texts (words between spaces, and Chinese, whose dictionary takes its time) and tables are trained and
-exported first, which takes about a minute.
+User plus system time of the child processes, commands interleaved; bare Python is the lower bound. With --predict,
+small models of images, texts (words between spaces, and Chinese, whose dictionary takes its time) and tables are
+trained and exported first, which takes about a minute.
 """
 
 from __future__ import annotations

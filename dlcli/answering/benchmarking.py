@@ -42,6 +42,12 @@ class Contender:
     device: str = "cpu"
     inference: Any = None
 
+    def job(self, threads: int) -> dict[str, Any]:
+        """Return the first request to its process, as JSON values."""
+        chosen = asdict(self.inference) if is_dataclass(self.inference) else None  # type: ignore[arg-type]
+        own = {"model": self.model, "runtime": self.runtime, "device": self.device, "inference": chosen}
+        return {**own, "threads": threads, "inputs": str(self.inputs), "batches": list(self.batch_sizes)}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -90,10 +96,7 @@ class Worker:
             env=environment,
         )
         try:
-            inference = asdict(contender.inference) if is_dataclass(contender.inference) else None  # type: ignore[arg-type]
-            job = {"model": contender.model, "runtime": contender.runtime, "device": contender.device}
-            more = {"inputs": str(contender.inputs), "batches": list(contender.batch_sizes), "inference": inference}
-            reply = self._ask({**job, **more, "threads": threads})
+            reply = self._ask(contender.job(threads))
         except BaseException:
             self.close()
             raise
