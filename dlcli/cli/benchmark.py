@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -77,10 +78,15 @@ def _benchmark(values: Values, inference: Sequence[type]) -> None:
     typed = resolve_inference(values, inference, task_of(texts[0])) if inference else None
     from dlcli.answering.benchmarking import measure
 
+    load = _load()
     with tempfile.TemporaryDirectory(prefix="dl-benchmark-") as folder:
         contenders, origins = _contenders(found, Path(folder), sizes, options, typed, console)
         rows = measure(contenders, threads, rounds=options.rounds, seconds=options.seconds, report=console.say)
-    machine = {"processor": processor(), "cores": usable_cores(), "system": f"{platform.system()} {platform.machine()}"}
+    machine = {**_machine(), "load": load}
+    if load is not None and load > usable_cores():
+        console.warn(
+            f"other work ran beside it (load {load:.1f} on {usable_cores()} cores): trust the ratios, not the times"
+        )
     for text, origin in dict.fromkeys(zip((each.model for each in contenders), origins, strict=True)):
         console.say(f"{text}: {origin}")
     if console.is_json:
@@ -226,6 +232,18 @@ def _table(rows: Sequence[Row], *, has_several: bool) -> tuple[list[str], list[l
         for row in rows
     ]
     return (columns, lines) if has_several else (columns[:-1], [line[:-1] for line in lines])
+
+
+def _load() -> float | None:
+    """Return how many processes want to compute, a mean over the last minute; None where the system does not say."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # there is none on Windows
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    return {"processor": processor(), "cores": usable_cores(), "system": f"{platform.system()} {platform.machine()}"}
 
 
 def processor() -> str:

@@ -220,7 +220,8 @@ def _latency(facts: Mapping[str, Any]) -> object:
     value, at = facts.get("latency_ms", ""), facts.get("latency_at")
     if value == "" or not isinstance(at, Mapping):
         return value
-    return f"{value} (batch {at.get('batch_size')}, {at.get('threads')} threads)"
+    threads = at.get("threads")
+    return f"{value} (batch {at.get('batch_size')}, {threads} thread{'' if threads == 1 else 's'})"
 
 
 def environment_section(info: Mapping[str, Any]) -> Section:

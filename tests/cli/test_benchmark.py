@@ -85,7 +85,7 @@ def test_a_run_is_measured_beside_its_exported_files_with_items_of_its_data(
     document = json.loads(answer.out)
     assert document["schema"] == "dl.benchmark/1"
     assert (document["rounds"], document["seconds"]) == (2, 0.02)
-    assert set(document["machine"]) == {"processor", "cores", "system"}
+    assert set(document["machine"]) == {"processor", "cores", "system", "load"}
     rows = document["rows"]
     assert [(row["model"], row["runtime"], row["threads"], row["batch_size"]) for row in rows] == [
         *(("digits-lenet-1", "torch", 1, size) for size in (1, 3)),
@@ -184,6 +184,15 @@ def test_what_cannot_be_measured_is_refused(
     assert (answer.code, answer.out) == (code, "")
     assert told in answer.err
     assert len(answer.err.splitlines()) <= 6
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (900.0, True)])
+def test_a_busy_machine_is_said_so(
+    load: float, is_told: bool, bench: Any, exported: Path, fake: Any, monkeypatch: pytest.MonkeyPatch, dl: Any
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    answer = dl("benchmark", str(exported), *QUICK)
+    assert (answer.code, "trust the ratios" in answer.err) == (0, is_told)
 
 
 @pytest.mark.slow
