@@ -16,9 +16,13 @@ from dlcli.core.run_dir import resolve_run
 if TYPE_CHECKING:
     import numpy as np
 
+    from dlcli.core.description import Description
     from dlcli.data.codec import Codec
 
 FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
+
+RUN, CHECKPOINT, EXPORT = "run", "checkpoint", "export"
+"""The forms of a trained model."""
 
 
 class Predictor(Protocol):
@@ -45,11 +49,21 @@ class SearchPredictor:
 
 @dataclass(frozen=True)
 class Opened:
-    """A model ready to predict, regardless of the kind of file it was read from."""
+    """A model ready to predict, regardless of the kind of file it was read from.
+
+    Attributes:
+        name: of its run or file.
+        codec: its torch-free ends.
+        predictor: what computes.
+        description: of the run; None for an exported file without one (random weights, or of an older dl).
+        inputs: the names of the graph's inputs; None if a search combines several graphs, or a run computes.
+    """
 
     name: str
     codec: Codec
     predictor: Predictor
+    description: Description | None = None
+    inputs: tuple[str, ...] | None = None
 
 
 def task_of(text: str, pretrained: str | None = None) -> TaskSpec | None:
@@ -103,28 +117,40 @@ def open_model(
         DeviceError: there is no such device.
     """
     path = Path(text)
-    if pretrained is not None:
-        return _open_torch(
-            text, path, device, threads, inference, pretrained, report, embeds=embeds, local_rank=local_rank
-        )
+    if pretrained is None and form_of(text) == EXPORT:
+        return open_exported(path, threads, inference, embeds=embeds)
+    return _open_torch(text, path, device, threads, inference, pretrained, report, embeds=embeds, local_rank=local_rank)
+
+
+def form_of(text: str) -> str:
+    """Return whether a word names an exported file or folder, a checkpoint file, or else a run.
+
+    Raises:
+        RunError: the file does not exist, or is no model.
+    """
     from dlcli.export.model_file import is_graph_folder
 
-    if is_graph_folder(path):
-        return _open_exported(path, threads, inference, embeds=embeds)
-    if path.is_file() or path.suffix in FILE_SUFFIXES:
-        from dlcli.export.runtime import kind_of
+    path = Path(text)
+    try:
+        is_file = path.is_file()
+        if is_graph_folder(path):
+            return EXPORT
+    except (OSError, ValueError):  # too long for a file name, or it contains a NUL
+        return RUN
+    if not is_file and path.suffix not in FILE_SUFFIXES:
+        return RUN
+    from dlcli.export.model_file import kind_of
 
-        if not path.is_file():
-            raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
-        kind = kind_of(path)
-        if kind in ("onnx", "torchscript"):
-            return _open_exported(path, threads, inference, embeds=embeds)
-        if kind != "checkpoint":
-            raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
-    return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds, local_rank=local_rank)
+    if not is_file:
+        raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
+    kind = kind_of(path)
+    if kind is None:
+        raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
+    return CHECKPOINT if kind == CHECKPOINT else EXPORT
 
 
-def _open_exported(path: Path, threads: int | None, inference: Any, *, embeds: bool) -> Opened:
+def open_exported(path: Path, threads: int | None, inference: Any = None, *, embeds: bool = False) -> Opened:
+    """Return the model of an exported file or folder; see `open_model`."""
     from dlcli.data.codec import EMBEDDING, NeedsOutputs
     from dlcli.export.folder import open_graphs
 
@@ -142,7 +168,9 @@ def _open_exported(path: Path, threads: int | None, inference: Any, *, embeds: b
             raise UsageError(
                 f"--{flag}: {path} was exported without it", hint=f"`dl export RUN --{flag}`, or name the run itself"
             )
-    return Opened(path.name, codec, _as_predictor(path, spec, exported.graphs, inference))
+    predictor = _as_predictor(path, spec, exported.graphs, inference)
+    inputs = None if spec.search else next(iter(exported.graphs.values())).inputs
+    return Opened(path.name, codec, predictor, exported.description(str(path)), inputs)
 
 
 def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], inference: Any) -> Predictor:
@@ -189,5 +217,5 @@ def _open_torch(
     device.place(network_of(task))
     codec = load_object(description.spec.codec)(description.assets, inference)
     if embeds:
-        return Opened(description.run, codec, EmbeddingPredictor(task, device, name=description.run))
-    return Opened(description.run, codec, RunPredictor(task, device))
+        return Opened(description.run, codec, EmbeddingPredictor(task, device, name=description.run), description)
+    return Opened(description.run, codec, RunPredictor(task, device), description)

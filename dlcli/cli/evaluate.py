@@ -1,4 +1,4 @@
-"""`dl eval RUN`: metrics on data not used in training."""
+"""`dl eval RUN|FILE`: metrics on data not used in training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.answering.opening import task_of
+from dlcli.answering.opening import RUN, form_of, task_of
 from dlcli.answering.ready import find_run, open_ready
 from dlcli.answering.run_data import data_of_run
 from dlcli.cli.glyphs import warn_of_missing_glyphs
@@ -53,9 +53,11 @@ def build(rest: list[str]) -> Any:
 
     return make_command(
         "eval",
-        "Evaluate a run on its test data or another split.",
+        "Evaluate a run, a checkpoint or an exported file on its test data or another split.",
         run,
-        arguments=[Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model")],
+        arguments=[
+            Argument("run", "a path, a name under runs/, `latest`, a dataset, task or model; a checkpoint, an export")
+        ],
         configs=[EvalOptions, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
@@ -68,9 +70,12 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
     if pretrained is not None and options.data is None:
         raise UsageError("--pretrained: a network has no data of its own", hint="name prepared data with --data DIR")
+    typed = resolve_inference(values, inference, task_of(text, pretrained))
+    if pretrained is None and form_of(text) != RUN:
+        _evaluate_file(text, options, compute, typed, values)
+        return
     run = find_run(text) if pretrained is None else None
     data = data_of_run(run.info() if run is not None else {}, options.data)
-    typed = resolve_inference(values, inference, task_of(text, pretrained))
     if run is not None and run.holds_folds:
         _refuse_inference(run, values, inference)
         report = _evaluate_folds(run, data, options, compute, console)
@@ -79,8 +84,7 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
         return
 
     from dlcli.engine.compute.device import open_device, seed_everything
-    from dlcli.engine.observers.data_notes import print_notes
-    from dlcli.engine.runs.evaluation import measure_run, measure_task, require_items
+    from dlcli.engine.runs.evaluation import measure_run, measure_task
 
     device = open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
@@ -90,13 +94,52 @@ def _evaluate(values: Values, inference: Sequence[type]) -> None:
     else:
         task, _ = open_ready(text, pretrained, report=console.warn, data=data, inference=typed)
         measured = measure_task(task, text, data, options.split, device, **more)
-    report = measured.report
+    _answer(measured, run, options, typed, console)
+
+
+def _evaluate_file(text: str, options: EvalOptions, compute: Compute, inference: Any, values: Values) -> None:
+    """Evaluate a checkpoint or an exported file.
+
+    Raises:
+        UsageError: plots are asked for, which have no place outside of a run.
+    """
+    if values.given.get("plots"):
+        raise UsageError("--plots: a file has no folder for them", hint="evaluate its run, or leave out --plots")
+    from dlcli.answering.evaluating import measure_model_file
+    from dlcli.engine.compute.device import seed_everything
+
+    seed_everything(compute.seed)
+    measured = measure_model_file(
+        text,
+        options.data,
+        options.split,
+        device=compute.device,
+        threads=compute.threads,
+        inference=inference,
+        with_baselines=options.baseline,
+        few_shot=options.few_shot,
+    )
+    _answer(measured, None, options, inference, values.console())
+
+
+def _answer(measured: Measured, run: RunDir | None, options: EvalOptions, inference: Any, console: Console) -> None:
+    """Print an evaluation, store it in its run if there is one, and compare it with the bounds.
+
+    Raises:
+        DataError: no item could be read.
+        UsageError: a bound is of an unknown metric.
+        ThresholdError: a metric is worse than its bound.
+    """
+    from dlcli.engine.observers.data_notes import print_notes
+    from dlcli.engine.runs.evaluation import require_items
+
+    report, bounds = measured.report, [_bound(text) for text in options.fail_under]
     require_items(report, measured.notes)
     _check_names(bounds, report["metrics"])
     print_notes(console, measured.notes)
     if options.plots and run is not None:
         warn_of_missing_glyphs(console, [text for table in measured.tables for text in table.texts()])
-    plots = _store(run, measured, options, typed, console) if run is not None else []
+    plots = _store(run, measured, options, inference, console) if run is not None else []
     for line in plots:
         console.detail(f"drew {line}")
     if console.is_json:

@@ -39,6 +39,8 @@ def inference_of_line(rest: Sequence[str], *configs: type) -> tuple[type, ...]:
 
 def run_of_line(rest: Sequence[str], known: Callable[[str], bool], *configs: type) -> str | None:
     """Return the word of a line that names the run or file; see `pick_target`."""
+    if rest and not rest[0].startswith("-"):
+        return rest[0]  # as `pick_target` would, which needs to know the options of every task
     options = [*configs, Common, Compute, Ready, *_inference_classes(TASKS.values())]
     # The run comes before the inputs, of which there may be thousands.
     return pick_target(rest[:FEW_WORDS], known, options)

@@ -251,6 +251,18 @@ class NeedsOutputs(Protocol):
 
 
 @runtime_checkable
+class LimitsRows(Protocol):
+    """A codec of files whose graph may take few items in one call.
+
+    Attributes:
+        most_rows: how many; None for any number.
+    """
+
+    @property
+    def most_rows(self) -> int | None: ...
+
+
+@runtime_checkable
 class SkipsEntries(Protocol):
     """A codec that reports which entries of a folder `expand` could not read, such as broken links.
 

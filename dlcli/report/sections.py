@@ -204,7 +204,7 @@ def exports_section(run: RunDir) -> Section | None:
                 f"{size / 1e6:.1f} MB",
                 "" if facts.get("max_difference") is None else text_of(facts["max_difference"]),
                 len(checks) if isinstance(checks, list) else "",
-                facts.get("latency_ms", ""),
+                _latency(facts),
             ]
         )
     columns = ["file", "format", "size", "largest difference from the run", "checks", "latency, ms"]
@@ -213,6 +213,15 @@ def exports_section(run: RunDir) -> Section | None:
     grid = grid_of("Exported files", columns, rows)
     notes = ["A file is written only where its answers equal the run's."]
     return Section("Exports", "exports", notes, grids=[grid])
+
+
+def _latency(facts: Mapping[str, Any]) -> object:
+    """Return the latency that `dl benchmark` measured of a file, and at which batch size; "" if it did not."""
+    value, at = facts.get("latency_ms", ""), facts.get("latency_at")
+    if value == "" or not isinstance(at, Mapping):
+        return value
+    threads = at.get("threads")
+    return f"{value} (batch {at.get('batch_size')}, {threads} thread{'' if threads == 1 else 's'})"
 
 
 def environment_section(info: Mapping[str, Any]) -> Section:

@@ -43,6 +43,7 @@ def _probe(line: str, environment: dict[str, str]) -> tuple[int, str, list[str]]
         "predict efficientnet_lite0 --pretrained default -h",
         "eval -h",
         "export -h",
+        "benchmark -h",
         "visualize -h",
         "visualize cam -h",
         "visualize attention -h",
@@ -70,6 +71,17 @@ def test_an_onnx_file_answers_without_torch(bench: Any, onnx_file: Path, environ
     code, out, imported = _probe(f"predict {onnx_file} cat.png --jsonl", environment)
     assert (code, len(out.splitlines())) == (0, 1)
     assert not {"torch", "sklearn", "matplotlib", "rich", "pydantic", "onnx"} & set(imported)
+
+
+@pytest.mark.parametrize(("run", "words"), [("sentiment", "fine"), ("regression", "q.csv")])
+def test_texts_and_tables_are_answered_without_torch_too(
+    run: str, words: str, every_task: Path, tmp_path: Path, dl: Any, environment: dict[str, str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(every_task)
+    assert dl("export", run, "--quiet", "--out", str(tmp_path / "model.onnx")).code == 0
+    code, out, imported = _probe(f"predict {tmp_path / 'model.onnx'} {words} --jsonl", environment)
+    assert (code, bool(out)) == (0, True)
+    assert not {*HEAVY, "scipy", "pandas"} - {"numpy", "onnxruntime"} & set(imported)
 
 
 PAGES = [

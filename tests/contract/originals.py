@@ -46,6 +46,8 @@ class Original:
         pictures: name -> options after the run; `INPUT` stands for the first input.
         has_samples: whether training writes samples.
         is_slow: takes more than some seconds.
+        only_in_run: figures of a run that an exported file lacks, all of them where it cannot be measured.
+        figures_within: the share by which a figure of an exported file may differ from that of its run.
     """
 
     dataset: str
@@ -67,6 +69,8 @@ class Original:
     has_samples: bool = False
     is_slow: bool = False
     target: tuple[str, ...] = ()
+    only_in_run: tuple[str, ...] = ()
+    figures_within: float = 1e-4
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -293,6 +297,7 @@ ANKI = Original(
     count=lambda batch: len(batch["source"]),
     weight=lambda batch: int((batch["target_lengths"] - 1).sum()),
     goal="perplexity",
+    only_in_run=("loss", "perplexity"),
     item=sentence_of,
     pictures={"attention": ("INPUT", "--head", "2"), "lengths": (), "curves": ()},
     has_samples=True,
@@ -369,6 +374,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             count=lambda batch: len(batch["rows"]),
             weight=lambda batch: len(batch["targets"]),
             goal="auc",
+            only_in_run=("loss", "auc"),
             share=0.01,
             pictures={"curves": (), "embeddings": ("--words", "20")},
         ),
@@ -555,6 +561,7 @@ ORIGINALS: Mapping[str, Sequence[Original]] = {
             options=("--size", "36"),
             count=num_images,
             goal=None,
+            only_in_run=("cycle_l1", "identity_l1"),
             has_loss=False,
             share=0.02,
             pictures={"curves": (), "translate": ("INPUT",)},

@@ -21,7 +21,10 @@ from contract.comparing import assert_alike, assert_equal
 from torch import Tensor
 
 import dlcli
+from dlcli.answering import benchmarking
 from dlcli.answering.answers import lines_of
+from dlcli.answering.benchmarking import Contender
+from dlcli.answering.timing_worker import Timed
 from dlcli.cli.pictures import all_pictures
 from dlcli.core.config import read_toml, resolve, split_values
 from dlcli.core.console import format_table
@@ -143,6 +146,57 @@ def test_every_form_of_the_model_answers_alike(house, tmp_path, kind):
 def test_python_answers_as_the_command_line_does(house, monkeypatch):
     monkeypatch.chdir(house.folder)
     assert dlcli.load(house.run, device="cpu")(house.inputs or None) == house.records(house.run, "--device", "cpu")
+
+
+@pytest.mark.parametrize("kind", ["best.pt", *FORMATS])
+def test_every_form_of_the_model_has_the_figures_of_its_run(house, kind):
+    report, only_in_run = house.answers["eval"].json, set(house.original.only_in_run)
+    words = ("eval", house.exported(kind) if kind in FORMATS else f"{house.run}/checkpoints/best.pt", "--json")
+    if kind in FORMATS and only_in_run == set(report["metrics"]):
+        assert "evaluate the run" in house.dl(*words, expect=2).stderr
+        return
+    answer = house.dl(*words)
+    given, missing = answer.json, only_in_run if kind in FORMATS else set()
+    assert set(report["metrics"]) - set(given["metrics"]) == missing
+    assert ("`dl eval RUN`" in answer.stderr) == bool(missing)
+    assert (given["items"], given["data"], given["plots"]) == (report["items"], report["data"], [])
+    assert set(given["lower_is_better"]) == set(report["lower_is_better"]) - missing
+    for name, value in given["metrics"].items():
+        if value is None or report["metrics"][name] is None:  # undefined
+            assert value == report["metrics"][name], name
+            continue
+        assert value == pytest.approx(report["metrics"][name], rel=house.original.figures_within, abs=1e-6), name
+    for table in open_task(house).tables(given, "test"):
+        assert len(given[table.name]) == len(report[table.name])
+    bounded, lowest = next(iter(given["metrics"])), given["lower_is_better"]
+    unreachable = f"{bounded}={-1e9 if bounded in lowest else 1e9}"
+    house.dl(*words, "--quiet", "--fail-under", unreachable, expect=7)
+
+
+class InThisProcess:
+    """A model that is timed without a process of its own."""
+
+    def __init__(self, contender: Contender, threads: int) -> None:
+        self._timed = Timed(contender.job(threads))
+        self.open_s, self.memory_mb = self._timed.open_s, {}
+
+    def times(self, batch_size: int, seconds: float) -> list[int]:
+        return self._timed.times(batch_size, 0.0)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def test_every_form_of_the_model_is_timed_with_items_of_the_data(house, monkeypatch):
+    monkeypatch.setattr(benchmarking, "Worker", InThisProcess)
+    words = ("benchmark", house.run, "--batch-sizes", "1,2", "--rounds", "2", "--json")
+    rows = house.dl(*words).json["rows"]
+    names = [Path(house.run).name, *sorted(Path(house.exported(kind)).name for kind in FORMATS)]
+    assert list(dict.fromkeys(row["model"] for row in rows)) == names
+    assert {row["batch_size"] for row in rows if row["runtime"] == "torch"} == {1, 2}
+    assert {row["inputs"] for row in rows} == {f"items of {house.data}"}
+    assert all(row["calls"] == 2 and row["median_ms"] > 0 for row in rows)
+    assert house.dl("report", house.run, "--out", "timed.html").code == 0
 
 
 def test_every_input_gives_its_records_and_a_task_without_inputs_draws_them(house):

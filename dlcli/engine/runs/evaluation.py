@@ -17,7 +17,7 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.embedding import few_shot_figures
 from dlcli.engine.evaluate import evaluate
 from dlcli.engine.runs.restore import load_task
-from dlcli.engine.task import HasBaselines, Metric, Task, network_of
+from dlcli.engine.task import HasBaselines, Loader, Metric, Task, network_of
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,60 @@ def measure_task(
     few_shot: int | None = None,
 ) -> Measured:
     """Evaluate a task with its data and weights on a split. See `measure_run`; `name` stands for the run's path."""
+    loader = open_split(task, data, split)
+    device.place(network_of(task))
+    metric = evaluate(task, loader, device)
+    more: dict[str, Any] = {}
+    if few_shot is not None:
+        more[f"nearest mean of {few_shot}"] = few_shot_figures(task, split, device, few_shot, name=name)
+    where = {"run": name, "split": split, "data": str(data), "items": loader.num_items}
+    return summarise_metric(task, metric, where, with_baselines=with_baselines, baselines=more)
+
+
+def open_split(task: Task, data: Path, split: str) -> Loader:
+    """Return the loader of a split of the task's data.
+
+    Raises:
+        DataError: there is no such split, or it is empty.
+    """
     loader = task.loader(split)
     if len(loader) == 0:
         raise DataError(f"{data}: nothing to measure: the split {split!r} is empty", hint=f"try {_other_split(split)}")
-    device.place(network_of(task))
-    metric = evaluate(task, loader, device)
-    report = finite(metric.report())
+    return loader
+
+
+def summarise_metric(
+    task: Task,
+    metric: Metric,
+    where: Mapping[str, Any],
+    *,
+    with_baselines: bool,
+    baselines: Mapping[str, Any] | None = None,
+) -> Measured:
+    """Return the evaluation whose metric has seen all items.
+
+    Args:
+        task: the task, whose tables and baselines are added.
+        metric: its metric.
+        where: `run`, `split`, `data` and `items` of the report.
+        with_baselines: also evaluate the task's baselines.
+        baselines: name -> metrics of others that stand beside them.
+
+    Raises:
+        UsageError: baselines are requested and the task has none.
+    """
+    report, split = finite(metric.report()), where["split"]
+    own: dict[str, Any] = {}
     if with_baselines:
         if not isinstance(task, HasBaselines):
             raise UsageError("--baseline: this task has no baseline")
-        report["baselines"] = finite(task.baseline(split))
-    if few_shot is not None:
-        figures = few_shot_figures(task, split, device, few_shot, name=name)
-        report["baselines"] = {**report.get("baselines", {}), f"nearest mean of {few_shot}": figures}
+        own = finite(task.baseline(split))
+    if own or baselines:
+        report["baselines"] = {**own, **(baselines or {})}
     tables = list(task.tables(report, split))
     report |= {table.name: finite(list(table.entries)) for table in tables}
-    where = {"run": name, "split": split, "data": str(data), "items": loader.num_items}
-    return Measured(task, {**where, **report}, tables, metric, warnings_since_prepared(task.card, data))
+    notes = warnings_since_prepared(task.card, Path(where["data"]))
+    return Measured(task, {**where, **report}, tables, metric, notes)
 
 
 def require_items(report: Mapping[str, Any], notes: Sequence[str]) -> None:

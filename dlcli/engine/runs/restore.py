@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -121,15 +121,20 @@ def load_task(
     return _build(described, run.config_file, read_checkpoint(checkpoint), checkpoint, data, inference)
 
 
-def load_task_from_file(path: Path, *, data: Path | None = None, inference: Any = None) -> tuple[Task, Description]:
+def load_task_from_file(
+    path: Path, *, data: Path | Callable[[Description], Path] | None = None, inference: Any = None
+) -> tuple[Task, Description]:
     """Return the task and description of a self-contained checkpoint file; see `load_task`.
+
+    The data may be chosen by what the file says of itself.
 
     Raises:
         RunError: the file is not a checkpoint of dl, or is damaged.
     """
     content = read_checkpoint(path)
     description = read_description(describe_checkpoint(content, path), str(path))
-    return _build(description, path, content, path, data, inference)
+    place = data(description) if callable(data) else data
+    return _build(description, path, content, path, place, inference)
 
 
 def _build(

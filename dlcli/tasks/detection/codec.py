@@ -49,6 +49,11 @@ class DetectionCodec:
         self._one_image = isinstance(limits, Mapping) and limits.get("one_image") is True
         _check_limits(limits, self.inference)
 
+    @property
+    def most_rows(self) -> int | None:
+        """The images that a call of the model takes; None for any number. See `LimitsRows`."""
+        return 1 if self._one_image else None
+
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs and the frames of films; see `image_sources`."""
         return image_sources(inputs, self.skipped, frame_step=self.frame_step)

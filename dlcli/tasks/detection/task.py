@@ -228,6 +228,11 @@ class DetectionTask:
             finds_largest=finds_largest(self._model.detector),
         )
 
+    def metric_of_file(self, outputs: Mapping[str, np.ndarray]) -> tuple[DetectionMetric, bool]:
+        """Return a metric with the thresholds of an exported file, which are among its outputs. See `MeasuresFiles`."""
+        self._model.thresholds.copy_(torch.from_numpy(outputs[THRESHOLDS][0].copy()))
+        return self.metric(), True
+
     def calibrate(self, metric: DetectionMetric) -> None:
         """Set the least score of each class that is worth showing to that of its best F1 on the validation part."""
         best = torch.from_numpy(metric.best_thresholds()).to(self._model.thresholds)

@@ -184,6 +184,18 @@ class EmbeddingTask:
         """Return a new metric."""
         return WordPairMetric(self.vocabulary.tokens)
 
+    def metric_of_file(self, outputs: Mapping[str, np.ndarray]) -> tuple[WordPairMetric, bool]:
+        """See `MeasuresFiles`.
+
+        Raises:
+            UsageError: always, since the second vector of each word, which predicts, is in no file.
+        """
+        del outputs
+        raise UsageError(
+            "an exported file of word vectors has none of the vectors by which words predict others",
+            hint="evaluate the run",
+        )
+
     def samples(self) -> None:
         """Return None: an evaluation shows the neighbours of words."""
         return

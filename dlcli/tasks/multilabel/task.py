@@ -218,6 +218,11 @@ class MultilabelTask:
         """Return a new metric."""
         return MultilabelMetric(self.labels, self.thresholds.tolist())
 
+    def metric_of_file(self, outputs: Mapping[str, np.ndarray]) -> tuple[MultilabelMetric, bool]:
+        """Return a metric with the thresholds of an exported file, which are among its outputs. See `MeasuresFiles`."""
+        self.model.get_buffer(THRESHOLDS).copy_(torch.from_numpy(outputs[THRESHOLDS][0].copy()))
+        return self.metric(), True
+
     def calibrate(self, metric: MultilabelMetric) -> None:
         """Set the threshold of each class to that of its best F1 on the validation part."""
         self.model.get_buffer(THRESHOLDS).copy_(torch.tensor(metric.thresholds()))

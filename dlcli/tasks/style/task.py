@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -106,9 +107,11 @@ class StyleTask:
             RunError: an asset is damaged.
             DataError: the data cannot be read.
         """
-        domains, config = StyleAssets.from_json(assets).domains, settle(config)
+        stored, config = StyleAssets.from_json(assets), settle(config)
         source = StyleSource(open_domains(data), config, train) if data is not None else None
-        return cls(config, train, domains, source)
+        task = cls(config, train, stored.domains, source)
+        task.style = dataclasses.replace(task.style, exported=stored.exported)
+        return task
 
     @classmethod
     def from_network(cls, name: str, size: Mapping[str, int], pretrained: str | None = None) -> StyleTask:
@@ -229,6 +232,11 @@ class StyleTask:
         """Return a new metric of the chosen direction."""
         back = self.style.opposite(self.direction)
         return self._metric(None if back is None else lambda images: self.translate(images, back))
+
+    def metric_of_file(self, outputs: Mapping[str, np.ndarray]) -> tuple[TranslationMetric, bool]:
+        """Return a metric of an exported file, which does not translate back. See `MeasuresFiles`."""
+        del outputs
+        return self._metric(None), self.style.opposite(self.direction) is None
 
     def _metric(self, back: Callable[[np.ndarray], np.ndarray] | None) -> TranslationMetric:
         source = self.style.domain(self.direction, is_source=True)
