@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": ("evaluate a run on its test data", "dlcli.cli.evaluate:build"),
     "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
     "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
+    "serve": ("answer HTTP requests with runs or exported files", "dlcli.cli.serve:build"),
     "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),
     "report": ("write one HTML page about a run", "dlcli.cli.report:build"),
     "compare": ("compare evaluated runs, with a paired test of their figures", "dlcli.cli.compare:build"),

@@ -19,6 +19,9 @@ Record = dict[str, Any]
 EMBEDDING = "embedding"
 """The output with the vector of each item, (N, D) float32 of length 1, of a model that gives it too."""
 
+IMAGE, TEXT, ROW, DRAW = "image", "text", "row", "draw"
+"""What an input of a program is (`Values.kind`): an image file, a text, a row of a table, a draw of noise."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -192,6 +195,48 @@ class ReadsLines(Protocol):
     def finish_lines(self) -> list[Source]:
         """Return the sources of lines that waited for others (a quotation mark is open); the input has ended."""
         ...
+
+
+class Values(Protocol):
+    """How a codec takes inputs from a program: as JSON values, or as the content of files. Nothing of them is a path.
+
+    Attributes:
+        kind: what one input is: `IMAGE`, `TEXT`, `ROW` or `DRAW`.
+    """
+
+    kind: str
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema (2020-12) of one input."""
+        ...
+
+    def source(self, name: str, value: Any) -> Source:
+        """Return one input as a source; what is wrong with the value is a fault of the source, never raised.
+
+        Args:
+            name: the name of the source, unless the input itself is its name.
+            value: a JSON value that the schema describes; for an image the bytes of its file.
+        """
+        ...
+
+    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+        """Return the inputs in the content of a file: an image, or the texts or rows of a document.
+
+        Raises:
+            DataError: it names no column of texts.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesValues(Protocol):
+    """A codec that takes inputs from a program.
+
+    Attributes:
+        values: how it takes them.
+    """
+
+    values: Values
 
 
 @runtime_checkable

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.codec import Source
+from dlcli.data.codec import IMAGE, Source
 from dlcli.data.images.decoding import decode_image, read_image
 from dlcli.data.images.films import film_sources, is_film
 from dlcli.data.images.folders import is_image
@@ -51,3 +52,21 @@ def read_pixels(source: Source, channels: int = 3) -> np.ndarray:
     if isinstance(source.value, bytes):
         return decode_image(source.value, channels=channels)
     return read_image(source.value, channels=channels)
+
+
+class ImageValues:
+    """Image files from a program; see `dlcli.data.codec.Values`."""
+
+    kind = IMAGE
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of an image: the bytes of its file in base64."""
+        return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+
+    def source(self, name: str, value: Any) -> Source:
+        """Return the bytes of an image file as a source; anything else, such as a path, is a fault."""
+        return Source(name, value if isinstance(value, bytes) else DataError("not the bytes of an image file"))
+
+    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+        """Return the image in a file."""
+        return [Source(name, data)]

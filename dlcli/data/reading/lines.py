@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from dlcli.core.errors import DataError
+from dlcli.data.reading.encodings import marked_encoding
 
 MAX_LINE = 4 * 2**20
 """Characters of a line, at most; a longer one means that the file has no line breaks."""
@@ -44,6 +45,17 @@ class Lines:
                 self.num_nul += line.count("\0")
                 line = line.replace("\0", "")
             yield line
+
+
+def lines_of_document(data: bytes) -> list[str]:
+    """Return the lines of a file's content, as standard input gives them: see `decode_line` for what is not UTF-8.
+
+    A byte order mark says how the bytes are decoded; a line ends with LF, CR or both.
+    """
+    marked = marked_encoding(data[:4])
+    text = data.decode(marked.codec, "replace") if marked is not None else data.decode("utf-8", "surrogateescape")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 _UNDECODED = re.compile("[\udc80-\udcff]")

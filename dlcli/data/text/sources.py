@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dlcli.core.errors import DataError
-from dlcli.data.codec import Source
+from dlcli.data.codec import TEXT, Source
 from dlcli.data.inputs import expand_files
 from dlcli.data.text.columns import Reading
-from dlcli.data.text.inputs import TEXT_SUFFIXES, Text, is_one_text, text_of_argument, text_of_file, texts_of_file
+from dlcli.data.text.inputs import (
+    MAX_CHARACTERS,
+    TEXT_SUFFIXES,
+    Text,
+    is_one_text,
+    text_of_argument,
+    text_of_file,
+    texts_of_document,
+    texts_of_file,
+)
 
 MAX_SHOWN = 2000
 """Characters of a text that its record repeats."""
@@ -58,3 +68,36 @@ def _may_be_path(text: str) -> bool:
         return Path(text).suffix.lower() in TEXT_SUFFIXES or Path(text).exists()
     except (OSError, ValueError):
         return False
+
+
+class TextValues:
+    """Texts from a program; see `dlcli.data.codec.Values`.
+
+    Args:
+        reading: how a document of texts is read; None if nothing is known of it.
+    """
+
+    kind = TEXT
+
+    def __init__(self, reading: Reading | None) -> None:
+        self._reading = reading
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a text: itself, or an object whose other fields its record repeats."""
+        text = {"type": "string", "maxLength": MAX_CHARACTERS}
+        return {"anyOf": [text, {"type": "object", "properties": {"text": text}, "required": ["text"]}]}
+
+    def source(self, name: str, value: Any) -> Source:
+        """Return a text as a source, named by its first characters."""
+        if isinstance(value, str):
+            return source_of_text(Text(value))
+        text = value.get("text") if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping) and isinstance(text, str):
+            return source_of_text(Text(text, {key: each for key, each in value.items() if key != "text"}))
+        return Source(name, Text("", fault="neither a text nor an object with a text as its field 'text'"))
+
+    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+        """Return the texts of a document, one a line or one in all; see `texts_of_document`."""
+        return [
+            source_of_text(text) if text.text else Source(name, text) for text in texts_of_document(data, self._reading)
+        ]

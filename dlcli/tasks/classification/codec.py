@@ -10,7 +10,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.preprocess import Preprocess
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.classification.config import ClassificationInference
 
@@ -30,6 +30,7 @@ class ImageCodec:
         self.inference = inference or ClassificationInference()
         self.needs = {"tta": VIEWS} if self.inference.tta else {}
         self.skipped: list[str] = []
+        self.values = ImageValues()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""

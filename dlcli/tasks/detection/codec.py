@@ -14,7 +14,7 @@ from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
@@ -44,6 +44,7 @@ class DetectionCodec:
         self.inference = inference or DetectionInference()
         self.frame_step = self.inference.frame_step
         self.skipped: list[str] = []
+        self.values = ImageValues()
         limits = assets.get(LIMITS)
         self._one_image = isinstance(limits, Mapping) and limits.get("one_image") is True
         _check_limits(limits, self.inference)

@@ -13,7 +13,7 @@ from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_seque
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.columns import Reading
 from dlcli.data.text.inputs import Text, TextReader
-from dlcli.data.text.sources import expand_texts, source_of_text
+from dlcli.data.text.sources import TextValues, expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import SPECIALS, UNK, Vocabulary
 from dlcli.tasks.embedding.config import EmbeddingInference
@@ -37,6 +37,7 @@ class WordCodec:
         self.tokenizer = build_tokenizer(spec)
         self.inference = inference or EmbeddingInference()
         self._stdin = TextReader(self.reading)
+        self.values = TextValues(self.reading)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the sums of the inputs; see `dlcli.data.text.sources.expand_texts`."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.errors import UsageError, did_you_mean
-from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
+from dlcli.core.config import MAX_SEED
+from dlcli.core.errors import DataError, UsageError, did_you_mean
+from dlcli.data.codec import DRAW, Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.labels import read_labels
 from dlcli.tasks.generation.config import GenerationInference
 from dlcli.tasks.generation.sampling import Sampling, draw_noise
@@ -27,6 +28,45 @@ class Draw:
     label: int = -1
 
 
+class DrawValues:
+    """Draws from a program; see `dlcli.data.codec.Values`.
+
+    Args:
+        labels: the classes that the run knows; none if it knows none.
+    """
+
+    kind = DRAW
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = tuple(labels)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a draw: an object with the seed and the number of its noise, and perhaps its class."""
+        number = {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0}
+        properties: dict[str, Any] = {"seed": number, "number": number}
+        if self._labels:
+            properties["class"] = {"enum": list(self._labels), "default": self._labels[0]}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def source(self, name: str, value: Any) -> Source:
+        """Return a draw as a source."""
+        known = {"seed", "number", *(["class"] if self._labels else [])}
+        if not isinstance(value, Mapping) or not set(value) <= known:
+            return Source(name, DataError(f"not an object with {', '.join(sorted(known))}"))
+        seed, number = value.get("seed", 0), value.get("number", 0)
+        if any(type(each) is not int or not 0 <= each <= MAX_SEED for each in (seed, number)):
+            return Source(name, DataError(f"seed and number are whole numbers from 0 to {MAX_SEED}"))
+        label = value.get("class", self._labels[0] if self._labels else None)
+        if label not in self._labels and self._labels:
+            return Source(name, DataError("no such class"))
+        return Source(f"{seed}-{number}", Draw(seed, number, self._labels.index(label) if self._labels else -1))
+
+    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+        """Return a fault: no file holds a draw."""
+        del data
+        return [Source(name, DataError("images are made from noise, not from files"))]
+
+
 class NoiseCodec:
     """See `dlcli.data.codec.Codec`. The value of a source is a `Draw`.
 
@@ -42,6 +82,7 @@ class NoiseCodec:
         self.labels = read_labels(assets["labels"]) if "labels" in assets else ()
         self.inference = inference or GenerationInference()
         self._label = requested_class(self.inference.label, self.labels)
+        self.values = DrawValues(self.labels)
         if self.labels:
             self.fields = (*self.fields, "class")
 
@@ -65,6 +106,8 @@ class NoiseCodec:
 
     def encode(self, source: Source) -> Encoded:
         """Return the noise of a draw, (latent,) float32, and its class."""
+        if isinstance(source.value, DataError):
+            return Encoded(source, None, source.value.message)
         draw: Draw = source.value
         arrays = {"noise": draw_noise(draw.seed, [draw.number], self.sampling.latent)[0]}
         if self.labels:

@@ -14,7 +14,7 @@ from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_seque
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
 from dlcli.data.text.preprocess import read_preprocess
-from dlcli.data.text.sources import expand_texts, source_of_text
+from dlcli.data.text.sources import TextValues, expand_texts, source_of_text
 from dlcli.data.text.tokenizing.joining import join_tokens
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import PAD, UNK, UNK_TOKEN, Vocabulary
@@ -41,6 +41,7 @@ class LanguageCodec:
         self.max_length, spec, self.reading = read_preprocess(assets.get("preprocess"))
         self.tokenizer = build_tokenizer(spec)
         self._stdin = TextReader(self.reading)
+        self.values = TextValues(self.reading)
         self.fields: tuple[str, ...] = ("log_prob", "perplexity", "perplexity_per_character", "unknown")
         self.fields += ("generated",) if self.inference.generate is not None else ()
         self.fields += ("token", "probability") if self.inference.next is not None else ()

@@ -10,7 +10,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.data.labels import read_labels
 from dlcli.tasks.multilabel.config import MultilabelInference
 
@@ -29,6 +29,7 @@ class MultilabelCodec:
         self.preprocess = CanvasPreprocess.from_json(assets.get("preprocess"))
         self.inference = inference or MultilabelInference()
         self.skipped: list[str] = []
+        self.values = ImageValues()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""

@@ -12,7 +12,7 @@ from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.data.labels import read_labels
 
 LABEL_MAP = "label_map"
@@ -30,6 +30,7 @@ class SegmentationCodec:
         self.labels = read_labels(assets.get("labels"))
         self.preprocess = CanvasPreprocess.from_json(assets.get("preprocess"))
         self.skipped: list[str] = []
+        self.values = ImageValues()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""

@@ -14,7 +14,7 @@ from dlcli.data.text.characters import character_reader
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
 from dlcli.data.text.preprocess import read_max_characters, read_preprocess
-from dlcli.data.text.sources import expand_texts, source_of_text
+from dlcli.data.text.sources import TextValues, expand_texts, source_of_text
 from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import Vocabulary
 from dlcli.tasks.inference import ClassInference
@@ -34,6 +34,7 @@ class TextCodec:
         most = read_max_characters(assets.get("preprocess"))
         self._characters = character_reader(spec, most) if most is not None else None
         self._stdin = TextReader(self.reading)
+        self.values = TextValues(self.reading)
         self.inference = inference or ClassInference()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.tasks.style.config import StyleInference
 from dlcli.tasks.style.preprocess import StyleAssets, on_canvas, resized, to_size
 
@@ -34,6 +34,7 @@ class StyleCodec:
             raise UsageError("--dropout: an exported file has none", hint="predict with the run")
         self.frame_step = self.inference.frame_step
         self.skipped: list[str] = []
+        self.values = ImageValues()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs and the frames of films; see `image_sources`."""

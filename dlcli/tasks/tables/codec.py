@@ -18,6 +18,7 @@ from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionInference
 from dlcli.tasks.tables.inputs import Row, RowReader
 from dlcli.tasks.tables.levels import Interval, level_names, levels_from_json, require_interval
+from dlcli.tasks.tables.values import RowValues
 
 
 def _reader(columns: TableColumns) -> RowReader:
@@ -53,6 +54,7 @@ class RegressionCodec:
     def __init__(self, assets: Mapping[str, Any], inference: RegressionInference | None = None) -> None:
         self.columns = TableColumns.from_json(assets.get("columns"))
         self._reader = _reader(self.columns)
+        self.values = RowValues(self.columns, self._reader)
         self._levels = level_names(levels_from_json(assets.get("quantiles")))
         interval = Interval.from_json(assets.get("interval"))
         coverage = inference.coverage if inference is not None else None
@@ -121,6 +123,7 @@ class TableClassificationCodec:
         self.labels = read_labels(assets.get("labels"))
         self.inference = inference or ClassInference()
         self._reader = _reader(self.columns)
+        self.values = RowValues(self.columns, self._reader)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the rows of CSV files."""

@@ -16,7 +16,7 @@ from dlcli.data.codec import Source
 from dlcli.data.inputs import expand_files
 from dlcli.data.reading.delimited import Row as CutRow
 from dlcli.data.reading.encodings import detect_encoding
-from dlcli.data.reading.lines import decode_line
+from dlcli.data.reading.lines import decode_line, lines_of_document
 from dlcli.data.tables.form import SPLIT_COLUMN
 from dlcli.data.tables.rows import DELIMITERS, TABLE_SUFFIXES, Reading, RowCutter, Sheet, fault_of, read_sheet
 
@@ -54,7 +54,7 @@ class RowReader:
         self._names = tuple(names)
         self._target = target
         self._reading = reading
-        self._stdin = _Stdin()
+        self._stdin = _Stdin(_STDIN)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield a source for each row that the arguments refer to: all rows of files and folders, or single rows."""
@@ -148,6 +148,19 @@ class RowReader:
         cutter = self._stdin.cutter
         return [source for row in (cutter.close() if cutter is not None else []) for source in self._of_stdin(row)]
 
+    def rows_of_document(self, name: str, data: bytes) -> list[Source]:
+        """Return the rows in the content of a table's file, read as standard input is and named by their lines."""
+        reader = RowReader(self._names, self._target, self._reading)
+        reader._stdin = _Stdin(name)
+        return [*reader.read_lines(lines_of_document(data)), *reader.finish_lines()]
+
+    def row_of_cells(self, cells: Mapping[str, str]) -> Row:
+        """Return a row from its cells by column; one that lacks a column is a fault."""
+        missing = self._missing(tuple(cells))
+        if missing:
+            return Row(fault=_lacking(missing, has_header=True))
+        return Row(cells, self._unused(tuple(cells)))
+
     def _begin(self, line: str) -> None:
         """Settle how standard input is read, by its first line."""
         state, own = self._stdin, self._reading
@@ -168,17 +181,18 @@ class RowReader:
             return []
         fault = (fault_of(row, len(state.names)) if row.cells else _EMPTY) or state.fault
         if fault:
-            return [Source(f"{_STDIN}:{row.line}", Row(fault=fault))]
+            return [Source(f"{state.name}:{row.line}", Row(fault=fault))]
         note = "" if state.is_noted else self._unused(state.names)
         state.is_noted = True
-        return [Source(f"{_STDIN}:{row.line}", Row(dict(zip(state.names, row.cells, strict=True)), note))]
+        return [Source(f"{state.name}:{row.line}", Row(dict(zip(state.names, row.cells, strict=True)), note))]
 
 
 @dataclass
 class _Stdin:
-    """The state of reading a table from standard input.
+    """The state of reading a table from standard input, or from the content of a file.
 
     Attributes:
+        name: the name of the table, `-` for standard input.
         cutter: cuts the lines; None until the first line that is not empty.
         names: the columns; None until the header has been read.
         num_lines: number of lines read.
@@ -186,6 +200,7 @@ class _Stdin:
         fault: why no row can be read; "" if they can.
     """
 
+    name: str
     cutter: RowCutter | None = None
     names: tuple[str, ...] | None = None
     num_lines: int = 0

@@ -14,7 +14,7 @@ from dlcli.data.parallel.languages import is_possible, letters_by_script
 from dlcli.data.parallel.tokenizers import UNKNOWN, Tokenizer, tokenizer_from_json
 from dlcli.data.text.columns import JSONL, Reading
 from dlcli.data.text.inputs import Text, TextReader
-from dlcli.data.text.sources import expand_texts, source_of_text
+from dlcli.data.text.sources import TextValues, expand_texts, source_of_text
 from dlcli.tasks.translation.config import TranslationInference
 
 READING = Reading(JSONL, "source")
@@ -47,6 +47,7 @@ class TranslationCodec:
         self.source, self.target = read_tokenizers(assets.get("tokenizers"))
         self.max_length = read_max_length(assets.get("preprocess"))
         self._stdin = TextReader(READING)
+        self.values = TextValues(READING)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield the sentences of the inputs; see `dlcli.data.text.sources.expand_texts`."""
