@@ -74,7 +74,7 @@ def _serve(values: Values, inference: Sequence[type]) -> None:
 
             Supervisor(options, opener, listener, console, compute.seed).serve(plan, ready)
         else:
-            hooks = Hooks(ready, console.warn)
+            hooks = Hooks(ready, console.warn, console.say)
             Running(options, plan, opener, hooks, compute.seed).serve(listener)
     finally:
         listener.close()

@@ -12,6 +12,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
     multiprocess,
 )
@@ -29,6 +30,7 @@ class Metrics:
     """The counters of one process, and the page with those of all."""
 
     def __init__(self) -> None:
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._is_shared = FOLDER in os.environ
         if not self._is_shared:

@@ -45,14 +45,16 @@ class Hooks:
     """What a process that serves tells whoever started it.
 
     Attributes:
-        ready: is called once requests are answered, with a line for each model.
+        ready: is called once requests are answered.
         report: is called with a line on what goes wrong.
+        say: is called with a line on what goes well.
         on_change: see `State`.
         wanted_plan: returns the plan that another worker was asked to serve; None without other workers.
     """
 
     ready: Callable[[], None]
     report: Callable[[str], None]
+    say: Callable[[str], None]
     on_change: Callable[[Plan, bool], None] | None = None
     wanted_plan: Callable[[], Plan] | None = None
 
@@ -190,7 +192,7 @@ class Running:
                 self._log.reopen()
             faults = await self._changed(reload=True)
             if not faults:
-                self._hooks.report(f"reloaded: {', '.join(self.shelf.all())}")
+                self._hooks.say(f"reloaded: {', '.join(self.shelf.all())}")
 
         self._spawn(change)
 

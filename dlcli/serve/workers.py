@@ -84,7 +84,7 @@ def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
         write_json(place, plan.to_json())
         os.kill(os.getppid(), signal.SIGHUP if reload else signal.SIGUSR1)
 
-    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, changed, wanted)
+    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, console.say, changed, wanted)
     try:
         running = Running(task.options, wanted(), task.opener, hooks, task.seed)
     except DlError as error:
