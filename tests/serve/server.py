@@ -35,12 +35,13 @@ class Process:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
+        """Send a signal."""
         os.kill(self.process.pid, number)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
-        self.signal(number)
+        self.send(number)
         code = self.process.wait(120)
         self.reader.join(30)
         return code
@@ -84,7 +85,7 @@ def started(*words: str, environment: Mapping[str, str] | None = None, cwd: Path
 
 def _read(stream: IO[str], said: list[str]) -> None:
     for line in stream:
-        said.append(line)  # noqa: PERF402 - each line as it comes
+        said.append(line)
 
 
 def client(server: Process, **more: object) -> httpx.Client:

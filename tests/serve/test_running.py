@@ -30,7 +30,7 @@ def test_a_port_that_is_taken_is_said_and_an_address_that_is_none():
     port = listener.getsockname()[1]
     assert address_of(listener, ServeOptions()) == f"http://127.0.0.1:{port}"
     assert address_of(listener, ServeOptions(host="localhost", cert="x")) == f"https://localhost:{port}"
-    with pytest.raises(UsageError, match="cannot listen on 127.0.0.1") as taken:
+    with pytest.raises(UsageError, match="cannot listen on") as taken:
         open_socket(ServeOptions(port=port))
     assert "--port 0" in (taken.value.hint or "")
     listener.close()
@@ -48,12 +48,12 @@ def test_one_server_from_its_first_answer_to_its_last(tmp_path):
         with client(server) as asked:
             first = asked.post("/predict", json={"input": "so fine"}).json()["records"]
             place.write_bytes(b"damaged")
-            server.signal(signal.SIGHUP)
+            server.send(signal.SIGHUP)
             server.await_line("m@1: the old one stays")
             assert asked.post("/predict", json={"input": "so fine"}).json()["records"] == first
             shutil.copy(STORED / "regression" / "model.onnx", place)
             log.rename(tmp_path / "rotated.jsonl")
-            server.signal(signal.SIGHUP)
+            server.send(signal.SIGHUP)
             server.await_line("reloaded: m@1")
             assert asked.get("/metadata").json()["models"][0]["takes"] == "row"
         assert [json.loads(line)["route"] for line in log.read_text().splitlines()] == ["/metadata"]
@@ -112,8 +112,9 @@ def test_with_a_certificate_it_answers_over_tls_and_with_another_host_only_with_
     if shutil.which("openssl") is None:
         pytest.skip("makes no certificate without openssl")
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    line = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
-    subprocess.run([*line.split(), "-keyout", key, "-out", cert], check=True, capture_output=True)
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    line = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    subprocess.run([*line.split(), *names], check=True, capture_output=True)
     words = (f"m={MODEL}", "--host", "0.0.0.0", "--cert", str(cert), "--key", str(key))
     with started(*words, environment={"DLCLI_TOKEN": TOKEN}) as server:
         assert server.url.startswith("https://0.0.0.0:")
