@@ -149,16 +149,19 @@ class _Body:
     def __init__(self, gate: Gate, receive: Receive, headers: Mapping[str, str], facts: Facts) -> None:
         self._gate, self._receive, self._facts = gate, receive, facts
         self._length = headers.get("content-length", "")
+        self._is_chunked = "transfer-encoding" in headers
         self._deadline = time.monotonic() + gate.timeout_s
         self._is_whole = False
         self.held = 0
 
     def check_length(self) -> None:
-        """Refuse a body that says it is too large, before it is sent.
+        """Refuse a body that says it is too large, before it is sent, or that says two things of its length.
 
         Raises:
-            RefusedError: it is (413).
+            RefusedError: it does (413, 400).
         """
+        if self._length and self._is_chunked:  # a proxy and this server may take different parts for its end
+            raise RefusedError(400, "the request has both a length and chunks", headers=CLOSE)
         if self._length.isdecimal() and (len(self._length) > 15 or int(self._length) > self._gate.max_bytes):
             raise self._too_large()
 

@@ -43,6 +43,7 @@ def _probe(line: str, environment: dict[str, str]) -> tuple[int, str, list[str]]
         "predict efficientnet_lite0 --pretrained default -h",
         "eval -h",
         "export -h",
+        "serve -h",
         "visualize -h",
         "visualize cam -h",
         "visualize attention -h",

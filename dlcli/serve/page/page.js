@@ -211,7 +211,7 @@ async function drawPicture(model, record) {
   element("picture").hidden = bitmap === null;
   if (bitmap === null) return;
   const canvas = element("canvas");
-  const scale = Math.max(1, Math.min(Math.floor(320 / Math.max(bitmap.width, bitmap.height)), 16)); // icons, enlarged
+  const scale = Math.max(1, Math.min(Math.floor(320 / Math.max(bitmap.width, bitmap.height)), 32)); // icons, enlarged
   canvas.width = bitmap.width * scale;
   canvas.height = bitmap.height * scale;
   canvas.classList.toggle("small", scale > 1);
