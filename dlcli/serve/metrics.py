@@ -30,7 +30,7 @@ class Metrics:
     """The counters of one process, and the page with those of all."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._is_shared = FOLDER in os.environ
         if not self._is_shared:
@@ -58,5 +58,5 @@ class Metrics:
         if not self._is_shared:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)

@@ -88,7 +88,7 @@ def check_options(options: ServeOptions) -> None:
     """Check the options that depend on each other.
 
     Raises:
-        UsageError: another host without a token, one of certificate and key alone, or a file is missing.
+        UsageError: another host without a token, a certificate without its key, or a file or folder that is missing.
     """
     if not is_loopback(options.host) and resolved_token(options) is None:
         raise UsageError(
@@ -100,8 +100,22 @@ def check_options(options: ServeOptions) -> None:
     for flag, path in (("cert", options.cert), ("key", options.key)):
         if path is not None and not Path(path).is_file():
             raise UsageError(f"--{flag} {path}: no such file", hint="name a PEM file")
+    if options.cert is not None:
+        _check_certificate(options.cert, options.key)
     if options.model_dir is not None and not Path(options.model_dir).is_dir():
         raise UsageError(f"--model-dir {options.model_dir}: no such folder", hint="name a folder of runs")
+
+
+def _check_certificate(cert: str, key: str | None) -> None:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise UsageError(
+            f"--cert {cert}: not a certificate with this key: {error}",
+            hint="name a PEM certificate and its private key",
+        ) from None
 
 
 def is_loopback(host: str) -> bool:

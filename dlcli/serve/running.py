@@ -15,10 +15,11 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -122,17 +123,17 @@ class Running:
         seed: of the draws among shares.
 
     Raises:
-        DlError: a model cannot be opened, a certificate does not fit, or the access log cannot be written.
+        DlError: a model cannot be opened, or the access log cannot be written.
     """
 
     def __init__(self, options: ServeOptions, plan: Plan, open_target: Open, hooks: Hooks, seed: int = 0) -> None:
         self._options = options
         self._hooks = hooks
-        self._log = AccessLog(options.access_log)
         metrics = Metrics()
         limits = Limits(options.max_batch, options.max_wait_ms / 1000, options.queue)
         self.shelf = Shelf(open_target, limits, metrics, hooks.report, seed, hooks.wanted_plan)
         self.shelf.load(plan)
+        self._log = AccessLog(options.access_log)  # not before: a start that fails leaves no file
         self.state = State(
             self.shelf,
             metrics,
@@ -211,9 +212,9 @@ class Running:
             self._hooks.report(f"nothing has changed: {first_line(error)}")
             return [str(error)]
 
-    def _spawn(self, change: Callable[[], object]) -> None:
+    def _spawn(self, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
         def begin() -> None:
-            task = asyncio.ensure_future(change())  # type: ignore[arg-type]
+            task = asyncio.ensure_future(change())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -266,12 +267,8 @@ def stopped_error(number: int, num_answered: int) -> StoppedError:
 
 
 def _config_of(app: Gate, options: ServeOptions) -> uvicorn.Config:
-    """Return uvicorn's settings.
-
-    Raises:
-        UsageError: certificate and key do not fit.
-    """
-    config = uvicorn.Config(
+    """Return uvicorn's settings."""
+    return uvicorn.Config(
         app,
         loop="asyncio",
         http=PatientProtocol,
@@ -289,8 +286,3 @@ def _config_of(app: Gate, options: ServeOptions) -> uvicorn.Config:
         ssl_certfile=options.cert,
         ssl_keyfile=options.key,
     )
-    try:
-        config.load()
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise UsageError(f"--cert {options.cert}: {error}", hint="name a PEM certificate and its key") from None
-    return config

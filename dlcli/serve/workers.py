@@ -207,7 +207,7 @@ class Supervisor:
             with contextlib.suppress(ImportError):
                 from prometheus_client import multiprocess
 
-                multiprocess.mark_process_dead(worker.process.pid, str(folder))
+                multiprocess.mark_process_dead(worker.process.pid, str(folder))  # type: ignore[no-untyped-call]
             self._start(folder)
 
     def _pass_on(self, number: int) -> None:

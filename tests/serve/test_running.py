@@ -72,6 +72,16 @@ def test_one_server_from_its_first_answer_to_its_last(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux' /proc")
+def test_an_onnx_file_is_served_without_torch():
+    with started(f"m={MODEL}") as server, client(server) as asked:
+        assert asked.post("/predict", json={"input": "so fine"}).status_code == 200
+        mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "onnxruntime" in mapped
+        assert "libtorch" not in mapped
+
+
+@pytest.mark.slow
 def test_slow_and_broken_clients_are_cut_off_and_others_are_answered():
     with started(f"m={MODEL}", "--timeout", "10", "--max-mb", "0.1") as server:
 
