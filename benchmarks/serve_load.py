@@ -80,6 +80,7 @@ def serve_plain(model: str, port: int) -> None:
     from dlcli.answering.opening import open_model
     from dlcli.data.codec import Source
 
+    globals()["UploadFile"] = UploadFile  # where FastAPI looks for what the annotation names
     opened = open_model(model, device="cpu", threads=1, report=print)
     app = FastAPI()
 
@@ -90,7 +91,6 @@ def serve_plain(model: str, port: int) -> None:
         [answer] = opened.codec.decode(opened.predictor.run(arrays), [item])
         return {"records": [answer.record]}
 
-    vars(sys.modules[__name__])["UploadFile"] = UploadFile  # FastAPI resolves the annotation here
     uvicorn.run(app, port=port, log_level="critical")
 
 
