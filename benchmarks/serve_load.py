@@ -6,6 +6,8 @@ Both servers run one process and one thread of onnxruntime, decode the same file
 the same client, in a process of its own, over connections that stay open. The plain server is what people write first:
 an endpoint that answers each request alone, in FastAPI's thread pool. Needs: fastapi.
 
+CPU ms is the CPU time of the server's process for an answer, which depends little on what else the machine does.
+
 Every answer is checked: its status, and the record, which must be that of the first. Memory is the resident set of the
 server's process. What else the machine does shows in the load average, which is printed.
 """
@@ -117,6 +119,12 @@ def resident_mb(pid: int) -> float:
     return int(text.partition("VmRSS:")[2].split()[0]) / 1000
 
 
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has taken, in seconds: it depends little on what else the machine does."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Print a line for each server and concurrency."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,7 +133,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=1, help="both servers in turn, so often")
-    parser.add_argument("--workers", default="1")
+    parser.add_argument("--workers", default="1", help="of dl serve")
+    parser.add_argument("--max-wait-ms", default="2", help="of dl serve")
     parser.add_argument("--plain", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.plain is not None:
@@ -133,27 +142,26 @@ def main() -> None:
         return
     request = request_of(given.image)
     port = 8999
-    more = ["--port", str(port), "--threads", "1", "--workers", given.workers]
+    more = ["--port", str(port), "--threads", "1", "--workers", given.workers, "--max-wait-ms", given.max_wait_ms]
     servers = {
         "dl serve": [sys.executable, "-m", "dlcli", "serve", f"m={given.model}", *more],
         "FastAPI": [sys.executable, __file__, given.model, str(given.image), "--plain", str(port)],
     }
-    print(f"{'server':10} {'clients':>7} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'answers':>8} {'wrong':>6}  load")
+    print("server     clients    req/s   p50 ms   p99 ms  CPU ms  answers  wrong  load")
     for _ in range(given.rounds):
         for name, command in servers.items():
             with server(command, port) as pid:
                 asyncio.run(load(port, request, 4, 2.0))  # warm
                 before = resident_mb(pid)
                 for concurrency in given.concurrency:
+                    cpu = cpu_s(pid)
                     latencies, wrong = asyncio.run(load(port, request, concurrency, given.seconds))
                     ranked = sorted(latencies)
                     p50, p99 = (1000 * ranked[int(share * (len(ranked) - 1))] for share in (0.5, 0.99))
+                    each = 1000 * (cpu_s(pid) - cpu) / len(ranked)
                     rate = len(ranked) / given.seconds
-                    print(
-                        f"{name:10} {concurrency:7} {rate:8.0f} {p50:8.1f} {p99:8.1f} {len(ranked):8} {wrong:6}"
-                        f"  {os.getloadavg()[0]:.1f}",
-                        flush=True,
-                    )
+                    figures = f"{rate:8.0f} {p50:8.1f} {p99:8.1f} {each:7.2f} {len(ranked):8} {wrong:6}"
+                    print(f"{name:10} {concurrency:7} {figures}  {os.getloadavg()[0]:.1f}", flush=True)
                 print(f"{name:10} memory {before:.0f} MB warm, {resident_mb(pid):.0f} MB at the end", flush=True)
 
 
