@@ -132,6 +132,16 @@ def test_requests_at_the_same_time_share_batches_and_each_gets_its_own(serving):
     assert max(map(len, model.batches_seen)) > 1
 
 
+def test_characters_that_are_none_and_numbers_beyond_all_are_answered_as_json(serving):
+    client = serving(model_of("sentiment")).client
+    body = b'{"inputs": ["\\ud800", "a\\u0000b", {"text": "so fine", "weight": 1e999, "id": "\\udfff"}]}'
+    answered = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 200
+    records = json.loads(answered.content)["records"]
+    assert (records[0]["input"], records[1]["input"]) == ("\ud800", "a\0b")
+    assert (records[2]["weight"], records[2]["id"]) == (None, "\udfff")
+
+
 def test_drawings_and_pictures_are_pngs_in_base64(serving):
     client = serving("toy", opens=lambda _: open_halving(Halving())).client
     [record, bad] = client.post("/predict?draw=1", json={"inputs": ["4", "x"]}).json()["records"]
