@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=1, help="both servers in turn, so often")
     parser.add_argument("--workers", default="1", help="of dl serve")
-    parser.add_argument("--max-wait-ms", default="2", help="of dl serve")
+    parser.add_argument("--max-wait-ms", default="0", help="of dl serve")
     parser.add_argument("--plain", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.plain is not None:

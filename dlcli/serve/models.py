@@ -46,7 +46,7 @@ class Limits:
     """How a model's inputs are batched; see `Batcher`."""
 
     max_batch: int = 32
-    max_wait_s: float = 0.002
+    max_wait_s: float = 0.0
     queue: int = 256
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,10 @@ class ServeOptions:
     )
     max_batch: int = option(32, "inputs that a model answers at once", minimum=1, maximum=4096, section="Batches")
     max_wait_ms: float = option(
-        2.0, "how long an input waits for others, in milliseconds", minimum=0.0, maximum=10_000.0
+        0.0,
+        "how long an input waits for others where the model is free, in milliseconds",
+        minimum=0.0,
+        maximum=10_000.0,
     )
     queue: int = option(256, "inputs that may wait for a model; more are refused (503)", minimum=1, maximum=100_000)
     timeout: float = option(
@@ -122,6 +124,8 @@ def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
     if host == "localhost":
         return True
+    import ipaddress  # some milliseconds, and a help page needs none of it
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

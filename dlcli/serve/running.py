@@ -162,8 +162,9 @@ class Running:
         Raises:
             StoppedError: a signal ended it.
         """
-        with self._signals(is_worker):
-            asyncio.run(self._serve(listener))
+        factory = self._server.config.get_loop_factory()
+        with self._signals(is_worker), asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(self._serve(listener))
         self._log.close()
         if self._stopped_by is not None and not is_worker:
             raise stopped_error(self._stopped_by, self.gate.num_answered)
@@ -270,7 +271,7 @@ def _config_of(app: Gate, options: ServeOptions) -> uvicorn.Config:
     """Return uvicorn's settings."""
     return uvicorn.Config(
         app,
-        loop="asyncio",
+        loop="auto",  # uvloop where it is installed
         http=PatientProtocol,
         ws="none",
         lifespan="off",
