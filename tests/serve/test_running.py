@@ -189,3 +189,21 @@ def test_a_model_that_cannot_be_opened_ends_the_start_with_one_error(tmp_path):
         assert (done.returncode, done.stdout) == (ExitCode.RUN, "")
         assert done.stderr.startswith("error: ")
         assert len(done.stderr.splitlines()) <= 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_a_server_whose_terminal_is_closed_ends_in_place_of_reloading(tmp_path):
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:  # the child, in a terminal of its own
+        os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
+        words = ["serve", f"m={MODEL}", "--port", "0", "--threads", "1", "--access-log", str(tmp_path / "a.log")]
+        os.execv(sys.executable, [sys.executable, "-m", "dlcli", *words])
+    said = b""
+    while b"http://" not in said:
+        said += os.read(terminal, 1024)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == ExitCode.TERMINATED
