@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
     "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
     "benchmark": ("measure how fast runs and exported files answer", "dlcli.cli.benchmark:build"),
+    "serve": ("answer HTTP requests with runs or exported files", "dlcli.cli.serve:build"),
     "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),
     "report": ("write one HTML page about a run", "dlcli.cli.report:build"),
     "compare": ("compare evaluated runs, with a paired test of their figures", "dlcli.cli.compare:build"),

@@ -33,6 +33,10 @@ class Common:
     debug: bool = option(False, "show the traceback of an error")
 
 
+ANSWERS_AS = {"serve": "predict"}
+"""A command that takes the inference options of another: a server answers as `dl predict` does."""
+
+
 @dataclass(frozen=True)
 class Compute:
     """Options of the commands that run a model."""
@@ -157,7 +161,7 @@ def options_of(command: str, configs: Sequence[type]) -> list[FieldInfo]:
     """Return the fields of the configurations that are options of a command, without duplicate names."""
     found: dict[str, FieldInfo] = {}
     for info in (info for config in configs for info in fields_of(config)):
-        if not info.option.commands or command in info.option.commands:
+        if not info.option.commands or ANSWERS_AS.get(command, command) in info.option.commands:
             found.setdefault(info.name, info)
     return list(found.values())
 

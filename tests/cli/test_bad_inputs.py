@@ -29,6 +29,7 @@ from bad_inputs.predict import PREDICT
 from bad_inputs.prepare import PREPARE
 from bad_inputs.reading import READING
 from bad_inputs.rest import REST
+from bad_inputs.serve import SERVE
 from bad_inputs.train import TRAIN
 from bad_inputs.weights import WEIGHTS
 
@@ -40,6 +41,7 @@ ROWS = {
         ("train", LONG_RUNS),
         ("eval", EVALUATE),
         ("predict", PREDICT),
+        ("serve", SERVE),
         ("", REST),
         ("", REPLACED),
         ("argument", ARGUMENTS),

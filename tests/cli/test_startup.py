@@ -44,6 +44,7 @@ def _probe(line: str, environment: dict[str, str]) -> tuple[int, str, list[str]]
         "eval -h",
         "export -h",
         "benchmark -h",
+        "serve -h",
         "visualize -h",
         "visualize cam -h",
         "visualize attention -h",

@@ -22,8 +22,9 @@ from torch import Tensor
 
 import dlcli
 from dlcli.answering import benchmarking
-from dlcli.answering.answers import lines_of
+from dlcli.answering.answers import answer, lines_of
 from dlcli.answering.benchmarking import Contender
+from dlcli.answering.opening import open_model
 from dlcli.answering.timing_worker import Timed
 from dlcli.cli.pictures import all_pictures
 from dlcli.core.config import read_toml, resolve, split_values
@@ -32,6 +33,7 @@ from dlcli.core.files import finite
 from dlcli.core.records import read_metrics
 from dlcli.core.registry import all_tasks, load_object
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.codec import DRAW, IMAGE, TEXT
 from dlcli.data.images.decoding import read_image
 from dlcli.data.order import Shard
 from dlcli.engine.compute.device import Device
@@ -206,6 +208,38 @@ def test_every_input_gives_its_records_and_a_task_without_inputs_draws_them(hous
     else:
         expected = [source for source in house.inputs for _ in range(house.original.num_records)]
         assert all(name.startswith(source) for name, source in zip(names, expected, strict=True))
+
+
+def test_a_program_gets_the_answers_of_the_command_line(house, monkeypatch):
+    monkeypatch.chdir(house.folder)
+    opened = open_model(house.run, device="cpu", threads=1, report=lambda line: None)
+    values, expected = opened.codec.values, house.records(house.run)
+    given = list(opened.codec.expand(house.inputs))
+    if values.kind == DRAW:
+        draws = [{name: record[name] for name in ("seed", "number", "class") if name in record} for record in expected]
+        sources = [values.source("", draw) for draw in draws]
+    elif values.kind == IMAGE:
+        sources = [one for each in given for one in values.sources_of_file(each.name, each.value.read_bytes())]
+    elif values.kind == TEXT:
+        sources = [values.source("", {**each.value.kept, "text": each.value.text}) for each in given]
+    else:
+        sources = [values.source("", dict(each.value.cells)) for each in given]
+    records = [finite(answered.record) for _, answered in answer(opened, sources)]
+    apart = ("input", "note")  # a table has a note once, and each row of a program
+    house.original.compare(
+        [{name: value for name, value in record.items() if name not in apart} for record in records],
+        [{name: value for name, value in record.items() if name not in apart} for record in expected],
+    )
+    assert values.schema()
+
+
+def test_a_value_that_is_no_input_is_a_fault_and_no_exception(house, monkeypatch):
+    monkeypatch.chdir(house.folder)
+    opened = open_model(house.run, device="cpu", threads=1, report=lambda line: None)
+    for value in (None, 3, [], [1], {}, {"a": []}, True, 1.5, "\0"):
+        [(_, answered)] = answer(opened, [opened.codec.values.source("x", value)])
+        kinds = {DRAW: ({},), TEXT: ("\0",)}.get(opened.codec.values.kind, ())
+        assert "error" in answered.record or value in kinds, value
 
 
 def test_inference_options_change_the_answers_of_every_form_alike(house):

@@ -6,7 +6,7 @@ from toys.blobs import write_film
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Source
-from dlcli.data.images.sources import image_sources, read_pixels
+from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
 from dlcli.visualize.canvas import encode_png
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
@@ -48,3 +48,15 @@ def test_films_are_their_frames_only_where_frames_are_wanted(tmp_path):
     assert first.time < second.time
     [whole] = image_sources([str(film)], skipped)
     assert whole.value == film and not whole.film and not skipped
+
+
+def test_a_program_gives_bytes_and_nothing_else_is_opened(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(np.full((2, 3), 7, np.uint8)))
+    values = ImageValues()
+    for source in (values.source("a", path.read_bytes()), *values.sources_of_file("a", path.read_bytes())):
+        assert source.name == "a"
+        assert read_pixels(source, 1).tolist() == [[[7]] * 3] * 2
+    for value in (str(path), path, None, 3, [1]):
+        with pytest.raises(DataError, match="not the bytes"):
+            read_pixels(values.source("a", value))

@@ -8,7 +8,7 @@ import pytest
 
 from dlcli.core.errors import DataError
 from dlcli.data.reading import lines as module
-from dlcli.data.reading.lines import Lines, decode_line
+from dlcli.data.reading.lines import Lines, decode_line, lines_of_document
 
 
 def test_ends_and_nul_bytes_are_removed_and_counted():
@@ -34,3 +34,12 @@ def test_bytes_are_decoded_by_the_first_codec_that_fits(text, codec):
 def test_bytes_in_no_encoding_are_none():
     assert decode_line("\udcff\udcfe", ["gb18030"]) is None
     assert decode_line("\ud800", ["gb18030"]) == "\ud800"
+
+
+def test_the_lines_of_a_document_are_those_of_standard_input():
+    assert lines_of_document("一\r\ntwo\r\rthree\n".encode()) == ["一", "two", "", "three"]
+    assert lines_of_document("\ufeffa\nb".encode()) == ["a", "b"]
+    assert lines_of_document("é\n".encode("utf-16")) == ["é"]
+    assert lines_of_document(b"") == []
+    [line] = lines_of_document("开心".encode("gb18030"))
+    assert decode_line(line, ["gb18030"]) == "开心"

@@ -91,3 +91,27 @@ def test_damaged_shapes_are_refused(value):
 def test_shapes_survive_being_stored():
     assert Sampling.from_json(Sampling(5, 3, 28).to_json()) == Sampling(5, 3, 28)
     assert isinstance(next(iter(NoiseCodec(PLAIN).expand(()))), Source)
+
+
+def test_a_program_gets_the_draws_of_the_command_line():
+    codec, items = draws(CLASSES, count=4, seed=3)
+    for number, item in enumerate(items):
+        value = {"seed": 3, "number": number, "class": CLASSES["labels"][number % 3]}
+        source = codec.values.source("x", value)
+        assert source.value == item.source.value
+        assert np.array_equal(codec.encode(source).arrays["noise"], item.arrays["noise"])
+    assert codec.values.schema()["properties"]["class"]["enum"] == ["cat", "dog", "猫"]
+    assert codec.values.source("x", {}).value == items[0].source.value.__class__(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, [], {"else": 1}, {"seed": -1}, {"seed": 2**32}, {"seed": 1.5}, {"number": True}, {"class": "cat"}],
+)
+def test_what_is_no_draw_is_a_fault(value):
+    codec, _ = draws(PLAIN, count=1)
+    assert codec.encode(codec.values.source("x", value)).error
+    known, _ = draws(CLASSES, count=1)
+    assert known.encode(known.values.source("x", {"class": "bird"})).error == "no such class"
+    [source] = codec.values.sources_of_file("a.png", b"x")
+    assert "not from files" in codec.encode(source).error
