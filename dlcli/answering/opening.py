@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dlcli.data.codec import Codec
 
-FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
+FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts", ".pt2")
 
 
 class Predictor(Protocol):
@@ -61,9 +61,9 @@ def task_of(text: str, pretrained: str | None = None) -> TaskSpec | None:
         return find_owner(text)
     path = Path(text)
     try:
-        from dlcli.export.model_file import is_graph_folder
+        from dlcli.export.model_file import is_graph_folder, is_weights_folder
 
-        if not path.is_file() and not is_graph_folder(path):
+        if not path.is_file() and not is_graph_folder(path) and not is_weights_folder(path):
             return get_task(resolve_run(text).entry("task"))
         from dlcli.export.peek import task_name_of
 
@@ -83,7 +83,7 @@ def open_model(
     embeds: bool = False,
     report: Callable[[str], None],
 ) -> Opened:
-    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
+    """Return the model of a run, a checkpoint, an exported file or folder, or a ready network.
 
     Args:
         text: what names it.
@@ -113,10 +113,10 @@ def open_model(
         if not path.is_file():
             raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
         kind = kind_of(path)
-        if kind in ("onnx", "torchscript"):
+        if kind in ("onnx", "torchscript", "pt2"):
             return _open_exported(path, threads, inference, embeds=embeds)
         if kind != "checkpoint":
-            raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
+            raise RunError(f"{text}: neither a checkpoint nor a file that `dl export` wrote")
     return _open_torch(text, path, device, threads, inference, None, report, embeds=embeds)
 
 
@@ -173,11 +173,12 @@ def _open_torch(
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.runs.restore import load_task, load_task_from_file
     from dlcli.engine.task import network_of
+    from dlcli.export.model_file import is_weights_folder
 
     device = open_device(device_name, threads=threads)
     if pretrained is not None:
         task, description = open_ready(text, pretrained, report=report, inference=inference)
-    elif path.is_file():
+    elif path.is_file() or is_weights_folder(path):
         task, description = load_task_from_file(path, inference=inference)
     else:
         task, description = load_task(find_run(text), inference=inference)

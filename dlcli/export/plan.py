@@ -46,6 +46,8 @@ class Graph:
         tolerance: output name -> the largest allowed difference (`verify.compare`): for floats absolute and relative,
             by default `TOLERANCE`; for integers and booleans the fraction of unequal values, by default 0. A single
             number applies to all float outputs.
+        absolute: names of float outputs whose difference is absolute alone, such as boxes in pixels: half a pixel is
+            as much at the right edge of an image as at its left.
         largest_step: output name -> for integers that were rounded, the largest difference that rounding explains; a
             larger one fails whatever its share. Without a name any difference counts alike.
         align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
@@ -72,6 +74,7 @@ class Graph:
     translations: Mapping[str, str] = field(default_factory=dict)
     multiples: Mapping[str, int] = field(default_factory=dict)
     largest_step: Mapping[str, int] = field(default_factory=dict)
+    absolute: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

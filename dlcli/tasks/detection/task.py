@@ -265,6 +265,7 @@ class DetectionTask:
             example={"images": torch.from_numpy(samples[0])},
             metadata={"assets": {**self.assets(), LIMITS: limits_of(self._inference)}},
             tolerance={"boxes": 0.5, "scores": 1e-3},
+            absolute=frozenset(("boxes",)),
             align=detections_aligned(),
             translations=ONNX_TRANSLATIONS,
             multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
@@ -290,5 +291,6 @@ class DetectionTask:
             metadata={"assets": assets},
             exporters=("legacy",),
             tolerance={"boxes": 0.5, "scores": 1e-3, **({MASKS: 1e-2} if self.has_masks else {})},
+            absolute=frozenset(("boxes",)),
             align=detections_aligned(),
         )
