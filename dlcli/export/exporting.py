@@ -13,6 +13,7 @@ from dlcli.core.errors import DlError, ExportError, ParityError, RunError, Usage
 from dlcli.core.files import place_of, staging_folder
 from dlcli.core.registry import load_object
 from dlcli.core.wording import is_unicode
+from dlcli.export.ecosystem import image_keys
 from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
 from dlcli.export.plan import ONE_GRAPH, Check, ExportPlan, ExportResult, Graph
@@ -37,6 +38,7 @@ class Format:
             file.
         notice: a line printed for the user at every export.
         has_opset: whether its files have a version of operators that can be chosen.
+        has_foreign: whether it also takes the keys of other programs.
         has_half: whether its weights and arithmetic can be fp16.
         is_weights: whether it is weights alone, which their task writes and verifies (`engine/runs/weights.py`).
         check: "module:function" (graph, references, metadata texts, path) -> one check per sample, for a file that
@@ -49,6 +51,7 @@ class Format:
     check: str = ""
     has_opset: bool = False
     has_half: bool = False
+    has_foreign: bool = False
     is_weights: bool = False
 
 
@@ -58,6 +61,7 @@ FORMATS: Mapping[str, Format] = {
         {"dynamo": "dlcli.export.onnx:write_dynamo", "legacy": "dlcli.export.onnx:write_legacy"},
         has_opset=True,
         has_half=True,
+        has_foreign=True,
     ),
     "torchscript": Format(
         ".torchscript",
@@ -152,7 +156,7 @@ def export_model(
                 has_own = is_folder or not is_unicode(path.name)
                 name = f"{graph.name}{FORMATS[format].suffix}" if has_own else path.name
                 (folder / graph.name).mkdir()
-                texts = _metadata_texts(plan, graph, is_part=is_folder)
+                texts = _metadata_texts(plan, graph, FORMATS[format], is_part=is_folder)
                 written[graph.name] = _write_graph(graph, format, folder / graph.name / name, texts, variant, report)
             drafts = {name: graph.draft for name, graph in written.items()}
             if is_folder:
@@ -172,9 +176,12 @@ def export_model(
             )
 
 
-def _metadata_texts(plan: ExportPlan, graph: Graph, *, is_part: bool) -> dict[str, str]:
+def _metadata_texts(plan: ExportPlan, graph: Graph, format: Format, *, is_part: bool) -> dict[str, str]:
     fixed = {"schema": METADATA_SCHEMA, "inputs": list(graph.inputs), "outputs": list(graph.outputs)}
-    return encode_metadata({"graph": graph.name, **fixed} if is_part else {**plan.metadata, **fixed})
+    own = encode_metadata({"graph": graph.name, **fixed} if is_part else {**plan.metadata, **fixed})
+    if not format.has_foreign:
+        return own
+    return {**image_keys(graph), **({} if is_part else plan.foreign), **own}
 
 
 def _write_graph(

@@ -143,6 +143,7 @@ class ExportPlan:
             the rest of a `Description`. Schema, inputs and outputs are added.
         calibration: a function that yields batches of real inputs of the whole model, from which quantisation learns
             value ranges; None without data.
+        foreign: keys of other programs and their texts, for ONNX files of one graph (`ecosystem.yolo_keys`).
 
     Raises:
         ValueError: there is no graph, a name repeats, or the only graph is not called "model".
@@ -151,6 +152,7 @@ class ExportPlan:
     graphs: tuple[Graph, ...]
     metadata: Mapping[str, Any]
     calibration: Callable[[], Iterator[Arrays]] | None = None
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [graph.name for graph in self.graphs]
@@ -170,6 +172,7 @@ def single_graph(
     example: Mapping[str, Tensor] | None = None,
     metadata: Mapping[str, Any],
     calibration: Callable[[], Iterator[Arrays]] | None = None,
+    foreign: Mapping[str, str] | None = None,
     **more: Any,
 ) -> ExportPlan:
     """Return the plan of a network that is a single graph.
@@ -178,8 +181,8 @@ def single_graph(
         module, inputs, outputs, samples: see `Graph`.
         dynamic: see `Graph`; by default the first axis of every input is the batch.
         example: see `Graph`; by default the first two items of the samples, which then differ in batch size only.
-        metadata, calibration: see `ExportPlan`.
-        more: exporters, tolerance, align, translations, multiples, largest_step: see `Graph`.
+        metadata, calibration, foreign: see `ExportPlan`.
+        more: exporters, tolerance, align, translations, multiples, largest_step, absolute: see `Graph`.
 
     Raises:
         ValueError: the arguments contradict each other.
@@ -192,7 +195,7 @@ def single_graph(
     if dynamic is None:
         dynamic = {name: {0: "batch"} for name in inputs}
     graph = Graph(ONE_GRAPH, module, inputs, outputs, example, dynamic, tuple(samples), **more)
-    return ExportPlan((graph,), metadata, calibration)
+    return ExportPlan((graph,), metadata, calibration, foreign or {})
 
 
 def cut_samples(arrays: Arrays, batches: Sequence[int] = PARITY_BATCHES) -> tuple[dict[str, np.ndarray], ...]:

@@ -7,11 +7,12 @@ handed to it, in an archive that is written anew: a graph of operators and weigh
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,28 @@ def write_program(module: nn.Module, graph: Graph, metadata: Mapping[str, str], 
         {axis: dims[symbol] for axis, symbol in graph.dynamic.get(name, {}).items()} for name in graph.inputs
     )
     example = tuple(graph.example[name].cpu() for name in graph.inputs)
-    with torch.no_grad():
+    with torch.no_grad(), _loops_of_any_length():
         program = torch.export.export(module, example, dynamic_shapes=shapes, strict=False)
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA_NAME: one_document(metadata)})
     members = _members(buffer)
     members[GRAPH], members[SAMPLES] = _without_origins(members[GRAPH]), _no_samples()
     path.write_bytes(_packed(members))
+
+
+@contextlib.contextmanager
+def _loops_of_any_length() -> Iterator[None]:
+    """Keep an LSTM or GRU of any length, as `torch.onnx.export` does; else the length of the example becomes fixed."""
+    try:
+        from torch.export._patches import (
+            register_gru_while_loop_decomposition,
+            register_lstm_while_loop_decomposition,
+        )
+    except ImportError:  # a torch without them: the parity gate, or torch itself, refuses a length that is fixed
+        yield
+        return
+    with register_lstm_while_loop_decomposition(), register_gru_while_loop_decomposition():
+        yield
 
 
 def _any_size() -> Any:

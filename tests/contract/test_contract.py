@@ -36,7 +36,7 @@ from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.report.evaluations import title_of
 
 CPU = Device(torch.device("cpu"))
-FORMATS = ("onnx", "torchscript")
+FORMATS = ("onnx", "torchscript", "pt2", "safetensors")
 
 
 def open_task(house: Any, **changes: Any) -> Any:
@@ -180,7 +180,7 @@ def test_answers_are_drawn_and_those_of_an_export_look_alike(house, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_export_is_proven_and_carries_what_an_answer_needs(house, format):
-    document = house.answers[format].json
+    document = house.export(format).json
     assert Path(document["path"]).parent == Path(house.run) / "exports"
     assert len(document["checks"]) >= 2
     assert document["is_telling"]
