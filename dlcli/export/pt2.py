@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import io
 import json
 import zipfile
@@ -52,9 +53,11 @@ def write_program(module: nn.Module, graph: Graph, metadata: Mapping[str, str], 
         for axes in graph.dynamic.values()
         for symbol in axes.values()
     }
-    shapes = tuple(
+    shapes: tuple[Any, ...] = tuple(
         {axis: dims[symbol] for axis, symbol in graph.dynamic.get(name, {}).items()} for name in graph.inputs
     )
+    if takes_any_number(module):
+        shapes = (shapes,)
     example = tuple(graph.example[name].cpu() for name in graph.inputs)
     with torch.no_grad(), _loops_of_any_length():
         program = torch.export.export(module, example, dynamic_shapes=shapes, strict=False)
@@ -63,6 +66,12 @@ def write_program(module: nn.Module, graph: Graph, metadata: Mapping[str, str], 
     members = _members(buffer)
     members[GRAPH], members[SAMPLES] = _without_origins(members[GRAPH]), _no_samples()
     path.write_bytes(_packed(members))
+
+
+def takes_any_number(module: nn.Module) -> bool:
+    """Return whether a module takes its inputs as `*inputs`, which torch.export sees as one tuple."""
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    return kinds[:1] == [inspect.Parameter.VAR_POSITIONAL]
 
 
 @contextlib.contextmanager

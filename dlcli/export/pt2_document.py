@@ -15,6 +15,9 @@ from typing import Any
 NAME = re.compile(r"[\w.+\-]{0,300}")
 """Names of values, weights and devices, versions, and modes such as "floor": no call can be written with these."""
 
+TEXT = re.compile(r"[\w.+\- ,>]{0,300}")
+"""Texts that an operator takes, such as the equation of `einsum`; they become quoted."""
+
 SIZES = re.compile(r"[\w\s+\-*/(),<>=.']{1,1000}")
 WORD = re.compile(r"'[^']*'|[\w.]+")
 SYMBOL = re.compile(r"'?[a-z]{1,4}\d+'?|\d+|\d+\.\d+|'\d+\.\d+'")
@@ -84,7 +87,8 @@ def _check(value: Any, key: str) -> None:
         if key == "metadata" and value:
             raise UnsafeError("notes on the code that it comes from")
         for name, inner in value.items():
-            _check_name(name)
+            # What is known of the range of a size, such as 32 times a symbol, is under its expression.
+            (_check_size if key == "range_constraints" else _check_name)(name)
             _check(inner, name)
     elif isinstance(value, list):
         for inner in value:
@@ -94,6 +98,9 @@ def _check(value: Any, key: str) -> None:
             _check_size(value)
         elif key in ("in_spec", "out_spec"):
             _check_containers(json.loads(value))
+        elif key in ("as_string", "as_strings"):
+            if not TEXT.fullmatch(value):
+                raise UnsafeError(f"the text {value[:80]!r}")
         else:
             _check_name(value)
 
