@@ -175,5 +175,6 @@ def model_files(
     plan, result = exported_image_net
     folder = tmp_path_factory.mktemp("models")
     traced = export_model(plan, "torchscript", folder / "net.torchscript", report=lambda line: None)
+    program = export_model(plan, "pt2", folder / "net.pt2", report=lambda line: None)
     torch.save({"model": plan.graphs[0].module.state_dict()}, folder / "best.pt")
-    return {"onnx": result.path, "torchscript": traced.path, "checkpoint": folder / "best.pt"}
+    return {"onnx": result.path, "torchscript": traced.path, "pt2": program.path, "checkpoint": folder / "best.pt"}
