@@ -98,13 +98,15 @@ def _members(archive: Path | io.BytesIO) -> dict[str, bytes]:
     """Return the members of an archive by name, without the folder in which all of them are.
 
     Raises:
-        UnsafeError: a document is too large.
+        UnsafeError: a document is too large, or a member compressed, which could fill the memory.
     """
     found = {}
     with zipfile.ZipFile(archive) as source:
         for info in source.infolist():
             if info.filename.endswith(".json") and info.file_size > MAX_JSON_BYTES:
                 raise UnsafeError(f"a document of {info.file_size >> 20} MiB")
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise UnsafeError(f"the compressed member {info.filename[:80]!r}")
             found[info.filename.partition("/")[2]] = source.read(info)
     return found
 

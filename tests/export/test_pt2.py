@@ -180,6 +180,15 @@ def test_what_could_run_code_is_refused(exported, tmp_path, capsys, monkeypatch,
     assert "boom" not in capsys.readouterr().out
 
 
+def test_a_compressed_member_that_could_fill_the_memory_is_refused(exported, tmp_path):
+    members = members_of(exported["image"][1])
+    with zipfile.ZipFile(tmp_path / "bomb.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**members, f"{WEIGHTS}weight_0": bytes(1 << 20)}.items():
+            archive.writestr(f"archive/{name}", content)
+    with pytest.raises(RunError, match="holds the compressed member"):
+        open_model(tmp_path / "bomb.pt2")
+
+
 def test_pickled_samples_and_old_weights_are_not_even_read(exported, tmp_path, capsys):
     members = {**members_of(exported["image"][1]), SAMPLES: pickle.dumps(Bomb()), f"{WEIGHTS}model.pt": b"pickle"}
     model = open_model(write(tmp_path / "bad.pt2", members))
