@@ -280,7 +280,7 @@ def _halved(graph: Graph, references: list[dict[str, np.ndarray]], draft: Path) 
 
     try:
         halve(draft)
-        return parity_gate(loosened(graph), references, draft)
+        return parity_gate(loosened(graph, references), references, draft)
     except ParityError:
         raise
     except Exception as error:  # the converter fails on graphs that it does not know with errors of any class

@@ -10,7 +10,7 @@ from torch import nn
 
 from dlcli.core.errors import ExitCode, ParityError, UsageError
 from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
-from dlcli.export.half import HALF_PIXELS, HALF_TOLERANCE, loosened
+from dlcli.export.half import HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened
 from dlcli.export.onnx import OPSET, OPSETS
 from dlcli.export.runtime import open_model
 
@@ -83,12 +83,17 @@ def test_arithmetic_beyond_fp16_fails_the_gate_and_leaves_no_file(plans, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tolerances_grow_and_never_shrink(plans):
-    graph = loosened(plans["image"](tolerance={"logits": 0.3}).graphs[0])
-    assert graph.tolerance == {"logits": 0.3}
-    assert loosened(plans["image"](tolerance=1e-6).graphs[0]).tolerance == {"logits": HALF_TOLERANCE}
-    boxes = plans["image"](tolerance={"logits": 0.5}, absolute=frozenset(("logits",))).graphs[0]
-    assert loosened(boxes).tolerance == {"logits": HALF_PIXELS}
+def test_tolerances_grow_by_the_kind_of_output_and_never_shrink(plans):
+    logits = [{"logits": np.zeros((2, 5), np.float32)}]
+
+    def of(**changes):
+        return loosened(plans["image"](**changes).graphs[0], logits).tolerance["logits"]
+
+    assert of(tolerance={"logits": 0.3}) == 0.3
+    assert of(tolerance=1e-6) == of() == HALF_TOLERANCE
+    assert of(tolerance={"logits": 0.5}, absolute=frozenset(("logits",))) == HALF_PIXELS
+    two = loosened(plans["two"]().graphs[0], [{"scores": np.zeros((2, 6), np.float32), "best": np.zeros(2, np.int64)}])
+    assert two.tolerance == {"scores": HALF_TOLERANCE, "best": HALF_UNEQUAL}
 
 
 @pytest.mark.parametrize("opset", [9, 13, 17, 18, 21, 23])
