@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlcli.core.description import Description
     from dlcli.data.codec import Codec
 
-FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts")
+FILE_SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".ts", ".pt2")
 
 RUN, CHECKPOINT, EXPORT = "run", "checkpoint", "export"
 """The forms of a trained model."""
@@ -75,9 +75,9 @@ def task_of(text: str, pretrained: str | None = None) -> TaskSpec | None:
         return find_owner(text)
     path = Path(text)
     try:
-        from dlcli.export.model_file import is_graph_folder
+        from dlcli.export.model_file import is_graph_folder, is_weights_folder
 
-        if not path.is_file() and not is_graph_folder(path):
+        if not path.is_file() and not is_graph_folder(path) and not is_weights_folder(path):
             return get_task(resolve_run(text).entry("task"))
         from dlcli.export.peek import task_name_of
 
@@ -98,7 +98,7 @@ def open_model(
     local_rank: int = 0,
     report: Callable[[str], None],
 ) -> Opened:
-    """Return the model of a run, a checkpoint, an ONNX or TorchScript file, a folder of several, or a ready network.
+    """Return the model of a run, a checkpoint, an exported file or folder, or a ready network.
 
     Args:
         text: what names it.
@@ -123,18 +123,20 @@ def open_model(
 
 
 def form_of(text: str) -> str:
-    """Return whether a word names an exported file or folder, a checkpoint file, or else a run.
+    """Return whether a word names exported graphs, weights (a checkpoint or a folder), or else a run.
 
     Raises:
         RunError: the file does not exist, or is no model.
     """
-    from dlcli.export.model_file import is_graph_folder
+    from dlcli.export.model_file import is_graph_folder, is_weights_folder
 
     path = Path(text)
     try:
         is_file = path.is_file()
         if is_graph_folder(path):
             return EXPORT
+        if is_weights_folder(path):
+            return CHECKPOINT
     except (OSError, ValueError):  # too long for a file name, or it contains a NUL
         return RUN
     if not is_file and path.suffix not in FILE_SUFFIXES:
@@ -145,7 +147,7 @@ def form_of(text: str) -> str:
         raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
     kind = kind_of(path)
     if kind is None:
-        raise RunError(f"{text}: neither a checkpoint nor an ONNX or TorchScript file")
+        raise RunError(f"{text}: neither a checkpoint nor a file that `dl export` wrote")
     return CHECKPOINT if kind == CHECKPOINT else EXPORT
 
 
@@ -206,11 +208,12 @@ def _open_torch(
     from dlcli.engine.evaluate import RunPredictor
     from dlcli.engine.runs.restore import load_task, load_task_from_file
     from dlcli.engine.task import network_of
+    from dlcli.export.model_file import is_weights_folder
 
     device = open_device(device_name, threads=threads, local_rank=local_rank)
     if pretrained is not None:
         task, description = open_ready(text, pretrained, report=report, inference=inference)
-    elif path.is_file():
+    elif path.is_file() or is_weights_folder(path):
         task, description = load_task_from_file(path, inference=inference)
     else:
         task, description = load_task(find_run(text), inference=inference)

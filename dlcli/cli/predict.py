@@ -77,7 +77,7 @@ def build(rest: list[str]) -> Any:
 
     return make_command(
         "predict",
-        "Predict for new inputs, with a run, a checkpoint, an ONNX or a TorchScript file.",
+        "Predict for new inputs, with a run, a checkpoint, or an exported file or folder.",
         run,
         arguments=[
             Argument("run", "a run (as for `dl eval`), a checkpoint, or an exported file"),

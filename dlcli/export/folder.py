@@ -20,7 +20,7 @@ from dlcli.export.model_file import MODEL_JSON, is_graph_folder
 from dlcli.export.plan import ONE_GRAPH, ExportPlan
 from dlcli.export.runtime import ExportedModel, open_model
 
-_FILE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z]+){1,2}")
+_FILE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9]*){1,2}")
 _HINT = "copy the whole folder, or write it again with `dl export RUN`"
 
 

@@ -126,6 +126,15 @@ def check_folder_metadata(metadata: Any, where: str) -> dict[str, Any]:
     return _check_keys(metadata, {**_WHOLE, "graphs": list}, where)
 
 
+def check_weights_metadata(metadata: Any, where: str) -> dict[str, Any]:
+    """Return the content of the `config.json` beside weights after validating schema, keys and types.
+
+    Raises:
+        RunError: as in `check_metadata`.
+    """
+    return _check_keys(metadata, {**_WHOLE, "weights": dict}, where)
+
+
 def _check_keys(metadata: Any, required: Mapping[str, type], where: str) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise RunError(f"{where}: its metadata is not a mapping", hint=_HINT)

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from dlcli.core.errors import RunError
 
-ONNX, TORCHSCRIPT, CHECKPOINT = "onnx", "torchscript", "checkpoint"
+ONNX, TORCHSCRIPT, PT2, CHECKPOINT = "onnx", "torchscript", "pt2", "checkpoint"
 
 # Field number -> wire type of an ONNX ModelProto (onnx.proto3: 0 is a varint, 2 has a length).
 _ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
@@ -22,13 +22,22 @@ MODEL_JSON = "model.json"
 """The file in a folder of several graphs that lists their files and holds the metadata of the model."""
 
 
+CONFIG_JSON, WEIGHTS_FILE = "config.json", "model.safetensors"
+"""The files in a folder of weights: what the model is, and its tensors."""
+
+
+def is_weights_folder(path: Path) -> bool:
+    """Return whether this is a folder of weights with their description, as `dl export` writes it for the hub."""
+    return (path / CONFIG_JSON).is_file() and (path / WEIGHTS_FILE).is_file() and not (path / "run.json").exists()
+
+
 def is_graph_folder(path: Path) -> bool:
     """Return whether this is a folder of several graphs that `dl export` wrote, and not a run."""
     return (path / MODEL_JSON).is_file() and not (path / "run.json").exists()
 
 
 def kind_of(path: Path) -> str | None:
-    """Return "onnx", "torchscript", "checkpoint", or None for any other file, a damaged archive or no file.
+    """Return "onnx", "torchscript", "pt2", "checkpoint", or None for any other file, a damaged archive or no file.
 
     A truncated ONNX file still counts as one; `open_model` rejects it with that reason.
     """
@@ -56,6 +65,8 @@ def _archive_kind(stream: IO[bytes]) -> str | None:
     members = {name.partition("/")[2] for name in names}  # all are in one folder
     if "constants.pkl" in members and any(member.startswith("code/") for member in members):
         return TORCHSCRIPT
+    if "archive_format" in members and any(member.startswith("models/") for member in members):
+        return PT2
     return CHECKPOINT if "data.pkl" in members else None
 
 

@@ -9,16 +9,19 @@ import json
 import pickletools
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dlcli.export.model_file import (
     CHECKPOINT,
+    CONFIG_JSON,
     MODEL_JSON,
     ONNX,
+    PT2,
     TORCHSCRIPT,
     is_graph_folder,
+    is_weights_folder,
     kind_of,
     metadata_of_onnx,
 )
@@ -28,9 +31,16 @@ MAX_BYTES = 64 * 2**20
 
 
 def task_name_of(path: Path) -> str | None:
-    """Return the task of an ONNX or TorchScript file, a folder of graphs or a checkpoint; None if it names none."""
-    readers = {MODEL_JSON: _of_folder, ONNX: _of_onnx, TORCHSCRIPT: _of_torchscript, CHECKPOINT: _of_checkpoint}
-    kind = MODEL_JSON if is_graph_folder(path) else kind_of(path)
+    """Return the task of an exported file or folder, or of a checkpoint; None if it names none."""
+    readers: Mapping[str, Callable[[Path], Any]] = {
+        MODEL_JSON: lambda folder: _of_folder(folder / MODEL_JSON),
+        CONFIG_JSON: lambda folder: _of_folder(folder / CONFIG_JSON),
+        ONNX: _of_onnx,
+        TORCHSCRIPT: _of_archive,
+        PT2: _of_archive,
+        CHECKPOINT: _of_checkpoint,
+    }
+    kind = document_of(path) if path.is_dir() else kind_of(path)
     if kind is None:
         return None
     try:
@@ -40,8 +50,15 @@ def task_name_of(path: Path) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def document_of(folder: Path) -> str | None:
+    """Return the name of the document in a folder of graphs or of weights; None for any other folder."""
+    if is_graph_folder(folder):
+        return MODEL_JSON
+    return CONFIG_JSON if is_weights_folder(folder) else None
+
+
 def _of_folder(path: Path) -> Any:
-    with (path / MODEL_JSON).open("rb") as stream:
+    with path.open("rb") as stream:
         document = json.loads(stream.read(MAX_BYTES))
     return document.get("task") if isinstance(document, dict) else None
 
@@ -53,7 +70,7 @@ def _of_onnx(path: Path) -> Any:
     return None
 
 
-def _of_torchscript(path: Path) -> Any:
+def _of_archive(path: Path) -> Any:
     document = json.loads(_member(path, "extra/dlcli.json") or b"null")
     return document.get("task") if isinstance(document, dict) else None
 

@@ -46,6 +46,8 @@ class Graph:
         tolerance: output name -> the largest allowed difference (`verify.compare`): for floats absolute and relative,
             by default `TOLERANCE`; for integers and booleans the fraction of unequal values, by default 0. A single
             number applies to all float outputs.
+        absolute: names of float outputs whose difference is absolute alone, such as boxes in pixels: half a pixel is
+            as much at the right edge of an image as at its left.
         largest_step: output name -> for integers that were rounded, the largest difference that rounding explains; a
             larger one fails whatever its share. Without a name any difference counts alike.
         align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
@@ -72,6 +74,7 @@ class Graph:
     translations: Mapping[str, str] = field(default_factory=dict)
     multiples: Mapping[str, int] = field(default_factory=dict)
     largest_step: Mapping[str, int] = field(default_factory=dict)
+    absolute: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -140,6 +143,7 @@ class ExportPlan:
             the rest of a `Description`. Schema, inputs and outputs are added.
         calibration: a function that yields batches of real inputs of the whole model, from which quantisation learns
             value ranges; None without data.
+        foreign: keys of other programs and their texts, for ONNX files of one graph (`ecosystem.yolo_keys`).
 
     Raises:
         ValueError: there is no graph, a name repeats, or the only graph is not called "model".
@@ -148,6 +152,7 @@ class ExportPlan:
     graphs: tuple[Graph, ...]
     metadata: Mapping[str, Any]
     calibration: Callable[[], Iterator[Arrays]] | None = None
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [graph.name for graph in self.graphs]
@@ -167,6 +172,7 @@ def single_graph(
     example: Mapping[str, Tensor] | None = None,
     metadata: Mapping[str, Any],
     calibration: Callable[[], Iterator[Arrays]] | None = None,
+    foreign: Mapping[str, str] | None = None,
     **more: Any,
 ) -> ExportPlan:
     """Return the plan of a network that is a single graph.
@@ -175,8 +181,8 @@ def single_graph(
         module, inputs, outputs, samples: see `Graph`.
         dynamic: see `Graph`; by default the first axis of every input is the batch.
         example: see `Graph`; by default the first two items of the samples, which then differ in batch size only.
-        metadata, calibration: see `ExportPlan`.
-        more: exporters, tolerance, align, translations, multiples, largest_step: see `Graph`.
+        metadata, calibration, foreign: see `ExportPlan`.
+        more: exporters, tolerance, align, translations, multiples, largest_step, absolute: see `Graph`.
 
     Raises:
         ValueError: the arguments contradict each other.
@@ -189,7 +195,7 @@ def single_graph(
     if dynamic is None:
         dynamic = {name: {0: "batch"} for name in inputs}
     graph = Graph(ONE_GRAPH, module, inputs, outputs, example, dynamic, tuple(samples), **more)
-    return ExportPlan((graph,), metadata, calibration)
+    return ExportPlan((graph,), metadata, calibration, foreign or {})
 
 
 def cut_samples(arrays: Arrays, batches: Sequence[int] = PARITY_BATCHES) -> tuple[dict[str, np.ndarray], ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dlcli.core.errors import ExportError
 from dlcli.core.files import file_sha256
-from dlcli.export.model_file import MODEL_JSON, is_graph_folder
+from dlcli.export.model_file import MODEL_JSON, is_graph_folder, is_weights_folder
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ def check_place(path: Path, *, is_folder: bool) -> None:
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
     elif path.is_dir():
         # Only an exported folder may be replaced: one named by mistake contains somebody's work.
-        if any(path.iterdir()) and not is_graph_folder(path):
+        if any(path.iterdir()) and not is_graph_folder(path) and not is_weights_folder(path):
             raise FileExistsError(errno.EEXIST, "it is a folder with other content")
     elif path.exists():
-        raise NotADirectoryError(errno.ENOTDIR, "several graphs need a folder, but it is a file")
+        raise NotADirectoryError(errno.ENOTDIR, "a folder is written, but it is a file")
 
 
 def empty(folder: Path) -> None:
@@ -75,14 +75,17 @@ def publish_file(draft: Path, path: Path) -> Published:
     return Published(total, file_sha256(path), data_paths[0] if data_paths else None)
 
 
-def publish_folder(folder: Path, drafts: Sequence[Path], content: Mapping[str, Any], path: Path) -> Published:
+def publish_folder(
+    folder: Path, drafts: Sequence[Path], content: Mapping[str, Any], path: Path, *, document: str = MODEL_JSON
+) -> Published:
     """Move verified files to the folder `path`, replacing an older one.
 
     Args:
         folder: the staging folder beside `path`.
         drafts: the files, each in a separate folder inside `folder`, with its file of weights if there is one.
-        content: the content of their `model.json`.
+        content: the content of their document.
         path: the destination.
+        document: the name of the document that describes them.
     """
     made = folder / "new.folder"  # with a dot, since no graph's name has one
     made.mkdir()
@@ -90,10 +93,10 @@ def publish_folder(folder: Path, drafts: Sequence[Path], content: Mapping[str, A
         for file in list(draft.parent.iterdir()):
             file.rename(made / file.name)
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-    (made / MODEL_JSON).write_text(text, encoding="utf-8")
+    (made / document).write_text(text, encoding="utf-8")
     for file in made.iterdir():
         _sync(file)
-    published = Published(sum(file.stat().st_size for file in made.iterdir()), file_sha256(made / MODEL_JSON))
+    published = Published(sum(file.stat().st_size for file in made.iterdir()), file_sha256(made / document))
     older = folder / "old.folder"
     if path.exists():
         path.rename(older)

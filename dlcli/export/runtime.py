@@ -11,7 +11,7 @@ import numpy as np
 from dlcli.core.errors import RunError, first_line
 from dlcli.core.wording import is_unicode
 from dlcli.export.metadata import check_names, decode_metadata, require_inputs
-from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
+from dlcli.export.model_file import CHECKPOINT, ONNX, PT2, TORCHSCRIPT, check_external_data, is_whole_onnx, kind_of
 from dlcli.export.quiet import silenced
 
 __all__ = ["ExportedModel", "kind_of", "open_model"]
@@ -37,7 +37,7 @@ def open_model(path: Path, *, threads: int | None = None) -> ExportedModel:
     """Return the model in an exported file.
 
     Args:
-        path: an ONNX or TorchScript file, distinguished by content.
+        path: an ONNX, TorchScript or torch.export file, distinguished by content.
         threads: CPU threads (default: all cores).
 
     Raises:
@@ -48,9 +48,13 @@ def open_model(path: Path, *, threads: int | None = None) -> ExportedModel:
         if kind == ONNX:
             return OnnxModel(path, threads)
         if kind == TORCHSCRIPT:
-            from dlcli.export.torchscript import TorchScriptModel
+            from dlcli.export.torchscript import open_torchscript
 
-            return TorchScriptModel(path, threads)
+            return open_torchscript(path, threads)
+        if kind == PT2:
+            from dlcli.export.pt2 import open_program
+
+            return open_program(path, threads)
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
     raise _no_model(path, kind)
@@ -70,7 +74,7 @@ def _no_model(path: Path, kind: str | None) -> RunError:
         return RunError(f"{path}: an empty file", hint="copy or export it again")
     if head.startswith(b"PK"):
         return RunError(f"{path}: a truncated archive, or one without a model", hint="copy or export it again")
-    return RunError(f"{path}: not a model file", hint="name a run, a checkpoint in it, an .onnx or a TorchScript file")
+    return RunError(f"{path}: not a model file", hint="name a run, a checkpoint in it or a file that `dl export` wrote")
 
 
 class OnnxModel:

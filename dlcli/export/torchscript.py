@@ -6,23 +6,18 @@ torch has deprecated TorchScript in favour of torch.export, but existing C++ and
 from __future__ import annotations
 
 import io
-import json
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from dlcli.core.errors import ParityError, RunError, first_line
-from dlcli.export.metadata import PREFIX, check_metadata, check_size, parse_json, require_inputs
 from dlcli.export.plan import Graph
-
-METADATA_NAME = "dlcli.json"
+from dlcli.export.torch_archive import METADATA_NAME, ArchiveModel, one_document, read_metadata
 
 
 def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
@@ -39,13 +34,8 @@ def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], p
     except jit.TracingCheckError:
         raise ParityError("two calls of the module give different outputs") from None
     buffer = io.BytesIO()
-    jit.save(traced, buffer, _extra_files={METADATA_NAME: _one_document(metadata)})
+    jit.save(traced, buffer, _extra_files={METADATA_NAME: one_document(metadata)})
     path.write_bytes(_without_sources(buffer))
-
-
-def _one_document(texts: Mapping[str, str]) -> str:
-    members = (f"{json.dumps(key.removeprefix(PREFIX))}:{text}" for key, text in texts.items())
-    return "{" + ",".join(members) + "}"
 
 
 def _without_sources(archive: io.BytesIO) -> bytes:
@@ -59,62 +49,22 @@ def _without_sources(archive: io.BytesIO) -> bytes:
     return kept.getvalue()
 
 
-class TorchScriptModel:
-    """A TorchScript file on the CPU. See `dlcli.export.runtime.ExportedModel`.
+def open_torchscript(path: Path, threads: int | None = None) -> ArchiveModel:
+    """Return the model in a TorchScript file, on the CPU.
 
     Unlike an ONNX file it is a program, and torch's documentation says to load only trusted ones.
+
+    Raises:
+        RunError: the file is damaged, or `dl export` did not write it.
     """
-
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        self.metadata = _read_metadata(path)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        jit: Any = torch.jit
-        try:
-            with warnings.catch_warnings(), path.open("rb") as stream:
-                warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
-                self._module: Any = jit.load(io.BytesIO(stream.read()), map_location="cpu")
-        except Exception as error:  # C++ errors arrive as the nearest Python class, such as IndexError
-            raise RunError(
-                f"{path}: torch cannot load it: {first_line(error)}", hint="copy or export it again"
-            ) from None
-        self._path = path
-        self.inputs: tuple[str, ...] = tuple(self.metadata["inputs"])
-        self.outputs: tuple[str, ...] = tuple(self.metadata["outputs"])
-
-    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return output name -> array. See `ExportedModel.run`."""
-        require_inputs(self._path, arrays, self.inputs)
-        # Memory-mapped arrays are read-only and are copied, since torch warns about tensors on them.
-        tensors = [torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])) for name in self.inputs]
-        try:
-            with torch.inference_mode():
-                answers = self._module(*tensors)
-        except RuntimeError as error:
-            raise RunError(f"{self._path}: does not take these inputs: {_cause(error)}") from None
-        answers = answers if isinstance(answers, tuple) else (answers,)
-        if len(answers) != len(self.outputs) or not all(isinstance(answer, torch.Tensor) for answer in answers):
-            raise RunError(f"{self._path}: its outputs differ from those named in its metadata")
-        return {name: answer.numpy() for name, answer in zip(self.outputs, answers, strict=True)}
-
-
-def _cause(error: RuntimeError) -> str:
-    # TorchScript's message is a traceback, with the cause on the last line.
-    return first_line(RuntimeError(str(error).strip().rpartition("\n")[2]))
-
-
-def _read_metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata, read from the archive before torch opens the file."""
+    metadata = read_metadata(path)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    jit: Any = torch.jit
     try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.filename.partition("/")[2] == f"extra/{METADATA_NAME}":
-                    check_size(info.file_size, str(path))
-                    text = archive.read(info).decode()
-                    return check_metadata(parse_json(text, f"{path}: its metadata"), str(path))
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError) as error:
-        raise RunError(f"{path}: damaged: {first_line(error)}", hint="copy or export it again") from None
-    raise RunError(
-        f"{path}: contains no labels and preprocessing written by dl",
-        hint="only files that `dl export` wrote can be run",
-    )
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
+            module = jit.load(io.BytesIO(stream.read()), map_location="cpu")
+    except Exception as error:  # C++ errors arrive as the nearest Python class, such as IndexError
+        raise RunError(f"{path}: torch cannot load it: {first_line(error)}", hint="copy or export it again") from None
+    return ArchiveModel(path, metadata, module)

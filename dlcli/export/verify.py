@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def compare(
     answer: Mapping[str, np.ndarray],
     scales: Mapping[str, float] | None = None,
     largest_step: Mapping[str, int] | None = None,
+    absolute: Collection[str] = (),
 ) -> Difference:
     """Return the largest difference between two answers, over all outputs.
 
@@ -47,9 +48,9 @@ def compare(
         reference: the expected outputs by name, of any shape.
         answer: the actual outputs by name.
         scales: the largest |reference| of each output by name; 1 by default.
-        largest_step: see `Graph`.
+        largest_step, absolute: see `Graph`.
     """
-    found = differences(reference, answer, scales, largest_step)
+    found = differences(reference, answer, scales, largest_step, absolute)
     return max(found.values(), key=lambda difference: difference.value)
 
 
@@ -58,6 +59,7 @@ def differences(
     answer: Mapping[str, np.ndarray],
     scales: Mapping[str, float] | None = None,
     largest_step: Mapping[str, int] | None = None,
+    absolute: Collection[str] = (),
 ) -> dict[str, Difference]:
     """Return the difference between two answers for each output by name; for the arguments see `compare`."""
     if list(reference) != list(answer):
@@ -65,14 +67,18 @@ def differences(
         return dict.fromkeys(reference, wrong)
     return {
         name: _compare_arrays(
-            name, reference[name], answer[name], (scales or {}).get(name, 1.0), (largest_step or {}).get(name)
+            name,
+            reference[name],
+            answer[name],
+            None if name in absolute else (scales or {}).get(name, 1.0),
+            (largest_step or {}).get(name),
         )
         for name in reference
     }
 
 
 def _compare_arrays(
-    name: str, reference: np.ndarray, answer: np.ndarray, scale: float, largest_step: int | None
+    name: str, reference: np.ndarray, answer: np.ndarray, scale: float | None, largest_step: int | None
 ) -> Difference:
     if reference.shape != answer.shape:
         return Difference(math.inf, f"{name} has the shape {answer.shape}, not {reference.shape}")
@@ -95,7 +101,8 @@ def _compare_arrays(
     if not np.all(np.isfinite(exact) & np.isfinite(given)):
         return Difference(math.inf, f"{name} has a NaN or an infinity on one side only")
     with np.errstate(divide="ignore"):  # if the whole reference is zero, a nonzero value is infinitely far away
-        largest = float(np.max(np.abs(given - exact) / (min(1.0, scale) + np.abs(exact))))
+        unit = 1.0 if scale is None else min(1.0, scale) + np.abs(exact)
+        largest = float(np.max(np.abs(given - exact) / unit))
     return Difference(largest, f"{name} differs by {largest:.2g}")
 
 
@@ -167,16 +174,24 @@ def parity_gate(graph: Graph, references: Sequence[Mapping[str, np.ndarray]], mo
         ParityError: an output differs; the first detail names the sample, its sizes, the difference and the tolerance.
         RunError: the file cannot be opened, or does not accept a sample.
     """
-    model = open_model(model_file)
+    return compare_answers(graph, references, open_model(model_file).run)
+
+
+def compare_answers(
+    graph: Graph,
+    references: Sequence[Mapping[str, np.ndarray]],
+    run: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]],
+) -> tuple[Check, ...]:
+    """Return the checks of `parity_gate` for any function from inputs to outputs by name."""
     scales = largest_values(references)
     checks = []
     worst: tuple[float, str] | None = None
     for index, (sample, reference) in enumerate(zip(graph.samples, references, strict=True)):
         sizes = graph.sizes(sample)
-        answer: Mapping[str, np.ndarray] = model.run(sample)
+        answer: Mapping[str, np.ndarray] = run(sample)
         if graph.align is not None:
             answer = graph.align(reference, answer)
-        found = differences(reference, answer, scales, graph.largest_step)
+        found = differences(reference, answer, scales, graph.largest_step, graph.absolute)
         checks.append(Check(sizes, max(difference.value for difference in found.values()), graph.name))
         for name, difference in found.items():
             tolerance = graph.tolerance_of(name, reference[name].dtype)

@@ -18,6 +18,26 @@ from bad_inputs.arrange import (
 
 REST = {
     "export: format misspelt": Row(f"export {RUN} --format onx", USAGE, "'onnx'", lambda b: b.run()),
+    "export: an opset that nothing writes": Row(f"export {RUN} --opset 99", USAGE, "at most 23", lambda b: b.run()),
+    "export: an opset for another format": Row(
+        f"export {RUN} --format pt2 --opset 18", USAGE, "choose --format onnx", lambda b: b.run()
+    ),
+    "export: half for another format": Row(
+        f"export {RUN} --format torchscript --half", USAGE, "onnx or safetensors", lambda b: b.run()
+    ),
+    "export: random weights as safetensors": Row("export lenet --format safetensors", USAGE, "no options from which"),
+    "export: the vector of weights alone": Row(
+        f"export {RUN} --format safetensors --embed", USAGE, "without it", lambda b: b.run()
+    ),
+    "export: a folder of weights onto a file": Row(
+        f"export {RUN} --format safetensors --out f", EXPORT, "it is a file", lambda b: (b.run(), b.write("f", "x"))
+    ),
+    "predict: a folder of another program's weights": Row(
+        "predict hub x.png",
+        RUN_CODE,
+        "no labels and preprocessing",
+        lambda b: ((b.home / "hub").mkdir(), b.write("hub/config.json", "{}"), b.write("hub/model.safetensors", "x")),
+    ),
     "export: a network without a run to prune": Row("export lenet --prune 0.5", USAGE, "without a run"),
     "export: all weights to prune": Row(f"export {RUN} --prune 1", USAGE, "0.99", lambda b: b.run()),
     "export: a limit of what is lost, and nothing to prune": Row(

@@ -116,9 +116,15 @@ class House:
         return self.dl("predict", model, *self.inputs, *options, "--json").json["records"]
 
     def exported(self, format: str) -> str:
-        """Return the exported file, or the folder of several graphs."""
-        path: str = self.answers[format].json["path"]
+        """Return the exported file, or the folder of several graphs or of weights; written when first asked for."""
+        path: str = self.export(format).json["path"]
         return path
+
+    def export(self, format: str) -> Answer:
+        """What `dl export` answered."""
+        if format not in self.answers:
+            self.answers[format] = self.dl("export", self.run, "--format", format, "--json")
+        return self.answers[format]
 
 
 @contextlib.contextmanager

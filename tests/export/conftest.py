@@ -117,13 +117,15 @@ def image_plan(module: nn.Module | None = None, **changes: Any) -> ExportPlan:
     )
 
 
-def two_plan(**changes: Any) -> ExportPlan:
+def two_plan(
+    module: nn.Module | None = None, outputs: tuple[str, ...] = ("scores", "best"), **changes: Any
+) -> ExportPlan:
     rng = np.random.default_rng(0)
     samples = [
         {"left": rng.standard_normal((n, 4), dtype=np.float32), "right": rng.standard_normal((n, 5), dtype=np.float32)}
         for n in (2, 1, 3, 7)
     ]
-    return plan_of(TwoToTwo(), ("scores", "best"), samples, {"left": {0: "batch"}, "right": {0: "batch"}}, **changes)
+    return plan_of(module or TwoToTwo(), outputs, samples, {"left": {0: "batch"}, "right": {0: "batch"}}, **changes)
 
 
 def sentence_plan(module: nn.Module | None = None, **changes: Any) -> ExportPlan:
@@ -173,5 +175,6 @@ def model_files(
     plan, result = exported_image_net
     folder = tmp_path_factory.mktemp("models")
     traced = export_model(plan, "torchscript", folder / "net.torchscript", report=lambda line: None)
+    program = export_model(plan, "pt2", folder / "net.pt2", report=lambda line: None)
     torch.save({"model": plan.graphs[0].module.state_dict()}, folder / "best.pt")
-    return {"onnx": result.path, "torchscript": traced.path, "checkpoint": folder / "best.pt"}
+    return {"onnx": result.path, "torchscript": traced.path, "pt2": program.path, "checkpoint": folder / "best.pt"}

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from dlcli.core.errors import RunError
-from dlcli.export.model_file import check_external_data, is_whole_onnx, kind_of
+from dlcli.export.model_file import check_external_data, is_graph_folder, is_weights_folder, is_whole_onnx, kind_of
 
 
 def test_kind_is_told_by_content(model_files: dict[str, Path], tmp_path: Path) -> None:
@@ -33,6 +33,17 @@ def test_what_is_no_file_has_no_kind(tmp_path: Path) -> None:
     assert kind_of(tmp_path / "photos.zip") is None
     assert kind_of(tmp_path / "missing") is None
     assert kind_of(tmp_path) is None
+
+
+def test_a_folder_is_of_graphs_or_of_weights_or_a_run(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        assert not is_weights_folder(tmp_path)
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert is_weights_folder(tmp_path)
+    assert not is_graph_folder(tmp_path)
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    assert not is_weights_folder(tmp_path)
+    assert not is_weights_folder(tmp_path / "gone")
 
 
 def test_only_the_whole_file_is_whole(model_files: dict[str, Path], tmp_path: Path) -> None:

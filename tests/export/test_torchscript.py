@@ -11,7 +11,8 @@ import pytest
 
 from dlcli.core.errors import RunError
 from dlcli.export.metadata import PREFIX
-from dlcli.export.torchscript import METADATA_NAME, TorchScriptModel, _one_document
+from dlcli.export.torch_archive import METADATA_NAME, one_document
+from dlcli.export.torchscript import open_torchscript
 
 
 def changed(source: Path, target: Path, change) -> Path:
@@ -26,8 +27,8 @@ def changed(source: Path, target: Path, change) -> Path:
 
 def test_the_metadata_is_one_json_document_with_the_names_without_their_prefix():
     texts = {f"{PREFIX}labels": '["猫", "a\\"b"]', f"{PREFIX}schema": "1"}
-    assert json.loads(_one_document(texts)) == {"labels": ["猫", 'a"b'], "schema": 1}
-    assert json.loads(_one_document({})) == {}
+    assert json.loads(one_document(texts)) == {"labels": ["猫", 'a"b'], "schema": 1}
+    assert json.loads(one_document({})) == {}
 
 
 def test_the_archive_holds_the_metadata_once_and_no_debug_records(model_files):
@@ -45,7 +46,7 @@ def test_a_file_without_metadata_is_refused(model_files, tmp_path):
         lambda name, content: None if name.endswith(METADATA_NAME) else content,
     )
     with pytest.raises(RunError, match="contains no labels and preprocessing written by dl"):
-        TorchScriptModel(bare)
+        open_torchscript(bare)
 
 
 def test_damaged_metadata_is_refused_before_the_program_is_loaded(model_files, tmp_path, monkeypatch):
@@ -56,7 +57,7 @@ def test_damaged_metadata_is_refused_before_the_program_is_loaded(model_files, t
     )
     monkeypatch.setattr("torch.jit.load", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(RunError, match="metadata"):
-        TorchScriptModel(damaged)
+        open_torchscript(damaged)
 
 
 def test_other_outputs_than_the_metadata_names_are_refused(model_files, tmp_path):
@@ -65,6 +66,6 @@ def test_other_outputs_than_the_metadata_names_are_refused(model_files, tmp_path
             return content
         return json.dumps(json.loads(content) | {"outputs": ["logits", "more"]}).encode()
 
-    model = TorchScriptModel(changed(model_files["torchscript"], tmp_path / "two.torchscript", rename))
+    model = open_torchscript(changed(model_files["torchscript"], tmp_path / "two.torchscript", rename))
     with pytest.raises(RunError, match="outputs differ"):
         model.run({"image": np.zeros((1, 3, 8, 8), np.float32)})

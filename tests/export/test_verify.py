@@ -54,6 +54,14 @@ def test_answers_that_cannot_be_equal_are_infinitely_far_apart(
     assert difference.reason
 
 
+def test_pixels_differ_by_pixels_wherever_they_are() -> None:
+    far = floats(1000.0), floats(1002.0)
+    assert compare(*far).value == pytest.approx(2 / 1001)
+    assert compare(*far, absolute=("y",)).value == pytest.approx(2.0)
+    assert compare(floats(0.0), floats(0.25), {"y": 1e-3}, absolute=("y",)).value == pytest.approx(0.25)
+    assert compare(floats(NAN), floats(1.0), absolute=("y",)).value == INF
+
+
 def test_difference_of_integers_is_the_share_of_unequal_values() -> None:
     assert compare({"y": np.array([1, 2, 3, 4])}, {"y": np.array([1, 2, 3, 9])}).value == 0.25
     assert compare({"y": np.array([True])}, {"y": np.array([False])}).value == 1.0

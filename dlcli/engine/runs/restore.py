@@ -14,8 +14,10 @@ from dlcli.core.errors import RunError, UsageError
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.engine.request import TrainRequest
-from dlcli.engine.runs.checkpoint import describe_checkpoint, load_answering, read_checkpoint
+from dlcli.engine.runs.checkpoint import NETWORK, describe_checkpoint, load_answering, read_checkpoint
 from dlcli.engine.task import TakesInference, Task
+from dlcli.export.model_file import CONFIG_JSON, WEIGHTS_FILE, is_weights_folder
+from dlcli.export.weights_folder import read_weights_folder
 
 
 @contextmanager
@@ -124,13 +126,19 @@ def load_task(
 def load_task_from_file(
     path: Path, *, data: Path | Callable[[Description], Path] | None = None, inference: Any = None
 ) -> tuple[Task, Description]:
-    """Return the task and description of a self-contained checkpoint file; see `load_task`.
+    """Return the task and description of a self-contained checkpoint, or of a folder of weights; see `load_task`.
 
     The data may be chosen by what the file says of itself.
 
     Raises:
-        RunError: the file is not a checkpoint of dl, or is damaged.
+        RunError: it was not written by dl, is damaged, or its weights do not fit its description.
     """
+    if is_weights_folder(path):
+        description, tensors = read_weights_folder(path)
+        # Weights in fp16 become the network's own fp32.
+        content = {"part": NETWORK, "model": tensors}
+        place = data(description) if callable(data) else data
+        return _build(description, path / CONFIG_JSON, content, path / WEIGHTS_FILE, place, inference)
     content = read_checkpoint(path)
     description = read_description(describe_checkpoint(content, path), str(path))
     place = data(description) if callable(data) else data

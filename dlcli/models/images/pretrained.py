@@ -18,6 +18,7 @@ from dlcli.models.heads import head_name
 from dlcli.models.images.efficientnet_lite import EfficientNetLite, own_names
 from dlcli.models.images.published import IMAGENET_PIXELS, PIXELS, published_file
 from dlcli.models.images.small_stem import stem_name
+from dlcli.models.safetensors_files import read_safetensors
 
 DEFAULT = "default"
 """Requests a network's published weights, the best of several."""
@@ -32,6 +33,9 @@ PREFIXES = ("module.", "network.")
 """Prefixes of all names if a network was saved inside another module: DistributedDataParallel, dl's `Normalised`."""
 
 BEST_OF_RUN = Path("checkpoints", "best.pt")
+
+SAFETENSORS, CONFIG = "model.safetensors", "config.json"
+"""Files of a folder of weights, ours (`dl export --format safetensors`) or of the hub."""
 
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 """torchvision's DenseNet files still use `norm.1.weight` for what is now `norm1.weight`."""
@@ -122,17 +126,21 @@ def _path_of(name: str, source: str) -> Path:
     if source == DEFAULT:
         return published_file(name)
     path = Path(source).expanduser()
-    return path / BEST_OF_RUN if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    return path / SAFETENSORS if (path / SAFETENSORS).is_file() else path / BEST_OF_RUN
 
 
 HINT = (
-    "--pretrained takes `default`, a run's folder, or a file of named weights, "
+    "--pretrained takes `default`, a run's folder, a .safetensors file or its folder, or a file of named weights, "
     "as torch.save(model.state_dict(), FILE) writes it"
 )
 
 
 def _read(path: Path) -> dict[Any, Any]:
     """Return the content of a file, on the CPU; only tensors and plain values are unpickled."""
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about the pickle protocol; the content is checked below
@@ -146,6 +154,14 @@ def _read(path: Path) -> dict[Any, Any]:
     if not isinstance(content, dict) or not content:
         raise RunError(f"{path}: holds no named weights", hint=HINT)
     return content
+
+
+def _read_safetensors(path: Path) -> dict[Any, Any]:
+    """Return the weights as in a checkpoint; with a description, of which nothing is read, if they are a run's."""
+    weights = OrderedDict(read_safetensors(path))
+    config = path.with_name(CONFIG)
+    is_ours = path.name == SAFETENSORS and config.is_file() and b'"library_name": "dlcli"' in config.read_bytes()
+    return {"model": weights, **({"description": str(config)} if is_ours else {})}
 
 
 def _weights_in(content: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -11,13 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dlcli.core.errors import DataError, RunError, UsageError, first_line, why_refused
+from dlcli.core.errors import DataError, RunError, first_line, why_refused
 from dlcli.models.text.bert import Bert
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 MAX_BYTES = 8 * 2**30
 """Larger files are no BERT: the large one has 1.3 GB."""
-INSTALL = 'pip install "dlcli[bert]"'
 
 _MOST_NAMED = 3
 _PARTS: Mapping[str, str] = {
@@ -56,7 +55,6 @@ def load_bert(network: Bert, folder: Path, order: Sequence[int]) -> list[str]:
     Raises:
         DataError: there is no such file, or it is too large or damaged.
         RunError: the file is refused since it holds code, or weights are missing, extra, or of another shape.
-        UsageError: the package that reads the file is not installed.
     """
     path = weights_file(folder)
     found = {own_name(name): value for name, value in read_tensors(path).items() if not _is_of_no_use(name)}
@@ -108,17 +106,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: the file is damaged.
         RunError: it holds pickled objects.
-        UsageError: the package that reads it is not installed.
     """
     return _read_safetensors(path) if path.name.endswith(".safetensors") else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError:
-        raise UsageError(f"{path}: reading it needs the package safetensors", hint=INSTALL) from None
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:

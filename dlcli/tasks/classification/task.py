@@ -28,6 +28,7 @@ from dlcli.engine.compute.device import all_threads, map_tensors
 from dlcli.engine.compute.threads import using_threads
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes
+from dlcli.export.ecosystem import yolo_keys
 from dlcli.export.plan import PARITY_BATCHES, ExportPlan, cut_samples, single_graph
 from dlcli.metrics.members import member_tables
 from dlcli.models.ensemble import members_of
@@ -327,4 +328,5 @@ class ClassificationTask:
             outputs=(*self.outputs, VIEWS) if has_views else self.outputs,
             samples=cut_samples({"images": pixels}),
             metadata={"assets": self.assets()},
+            foreign=yolo_keys(self.labels, task="classify", size=shape[1:]),
         )

@@ -26,6 +26,7 @@ from dlcli.data.parts import at_hand
 from dlcli.engine.optim.build import build_optimizer
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
 from dlcli.export.align import detections_aligned
+from dlcli.export.ecosystem import yolo_keys
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.detection import DetectionMetric
 from dlcli.metrics.largest import LARGEST_NAMES
@@ -270,7 +271,9 @@ class DetectionTask:
             example={"images": torch.from_numpy(samples[0])},
             metadata={"assets": {**self.assets(), LIMITS: limits_of(self._inference)}},
             tolerance={"boxes": 0.5, "scores": 1e-3},
+            absolute=frozenset(("boxes",)),
             align=detections_aligned(),
+            foreign=self._foreign_keys(self.preprocess.canvas, None if is_fixed else STRIDE),
             translations=ONNX_TRANSLATIONS,
             multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
         )
@@ -295,5 +298,12 @@ class DetectionTask:
             metadata={"assets": assets},
             exporters=("legacy",),
             tolerance={"boxes": 0.5, "scores": 1e-3, **({MASKS: 1e-2} if self.has_masks else {})},
+            absolute=frozenset(("boxes",)),
             align=detections_aligned(),
+            foreign=self._foreign_keys(fixed.canvas, None),
         )
+
+    def _foreign_keys(self, canvas: tuple[int, int] | None, stride: int | None) -> dict[str, str]:
+        side = self.preprocess.side
+        task = "segment" if self.has_masks else "detect"
+        return yolo_keys(self.labels, task=task, size=canvas or (side, side), stride=stride)

@@ -25,6 +25,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
+from dlcli.export.ecosystem import yolo_keys
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.members import member_tables
 from dlcli.metrics.multilabel import DEFAULT_THRESHOLD, MultilabelMetric
@@ -279,6 +280,7 @@ class MultilabelTask:
             outputs=self.outputs,
             samples=[{"images": images} for images in export_samples(self.preprocess, self._source)],
             metadata={"assets": self.assets()},
+            foreign=yolo_keys(self.labels),
         )
 
 

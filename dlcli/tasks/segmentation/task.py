@@ -24,6 +24,7 @@ from dlcli.data.order import WHOLE, Shard
 from dlcli.data.parts import at_hand
 from dlcli.engine.evaluate import infer_arrays
 from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, check_sizes, refuse_weights
+from dlcli.export.ecosystem import yolo_keys
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.members import member_tables
 from dlcli.models.images.normalised import Normalised
@@ -265,6 +266,7 @@ class SegmentationTask:
             dynamic={"images": {0: "batch", 2: "height", 3: "width"}},
             example={"images": torch.from_numpy(samples[0])},
             metadata={"assets": self.assets()},
+            foreign=yolo_keys(("background", *self.labels), stride=STRIDE),
             tolerance={LABEL_MAP: MOST_UNEQUAL},
             multiples={"height": STRIDE, "width": STRIDE},
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -148,13 +147,6 @@ def test_damaged_weights_are_refused(folder, name, keep):
     (folder / name).write_bytes((folder / name).read_bytes()[:keep])
     with pytest.raises(DataError, match="damaged"):
         built(folder)
-
-
-def test_without_the_package_the_line_that_installs_it_is_given(folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(UsageError) as caught:
-        built(folder)
-    assert "dlcli[bert]" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""fp16: half the size of a file, for GPUs and phones also half the time, and how much its answers may differ.
+
+A CPU has hardly any fp16 arithmetic; ONNX Runtime converts to fp32 and back around most operators, so it gains no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from dlcli.core.errors import ExportError, ParityError
+from dlcli.export.align import detections_aligned
+from dlcli.export.plan import Arrays, Graph
+
+HALF_TOLERANCE = 5e-2
+"""Of floats, absolute and relative as in `verify.compare`. fp16 keeps 11 bits, 5e-4 of each value, and sums over
+layers: 2e-3 was measured on the logits of a CNN for digits, 3.3e-2 on the 1,000 of EfficientNet-Lite0. A logit that
+moves by 5e-2 moves a probability by at most 0.0125."""
+
+HALF_PIXELS = 2.0
+"""The same for outputs in pixels."""
+
+HALF_UNEQUAL = 0.02
+"""The share of integers, such as classes, that may differ where two scores nearly tie."""
+
+LARGEST = 65504.0
+"""The largest number in fp16."""
+
+UNBOUNDED = 1e30
+"""Constants from here on stand for infinity, as in masks, and may become the largest number of fp16."""
+
+
+def loosened(graph: Graph, references: Sequence[Arrays]) -> Graph:
+    """Return the graph with the tolerances of fp16: `HALF_TOLERANCE`, `HALF_PIXELS` or `HALF_UNEQUAL`, if larger.
+
+    Args:
+        graph: with its own tolerances.
+        references: the module's outputs for the samples, which say which outputs are floats.
+    """
+    tolerance = {}
+    for name, values in references[0].items():
+        is_float = np.issubdtype(values.dtype, np.floating)
+        bound = (HALF_PIXELS if name in graph.absolute else HALF_TOLERANCE) if is_float else HALF_UNEQUAL
+        tolerance[name] = max(graph.tolerance_of(name, values.dtype), bound)
+    align = detections_aligned(tie=HALF_TOLERANCE) if graph.align is not None else None
+    return replace(graph, tolerance=tolerance, align=align)
+
+
+def halve(path: Path) -> None:
+    """Turn an ONNX file's weights and arithmetic into fp16, in place; its inputs and outputs stay as they are.
+
+    Operators without fp16 (non-maximum suppression, the largest k, running sums) compute in fp32.
+
+    Raises:
+        ParityError: a weight is beyond what fp16 can hold.
+        ExportError: the weights are in a file of their own.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ExportError("--half: the weights are too large for one file", hint="leave out --half")
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            _check_range(tensor)
+    inputs = [(value.name, value.type.tensor_type.elem_type) for value in (*model.graph.input, *model.graph.output)]
+    halved = convert_float_to_float16(model, keep_io_types=True)
+    program = OnnxModel(halved)
+    program.topological_sort()  # the casts stand at the end of the list
+    made: onnx.ModelProto = program.model
+    outer = [(value.name, value.type.tensor_type.elem_type) for value in (*made.graph.input, *made.graph.output)]
+    if inputs != outer:
+        raise ExportError("--half: the inputs or outputs would change")
+    onnx.checker.check_model(made)
+    path.write_bytes(made.SerializeToString())
+
+
+def _check_range(tensor: onnx.TensorProto) -> None:
+    values = onnx.numpy_helper.to_array(tensor)
+    finite = np.abs(values[np.isfinite(values) & (np.abs(values) < UNBOUNDED)])
+    if finite.size and finite.max() > LARGEST:
+        raise ParityError(
+            f"--half: the weight {tensor.name} reaches {finite.max():.3g}, and fp16 ends at {LARGEST:g}",
+            hint="leave out --half",
+        )

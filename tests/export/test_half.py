@@ -1,0 +1,132 @@
+"""fp16: half the size, the same inputs and outputs, looser tolerances, and a reason where it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from dlcli.core.errors import ExitCode, ParityError, UsageError
+from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
+from dlcli.export.half import HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened
+from dlcli.export.onnx import OPSET, OPSETS
+from dlcli.export.runtime import open_model
+
+
+def export(plan, path, **variant):
+    return export_model(plan, "onnx", path, variant=Variant(**variant), report=lambda line: None)
+
+
+def opset_of(path) -> int:
+    return max(entry.version for entry in onnx.load(str(path)).opset_import if entry.domain == "")
+
+
+class Wide(nn.Module):
+    """(N, 4) to (N, 3) by weights that are most of the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 500), nn.ReLU(), nn.Linear(500, 3))
+
+    def forward(self, left, right):
+        return self.layers(left), right.sum(1)
+
+
+@pytest.fixture
+def wide(plans):
+    torch.manual_seed(0)
+    return plans["two"](module=Wide(), outputs=("logits", "total"))
+
+
+def test_a_file_in_half_has_half_the_size_and_keeps_the_types_of_its_ends(wide, tmp_path):
+    whole, half = export(wide, tmp_path / "a.onnx"), export(wide, tmp_path / "b.onnx", half=True)
+    assert half.bytes < 0.75 * whole.bytes
+    assert 0 < half.max_difference < HALF_TOLERANCE
+    model = onnx.load(str(half.path))
+    ends = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
+    assert set(ends) == {onnx.TensorProto.FLOAT}
+    weights = [tensor for tensor in model.graph.initializer if np.prod(tensor.dims) > 100]
+    assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.FLOAT16}
+    assert open_model(half.path).metadata == open_model(whole.path).metadata
+
+
+@pytest.mark.parametrize("name", ["image", "sentence"])
+def test_networks_with_norms_and_loops_go_through(plans, tmp_path, name):
+    result = export(plans[name](), tmp_path / "a.onnx", half=True)
+    assert result.max_difference < HALF_TOLERANCE
+
+
+def test_a_weight_beyond_fp16_is_refused_with_its_name_and_leaves_no_file(wide, tmp_path):
+    with torch.no_grad():
+        wide.graphs[0].module.layers[0].weight[0, 0] = 70000
+    with pytest.raises(ParityError) as caught:
+        export(wide, tmp_path / "a.onnx", half=True)
+    assert caught.value.exit_code == ExitCode.PARITY
+    assert "fp16" in caught.value.message
+    assert "65504" in " ".join(caught.value.details)
+    assert caught.value.hint == "leave out --half"
+    assert list(tmp_path.iterdir()) == []
+
+
+class Overflowing(Wide):
+    def forward(self, left, right):
+        logits = self.layers(left) * 1e4
+        return (logits * 1e3) / 1e7, right.sum(1)  # in between beyond fp16
+
+
+def test_arithmetic_beyond_fp16_fails_the_gate_and_leaves_no_file(plans, tmp_path):
+    plan = plans["two"](module=Overflowing(), outputs=("logits", "total"))
+    with pytest.raises(ParityError, match="in fp16"):
+        export(plan, tmp_path / "a.onnx", half=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tolerances_grow_by_the_kind_of_output_and_never_shrink(plans):
+    logits = [{"logits": np.zeros((2, 5), np.float32)}]
+
+    def of(**changes):
+        return loosened(plans["image"](**changes).graphs[0], logits).tolerance["logits"]
+
+    assert of(tolerance={"logits": 0.3}) == 0.3
+    assert of(tolerance=1e-6) == of() == HALF_TOLERANCE
+    assert of(tolerance={"logits": 0.5}, absolute=frozenset(("logits",))) == HALF_PIXELS
+    two = loosened(plans["two"]().graphs[0], [{"scores": np.zeros((2, 6), np.float32), "best": np.zeros(2, np.int64)}])
+    assert two.tolerance == {"scores": HALF_TOLERANCE, "best": HALF_UNEQUAL}
+
+
+@pytest.mark.parametrize("opset", [9, 13, 17, 18, 21, 23])
+def test_an_opset_is_the_file_s(wide, tmp_path, opset):
+    path = export(wide, tmp_path / "a.onnx", opset=opset).path
+    assert opset_of(path) == opset
+    assert open_model(path).run({"left": np.ones((2, 4), np.float32), "right": np.ones((2, 5), np.float32)})
+
+
+def test_without_one_it_is_the_usual(wide, tmp_path):
+    assert opset_of(export(wide, tmp_path / "a.onnx").path) == OPSET
+    assert all(OPSET in opsets for opsets in OPSETS.values())
+
+
+def test_an_opset_that_the_only_exporter_does_not_write_is_refused(plans, tmp_path):
+    from dlcli.core.errors import ExportError
+
+    with pytest.raises(ExportError) as caught:
+        export(plans["two"](exporters=("dynamo",)), tmp_path / "a.onnx", opset=12)
+    assert "18 to 23, not 12" in " ".join(caught.value.details)
+    assert caught.value.hint == "leave out --opset"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_variant_that_a_format_does_not_have_is_refused(format):
+    check_variant(format, Variant())
+    for variant, has in (
+        (Variant(opset=20), FORMATS[format].has_opset),
+        (Variant(half=True), FORMATS[format].has_half),
+    ):
+        if has:
+            check_variant(format, variant)
+        else:
+            with pytest.raises(UsageError, match=f"not for the format {format}"):
+                check_variant(format, variant)
