@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.answering.opening import task_of
 from dlcli.answering.ready import open_ready
 from dlcli.answering.run_data import data_if_there, data_of_run
+from dlcli.cli.beside import Beside, write_beside
 from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
@@ -24,7 +25,7 @@ from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
 
 if TYPE_CHECKING:
     from dlcli.engine.task import Task
-    from dlcli.export.plan import ExportResult
+    from dlcli.export.plan import ExportPlan, ExportResult
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def build(rest: list[str]) -> Any:
         "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
-        configs=[ExportOptions, Pruning, Ready, *inference, Compute],
+        configs=[ExportOptions, Beside, Pruning, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -97,14 +98,22 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     result = export_model(plan, options.format, path, report=console.say)
     if run is not None:
         _record(run, result, console)
+    changes = ("Some of its weights were set to zero after the training.",) if pruned else ()
+    spec = task_of(text, pretrained) or find_owner(text)
+    pages = write_beside(values.resolve(Beside), result, _described(plan), spec, run, console, changes=changes)
     console.say(
         f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
         f"over {len(result.checks)} checks"
     )
     if console.is_json:
-        console.answer_json("export", _document(result) | ({"pruned": pruned} if pruned else {}))
+        console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}))
     else:
         console.answer(str(result.path))
+
+
+def _described(plan: ExportPlan) -> dict[str, Any]:
+    """Return the metadata of a file as a card describes it, with the inputs of its first graph, outputs of its last."""
+    return {**plan.metadata, "inputs": list(plan.graphs[0].inputs), "outputs": list(plan.graphs[-1].outputs)}
 
 
 def stored_metadata(plan: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import fields_of
@@ -186,7 +187,9 @@ def exports_section(run: RunDir) -> Section | None:
         recorded = {}
     recorded = recorded if isinstance(recorded, Mapping) else {}
     paths = sorted(
-        path for path in run.exports.glob("*") if path.name != EXPORTS_FILE and not path.name.startswith(".")
+        path
+        for path in run.exports.glob("*")
+        if path.name != EXPORTS_FILE and not path.name.startswith(".") and not _is_beside(path)
     )
     if not paths:
         return None
@@ -213,6 +216,11 @@ def exports_section(run: RunDir) -> Section | None:
     grid = grid_of("Exported files", columns, rows)
     notes = ["A file is written only where its answers equal the run's."]
     return Section("Exports", "exports", notes, grids=[grid])
+
+
+def _is_beside(path: Path) -> bool:
+    """Return whether a file is the card or the script of an exported one: X.onnx.md, X.onnx.py."""
+    return path.suffix in (".md", ".py") and path.with_suffix("").exists()
 
 
 def environment_section(info: Mapping[str, Any]) -> Section:
