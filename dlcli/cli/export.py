@@ -24,17 +24,22 @@ from dlcli.core.registry import load_object
 from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dlcli.engine.task import Task
-    from dlcli.export.plan import ExportPlan, ExportResult
+    from dlcli.export.plan import ExportPlan, ExportResult, Graph
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """Options of `dl export`."""
 
-    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript|word2vec")
+    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript|prototxt|word2vec")
     out: str | None = option(None, "output file (default: in the run's exports/)", metavar="FILE")
     data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
+    fold_norms: bool = option(
+        False, "fold batch norms into the convolutions before them: fewer operators, equal answers", is_advanced=True
+    )
     embed: bool = option(
         False,
         "also give the vector of each input (output `embedding`), for `dl predict --embed FILE`",
@@ -92,10 +97,15 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     plan = task.export_plan()
     if options.embed:
         plan = embedding_plan(task, plan, name=name)
+    folded: list[int] = []
+    if options.fold_norms:
+        plan, folded = _with_folded_norms(plan)
     more = {**more, **({"pruned": pruned} if pruned else {})}
     plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
     path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
     result = export_model(plan, options.format, path, report=console.say)
+    if options.fold_norms and any(folded):
+        console.say(f"{max(folded)} batch norms stay: no convolution before them could take them up")
     if run is not None:
         _record(run, result, console)
     changes = ("Some of its weights were set to zero after the training.",) if pruned else ()
@@ -109,6 +119,26 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}))
     else:
         console.answer(str(result.path))
+
+
+def _with_folded_norms(plan: ExportPlan) -> tuple[ExportPlan, list[int]]:
+    """Return the plan with its batch norms folded before a file is written, and how many of each graph then stay.
+
+    Raises:
+        UsageError: it has none.
+    """
+    from dlcli.export.folding import count_norms, fold_norms
+
+    if not any(count_norms(graph.module) for graph in plan.graphs):
+        raise UsageError("--fold-norms: the network has no batch norms", hint="leave it out")
+    left: list[int] = []
+
+    def fold(module: nn.Module, graph: Graph) -> nn.Module:
+        folded = fold_norms(module, graph)
+        left.append(count_norms(folded))
+        return folded
+
+    return replace(plan, graphs=tuple(replace(graph, prepare=fold) for graph in plan.graphs)), left
 
 
 def _described(plan: ExportPlan) -> dict[str, Any]:

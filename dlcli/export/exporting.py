@@ -53,6 +53,9 @@ FORMATS: Mapping[str, Format] = {
         {"trace": "dlcli.export.torchscript:write_traced"},
         notice="torch has deprecated TorchScript; its successor is torch.export",
     ),
+    "prototxt": Format(
+        ".prototxt", {"caffe": "dlcli.export.caffe:write_caffe"}, check="dlcli.export.caffe:check_caffe"
+    ),
     "word2vec": Format(".vec", {"text": "dlcli.export.word2vec:write_text"}, check="dlcli.export.word2vec:check_text"),
 }
 
@@ -196,6 +199,8 @@ def _attempt(
 
     write = load_object(format.exporters[exporter])
     module = _host_copy(graph.module)  # a fresh copy, since an exporter may modify it
+    if graph.prepare is not None:
+        module = graph.prepare(module, graph)
     try:
         with _plain_arithmetic():
             write(module, graph, texts, draft)
@@ -203,7 +208,7 @@ def _attempt(
                 checks: tuple[Check, ...] = load_object(format.check)(graph, references, texts, draft)
                 return checks
             return parity_gate(graph, references, draft)
-    except ParityError:
+    except (ParityError, ExportError):
         raise
     except RunError as error:
         raise ExportError(f"its file does not run: {error.message.removeprefix(f'{draft}: ')}") from error
