@@ -27,7 +27,7 @@ def _table_task(
         inference=inference,
         pictures=f"{place}.pictures:PICTURES",
         pipeline="tabular-regression" if name == "regression" else "tabular-classification",
-        script=f"{place}.script",
+        script=f"{place}.script:predict",
     )
 
 
@@ -47,7 +47,7 @@ TASKS: Mapping[str, TaskSpec] = {
         zoo="dlcli.tasks.classification.networks:ZOO",
         pictures="dlcli.tasks.classification.pictures:PICTURES",
         pipeline="image-classification",
-        script="dlcli.tasks.classification.script",
+        script="dlcli.tasks.classification.script:predict",
     ),
     "sentiment": TaskSpec(
         name="sentiment",
@@ -91,7 +91,7 @@ TASKS: Mapping[str, TaskSpec] = {
         zoo="dlcli.tasks.detection.networks:ZOO",
         pictures="dlcli.tasks.detection.pictures:PICTURES",
         pipeline="object-detection",
-        script="dlcli.tasks.detection.script",
+        script="dlcli.tasks.detection.script:predict",
     ),
     "multilabel": TaskSpec(
         name="multilabel",
@@ -107,7 +107,7 @@ TASKS: Mapping[str, TaskSpec] = {
         zoo="dlcli.tasks.multilabel.networks:ZOO",
         pictures="dlcli.tasks.multilabel.pictures:PICTURES",
         pipeline="image-classification",
-        script="dlcli.tasks.multilabel.script",
+        script="dlcli.tasks.multilabel.script:predict",
     ),
     "segmentation": TaskSpec(
         name="segmentation",
@@ -121,7 +121,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.segmentation.networks:NETWORKS",
         zoo="dlcli.tasks.segmentation.networks:ZOO",
         pipeline="image-segmentation",
-        script="dlcli.tasks.segmentation.script",
+        script="dlcli.tasks.segmentation.script:predict",
     ),
     "generation": TaskSpec(
         name="generation",
@@ -150,7 +150,7 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.style.config:StyleInference",
         pictures="dlcli.tasks.style.pictures:PICTURES",
         pipeline="image-to-image",
-        script="dlcli.tasks.style.script",
+        script="dlcli.tasks.style.script:predict",
     ),
     "translation": TaskSpec(
         name="translation",

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task. Every string except `name`, `summary`, `form` and `default_dataset` is a "module:Object" reference.
+    """A task. Strings but `name`, `summary`, `form`, `default_dataset` and `pipeline` are "module:Object" references.
 
     Attributes:
         name: the name that the user types.
@@ -33,8 +33,8 @@ class TaskSpec:
             (torch-free); "" for none besides the general ones.
         pipeline: what the Hugging Face hub calls such a task ("image-classification"), for the card of an exported
             file; "" if it has no word for it.
-        script: a module that answers inputs with an exported ONNX file and without this package, for the script beside
-            it; see `dlcli.export.script`. "" for a script that calls `dl predict`.
+        script: a function that answers an input with an exported ONNX file, and without this package, in the module
+            that becomes the script beside the file; see `dlcli.export.script`. "" for one that calls `dl predict`.
         api: the version of the contracts that the task is written for; the current one is `dlcli.core.registry.API`.
     """
 

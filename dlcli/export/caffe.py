@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from dlcli.core.errors import ExportError, ParityError, RunError
 from dlcli.export.caffe_graph import translate
-from dlcli.export.caffe_layers import Layer
+from dlcli.export.caffe_net import Layer
 from dlcli.export.caffe_schema import new_net
 from dlcli.export.plan import Check, Graph
 from dlcli.export.verify import differences, largest_values
@@ -164,7 +164,7 @@ def _run_pooling(layer: Any, bottoms: list[Tensor], _weights: list[Tensor]) -> T
         return values.amax((2, 3), keepdim=True) if is_max else values.mean((2, 3), keepdim=True)
     sizes = (p.kernel_h, p.kernel_w), (p.stride_h, p.stride_w), (p.pad_h, p.pad_w)
     pool = F.max_pool2d if is_max else F.avg_pool2d
-    return pool(values, *sizes, ceil_mode=p.round_mode == 0)
+    return pool(values, *sizes, ceil_mode=True)
 
 
 def _run_batch_norm(layer: Any, bottoms: list[Tensor], weights: list[Tensor]) -> Tensor:

@@ -70,7 +70,6 @@ _MESSAGES: dict[str, dict[str, tuple[int, str, bool, str]]] = {
         "pad_h": (9, "int", False, "0"),
         "pad_w": (10, "int", False, "0"),
         "global_pooling": (12, "bool", False, "false"),
-        "round_mode": (13, "RoundMode", False, "CEIL"),
     },
     "ReLUParameter": {"negative_slope": (1, "float", False, "0")},
     "SoftmaxParameter": {"axis": (2, "signed", False, "1")},
@@ -84,9 +83,8 @@ _MESSAGES: dict[str, dict[str, tuple[int, str, bool, str]]] = {
 _ENUMS = {
     "EltwiseOp": ("PROD", "SUM", "MAX"),
     "PoolMethod": ("MAX", "AVE", "STOCHASTIC"),
-    "RoundMode": ("CEIL", "FLOOR"),
 }
-_HOLDERS = {"EltwiseOp": "EltwiseParameter", "PoolMethod": "PoolingParameter", "RoundMode": "PoolingParameter"}
+_HOLDERS = {"EltwiseOp": "EltwiseParameter", "PoolMethod": "PoolingParameter"}
 
 
 @functools.cache

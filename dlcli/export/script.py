@@ -46,17 +46,17 @@ def is_own(path: Path) -> bool:
         return False
 
 
-def script_text(module: str) -> str:
+def script_text(reference: str) -> str:
     """Return the script of a task, as one file.
 
     Args:
-        module: the task's own part, `TaskSpec.script`; "" for a script that calls dlcli.
+        reference: "module:function", the task's own part, `TaskSpec.script`; "" for a script that calls dlcli.
     """
-    if not module:
+    if not reference:
         return _marked(_CALLING, "dlcli")
     imports: set[str] = set()
     bodies: list[str] = []
-    docstring = _join(module, imports, bodies, set())
+    docstring = _join(reference.partition(":")[0], imports, bodies, set())
     plain = sorted(line for line in imports if line.startswith("import "))
     named = sorted(imports - set(plain))
     own = [line for line in (*plain, *named) if re.match(r"(import|from) (numpy|onnxruntime|PIL)\b", line)]

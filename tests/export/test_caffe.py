@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +87,19 @@ class Graph(nn.Module):
         return self.head(F.avg_pool2d(z, 3, 2, 1).mean((2, 3))).softmax(1)
 
 
-NETWORKS = {"chain": Chain, "graph": Graph}
+class Padded(nn.Module):
+    """The padded pool of ResNets, which rounds down, and one that rounds up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(torch.relu(self.conv(x)), 3, 2, 1)
+        return F.max_pool2d(x, 3, 2, ceil_mode=True).flatten(1)
+
+
+NETWORKS = {"chain": Chain, "graph": Graph, "padded": Padded}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -107,11 +118,18 @@ def test_the_text_holds_the_layers_and_the_metadata_and_no_weights(tmp_path: Pat
     net = text_format.Parse(text, new_net()())
     types = [layer.type for layer in net.layer]
     assert types[0] == "Input"
-    assert types[-7:] == ["Convolution", "BatchNorm", "Scale", "ReLU", "Pooling", "Flatten", "InnerProduct"]
+    assert types[-8:] == [
+        "Convolution",
+        "BatchNorm",
+        "Scale",
+        "ReLU",
+        "Convolution",
+        "Pooling",
+        "Flatten",
+        "InnerProduct",
+    ]
     assert net.layer[-1].top == ["logits"]
     assert not any(layer.blobs for layer in net.layer)
-    pool = next(layer.pooling_param for layer in net.layer if layer.type == "Pooling")
-    assert pool.round_mode == 1
 
 
 def test_exporting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -141,6 +159,15 @@ class Uneven(nn.Module):
         return self.pool(x.float())
 
 
+class Negative(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 4, stride=1), nn.MaxPool2d(3, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.float())
+
+
 class Turned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.float().transpose(2, 3)
@@ -151,6 +178,7 @@ class Turned(nn.Module):
     [
         (Gelu(), "layer stem.1: gelu has no layer in Caffe"),
         (Uneven(), "layer pool: an adaptive pool of 17 x 17 to 5 x 5 has no layer in Caffe"),
+        (Negative(), "layer body.1: a padded pool that rounds down, of values that may be negative"),
         (Turned(), "layer network: transpose has no layer in Caffe"),
     ],
 )
@@ -203,4 +231,4 @@ def test_the_last_opencv_that_reads_these_files_gives_equal_answers(tmp_path: Pa
     line = [sys.executable, "-m", "pytest", "-n", "0", "-q", str(here), "-k", chosen, "-p", "no:cacheprovider"]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"3 passed", done.stdout)
+    assert done.stdout.startswith("....")  # none was skipped
