@@ -1,4 +1,4 @@
-"""`dl doctor [DATA|RUN]`: checks of the machine, a dataset or a run."""
+"""`dl doctor [DATA|RUN|FILE]`: checks of the machine, a dataset, a run or a model file."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from dlcli.core.table import Table
 def build(rest: list[str]) -> Any:
     """Return the command."""
     del rest
-    arguments = [Argument("subject", "a prepared folder or a run (default: the machine)", is_required=False)]
-    summary = "Check the machine, a dataset or a run."
+    arguments = [Argument("subject", "a prepared folder, a run or a model file (default: the machine)", False)]
+    summary = "Check the machine, a dataset, a run or a model file."
     return make_command("doctor", summary, _doctor, arguments=arguments, configs=[DoctorOptions])
 
 
@@ -38,8 +38,9 @@ def _doctor(values: Values) -> None:
     console = values.console()
     subject = values.arguments["subject"]
     options = values.resolve(DoctorOptions)
-    data = _data_folder(subject) if subject is not None else None
-    run = resolve_run(subject) if subject is not None and data is None else None
+    file = _model_file(subject) if subject is not None else None
+    data = _data_folder(subject) if subject is not None and file is None else None
+    run = resolve_run(subject) if subject is not None and data is None and file is None else None
     has_folds = run is not None and run.holds_folds
     check_options(options, is_data=data is not None, is_run=run is not None, has_folds=has_folds)
     if options.near_duplicates:
@@ -50,7 +51,7 @@ def _doctor(values: Values) -> None:
         assert run is not None
         answer_outliers(run, options, console)
         return
-    findings = list(_machine() if subject is None else _subject(subject))
+    findings = list(_machine() if subject is None else _subject(subject, file))
     tables, pictures = find_suspects(run, options, console) if run is not None and has_folds else ([], [])
     rows = [[finding.what, finding.state, finding.found] for finding in findings]
     checks = Table("findings", ["what", "state", "found"], rows, [asdict(finding) for finding in findings])
@@ -59,7 +60,8 @@ def _doctor(values: Values) -> None:
     if faults:
         first = faults[0]
         is_run = subject is not None and data is None
-        again = "train it again" if is_run else "restore the file, or prepare the data again with `dl prepare`"
+        trained = "train it again" if file is None else "copy or export it again"
+        again = trained if is_run else "restore the file, or prepare the data again with `dl prepare`"
         message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {first.what}: {first.found}"
         raise (RunError if is_run else DataError)(message, hint=first.fix or again)
 
@@ -102,7 +104,28 @@ def _pair() -> Iterator[Finding]:
         yield Finding("torchvision", OK, torchvision.__version__)
 
 
-def _subject(text: str) -> Iterator[Finding]:
+def _model_file(text: str) -> Path | None:
+    """Return the path of a model file, or of a folder of several graphs; None if a word refers to neither."""
+    from dlcli.answering.opening import FILE_SUFFIXES
+    from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, is_graph_folder, kind_of
+
+    path = Path(text)
+    try:
+        if is_graph_folder(path):
+            return path
+        kind = kind_of(path)
+    except (OSError, ValueError):  # it can be no path
+        return None
+    is_called_one = path.suffix in FILE_SUFFIXES and kind != CHECKPOINT  # a checkpoint stands for its run
+    return path if kind in (ONNX, TORCHSCRIPT) or is_called_one else None
+
+
+def _subject(text: str, file: Path | None) -> Iterator[Finding]:
+    if file is not None:
+        from dlcli.export.faults import examine
+
+        yield from examine(file)
+        return
     data = _data_folder(text)
     yield from _run(resolve_run(text)) if data is None else _dataset(data)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.answering.opening import task_of
 from dlcli.answering.ready import open_ready
 from dlcli.answering.run_data import data_if_there, data_of_run
+from dlcli.cli.beside import Beside, write_beside
 from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
@@ -24,16 +25,18 @@ from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
 from dlcli.export.recording import record_export, result_document, stored_metadata
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dlcli.engine.task import Task
     from dlcli.export.exporting import Variant
-    from dlcli.export.plan import ExportPlan, ExportResult
+    from dlcli.export.plan import ExportPlan, ExportResult, Graph
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """Options of `dl export`."""
 
-    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript|pt2|safetensors|word2vec")
+    format: str = option("onnx", "file format", short="f", metavar="onnx|torchscript|pt2|safetensors|prototxt|word2vec")
     out: str | None = option(None, "output file or folder (default: in the run's exports/)", metavar="FILE")
     data: str | None = option(None, "prepared data to verify on (default: the run's)", metavar="DIR")
     opset: int | None = option(
@@ -43,6 +46,9 @@ class ExportOptions:
         False,
         "weights and arithmetic in fp16 (onnx), or the weights (safetensors): half the size, no gain in time on a CPU; "
         "verified within 5e-2",
+    )
+    fold_norms: bool = option(
+        False, "fold batch norms into the convolutions before them: fewer operators, equal answers", is_advanced=True
     )
     embed: bool = option(
         False,
@@ -64,7 +70,7 @@ def build(rest: list[str]) -> Any:
         "that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
-        configs=[ExportOptions, Pruning, Ready, *inference, Compute],
+        configs=[ExportOptions, Beside, Pruning, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -103,13 +109,23 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     plan = task.export_plan()
     if options.embed:
         plan = embedding_plan(task, plan, name=name)
+    folded: list[int] = []
+    if options.fold_norms:
+        plan, folded = _with_folded_norms(plan)
     more = {**more, **({"pruned": pruned} if pruned else {})}
     more = {**more, "versions": _versions(options)}
     path = Path(options.out) if options.out else folder / default_name(stem, options.format, len(plan.graphs))
     typed = resolve_inference(values, inference, task_of(text, pretrained))
+    plan = replace(plan, metadata=stored_metadata(plan.metadata, more))
     result = _write(task, plan, more, path, options, variant, typed, console)
+    if options.fold_norms and any(folded):
+        console.say(f"{max(folded)} batch norms stay: no convolution before them could take them up")
     if run is not None:
         _record(run, result, console)
+    changes = ["Some of its weights were set to zero after the training."] if pruned else []
+    changes += ["Its weights were rounded to fp16 after the training."] if variant.half else []
+    spec = task_of(text, pretrained) or find_owner(text)
+    pages = write_beside(values.resolve(Beside), result, _described(plan), spec, run, console, changes=changes)
     console.say(
         f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
         f"over {len(result.checks)} checks"
@@ -117,9 +133,34 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     if variant.half and options.format == "onnx":
         console.say("fp16 takes half the space; on a CPU it gains no time, since ONNX Runtime computes in fp32 there")
     if console.is_json:
-        console.answer_json("export", _document(result) | ({"pruned": pruned} if pruned else {}))
+        console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}))
     else:
         console.answer(str(result.path))
+
+
+def _with_folded_norms(plan: ExportPlan) -> tuple[ExportPlan, list[int]]:
+    """Return the plan with its batch norms folded before a file is written, and how many of each graph then stay.
+
+    Raises:
+        UsageError: it has none.
+    """
+    from dlcli.export.folding import count_norms, fold_norms
+
+    if not any(count_norms(graph.module) for graph in plan.graphs):
+        raise UsageError("--fold-norms: the network has no batch norms", hint="leave it out")
+    left: list[int] = []
+
+    def fold(module: nn.Module, graph: Graph) -> nn.Module:
+        folded = fold_norms(module, graph)
+        left.append(count_norms(folded))
+        return folded
+
+    return replace(plan, graphs=tuple(replace(graph, prepare=fold) for graph in plan.graphs)), left
+
+
+def _described(plan: ExportPlan) -> dict[str, Any]:
+    """Return the metadata of a file as a card describes it, with the inputs of its first graph, outputs of its last."""
+    return {**plan.metadata, "inputs": list(plan.graphs[0].inputs), "outputs": list(plan.graphs[-1].outputs)}
 
 
 def _variant(options: ExportOptions) -> Variant:
@@ -169,7 +210,6 @@ def _write(
     from dlcli.export.exporting import FORMATS, export_model
 
     if not FORMATS[options.format].is_weights:
-        plan = replace(plan, metadata=stored_metadata(plan.metadata, more))
         return export_model(plan, options.format, path, variant=variant, report=console.say)
     if "config" not in more:
         raise UsageError(

@@ -14,7 +14,7 @@ from dlcli.core.networks import find_owner, get_owner, networks_of, zoo_of
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import resolve_run
 from dlcli.core.wording import brief
-from dlcli.export.model_file import CHECKPOINT, ONNX, kind_of
+from dlcli.export.model_file import CHECKPOINT, ONNX, TORCHSCRIPT, is_graph_folder, kind_of
 
 if TYPE_CHECKING:
     from dlcli.engine.task import Task
@@ -27,7 +27,7 @@ def show_layers(name: str, sizes: Mapping[str, int | None], console: Console) ->
     """Print the layers of what the user names.
 
     Args:
-        name: a network, a run, a checkpoint or an ONNX file.
+        name: a network, a run, a checkpoint, an ONNX or a TorchScript file, or a folder of several.
         sizes: the size at which to build a network, by the names of `from_network`; None for its own.
         console: where to print.
 
@@ -41,6 +41,11 @@ def show_layers(name: str, sizes: Mapping[str, int | None], console: Console) ->
     if kind == ONNX:
         _refuse(given, f"{name}: a file has its sizes", ("image_size",))
         _show_file(path, given.get("image_size"), console)
+    elif kind == TORCHSCRIPT or is_graph_folder(path):
+        from dlcli.cli.model_files import show_folder, show_torchscript
+
+        _refuse(given, f"{name}: a file has its sizes")
+        (show_torchscript if kind == TORCHSCRIPT else show_folder)(path, console)
     elif kind == CHECKPOINT or _is_run(name):
         _refuse(given, f"{name}: a run has its sizes")
         _show_run(name, path if kind == CHECKPOINT else None, console)
@@ -130,25 +135,26 @@ def _groups(network: Any) -> list[list[str]]:
 
 
 def _show_file(path: Path, image_size: int | None, console: Console) -> None:
+    from dlcli.cli.model_files import answer_facts, of_file
+    from dlcli.export.looking import look_into_onnx
     from dlcli.export.onnx_layers import summarise_onnx
 
-    graph = summarise_onnx(path, image_size)
+    facts, graph = look_into_onnx(path), summarise_onnx(path, image_size)
     sides = [shape[-1] for shape in graph.inputs.values() if len(shape) == 4]
     side = next((image_size if isinstance(side, str) else side for side in sides), None)
     if console.is_json:
-        facts = {"inputs": graph.inputs, "outputs": graph.outputs, "operators": graph.operators, "opset": graph.opset}
-        facts |= {"initialisers": graph.num_initialisers, "image_size": side}
-        _answer_json(console, graph.summary, name=path.name, source=f"ONNX opset {graph.opset}", **facts)
+        # The operators of the layers are those after functions are inlined.
+        more = of_file(facts) | {"operators": graph.operators, "opset": graph.opset, "image_size": side}
+        del more["parameters"], more["tensors"]
+        _answer_json(console, graph.summary, name=path.name, source=f"ONNX opset {graph.opset}", **more)
         return
     _print_layers(graph.summary.layers, console)
-    for what, values in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        listed = ", ".join(f"{name} {' x '.join(map(str, shape))}".rstrip() for name, shape in values.items())
-        console.answer(f"{'' if what == 'outputs' else chr(10)}{what}: {listed}")
+    answer_facts(facts, console)
     free = {size for shape in graph.inputs.values() for size in shape[1:] if isinstance(size, str) and len(shape) != 4}
     if free:
         console.answer(f"free axes count as 1 here: {', '.join(sorted(free))}")
-    console.answer(f"operators: {', '.join(f'{name} {count}' for name, count in graph.operators.items())}")
-    console.answer(f"{_counts(graph.summary, side)}; {graph.num_initialisers} initialisers, opset {graph.opset}")
+    written = f"{graph.num_initialisers} initialisers, opset {graph.opset}"
+    console.answer(f"{_counts(graph.summary, side)}; {written}, {facts.bytes:,} bytes by {facts.producer or 'nobody'}")
 
 
 def _answer_json(console: Console, summary: Summary, **more: Any) -> None:

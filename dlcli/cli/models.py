@@ -1,4 +1,4 @@
-"""`dl models [NAME|RUN|FILE]`: the list of networks, or the layers of one, of a run, or of an ONNX file."""
+"""`dl models [NAME|RUN|FILE]`: the list of networks, or the layers of one, of a run, or of a model file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class ModelsOptions:
 def build(rest: list[str]) -> Any:
     """Return the command."""
     del rest
-    arguments = [Argument("name", "network, run or ONNX file whose layers and their cost to show", is_required=False)]
+    arguments = [
+        Argument("name", "network, run or model file to look into: its layers and their cost", is_required=False)
+    ]
     return make_command(
         "models", "List the networks, or show one.", _models, arguments=arguments, configs=[ModelsOptions]
     )

@@ -26,6 +26,8 @@ def _table_task(
         networks=f"{place}.networks:NETWORKS",
         inference=inference,
         pictures=f"{place}.pictures:PICTURES",
+        pipeline="tabular-regression" if name == "regression" else "tabular-classification",
+        script=f"{place}.script:predict",
     )
 
 
@@ -44,6 +46,8 @@ TASKS: Mapping[str, TaskSpec] = {
         sizes="dlcli.tasks.classification.sizes:sizes",
         zoo="dlcli.tasks.classification.networks:ZOO",
         pictures="dlcli.tasks.classification.pictures:PICTURES",
+        pipeline="image-classification",
+        script="dlcli.tasks.classification.script:predict",
     ),
     "sentiment": TaskSpec(
         name="sentiment",
@@ -57,6 +61,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.sentiment.networks:NETWORKS",
         inference=_CLASS_INFERENCE,
         pictures="dlcli.tasks.sentiment.pictures:PICTURES",
+        pipeline="text-classification",
     ),
     "embedding": TaskSpec(
         name="embedding",
@@ -70,6 +75,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.embedding.networks:NETWORKS",
         inference="dlcli.tasks.embedding.config:EmbeddingInference",
         pictures="dlcli.tasks.embedding.pictures:PICTURES",
+        pipeline="feature-extraction",
     ),
     "detection": TaskSpec(
         name="detection",
@@ -84,6 +90,8 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.detection.config:DetectionInference",
         zoo="dlcli.tasks.detection.networks:ZOO",
         pictures="dlcli.tasks.detection.pictures:PICTURES",
+        pipeline="object-detection",
+        script="dlcli.tasks.detection.script:predict",
     ),
     "multilabel": TaskSpec(
         name="multilabel",
@@ -98,6 +106,8 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.multilabel.config:MultilabelInference",
         zoo="dlcli.tasks.multilabel.networks:ZOO",
         pictures="dlcli.tasks.multilabel.pictures:PICTURES",
+        pipeline="image-classification",
+        script="dlcli.tasks.multilabel.script:predict",
     ),
     "segmentation": TaskSpec(
         name="segmentation",
@@ -110,6 +120,8 @@ TASKS: Mapping[str, TaskSpec] = {
         codec="dlcli.tasks.segmentation.codec:SegmentationCodec",
         networks="dlcli.tasks.segmentation.networks:NETWORKS",
         zoo="dlcli.tasks.segmentation.networks:ZOO",
+        pipeline="image-segmentation",
+        script="dlcli.tasks.segmentation.script:predict",
     ),
     "generation": TaskSpec(
         name="generation",
@@ -123,6 +135,7 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.generation.networks:NETWORKS",
         inference="dlcli.tasks.generation.config:GenerationInference",
         pictures="dlcli.tasks.generation.pictures:PICTURES",
+        pipeline="unconditional-image-generation",
     ),
     "style": TaskSpec(
         name="style",
@@ -136,6 +149,8 @@ TASKS: Mapping[str, TaskSpec] = {
         networks="dlcli.tasks.style.networks:NETWORKS",
         inference="dlcli.tasks.style.config:StyleInference",
         pictures="dlcli.tasks.style.pictures:PICTURES",
+        pipeline="image-to-image",
+        script="dlcli.tasks.style.script:predict",
     ),
     "translation": TaskSpec(
         name="translation",
@@ -150,6 +165,7 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.translation.config:TranslationInference",
         search="dlcli.tasks.translation.search:search",
         pictures="dlcli.tasks.translation.pictures:PICTURES",
+        pipeline="translation",
     ),
     "language-model": TaskSpec(
         name="language-model",
@@ -164,6 +180,7 @@ TASKS: Mapping[str, TaskSpec] = {
         inference="dlcli.tasks.language_model.config:LanguageModelInference",
         search="dlcli.tasks.language_model.search:search",
         pictures="dlcli.tasks.language_model.pictures:PICTURES",
+        pipeline="text-generation",
     ),
     "regression": _table_task(
         "regression",

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task. Every string except `name`, `summary`, `form` and `default_dataset` is a "module:Object" reference.
+    """A task. Strings but `name`, `summary`, `form`, `default_dataset` and `pipeline` are "module:Object" references.
 
     Attributes:
         name: the name that the user types.
@@ -31,6 +31,10 @@ class TaskSpec:
         zoo: a `Zoo` of further networks that the task supports by name (torch-free); "" for none.
         pictures: a mapping from names to `dlcli.visualize.pictures.Picture`s specific to this task, for `dl visualize`
             (torch-free); "" for none besides the general ones.
+        pipeline: what the Hugging Face hub calls such a task ("image-classification"), for the card of an exported
+            file; "" if it has no word for it.
+        script: a function that answers an input with an exported ONNX file, and without this package, in the module
+            that becomes the script beside the file; see `dlcli.export.script`. "" for one that calls `dl predict`.
         api: the version of the contracts that the task is written for; the current one is `dlcli.core.registry.API`.
     """
 
@@ -48,6 +52,8 @@ class TaskSpec:
     search: str = ""
     zoo: str = ""
     pictures: str = ""
+    pipeline: str = ""
+    script: str = ""
     api: int = 1
 
 

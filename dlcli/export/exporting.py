@@ -70,6 +70,9 @@ FORMATS: Mapping[str, Format] = {
     ),
     "pt2": Format(".pt2", {"export": "dlcli.export.pt2:write_program"}),
     "safetensors": Format("", {}, has_half=True, is_weights=True),
+    "prototxt": Format(
+        ".prototxt", {"caffe": "dlcli.export.caffe:write_caffe"}, check="dlcli.export.caffe:check_caffe"
+    ),
     "word2vec": Format(".vec", {"text": "dlcli.export.word2vec:write_text"}, check="dlcli.export.word2vec:check_text"),
 }
 
@@ -249,6 +252,8 @@ def _attempt(
 
     write = load_object(format.exporters[exporter])
     module = host_copy(graph.module)  # a fresh copy, since an exporter may modify it
+    if graph.prepare is not None:
+        module = graph.prepare(module, graph)
     try:
         with _plain_arithmetic():
             write(module, graph, texts, draft, **({} if variant.opset is None else {"opset": variant.opset}))

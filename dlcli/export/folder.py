@@ -67,9 +67,9 @@ def _open_folder(folder: Path, threads: int | None) -> ExportedGraphs:
     metadata = read_folder_metadata(folder)
     graphs = {}
     for entry in metadata["graphs"]:
-        name, file = entry["name"], _proven_file(folder, entry)
+        name, file = entry["name"], proven_file(folder, entry)
         if entry.get("data") is not None:
-            _proven_file(folder, entry["data"])
+            proven_file(folder, entry["data"])
         model = open_model(file, threads=threads)
         if model.metadata.get("graph") != name:
             raise RunError(f"{file}: is not the graph {name!r} of {folder / MODEL_JSON}", hint=_HINT)
@@ -108,7 +108,7 @@ def _is_entry(entry: Any) -> bool:
     return is_whole and (entry.get("data") is None or is_file(entry["data"]))
 
 
-def _proven_file(folder: Path, entry: Mapping[str, str]) -> Path:
+def proven_file(folder: Path, entry: Mapping[str, str]) -> Path:
     """Return the file of an entry of `model.json`.
 
     Raises:

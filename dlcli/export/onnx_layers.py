@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.errors import RunError, UsageError, first_line
+from dlcli.core.errors import UsageError, first_line
 from dlcli.core.wording import brief
-from dlcli.export.model_file import is_whole_onnx
+from dlcli.export.looking import damaged, read_onnx
 from dlcli.models.costs import Field, LayerSummary, Summary, join
-
-MAX_BYTES = 2**31 - 1
-"""Limit of a protobuf message, and so of a graph whose weights are not beside it."""
 
 MAX_DIM = 2**40
 """Larger sizes are damage: their products would take megabytes to write."""
@@ -65,7 +62,7 @@ def summarise_onnx(path: Path, image_size: int | None = None) -> OnnxGraph:
     import onnx
     from onnx import inliner, shape_inference
 
-    model = _read(path)
+    model = read_onnx(path)
     try:
         if model.functions:
             model = inliner.inline_local_functions(model)
@@ -85,7 +82,7 @@ def summarise_onnx(path: Path, image_size: int | None = None) -> OnnxGraph:
         OverflowError,
         shape_inference.InferenceError,
     ) as error:
-        raise _damaged(path, first_line(error)) from None
+        raise damaged(path, first_line(error)) from None
     parameters = sum(math.prod(weights[name]) for name in nodes.learned)
     sides = [shape[-1] for shape in inputs.values() if len(shape) == 4]
     side = image_size if sides and isinstance(sides[0], str) else (sides[0] if sides else None)
@@ -102,24 +99,6 @@ def summarise_onnx(path: Path, image_size: int | None = None) -> OnnxGraph:
     operators = dict(Counter(node.op_type for node in inferred.node).most_common())
     opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
     return OnnxGraph(summary, inputs, outputs, operators, opset, len(weights))
-
-
-def _read(path: Path) -> Any:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        if path.stat().st_size > MAX_BYTES or not is_whole_onnx(path):
-            raise _damaged(path, "truncated, or larger than 2 GB")
-        return onnx.load(str(path), load_external_data=False)
-    except DecodeError:
-        raise _damaged(path, "no graph") from None
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}") from None
-
-
-def _damaged(path: Path, reason: str) -> RunError:
-    return RunError(f"{path}: a damaged ONNX file: {brief(reason, 160)}", hint="copy or export it again")
 
 
 def _shapes_of(values: Sequence[Any]) -> dict[str, tuple[int | str, ...]]:

@@ -56,6 +56,8 @@ class Graph:
             ONNX nodes; for the dynamo exporter.
         multiples: symbol -> what its sizes are multiples of, such as a network's stride; for the dynamo exporter, which
             cannot prove of maps of any size that they are equally large.
+        prepare: changes a copy of the module before it is written, and returns it; the file is compared with the module
+            as it was.
 
     Raises:
         ValueError: the attributes contradict each other.
@@ -75,6 +77,7 @@ class Graph:
     multiples: Mapping[str, int] = field(default_factory=dict)
     largest_step: Mapping[str, int] = field(default_factory=dict)
     absolute: frozenset[str] = frozenset()
+    prepare: Callable[[nn.Module, Graph], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

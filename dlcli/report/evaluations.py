@@ -120,7 +120,7 @@ def evaluation_section(run: RunDir, found: Evaluation, album: Album) -> Section:
             notes.append(f"Inference options: {text_of(shown.options)}.")
     else:
         warnings.append(f"Evaluated by an older version: `dl eval {run.reference} --split {split}` adds its tables.")
-    if _is_older_than_weights(run, split):
+    if is_older_than_weights(run, split):
         warnings.append(f"The weights are newer than this evaluation: repeat `dl eval {run.reference}`.")
     grids = [_metric_grid(found)]
     grids += [
@@ -134,7 +134,8 @@ def evaluation_section(run: RunDir, found: Evaluation, album: Album) -> Section:
     return Section(f"Evaluation: {split}", f"eval-{split}", notes, warnings, grids=grids, shots=shots)
 
 
-def _is_older_than_weights(run: RunDir, split: str) -> bool:
+def is_older_than_weights(run: RunDir, split: str) -> bool:
+    """Return whether a stored evaluation is of earlier weights than the run's."""
     try:
         return run.best_checkpoint.stat().st_mtime > (run.path / "eval" / f"{split}.json").stat().st_mtime
     except OSError:

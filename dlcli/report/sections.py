@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import fields_of
@@ -186,7 +187,9 @@ def exports_section(run: RunDir) -> Section | None:
         recorded = {}
     recorded = recorded if isinstance(recorded, Mapping) else {}
     paths = sorted(
-        path for path in run.exports.glob("*") if path.name != EXPORTS_FILE and not path.name.startswith(".")
+        path
+        for path in run.exports.glob("*")
+        if path.name != EXPORTS_FILE and not path.name.startswith(".") and not _is_beside(path)
     )
     if not paths:
         return None
@@ -222,6 +225,11 @@ def _latency(facts: Mapping[str, Any]) -> object:
         return value
     threads = at.get("threads")
     return f"{value} (batch {at.get('batch_size')}, {threads} thread{'' if threads == 1 else 's'})"
+
+
+def _is_beside(path: Path) -> bool:
+    """Return whether a file is the card or the script of an exported one: X.onnx.md, X.onnx.py."""
+    return path.suffix in (".md", ".py") and path.with_suffix("").exists()
 
 
 def environment_section(info: Mapping[str, Any]) -> Section:

@@ -41,7 +41,7 @@ def test_run_export_and_evaluation_of_a_file_agree(home: Any, dl: Callable[..., 
     records = _records(predicted)
     assert (len(records), predicted.err.count(NUMBERED)) == (6, 1)
 
-    exported = dl("export", "cnn", "--pretrained", "w.pth", "--format", "torchscript", "--out", "cnn.ts")
+    exported = dl("export", "cnn", "--pretrained", "w.pth", "--format", "torchscript", "--out", "cnn.ts", "--no-card")
     assert (exported.code, exported.out.strip()) == (0, "cnn.ts"), exported.err
     assert NUMBERED in exported.err
     assert "random" not in exported.err

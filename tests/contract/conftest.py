@@ -8,7 +8,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import venv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,6 +202,16 @@ def house(toys: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
         answers[format] = dl("export", house.run, "--format", format, "--json")
     house.inputs = original.inputs(folder, house.data) if original.inputs is not None else []
     return house
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with what the script beside an exported file needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "onnxruntime", "numpy", "pillow"], check=True)
+    return python
 
 
 @pytest.fixture

@@ -11,13 +11,15 @@ import json
 import math
 import re
 import shutil
+import subprocess
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from contract.comparing import assert_alike, assert_equal
+from contract.comparing import assert_alike, assert_close, assert_equal
+from huggingface_hub import ModelCard
 from torch import Tensor
 
 import dlcli
@@ -284,6 +286,36 @@ def test_an_export_answers_with_its_path_alone(house):
     words = ("export", house.run, "--format", "torchscript", "--out", "again.torchscript")
     assert house.dl(*words).stdout == "again.torchscript\n"
     assert (house.folder / "again.torchscript").exists()
+
+
+def test_the_card_beside_an_export_is_what_the_hub_reads(house):
+    answer = house.answers["onnx"].json
+    head = ModelCard.load(house.folder / answer["card"]).data.to_dict()
+    assert (head["library_name"], head.get("pipeline_tag", "")) == ("dlcli", house.spec.pipeline)
+    metrics = house.answers["eval"].json["metrics"]
+    for result in head.get("model-index", [{"results": []}])[0]["results"]:
+        for metric in result["metrics"]:
+            assert metric["value"] == pytest.approx(metrics[metric["type"]], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_script_beside_an_export_answers_as_predict_where_this_package_is_not(house, bare_python):
+    if not house.spec.script:
+        pytest.skip("its script calls `dl predict`")
+    answer = house.answers["onnx"].json
+    places = dict.fromkeys(house.folder / source.partition(":")[0] for source in house.inputs)  # FILE.csv:12 is a row
+    files = [file for place in places for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    inputs = [str(file.relative_to(house.folder)) for file in files]
+    line = [bare_python, house.folder / answer["script"], *inputs]
+    done = subprocess.run(line, cwd=house.folder, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    own = [json.loads(each) for each in done.stdout.splitlines()]
+    records = house.dl("predict", answer["path"], *inputs, "--json").json["records"]
+    assert len(own) == len(records) > 0
+    for one, other in zip(own, records, strict=True):
+        shared = one.keys() & other.keys()
+        assert {"input"} < shared
+        assert_close({key: one[key] for key in shared}, {key: other[key] for key in shared}, within=1e-5)
 
 
 def test_every_picture_that_applies_is_drawn(house):

@@ -10,7 +10,7 @@ import pytest
 from dlcli.core.registry import all_datasets, all_tasks, load_object
 from dlcli.core.specs import DatasetSpec, Size, TaskSpec
 
-WORDS = {"name", "summary", "form", "default_dataset", "task", "page", "source", "weights"}
+WORDS = {"name", "summary", "form", "default_dataset", "task", "pipeline", "page", "source", "weights"}
 """The fields that are no place of code; a dataset's task is a name, a task's is a place."""
 SPECS = [*all_tasks().values(), *all_datasets().values()]
 NETWORKS = [network for spec in all_tasks().values() for network in load_object(spec.networks).values()]

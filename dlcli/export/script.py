@@ -1,0 +1,97 @@
+"""The script beside an exported file: answers inputs as `dl predict` does, with numpy, ONNX Runtime and Pillow alone.
+
+A task's own part is a module (`TaskSpec.script`) that imports what it shares with others from `dlcli.export.scripts`;
+here they become one file, so that what users get is code that is checked and tested like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+MARK = "Written by `dl export`"
+"""Stands in every page and script that an export wrote: only those are replaced."""
+
+MAX_CARD_BYTES = 2**20
+
+_SHARED = "dlcli.export.scripts."
+
+_CALLING = '''"""Answer inputs with the exported model beside this script: `python SCRIPT INPUT...`.
+
+This model's inputs are read by dlcli itself: `pip install dlcli`.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+MODEL = HERE.parent if (HERE.parent / "model.json").is_file() else HERE.with_suffix("")
+
+if importlib.util.find_spec("dlcli") is None:
+    sys.exit("this model needs dlcli to read its inputs: pip install dlcli")
+sys.exit(subprocess.call([sys.executable, "-m", "dlcli", "predict", str(MODEL), *sys.argv[1:], "--jsonl"]))
+'''
+
+
+def is_own(path: Path) -> bool:
+    """Return whether a page or a script was written by an export, and not by a person."""
+    try:
+        with path.open("rb") as stream:
+            return MARK.encode() in stream.read(MAX_CARD_BYTES)
+    except OSError:
+        return False
+
+
+def script_text(reference: str) -> str:
+    """Return the script of a task, as one file.
+
+    Args:
+        reference: "module:function", the task's own part, `TaskSpec.script`; "" for a script that calls dlcli.
+    """
+    if not reference:
+        return _marked(_CALLING, "dlcli")
+    imports: set[str] = set()
+    bodies: list[str] = []
+    docstring = _join(reference.partition(":")[0], imports, bodies, set())
+    plain = sorted(line for line in imports if line.startswith("import "))
+    named = sorted(imports - set(plain))
+    own = [line for line in (*plain, *named) if re.match(r"(import|from) (numpy|onnxruntime|PIL)\b", line)]
+    standard = [line for line in (*plain, *named) if line not in own]
+    head = f'"""{docstring}"""\n\n' + "\n".join([*standard, "", *own])
+    return _marked(
+        head + "\n\n" + "\n\n\n".join(body.strip("\n") for body in bodies) + "\n", "onnxruntime numpy pillow"
+    )
+
+
+def _marked(text: str, packages: str) -> str:
+    return f"# {MARK}. Needs: pip install {packages}\n{text}"
+
+
+def _join(module: str, imports: set[str], bodies: list[str], seen: set[str]) -> str:
+    """Add the imports and the code of a module, after those of what it shares, and return its docstring."""
+    seen.add(module)
+    source = _source(module)
+    tree = ast.parse(source)
+    last = 0
+    for node in tree.body:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        last = node.end_lineno or last
+        shared = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
+        if not shared.startswith(_SHARED):
+            imports.add(ast.unparse(node))
+        elif shared not in seen:
+            _join(shared, imports, bodies, seen)
+    lines = source.splitlines()[last:]
+    bodies.append("\n".join(re.sub(r"  # noqa: .*", "", line) for line in lines))
+    return ast.get_docstring(tree, clean=False) or ""
+
+
+def _source(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    return Path(spec.origin).read_text(encoding="utf-8")

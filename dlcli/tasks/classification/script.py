@@ -1,0 +1,39 @@
+"""Classify image files with the exported network beside this script: `python SCRIPT IMAGE...`."""
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from dlcli.export.scripts.model import open_model
+from dlcli.export.scripts.pixels import Pixels, as_batch, interpolate, read_image, shrink
+
+
+def fit(image: Pixels, height: int, width: int) -> Pixels:
+    """Return the centre of an image at the network's size."""
+    if image.shape[:2] == (height, width):
+        return image
+    side, goal = min(image.shape[:2]), max(height, width)
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    square = image[top : top + side, left : left + side]
+    if side != goal:
+        square = (shrink if side > goal else interpolate)(square, goal, goal)
+    top, left = (goal - height) // 2, (goal - width) // 2
+    return square[top : top + height, left : left + width]
+
+
+def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
+    """Return the most probable class of an image file."""
+    preprocess = assets["preprocess"]
+    pixels = fit(read_image(path, preprocess["channels"]), *preprocess["size"])
+    logits = session.run(["logits"], as_batch(pixels))[0][0].astype(np.float64)
+    shares = np.exp(logits - logits.max())
+    best = int(shares.argmax())
+    return {"input": path, "label": assets["labels"][best], "probability": round(float(shares[best] / shares.sum()), 6)}
+
+
+if __name__ == "__main__":
+    session, assets = open_model()
+    for path in sys.argv[1:]:
+        print(json.dumps(predict(path, session, assets), ensure_ascii=False))  # noqa: T201
