@@ -15,6 +15,7 @@ from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_infer
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
 from dlcli.cli.ready import Ready
+from dlcli.cli.refining import Refining, check_data, check_refining, export_changed
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import RunError, UsageError
@@ -53,7 +54,7 @@ def build(rest: list[str]) -> Any:
         "Export a run to ONNX or TorchScript, with labels and preprocessing, and verify that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
-        configs=[ExportOptions, Pruning, Ready, *inference, Compute],
+        configs=[ExportOptions, Refining, Pruning, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -64,7 +65,9 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
     run = _run_of(text) if pretrained is None else None
     _check_out(options.out, run, pretrained)
-    _check_pruning(pruning, run)
+    refining = values.resolve(Refining)
+    _check_pruning(pruning, run, is_quantised=refining.quantize is not None)
+    check_refining(refining, options.format)
     from dlcli import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.embedding import embedding_plan
@@ -84,6 +87,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         advice = "; add --pretrained default for its published ones" if has_weights(text) else ""
         seed = f"(seed {compute.seed})"
         console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
+    check_data(refining, task)
     pruned = None
     if run is not None and pruning.prune is not None:
         pruned = prune_task(task, run, data_of_run(run.info(), options.data), pruning, console)
@@ -93,16 +97,28 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         plan = embedding_plan(task, plan, name=name)
     more = {**more, **({"pruned": pruned} if pruned else {})}
     plan = replace(plan, metadata={**stored_metadata(plan.metadata, more), "versions": {"dlcli": __version__}})
-    path = Path(options.out) if options.out else folder / default_name(name, options.format, len(plan.graphs))
-    result = export_model(plan, options.format, path, report=console.say)
+    stem = name + refining.suffix
+    path = Path(options.out) if options.out else folder / default_name(stem, options.format, len(plan.graphs))
+    changed: dict[str, Any] = {}
+    if refining.is_wanted:
+        result, changed = export_changed(
+            task,
+            plan,
+            path,
+            refining,
+            max_drop=pruning.max_drop,
+            baseline=pruned["before"] if pruned else None,
+            inference=resolve_inference(values, inference, task_of(text, pretrained)),
+            console=console,
+        )
+    else:
+        result = export_model(plan, options.format, path, report=console.say)
     if run is not None:
         _record(run, result, console)
-    console.say(
-        f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
-        f"over {len(result.checks)} checks"
-    )
+    difference = f", largest difference from the run {result.max_difference:.1e} over {len(result.checks)} checks"
+    console.say(f"{result.bytes / 1e6:.1f} MB{'' if refining.quantize else difference}")
     if console.is_json:
-        console.answer_json("export", _document(result) | ({"pruned": pruned} if pruned else {}))
+        console.answer_json("export", _document(result) | ({"pruned": pruned} if pruned else {}) | changed)
     else:
         console.answer(str(result.path))
 
@@ -129,20 +145,22 @@ def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> N
         raise UsageError(f"--out {out}: the file of weights itself", hint="name another file")
 
 
-def _check_pruning(options: Pruning, run: RunDir | None) -> None:
+def _check_pruning(options: Pruning, run: RunDir | None, *, is_quantised: bool) -> None:
     """Check that there is something to prune, and to measure it on.
 
     Raises:
         UsageError: there is not.
     """
-    if options.prune is None and options.max_drop is not None:
-        raise UsageError("--max-drop needs --prune", hint="add --prune SHARE")
+    if options.prune is None and options.max_drop is not None and not is_quantised:
+        raise UsageError("--max-drop needs --prune or --quantize", hint="add --prune SHARE or --quantize int8")
     if options.prune is not None and run is None:
         raise UsageError("--prune: a network without a run has no metric to lose", hint="export a run")
 
 
 def _document(result: ExportResult) -> dict[str, Any]:
-    return {
+    from dlcli.core.files import finite
+
+    document = {
         "path": str(result.path),
         "format": result.format,
         "exporter": result.exporter,
@@ -152,6 +170,7 @@ def _document(result: ExportResult) -> dict[str, Any]:
         "is_telling": result.is_telling,
         "checks": [asdict(check) for check in result.checks],
     }
+    return dict(finite(document))  # answers that cannot be compared differ infinitely
 
 
 def _record(run: RunDir, result: ExportResult, console: Console) -> None:
