@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.config import option
-from dlcli.core.errors import DataError, ParityError, UsageError
+from dlcli.core.errors import ParityError, UsageError
 
 if TYPE_CHECKING:
     from dlcli.core.console import Console
+    from dlcli.engine.quantising import Figure
     from dlcli.engine.task import Task
     from dlcli.export.plan import ExportPlan, ExportResult
     from dlcli.export.quantise import Quantised
@@ -185,10 +186,9 @@ def _quantise(
     said = f"{largest:.2g}" if math.isfinite(largest) else "that of other objects found"
     console.say(f"int8: largest difference from the run's answers {said}, which is not limited")
     if figures:
-        assert task.goal is not None
         name, before, after = figures["metric"], figures["before"], figures["after"]
         console.say(f"{figures['split']} {name} {before:.4f}, in int8 {after:.4f}")
-        limit.check(name, before, after, larger_is_better=task.goal.larger_is_better)
+        limit.check(name, before, after, larger_is_better=figures["larger_is_better"])
     else:
         console.say("no metric judges this task, so look at the answers of the file")
     done["quantized"] = {
@@ -240,20 +240,16 @@ def _measured(task: Task, draft: Draft, files: Mapping[str, Path], inference: An
     spec = get_task(str(draft.plan.metadata["task"]))
     split, loader = measured_split(task)
 
-    def measured(which: Mapping[str, Path]) -> float:
+    def measured(which: Mapping[str, Path]) -> Figure:
         opened = {name: open_model(file) for name, file in which.items()}
         if not spec.search:
             return measure_files(task, loader, draft.plan.graphs[0], opened[ONE_GRAPH].run)
         typed = inference if inference is not None or not spec.inference else load_object(spec.inference)()
         return measure_files(task, loader, None, SearchPredictor(load_object(spec.search), opened, typed).run)
 
-    try:
-        before, after = measured(draft.files), measured(files)
-    except KeyError:
-        raise DataError(
-            f"--quantize: {task.goal.metric} cannot be measured from the answers of a file", hint="leave it out"
-        ) from None
-    return {"metric": task.goal.metric, "split": split, "before": before, "after": after}
+    before, after = measured(draft.files), measured(files)
+    figures = {"metric": before.metric, "split": split, "before": before.value, "after": after.value}
+    return {**figures, "larger_is_better": before.larger_is_better}
 
 
 def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Console, done: dict[str, Any]) -> Draft:

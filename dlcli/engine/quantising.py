@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,17 @@ def measured_split(task: Task) -> tuple[str, Loader]:
     raise DataError("nothing to measure: the data has neither a test split nor a validation part")
 
 
-def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable[[Arrays], Arrays]) -> float:
-    """Return the task's goal over a loader, answered by exported files.
+@dataclass(frozen=True)
+class Figure:
+    """A metric of files: the task's goal, or the first one where that needs more of the network than its answers."""
+
+    metric: str
+    value: float
+    larger_is_better: bool
+
+
+def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable[[Arrays], Arrays]) -> Figure:
+    """Return a figure of exported files over a loader.
 
     Args:
         task: it has a goal.
@@ -109,7 +119,9 @@ def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable
         lists = {name: list(arrays[name]) for name in task.inputs}
         parts = [run(part) for dense in _dense(lists) for part, _ in _parts(graph, dense)]
         metric.update(arrays, join_outputs(parts))
-    return float(metric.report()["metrics"][task.goal.metric])
+    report = metric.report()
+    name = task.goal.metric if task.goal.metric in report["metrics"] else next(iter(report["metrics"]))
+    return Figure(name, float(report["metrics"][name]), name not in report["lower_is_better"])
 
 
 def _parts(graph: Graph | None, arrays: Arrays) -> Iterator[tuple[Arrays, int]]:

@@ -203,20 +203,17 @@ def _boxes_back(nodes: Nodes, boxes: str, inner: str, size: str) -> None:
 
 
 def _label_map_back(nodes: Nodes, label_map: str, inner: str, size: str) -> None:
-    """Take the nearest pixels, with the integers of OpenCV's INTER_NEAREST_EXACT."""
+    """Take the nearest pixels: the one below the centre. Of two that are equally near OpenCV takes either."""
     rows = _nearest(nodes, _at(nodes, inner, 0), _at(nodes, size, 0))
     columns = _nearest(nodes, _at(nodes, inner, 1), _at(nodes, size, 1))
     nodes.add("Gather", nodes.add("Gather", label_map, rows, axis=1), columns, axis=2, to=LABEL_MAP)
 
 
 def _nearest(nodes: Nodes, given: str, wanted: str) -> str:
-    one = nodes.ints(1 << 16)
     two = nodes.ints(2)
-    step = nodes.add("Div", nodes.add("Add", nodes.add("Mul", given, one), nodes.add("Div", wanted, two)), wanted)
-    first = nodes.add("Sub", nodes.add("Div", step, two), nodes.add("Mod", given, two))
     places = nodes.cast(_range(nodes, wanted), TensorProto.INT64)
-    index = nodes.add("Div", nodes.add("Add", nodes.add("Mul", places, step), first), one)
-    return nodes.add("Min", index, nodes.add("Sub", given, nodes.ints(1)))
+    centres = nodes.add("Add", nodes.add("Mul", places, two), nodes.ints(1))
+    return nodes.add("Div", nodes.add("Mul", centres, given), nodes.add("Mul", wanted, two))
 
 
 def _range(nodes: Nodes, length: str) -> str:

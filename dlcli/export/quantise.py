@@ -33,7 +33,7 @@ STATIC, DYNAMIC = "static", "dynamic"
 _WEIGHT_PLACES: Mapping[str, int] = {"Conv": 1, "Gemm": 1, "MatMul": 1, "LSTM": 1, "Gather": 0}
 """Operators whose weights become int8, and the place of the weights among their inputs."""
 
-_LEAST_VALUES = 64
+_LEAST_VALUES = 16
 """Smaller constants are no weights worth quantising: tables of offsets and the like."""
 
 _BETWEEN = (
