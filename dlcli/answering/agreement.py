@@ -19,8 +19,8 @@ from dlcli.engine.embedding import ShowsItems
 from dlcli.engine.task import Task
 
 VALUE_TOLERANCE = 0.02
-"""Of probabilities, scores and shares of a class. Pixels differ by a level of 255, which moved probabilities of trained
-networks by up to 0.003; a resize without antialias moves them by tenths."""
+"""Of probabilities, scores and shares of a class. Pixels differ by a level of 255, which moved probabilities of small
+trained networks by up to 0.005."""
 
 BOX_TOLERANCE = 0.5
 """Of the sides of boxes, in pixels of the network's input."""
@@ -106,7 +106,9 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)[:, :, np.newaxis]
 
 
-def agreement_on(plain: Path, whole: Path, images: Sequence[np.ndarray], inference: Any) -> Agreement:
+def agreement_on(
+    plain: Path, whole: Path, images: Sequence[np.ndarray], inference: Any, preprocess: Mapping[str, Any]
+) -> Agreement:
     """Return how far two files of a model agree on images of any size.
 
     Args:
@@ -114,6 +116,7 @@ def agreement_on(plain: Path, whole: Path, images: Sequence[np.ndarray], inferen
         whole: it fits images itself.
         images: (H, W, C) uint8 each.
         inference: the task's inference options.
+        preprocess: the asset, which knows the size of the network's input.
 
     Raises:
         ParityError: another class or object is found, or a difference is above its tolerance.
@@ -125,11 +128,13 @@ def agreement_on(plain: Path, whole: Path, images: Sequence[np.ndarray], inferen
     sources = [Source(f"{image.shape[0]} x {image.shape[1]}", image) for image in images]
     pairs = zip(*(answer(each, sources) for each in opened), strict=True)
     found, listed = Agreement(), opened[0].codec.listed
+    side = max(preprocess.get("canvas") or preprocess.get("size") or [preprocess["side"]])
     for (source, reference), (_, given) in pairs:
         if "error" in reference.record or "error" in given.record:
             found.faults.append(f"{source.name}: {given.record.get('error', 'answered by one of the two')}")
             continue
-        _compare(found, source, reference.record, given.record, str(listed))
+        pixels = max(1.0, max(source.value.shape[:2]) / side)
+        _compare(found, source.name, reference.record, given.record, str(listed), pixels)
     if found.faults:
         raise ParityError(
             "--embed-preprocess: the file and the run answer differently on whole images",
@@ -139,13 +144,13 @@ def agreement_on(plain: Path, whole: Path, images: Sequence[np.ndarray], inferen
     return found
 
 
-def _compare(found: Agreement, source: Source, reference: Record, given: Record, listed: str) -> None:
+def _compare(found: Agreement, where: str, reference: Record, given: Record, listed: str, pixels: float) -> None:
+    """Compare two answers to an image, `pixels` of which are one of the network's input."""
     one, other = reference[listed], given[listed]
     if listed == "objects":
         found.boxes = found.boxes or 0.0
-        pixels = _scale_of(source)
         for mine, theirs in ((one, other), (other, one)):
-            _match(found, source.name, mine, theirs, pixels)
+            _match(found, where, mine, theirs, pixels)
         return
     name = next((name for name in _VALUES if any(name in entry for entry in (*one, *other))), _VALUES[0])
     mine, theirs = ({entry["label"]: entry[name] for entry in entries} for entries in (one, other))
@@ -157,16 +162,11 @@ def _compare(found: Agreement, source: Source, reference: Record, given: Record,
     largest = max(differences, default=0.0)
     found.values = max(found.values, largest)
     if not largest <= VALUE_TOLERANCE:
-        found.faults.append(f"{source.name}: {name} differs by {largest:.3f}; tolerance {VALUE_TOLERANCE:g}")
+        found.faults.append(f"{where}: {name} differs by {largest:.3f}; tolerance {VALUE_TOLERANCE:g}")
     elif one and other and name == "probability" and one[0]["label"] != other[0]["label"]:
         gap = mine[one[0]["label"]] - mine.get(other[0]["label"], 0.0)
         if gap > 2 * VALUE_TOLERANCE:
-            found.faults.append(f"{source.name}: {other[0]['label']}, not {one[0]['label']}")
-
-
-def _scale_of(source: Source) -> float:
-    """Return how many pixels of the image are one of the network's input, at least 1."""
-    return max(1.0, max(source.value.shape[:2]) / 320)
+            found.faults.append(f"{where}: {other[0]['label']}, not {one[0]['label']}")
 
 
 def _match(

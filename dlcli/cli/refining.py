@@ -264,7 +264,7 @@ def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Cons
     embed_preprocessing(plain, file, assets["preprocess"])
     changed = complete(draft, {ONE_GRAPH: file}, {"assets": {**assets, WHOLE_IMAGES: True}}, checks=draft.result.checks)
     images, are_real = some_images(task, assets["preprocess"])
-    found = agreement_on(plain, file, images, inference)
+    found = agreement_on(plain, file, images, inference, assets["preprocess"])
     kind = "real images" if are_real else "made-up images"
     console.say(f"whole images: {found.said} on {len(images)} {kind} of several sizes, against the run's own way")
     done["embed_preprocess"] = {"images": len(images), "are_real": are_real, **found.figures}
