@@ -150,7 +150,9 @@ def check_images(plan: ExportPlan) -> None:
 
     graph = plan.graphs[0]
     task, preprocess = plan.metadata.get("task"), plan.metadata["assets"].get("preprocess")
-    is_known = isinstance(preprocess, Mapping) and ("size" in preprocess or "side" in preprocess)
+    is_known = isinstance(preprocess, Mapping) and (
+        isinstance(preprocess.get("size"), list | tuple) or {"side", "canvas"} <= preprocess.keys()
+    )
     if graph.name != ONE_GRAPH or tuple(graph.inputs) != ("images",) or not is_known:
         raise UsageError(
             f"--embed-preprocess: {task} has no step that fits images", hint="for classifiers, detectors and masks"

@@ -84,6 +84,7 @@ def quantise_file(source: Path, target: Path, calibration: Iterable[Arrays] | No
             layers = find_layers(model)
             method = STATIC if any(operator == "Conv" for operator in layers.values()) else DYNAMIC
             left_out = outer_nodes(model, layers) if method == STATIC else []
+            stacks = [node.name for node in model.graph.node if node.op_type == "MatMul" and node.name not in layers]
             kept = {name: operator for name, operator in layers.items() if name not in dict(left_out)}
             if not kept:
                 raise ExportError(
@@ -92,10 +93,12 @@ def quantise_file(source: Path, target: Path, calibration: Iterable[Arrays] | No
                     hint="leave out --quantize",
                 )
             if method == STATIC:
-                num_items = _quantise_static(prepared, target, [name for name, _ in left_out], kept, calibration)
+                num_items = _quantise_static(
+                    prepared, target, [*(name for name, _ in left_out), *stacks], kept, calibration
+                )
             else:
                 num_items = 0
-                _quantise_dynamic(prepared, target, kept)
+                _quantise_dynamic(prepared, target, kept, stacks)
             _finish(source, target)
     except ExportError:
         raise
@@ -119,7 +122,10 @@ def find_layers(model: onnx.ModelProto) -> dict[str, str]:
     found = {}
     for node in model.graph.node:
         place = _WEIGHT_PLACES.get(node.op_type)
-        if place is not None and len(node.input) > place and node.input[place] in weights:
+        if place is None or len(node.input) <= place or node.input[place] not in weights:
+            continue
+        # ONNX Runtime's kernels take one matrix, not a stack of them, as the members of an ensemble have.
+        if node.op_type in ("Conv", "LSTM") or len(weights[node.input[place]]) == 2:
             found[node.name] = node.op_type
     return found
 
@@ -221,7 +227,7 @@ def _quantise_static(
     return reader.num_items
 
 
-def _quantise_dynamic(prepared: Path, target: Path, layers: Mapping[str, str]) -> None:
+def _quantise_dynamic(prepared: Path, target: Path, layers: Mapping[str, str], left_out: Sequence[str]) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = onnx.load(str(prepared))
@@ -230,6 +236,7 @@ def _quantise_dynamic(prepared: Path, target: Path, layers: Mapping[str, str]) -
         model,
         str(target),
         op_types_to_quantize=[*dict.fromkeys({"Gemm": "MatMul"}.get(each, each) for each in layers.values())],
+        nodes_to_exclude=list(left_out),
         per_channel=True,
         reduce_range=True,
         weight_type=QuantType.QInt8,
