@@ -36,8 +36,6 @@ def test_int8_keeps_the_metric_and_says_what_it_costs(bench: Any, dl: Any) -> No
     plain, small = run / "exports" / f"{run.name}.onnx", Path(document["path"])
     assert small.name == f"{run.name}-int8.onnx" and small.stat().st_size < 0.6 * plain.stat().st_size
     assert open_model(small).metadata["quantized"]["after"] == found["after"]
-    records = [json.loads(dl("predict", str(each), bench.png("a.png").name, "--json").out) for each in (plain, small)]
-    assert records[0]["records"][0]["label"] == records[1]["records"][0]["label"] if "records" in records[0] else True
 
 
 def test_a_drop_beyond_the_limit_leaves_no_file(bench: Any, dl: Any, monkeypatch: Any) -> None:
@@ -129,12 +127,9 @@ def test_a_file_of_texts_has_no_images_to_fit(every_task: Path, dl: Any) -> None
     assert answer.code == ExitCode.USAGE and "sentiment has no step that fits images" in answer.err
 
 
-@pytest.mark.parametrize("name", ["sentiment", "regression", "table-classification"])
-def test_matrices_become_int8_for_every_kind(every_task: Path, dl: Any, name: str) -> None:
-    run = str(every_task / "runs" / name)
-    answer = dl(
-        "export", run, "--quantize", "int8", "--data", _data_of(every_task, name), "--out", f"{name}.onnx", "--json"
-    )
+def test_matrices_become_int8_without_inputs_to_learn_from(every_task: Path, dl: Any) -> None:
+    run, data = str(every_task / "runs" / "sentiment"), _data_of(every_task, "sentiment")
+    answer = dl("export", run, "--quantize", "int8", "--data", data, "--out", "texts.onnx", "--json")
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)["quantized"]
     assert found["before"] is not None and found["graphs"]["model"]["layers"]
