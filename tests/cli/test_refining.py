@@ -127,9 +127,9 @@ def test_a_file_of_texts_has_no_images_to_fit(every_task: Path, dl: Any) -> None
     assert answer.code == ExitCode.USAGE and "sentiment has no step that fits images" in answer.err
 
 
-def test_matrices_become_int8_without_inputs_to_learn_from(every_task: Path, dl: Any) -> None:
+def test_matrices_become_int8_without_inputs_to_learn_from(every_task: Path, dl: Any, tmp_path: Path) -> None:
     run, data = str(every_task / "runs" / "sentiment"), _data_of(every_task, "sentiment")
-    answer = dl("export", run, "--quantize", "int8", "--data", data, "--out", "texts.onnx", "--json")
+    answer = dl("export", run, "--quantize", "int8", "--data", data, "--out", str(tmp_path / "texts.onnx"), "--json")
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)["quantized"]
     assert found["before"] is not None and found["graphs"]["model"]["layers"]
