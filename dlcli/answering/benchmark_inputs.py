@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlcli.answering.opening import CHECKPOINT, form_of, open_exported
+from dlcli.answering.opening import CHECKPOINT, form_of, open_exported, refuse_whole_images
 from dlcli.answering.ready import find_run
 from dlcli.answering.run_data import data_if_there, data_of_file
 from dlcli.core.description import Description
@@ -105,6 +105,7 @@ def _described(
     opened = open_exported(path, 1, inference)
     most = opened.codec.most_rows if isinstance(opened.codec, LimitsRows) else None
     described = opened.description or _of_network(path)
+    refuse_whole_images(path, described)
     return described, most, opened.inputs, lambda asked: data_of_file(path, described, asked)
 
 

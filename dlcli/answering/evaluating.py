@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.answering.opening import CHECKPOINT, form_of, open_exported
+from dlcli.answering.opening import CHECKPOINT, form_of, open_exported, refuse_whole_images
 from dlcli.answering.run_data import data_of_file
 from dlcli.core.description import Description
 from dlcli.core.errors import RunError, UsageError
@@ -53,6 +53,7 @@ def measure_model_file(
             f"{path}: does not say of which run it is, and so not how its data is read",
             hint="export a run with this version of dl",
         )
+    refuse_whole_images(path, opened.description)
     place = data_of_file(path, opened.description, data)
     from dlcli.engine.compute.device import open_device
     from dlcli.engine.runs.file_evaluation import measure_file, task_of_file

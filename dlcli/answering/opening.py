@@ -151,6 +151,21 @@ def form_of(text: str) -> str:
     return CHECKPOINT if kind == CHECKPOINT else EXPORT
 
 
+def refuse_whole_images(path: Path, description: Description) -> None:
+    """Refuse a file that fits images itself where it would be given the fitted ones of prepared data.
+
+    Raises:
+        UsageError: it is such a file.
+    """
+    from dlcli.data.images.whole import takes_whole_images
+
+    if takes_whole_images(description.assets):
+        raise UsageError(
+            f"{path}: fits images itself, and prepared data gives fitted ones",
+            hint="name the run, or a file that was exported without --embed-preprocess",
+        )
+
+
 def open_exported(path: Path, threads: int | None, inference: Any = None, *, embeds: bool = False) -> Opened:
     """Return the model of an exported file or folder; see `open_model`."""
     from dlcli.data.codec import EMBEDDING, NeedsOutputs

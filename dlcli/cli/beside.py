@@ -42,6 +42,7 @@ def write_beside(
     console: Console,
     *,
     changes: tuple[str, ...] = (),
+    fits_images: bool = False,
 ) -> dict[str, str]:
     """Write the card and the script of an exported file, or with --no-card remove those of an earlier one.
 
@@ -53,6 +54,7 @@ def write_beside(
         run: the run that was exported; None for a network without one.
         console: for warnings: a file that cannot be written, or that somebody else wrote, is no fault of the export.
         changes: what was changed after the training, one sentence each.
+        fits_images: whether the file takes images of any size, which the script of its task would fit once more.
 
     Returns:
         "card" and "script" with their paths.
@@ -72,7 +74,7 @@ def write_beside(
     can_answer = result.format in ("onnx", "torchscript")
     texts = {}
     if can_answer:
-        own = spec.script if spec is not None and result.format == "onnx" and not is_folder else ""
+        own = spec.script if spec is not None and result.format == "onnx" and not is_folder and not fits_images else ""
         texts["script"] = script, script_text(own)
     exported = Exported(
         file=result.path.name,

@@ -16,6 +16,7 @@ from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_infer
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
 from dlcli.cli.ready import Ready
+from dlcli.cli.refining import Refining, check_data, check_refining, export_changed
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import RunError, UsageError
@@ -70,7 +71,7 @@ def build(rest: list[str]) -> Any:
         "that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
-        configs=[ExportOptions, Beside, Pruning, Ready, *inference, Compute],
+        configs=[ExportOptions, Refining, Beside, Pruning, Ready, *inference, Compute],
         epilog=None if inference else INFERENCE_HELP,
     )
 
@@ -81,8 +82,10 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
     run = _run_of(text) if pretrained is None else None
     _check_out(options.out, run, pretrained)
-    _check_pruning(pruning, run)
+    refining = values.resolve(Refining)
+    _check_pruning(pruning, run, is_quantised=refining.quantize is not None)
     variant = _variant(options)
+    check_refining(refining, options.format, half=variant.half)
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.embedding import embedding_plan
     from dlcli.export.exporting import default_name
@@ -101,11 +104,12 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         advice = "; add --pretrained default for its published ones" if has_weights(text) else ""
         seed = f"(seed {compute.seed})"
         console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
+    check_data(refining, task)
     pruned = None
     if run is not None and pruning.prune is not None:
         pruned = prune_task(task, run, data_of_run(run.info(), options.data), pruning, console)
     folder, name = (run.exports, run.name) if run is not None else (Path(), text)
-    stem = f"{name}-fp16" if variant.half else name
+    stem = f"{name}{'-fp16' if variant.half else ''}{refining.suffix}"
     plan = task.export_plan()
     if options.embed:
         plan = embedding_plan(task, plan, name=name)
@@ -117,25 +121,53 @@ def _export(values: Values, inference: Sequence[type]) -> None:
     path = Path(options.out) if options.out else folder / default_name(stem, options.format, len(plan.graphs))
     typed = resolve_inference(values, inference, task_of(text, pretrained))
     plan = replace(plan, metadata=stored_metadata(plan.metadata, more))
-    result = _write(task, plan, more, path, options, variant, typed, console)
+    changed: dict[str, Any] = {}
+    if refining.is_wanted:
+        result, changed = export_changed(
+            task,
+            plan,
+            path,
+            refining,
+            max_drop=pruning.max_drop,
+            baseline=pruned["before"] if pruned else None,
+            inference=typed,
+            console=console,
+            write=lambda plan, path: _write(task, plan, more, path, options, variant, typed, console),
+        )
+    else:
+        result = _write(task, plan, more, path, options, variant, typed, console)
     if options.fold_norms and any(folded):
         console.say(f"{max(folded)} batch norms stay: no convolution before them could take them up")
     if run is not None:
         _record(run, result, console)
-    changes = ["Some of its weights were set to zero after the training."] if pruned else []
-    changes += ["Its weights were rounded to fp16 after the training."] if variant.half else []
-    spec = task_of(text, pretrained) or find_owner(text)
-    pages = write_beside(values.resolve(Beside), result, _described(plan), spec, run, console, changes=changes)
-    console.say(
-        f"{result.bytes / 1e6:.1f} MB, largest difference from the run {result.max_difference:.1e} "
-        f"over {len(result.checks)} checks"
+    pages = write_beside(
+        values.resolve(Beside),
+        result,
+        _described(plan),
+        task_of(text, pretrained) or find_owner(text),
+        run,
+        console,
+        changes=_changes(variant, refining, is_pruned=bool(pruned)),
+        fits_images=refining.embed_preprocess,
     )
+    difference = f", largest difference from the run {result.max_difference:.1e} over {len(result.checks)} checks"
+    console.say(f"{result.bytes / 1e6:.1f} MB{'' if refining.quantize else difference}")
     if variant.half and options.format == "onnx":
         console.say("fp16 takes half the space; on a CPU it gains no time, since ONNX Runtime computes in fp32 there")
     if console.is_json:
-        console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}))
+        console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}) | changed)
     else:
         console.answer(str(result.path))
+
+
+def _changes(variant: Variant, refining: Refining, *, is_pruned: bool) -> tuple[str, ...]:
+    """Return what the file has that the run has not, one sentence each."""
+    said = {
+        "Some of its weights were set to zero after the training.": is_pruned,
+        "Its weights were rounded to fp16 after the training.": variant.half,
+        "Its weights and arithmetic were rounded to int8 after the training.": refining.quantize is not None,
+    }
+    return tuple(sentence for sentence, is_true in said.items() if is_true)
 
 
 def _with_folded_norms(plan: ExportPlan) -> tuple[ExportPlan, list[int]]:
@@ -235,14 +267,14 @@ def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> N
         raise UsageError(f"--out {out}: the file of weights itself", hint="name another file")
 
 
-def _check_pruning(options: Pruning, run: RunDir | None) -> None:
+def _check_pruning(options: Pruning, run: RunDir | None, *, is_quantised: bool) -> None:
     """Check that there is something to prune, and to measure it on.
 
     Raises:
         UsageError: there is not.
     """
-    if options.prune is None and options.max_drop is not None:
-        raise UsageError("--max-drop needs --prune", hint="add --prune SHARE")
+    if options.prune is None and options.max_drop is not None and not is_quantised:
+        raise UsageError("--max-drop needs --prune or --quantize", hint="add --prune SHARE or --quantize int8")
     if options.prune is not None and run is None:
         raise UsageError("--prune: a network without a run has no metric to lose", hint="export a run")
 

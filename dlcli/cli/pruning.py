@@ -31,7 +31,7 @@ class Pruning:
     )
     max_drop: float | None = option(
         None,
-        "with --prune: write no file (exit 6) if the metric gets worse by more than this",
+        "with --prune or --quantize: write no file (exit 6) if the metric gets worse by more than this",
         minimum=0.0,
         is_advanced=True,
     )

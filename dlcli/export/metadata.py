@@ -29,6 +29,7 @@ _OPTIONAL: Mapping[str, type] = {
     "versions": dict,
     "metrics": dict,
     "graph": str,
+    "quantized": dict,
 }
 _HINT = "write the file again with `dl export RUN`"
 

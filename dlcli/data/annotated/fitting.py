@@ -47,6 +47,12 @@ class Fit:
         values = [int(value) for value in row]
         return cls((values[0], values[1]), (values[2], values[3]), (values[4], values[5]))
 
+    @classmethod
+    def of_whole(cls, image: np.ndarray) -> Fit:
+        """Return the fit of an image, (H, W, C), that is its own canvas."""
+        size = (image.shape[0], image.shape[1])
+        return cls(size, size, size)
+
     @property
     def scale(self) -> np.ndarray:
         """(4,) float64 by which xyxy boxes of the image become boxes of the canvas; the sides are rounded apart."""

@@ -11,6 +11,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
+from dlcli.data.images.whole import encode_whole, one_by_one, takes_whole_images
 from dlcli.data.labels import label_records, read_labels
 from dlcli.tasks.classification.config import ClassificationInference
 
@@ -31,6 +32,7 @@ class ImageCodec:
         self.needs = {"tta": VIEWS} if self.inference.tta else {}
         self.skipped: list[str] = []
         self.values = ImageValues()
+        self._takes_whole = takes_whole_images(assets)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""
@@ -42,12 +44,14 @@ class ImageCodec:
             image = read_pixels(source, self.preprocess.channels)
         except DataError as error:
             return Encoded(source, None, error.message)
+        if self._takes_whole:
+            return encode_whole(source, image)
         pixels = np.ascontiguousarray(self.preprocess.fit(image).transpose(2, 0, 1))
         return Encoded(source, {"images": pixels})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
         """Return a single batch: all images have one size."""
-        return by_shape(items)
+        return one_by_one(items) if self._takes_whole else by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
         """Return label, probability and the top k of each item; with --tta from the mean of the logits over views."""

@@ -10,11 +10,13 @@ import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.data.annotated.answers import ImageDetections, detections_in_image, least_scores
+from dlcli.data.annotated.fitting import Fit
 from dlcli.data.annotated.masks import polygons_of, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.annotated.tiling import cut_tiles, merge_tiles
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Saver, Source, by_shape
 from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
+from dlcli.data.images.whole import encode_whole, one_by_one, takes_whole_images
 from dlcli.data.labels import read_labels
 from dlcli.tasks.detection.config import NMS, POLYGONS, DetectionInference
 from dlcli.tasks.detection.saving import FORMATS, DetectionSaver
@@ -47,7 +49,12 @@ class DetectionCodec:
         self.values = ImageValues()
         limits = assets.get(LIMITS)
         self._one_image = isinstance(limits, Mapping) and limits.get("one_image") is True
+        self._takes_whole = takes_whole_images(assets)
         _check_limits(limits, self.inference)
+        if self._takes_whole and self.inference.tile is not None:
+            raise UsageError(
+                f"--tile {self.inference.tile}: the file fits whole images itself", hint="predict with the run"
+            )
 
     @property
     def most_rows(self) -> int | None:
@@ -73,12 +80,17 @@ class DetectionCodec:
         if tiled is not None:
             context = {"fit": tiled.fits[0], "fits": tiled.fits, "windows": tiled.windows}
             return Encoded(source, {"images": tiled.images}, kept=kept, context=context)
+        if self._takes_whole:
+            return encode_whole(source, image, kept=kept, context={"fit": Fit.of_whole(image)})
         canvas, fit = self.preprocess.fit(image)
         arrays = {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}
         return Encoded(source, arrays, kept=kept, context={"fit": fit})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
         """Yield a batch for each size of canvas, and one for each image in tiles, or if the graph takes no more."""
+        if self._takes_whole:
+            yield from one_by_one(items)
+            return
         plain = [index for index, item in enumerate(items) if "windows" not in item.context]
         together = [[index] for index in plain] if self._one_image else [plain]
         for rows in together:

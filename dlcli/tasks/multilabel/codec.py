@@ -11,6 +11,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
+from dlcli.data.images.whole import encode_whole, one_by_one, takes_whole_images
 from dlcli.data.labels import read_labels
 from dlcli.tasks.multilabel.config import MultilabelInference
 
@@ -30,6 +31,7 @@ class MultilabelCodec:
         self.inference = inference or MultilabelInference()
         self.skipped: list[str] = []
         self.values = ImageValues()
+        self._takes_whole = takes_whole_images(assets)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""
@@ -38,14 +40,17 @@ class MultilabelCodec:
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
         try:
-            canvas, _ = self.preprocess.fit(read_pixels(source))
+            image = read_pixels(source)
         except DataError as error:
             return Encoded(source, None, error.message)
+        if self._takes_whole:
+            return encode_whole(source, image)
+        canvas, _ = self.preprocess.fit(image)
         return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
         """Return a single batch: all images have one size."""
-        return by_shape(items)
+        return one_by_one(items) if self._takes_whole else by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
         """Return the labels of each image, most probable first, and its most probable classes."""

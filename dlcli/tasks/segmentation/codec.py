@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.fitting import Fit
 from dlcli.data.annotated.label_maps import label_map_in_image
 from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.annotated.preprocess import CanvasPreprocess
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.sources import ImageValues, image_sources, read_pixels
+from dlcli.data.images.whole import encode_whole, one_by_one, takes_whole_images
 from dlcli.data.labels import read_labels
 
 LABEL_MAP = "label_map"
@@ -31,6 +33,7 @@ class SegmentationCodec:
         self.preprocess = CanvasPreprocess.from_json(assets.get("preprocess"))
         self.skipped: list[str] = []
         self.values = ImageValues()
+        self._takes_whole = takes_whole_images(assets)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Return the image files of the inputs; see `image_sources`."""
@@ -39,14 +42,17 @@ class SegmentationCodec:
     def encode(self, source: Source) -> Encoded:
         """Return one image as `images`, (3, H, W) uint8 of its canvas, or the reason why it cannot be read."""
         try:
-            canvas, fit = self.preprocess.fit(read_pixels(source))
+            image = read_pixels(source)
         except DataError as error:
             return Encoded(source, None, error.message)
+        if self._takes_whole:
+            return encode_whole(source, image, context={"fit": Fit.of_whole(image)})
+        canvas, fit = self.preprocess.fit(image)
         return Encoded(source, {"images": np.ascontiguousarray(canvas.transpose(2, 0, 1))}, context={"fit": fit})
 
     def batches(self, items: Sequence[Encoded]) -> Batches:
         """Return a batch for each size of canvas."""
-        return by_shape(items)
+        return one_by_one(items) if self._takes_whole else by_shape(items)
 
     def decode(self, outputs: Arrays, items: Sequence[Encoded]) -> list[Answer]:
         """Return the share of each class that an image shows, the largest first, and its run-length mask."""
