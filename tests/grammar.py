@@ -30,6 +30,7 @@ def blocks_of(page: Path, kinds: tuple[str, ...] = ("sh", "console")) -> list[st
 def commands_of(shell: str) -> Iterator[list[str]]:
     """Yield the words behind `dl` of each command line, those inside `$(...)` too, up to a redirection."""
     shell = re.sub(r"\\\n\s*", " ", shell)
+    shell = re.sub(r"\$\{\w+:-([^{}]*)\}", r"\1", shell)  # a variable with a default
     shell = re.sub(r"(?m)(^|\s)#.*$", r"\1", shell)
     shell = re.sub(r"<<-?\s*'?(\w+)'?.*?^\1$", "", shell, flags=re.MULTILINE | re.DOTALL)
     for inner in re.findall(r"\$\(([^()]*)\)", shell):

@@ -18,7 +18,7 @@ from grammar import ROOT, commands_of, fault_of
 
 FOLDER = ROOT / "docs" / "examples"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
-PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+PAGES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
 SMALL = "digits --model lenet --epochs 1 --threads 1 --precision fp32 --batch-size 128"
 """What the tests train in place of the example's."""
 
@@ -46,14 +46,14 @@ def lines_of(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_names_the_example_and_dl_takes_its_commands(name: str) -> None:
-    assert f"examples/{name}" in PAGE
+def test_a_page_names_the_example_and_dl_takes_its_commands(name: str) -> None:
+    assert f"examples/{name}" in PAGES
     lines = lines_of(FOLDER / name)
     assert lines
     assert {" ".join(words): fault for words in lines if (fault := fault_of(words))} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith((".py", ".yaml"))])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith((".py", ".yaml", ".yml"))])
 def test_the_shell_of_an_example_has_no_fault(name: str) -> None:
     subprocess.run(["bash", "-n", str(FOLDER / name)], check=True)
     if shutil.which("shellcheck"):
@@ -174,3 +174,15 @@ def test_the_workers_of_ray_train(home: Path) -> None:
     text = f"python {FOLDER / 'ray_train.py'} train {SMALL} --name ray"
     run_all(home, [(text, [], {"WORKERS": "2", "USE_GPU": "0", "RAY_AUTH_MODE": "disabled"})])
     run_of(home, "ray")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(find_spec("uvicorn") is None, reason="the extra serve is not installed")
+def test_raw_images_become_a_served_int8_model(home: Path) -> None:
+    text, port = shell_of(FOLDER / "raw-to-served.sh"), free_port()
+    text = re.sub(r'--budget "[^"]*"', "--epochs 1 --max-steps 4 --threads 1 --precision fp32", text)
+    (home / "by-class").symlink_to(home / "data" / "digits" / "test")
+    run_all(home, [(f"{text}\ndl runs", ["by-class", "cnn"], {"PORT": port, "LEAST": "0.01"})])
+    [own] = (home / "runs").glob("own-cnn-*")
+    assert json.loads((own / "exports" / "exports.json").read_text())[f"{own.name}-int8.onnx"]["bytes"] > 1000
