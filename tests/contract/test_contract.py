@@ -193,9 +193,10 @@ class InThisProcess:
 
 def test_every_form_of_the_model_is_timed_with_items_of_the_data(house, monkeypatch):
     monkeypatch.setattr(benchmarking, "Worker", InThisProcess)
+    graphs = [kind for kind in FORMATS if kind != "safetensors"]  # weights are computed by torch, as the run is
+    names = [Path(house.run).name, *sorted(Path(house.exported(kind)).name for kind in graphs)]
     words = ("benchmark", house.run, "--batch-sizes", "1,2", "--rounds", "2", "--json")
     rows = house.dl(*words).json["rows"]
-    names = [Path(house.run).name, *sorted(Path(house.exported(kind)).name for kind in FORMATS)]
     assert list(dict.fromkeys(row["model"] for row in rows)) == names
     assert {row["batch_size"] for row in rows if row["runtime"] == "torch"} == {1, 2}
     assert {row["inputs"] for row in rows} == {f"items of {house.data}"}

@@ -17,6 +17,7 @@ from dlcli.core.registry import Network
 from dlcli.data.card import Card
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.images.decoding import read_image
+from dlcli.data.images.sources import ImageValues, read_pixels
 from dlcli.data.importing.preparing import Report
 from dlcli.data.inputs import expand_files
 from dlcli.data.labels import read_labels
@@ -157,7 +158,7 @@ def padded(image: np.ndarray) -> np.ndarray:
 
 
 class DetectionCodec:
-    """See `dlcli.data.codec.Codec`. The value of a source is the path of an image file."""
+    """See `dlcli.data.codec.Codec`."""
 
     fields = ("label", "score", "box")
     listed = "objects"
@@ -165,6 +166,7 @@ class DetectionCodec:
     def __init__(self, assets: Mapping[str, Any], inference: DetectionInference | None = None) -> None:
         self.labels = read_labels(assets.get("labels"))
         self.inference = inference or DetectionInference()
+        self.values = ImageValues()
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
         """Yield image files."""
@@ -173,7 +175,7 @@ class DetectionCodec:
     def encode(self, source: Source) -> Encoded:
         """Read one image."""
         try:
-            image = read_image(source.value, 3)
+            image = read_pixels(source)
         except DataError as error:
             return Encoded(source, None, error.message)
         return Encoded(source, {"images": padded(image)}, context={"size": image.shape[:2]})
