@@ -200,7 +200,7 @@ def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("prepare", "table", "t.csv", "--target", "kind", "--out", "data/c"),
             ("prepare", "text-csv", "s.csv", *words, "--out", "data/s"),
             ("train", "digits", "--model", "lenet", *QUICK, "--name", "classification"),
-            ("train", "./data/s", *QUICK, "--name", "sentiment"),
+            ("train", "./data/s", "--model", "lstm", *QUICK, "--name", "sentiment"),
             ("train", "./data/r", *QUICK, "--name", "regression"),
             ("train", "./data/c", *QUICK, "--name", "table-classification"),
             *(

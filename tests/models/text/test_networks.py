@@ -26,7 +26,7 @@ def build(name, **more):
     known = inspect.signature(make).parameters
     network = make(**{option: value for option, value in {**SIZE, **more}.items() if option in known})
     for table in (each for each in network.modules() if isinstance(each, TfIdf)):
-        table.idf[1:].uniform_(1, 3)
+        table.inverse_frequencies[1:].uniform_(1, 3)
     for parameter in network.parameters():  # those that start at zero hide what does not reach them
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
