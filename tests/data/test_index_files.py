@@ -57,7 +57,7 @@ def test_damaged_splits_are_refused(tmp_path, text):
 
 def test_the_row_that_does_not_exist_is_named(tmp_path):
     for row in (-1, 4, 70):
-        with pytest.raises(DataError, match=f"there is no row {row}$"):
+        with pytest.raises(DataError, match=rf"there is no row {row}\n"):
             read_splits(splits_file(tmp_path, [{"test": [row, 2]}]), 4)
 
 

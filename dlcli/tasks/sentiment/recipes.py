@@ -51,7 +51,9 @@ TRAINED = "lstm"
 Else it is the linear one, above the floor where no network is, in a fifth of their time (docs/benchmarks.md)."""
 
 SIZES = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout")
-OF_TRAINED = (*SIZES, "embedding", "pretrained", "label_smoothing", "loss", "teacher", "distill", "ensemble")
+LEARNING = ("epochs", "learning_rate", "optimizer", "weight_decay", "schedule", "warmup", "patience", "freeze", "ema")
+STARTS = ("embedding", "pretrained", "label_smoothing", "loss", "teacher", "distill", "ensemble")
+OF_TRAINED = (*SIZES, *LEARNING, *STARTS)
 
 LINEAR = ("wide-deep",)
 STEPS_FOR = 30_000
@@ -70,7 +72,7 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         data: the folder of the texts: with few of them the linear models are trained for more epochs.
     """
     del dataset
-    usual = TRAINED if any(given.get(name) for name in OF_TRAINED) else TEXTS["model"]
+    usual = TRAINED if any(given.get(name) is not None for name in OF_TRAINED) else TEXTS["model"]
     model = str(given.get("model") or usual)
     chosen = {**TEXTS, "model": usual, **BY_MODEL.get(model, {})}
     count = _num_texts(data) if data is not None and model in LINEAR else None

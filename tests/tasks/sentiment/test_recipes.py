@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlcli.core.config import fields_of
+from dlcli.core.train_config import TrainConfig
 from dlcli.tasks.sentiment.config import SentimentConfig
 from dlcli.tasks.sentiment.recipes import FEWEST_EPOCHS, MOST_EPOCHS, OF_TRAINED, recipe
 
@@ -31,11 +32,20 @@ def test_a_folder_that_cannot_be_read_has_the_defaults(tmp_path):
         (tmp_path / "dataset.json").write_text("{")
 
 
-@pytest.mark.parametrize(("given", "model"), [({}, "tfidf"), ({"epochs": 3}, "tfidf"), ({"hidden": 64}, "lstm")])
+@pytest.mark.parametrize(
+    ("given", "model"),
+    [
+        ({}, "tfidf"),
+        ({"seed": 3}, "tfidf"),
+        ({"epochs": 3}, "lstm"),
+        ({"hidden": 64}, "lstm"),
+        ({"weight_decay": 0.0}, "lstm"),
+    ],
+)
 def test_an_option_that_only_a_trained_network_has_means_one(given, model):
     assert recipe("texts", given)["model"] == model
 
 
-def test_every_such_option_is_one_of_the_task():
-    names = {info.name for info in fields_of(SentimentConfig)}
+def test_every_such_option_is_one_of_the_task_or_the_loop():
+    names = {info.name for config in (SentimentConfig, TrainConfig) for info in fields_of(config)}
     assert set(OF_TRAINED) <= names
