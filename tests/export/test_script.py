@@ -79,7 +79,7 @@ def test_the_mean_over_areas_is_opencvs_but_for_ties(side: int, new: int, channe
     found = (pixels.shrink if side > new else pixels.interpolate)(image, new, new)
     difference = np.abs(found.astype(int) - expected)
     assert difference.max() <= 1
-    assert np.mean(difference > 0) <= 0.01 or difference.size < 200
+    assert np.mean(difference > 0) <= 0.1 or difference.size < 200  # at 4:3 one value in 16 lies between two levels
 
 
 @given(SIDES, SIDES, st.sampled_from([(16, 16), (24, 16), (16, 40)]))

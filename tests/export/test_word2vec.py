@@ -72,7 +72,7 @@ def test_another_network_is_refused(tmp_path):
     with pytest.raises(ExportError) as caught:
         export_model(plan, "word2vec", tmp_path / "w.vec", report=print)
     assert "word vectors alone" in caught.value.details[0]
-    assert caught.value.hint == "try --format onnx or --format torchscript"
+    assert caught.value.hint == "try --format onnx or --format torchscript or --format pt2"
 
 
 def test_a_file_with_another_value_does_not_pass(tmp_path: Path):
