@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlcli.answering.opening import task_of
+from dlcli.answering.opening import RUN, form_of, task_of
 from dlcli.answering.ready import find_run
 from dlcli.answering.run_data import data_of_run
 from dlcli.api.options import Named, console_of, optional_word, resolve_inference, word_of
@@ -29,10 +29,10 @@ def evaluate(
     verbose: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Evaluate a run, keep the report in it, and return the document of `dl eval --json`.
+    """Evaluate a run, keep the report in it, and return the document of `dl eval --json`; or evaluate a file.
 
     Args:
-        run: a run, or what names one.
+        run: a run, or what names one; or a checkpoint, an exported file or folder, for which nothing is kept.
         split: test, valid or train; of a cross-validation test, each item by the fold that tests it.
         data: prepared data; None for the run's.
         baseline: also evaluate simple models on the same data.
@@ -54,8 +54,10 @@ def evaluate(
     """
     if split not in SPLITS:
         raise UsageError(f"evaluate(): split cannot be {split!r}", hint=did_you_mean(split, SPLITS))
-    console = console_of(verbose)
-    found = find_run(word_of(run))
+    console, word = console_of(verbose), word_of(run)
+    if form_of(word) != RUN:
+        return _evaluate_file(word, split, data, options, baseline, few_shot, device, threads, seed)
+    found = find_run(word)
     place = data_of_run(found.info(), optional_word(data))
     inference = resolve_inference("evaluate()", task_of(str(found.path)), options)
 
@@ -84,6 +86,38 @@ def evaluate(
     except OSError as error:
         warn(error)
     return {**measured.report, "plots": drawn}
+
+
+def _evaluate_file(
+    word: str,
+    split: str,
+    data: Named | None,
+    options: dict[str, Any],
+    baseline: bool,
+    few_shot: int | None,
+    device: str,
+    threads: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the document of a checkpoint or an exported file, which has no folder to keep anything in."""
+    inference = resolve_inference("evaluate()", task_of(word), options)
+    from dlcli.answering.evaluating import measure_model_file
+    from dlcli.engine.compute.device import seed_everything
+    from dlcli.engine.runs.evaluation import require_items
+
+    seed_everything(seed)
+    measured = measure_model_file(
+        word,
+        optional_word(data),
+        split,
+        device=device,
+        threads=threads,
+        inference=inference,
+        with_baselines=baseline,
+        few_shot=few_shot,
+    )
+    require_items(measured.report, measured.notes)
+    return {**measured.report, "plots": []}
 
 
 def _refuse_for_folds(run: RunDir, split: str, few_shot: int | None, options: dict[str, Any]) -> None:

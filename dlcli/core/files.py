@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -110,6 +111,20 @@ def finite(value: Any) -> Any:
 def is_folder(path: Path) -> bool:
     """Return whether this is a folder: `Path.is_dir` raises for what can be no path, such as a long text."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def numbered_folder(place: Path, stem: str) -> Path:
+    """Create `place/<stem>-<n>` with the number after the highest that is taken, and return it."""
+    taken = [re.fullmatch(re.escape(stem) + r"-(\d+)", path.name) for path in place.iterdir()]
+    number = max((int(match[1]) for match in taken if match), default=0) + 1
+    while True:
+        path = place / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:  # another process was faster
+            number += 1
+        else:
+            return path
 
 
 def file_sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.files import replace_json, write_json, write_text
+from dlcli.core.files import numbered_folder, replace_json, write_json, write_text
 from dlcli.core.locks import HeldError, hold
 from dlcli.core.tune_dir import TUNES, find_tune
 from dlcli.core.wording import is_unicode
@@ -204,7 +204,7 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
         except FileExistsError:
             raise UsageError(f"the run {path} exists", hint=_instead_of(RunDir(path))) from None
     else:
-        path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
+        path = numbered_folder(RUNS, re.sub(r"[^\w.+-]+", "_", stem))
     run = RunDir(path)
     try:
         write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
@@ -251,19 +251,6 @@ def remove_run(run: RunDir) -> None:
         write_text(RUNS / "latest", others[-1] + "\n")
     else:
         (RUNS / "latest").unlink(missing_ok=True)
-
-
-def _make_numbered(stem: str) -> Path:
-    taken = [re.fullmatch(re.escape(stem) + r"-(\d+)", path.name) for path in RUNS.iterdir()]
-    number = max((int(match[1]) for match in taken if match), default=0) + 1
-    while True:
-        path = RUNS / f"{stem}-{number}"
-        try:
-            path.mkdir()
-        except FileExistsError:  # another process was faster
-            number += 1
-        else:
-            return path
 
 
 def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.files import write_json
+from dlcli.core.files import numbered_folder, write_json
 from dlcli.core.wording import is_unicode
 
 TUNE_SCHEMA = 1
@@ -128,24 +128,11 @@ def create_tune(stem: str, info: Mapping[str, Any], name: str | None = None) -> 
             hint = f"`dl tune --join {shlex.quote(str(path))}`, or choose another name"
             raise UsageError(f"the study {path} exists", hint=hint) from None
     else:
-        path = _make_numbered(re.sub(r"[^\w.+-]+", "_", stem))
+        path = numbered_folder(TUNES, re.sub(r"[^\w.+-]+", "_", stem))
     tune = TuneDir(path)
     tune.trials.mkdir()
     write_json(tune.info_file, {"schema": TUNE_SCHEMA, "name": path.name, **info})
     return tune
-
-
-def _make_numbered(stem: str) -> Path:
-    taken = [re.fullmatch(re.escape(stem) + r"-(\d+)", path.name) for path in TUNES.iterdir()]
-    number = max((int(match[1]) for match in taken if match), default=0) + 1
-    while True:
-        path = TUNES / f"{stem}-{number}"
-        try:
-            path.mkdir()
-        except FileExistsError:  # another process was faster
-            number += 1
-        else:
-            return path
 
 
 def list_tunes() -> Iterator[tuple[TuneDir, dict[str, Any]]]:

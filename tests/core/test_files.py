@@ -9,7 +9,16 @@ import re
 
 import pytest
 
-from dlcli.core.files import atomic_file, file_sha256, finite, hidden_beside, staging_folder, write_json, write_text
+from dlcli.core.files import (
+    atomic_file,
+    file_sha256,
+    finite,
+    hidden_beside,
+    numbered_folder,
+    staging_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
@@ -155,3 +164,10 @@ def test_a_file_that_is_not_there_has_no_digest(tmp_path):
 def test_finite_values_stay_as_they_are(value):
     assert finite(value) == value
     assert type(finite(value)) is type(value)
+
+
+def test_a_numbered_folder_has_the_number_behind_the_highest_that_is_taken(tmp_path):
+    for name in ("a-1", "a-7", "a-x", "ab-9", "b-2"):
+        (tmp_path / name).mkdir()
+    assert [numbered_folder(tmp_path, stem).name for stem in ("a", "a", "b", "c+")] == ["a-8", "a-9", "b-3", "c+-1"]
+    assert (tmp_path / "c+-1").is_dir()
