@@ -21,13 +21,13 @@ MAX_LINES = 6
 
 # A training is shortened, but for the one that is stopped.
 DL = """#!{python} -P
-import subprocess, sys
+import os, sys
 words = sys.argv[1:]
 if words[:1] == ["train"] and "--resume" not in words and "long" not in words:
     if "--budget" in words:
         del words[words.index("--budget") : words.index("--budget") + 2]
     words += ["--epochs", "1", "--max-steps", "3", "--precision", "fp32", "--threads", "1"]
-sys.exit(subprocess.call([{python!r}, "-P", "-m", "dlcli", *words]))
+os.execv({python!r}, [{python!r}, "-P", "-m", "dlcli", *words])  # so that a signal reaches it
 """
 
 
