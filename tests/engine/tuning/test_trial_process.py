@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 
 import pytest
+from toys.trials import add, crash, have_a_fault, leave, misuse, run_out_of_memory, work_on
 
 from dlcli.core.errors import DataError, DeviceError, ExitCode, StoppedError
 from dlcli.core.run_dir import RunDir
@@ -18,41 +18,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 def never():
     return None
-
-
-def add(channel, one, two):
-    channel.send(("ask", one))
-    return one + two + channel.recv()
-
-
-def misuse(channel):
-    raise DataError("data/x: nothing there", hint="look elsewhere", details=["one", "two"])
-
-
-def crash(channel):
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def run_out_of_memory(channel):
-    raise MemoryError
-
-
-def have_a_fault(channel):
-    raise RuntimeError("a fault\nof two lines")
-
-
-def leave(channel):
-    os._exit(3)
-
-
-def work_on(channel, path):
-    try:
-        while True:
-            time.sleep(0.01)
-    except KeyboardInterrupt:
-        with open(path, "w") as stream:  # noqa: PTH123 - as a training saves its checkpoint
-            stream.write("saved")
-        raise
 
 
 def test_arguments_messages_and_the_result_pass_between_the_processes():
