@@ -66,7 +66,8 @@ def measure(data: Path, model: str, folds: int, fold: int, given: Mapping[str, A
     """Return accuracy and CPU seconds of a network, or of the floor, on a fold."""
     started, rate = time.process_time(), math.nan
     if model == NAME:
-        task, _ = open_fold(data, "fasttext", folds, fold, {})
+        same_folds = {name: value for name, value in given.items() if name == "seed"}
+        task, _ = open_fold(data, "fasttext", folds, fold, same_folds)
         parts = [task._source.texts_and_labels(split) for split in ("train", "test")]
         started = time.process_time()
         strip = task._tokenizer["strip"]

@@ -48,7 +48,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 TRAINED = "lstm"
 """The default where an option is given that only a trained network has.
 
-Else it is the linear one, above the floor where no network is, in a fifth of their time (docs/benchmarks.md)."""
+Else it is the linear one, above the floor where no trained network is (docs/benchmarks.md)."""
 
 SIZES = ("embedding_dim", "hidden", "layers", "bidirectional", "dropout")
 LEARNING = ("epochs", "learning_rate", "optimizer", "weight_decay", "schedule", "warmup", "patience", "freeze", "ema")
