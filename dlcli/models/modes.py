@@ -1,4 +1,4 @@
-"""Switching a network, or only its batch norms, between training and evaluation mode."""
+"""Switching a network, or only its batch norms, between training and evaluation mode, and how fast the norms learn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
+
+NORM_MOMENTUM = 0.1
+"""torch's own share of the latest batch in the running statistics of a batch norm."""
 
 
 @contextmanager
@@ -35,7 +38,19 @@ def freeze_statistics(network: nn.Module) -> None:
             norm.register_forward_pre_hook(_enter_eval_mode)
 
 
-def batch_norms(network: nn.Module) -> Iterator[nn.Module]:
+def quicken_statistics(network: nn.Module) -> None:
+    """Let the running statistics of every batch norm follow as fast as torch's own do, where they are slower.
+
+    Networks made for a million images forget the start too slowly for a few hundred: at a momentum of 0.01, as
+    torchvision's MobileNetV3 has it, 55 % of a statistic is still its first value after 60 steps, and the network
+    answers "background" everywhere in evaluation mode although it has learned in training mode.
+    """
+    for norm in batch_norms(network):
+        if norm.momentum is not None:  # None: the mean of all batches
+            norm.momentum = max(norm.momentum, NORM_MOMENTUM)
+
+
+def batch_norms(network: nn.Module) -> Iterator[nn.modules.batchnorm._BatchNorm]:
     """Yield the network's batch norms."""
     for module in network.modules():
         # SyncBatchNorm is a subclass too; InstanceNorm as torchvision's networks use it has no statistics.

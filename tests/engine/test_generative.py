@@ -182,7 +182,8 @@ def test_a_file_that_does_not_say_whose_weights_it_holds_has_those_of_the_model(
     assert_equal(fresh.model.state_dict(), state.task.model.state_dict())
 
 
-def test_the_choice_of_a_number_format_leaves_the_pool_as_it_was():
+def test_the_choice_of_a_number_format_leaves_the_pool_as_it_was(monkeypatch):
+    monkeypatch.setattr("dlcli.engine.compute.precision.computes_bf16", lambda: True)
     task = PoolGan(BASE, pool_size=24)
     task.model.eval()
     task.pool.exchange(torch.rand(12, 36))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.models.detection.detector import Detections, Limits, Target
 from dlcli.models.images.pretrained import read_state_dict
+from dlcli.models.modes import quicken_statistics
 
 NOT_BOXES = ("keypointrcnn",)
 """Families that need more than boxes and masks to train."""
@@ -64,6 +65,7 @@ def build_torchvision_detector(
     if fixed_size is not None and image_size < SSD300_MIN:
         raise UsageError(f"{name} needs images of at least {SSD300_MIN} pixels, not {image_size}")
     network = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes + 1)
+    quicken_statistics(network)
     if weights is not None:
         load_detector_weights(network, name, Path(weights).expanduser())
     return TorchvisionDetector(network, num_classes, has_masks=name.startswith(MASK_FAMILY), fixed_size=fixed_size)

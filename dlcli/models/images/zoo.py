@@ -13,6 +13,7 @@ from dlcli.core.errors import UsageError, did_you_mean
 from dlcli.models.images.pretrained import load_pretrained
 from dlcli.models.images.small_stem import family_of, keep_resolution, set_in_channels
 from dlcli.models.images.stem import SMALL_IMAGE
+from dlcli.models.modes import quicken_statistics
 
 MIN_PATCHES = 7
 """Minimum number of patches along each side of a small image: 8 of 4 pixels at 32, 7 at 28, 8 of 8 at 64."""
@@ -78,6 +79,7 @@ def build_torchvision(
     else:
         model = _build_convolutional(name, num_classes, image_size)
     set_in_channels(model, in_channels)
+    quicken_statistics(model)
     if pretrained is not None:
         load_pretrained(model, name, pretrained, image_size)
     return model

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.models.images.pretrained import read_state_dict
+from dlcli.models.modes import quicken_statistics
 
 WITHOUT_AUXILIARY = ("lraspp",)
 
@@ -70,6 +71,7 @@ def build_torchvision_segmenter(name: str, num_classes: int, *, pretrained: str 
         )
     auxiliary = {} if name.startswith(WITHOUT_AUXILIARY) else {"aux_loss": True}
     network: nn.Module = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes, **auxiliary)
+    quicken_statistics(network)
     if pretrained is not None:
         _load(network, name, Path(pretrained).expanduser())
     return TorchvisionSegmenter(network)

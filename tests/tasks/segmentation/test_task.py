@@ -50,9 +50,16 @@ def learned(data):
 
 
 @pytest.mark.slow
-def test_four_images_are_learned_by_heart(data):
-    task = fitted(*opened(data, epochs=60, learning_rate=0.01))
-    assert evaluate(task, task.loader("train"), CPU).compute()["miou"] > 0.9
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [({}, 60), ({"model": "lraspp_mobilenet_v3_large", "width": None}, 100)],
+    ids=["unet", "lraspp"],
+)
+def test_eight_images_are_learned_by_heart(tmp_path, options, epochs):
+    shapes = coco_shapes(tmp_path / "shapes", {"train": 8, "test": 1})
+    config = dataclasses.replace(SMALL, **options)
+    task = fitted(*opened(shapes, config, batch_size=8, epochs=epochs, learning_rate=0.01))
+    assert evaluate(task, task.loader("train"), CPU).compute()["miou"] > 0.95
 
 
 def test_the_answer_to_an_image_is_what_evaluation_measures(learned):
