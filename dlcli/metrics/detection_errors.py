@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.data.annotated.annotation import AnnotatedImage
+from dlcli.metrics.threshold_curves import FEWEST_FOR_OWN
 
 RESAMPLES = 200
 RECALLS = np.linspace(0, 1, 101)
@@ -86,25 +88,30 @@ def outcomes_of(evaluation: Any, num_images: int, num_classes: int) -> Outcomes:
 
 
 def best_thresholds(outcomes: Outcomes) -> np.ndarray:
-    """Return the score from which on each class has its best F1, (C,) float64; NaN for a class without a hit.
+    """Return the score from which on each class has its best F1, (C,) float64; NaN where there is no hit.
 
-    Classes differ in how sure a network can be of them: one score for all would leave out whole classes. Of equally
-    good scores the highest is chosen. A threshold lies halfway to the next score below, so that another device's
-    rounding changes nothing.
+    Classes differ in how sure a network can be of them: one score for all would leave out whole classes. Only those
+    with fewer than `FEWEST_FOR_OWN` objects share one, the best for all of them together. Of equally good scores the
+    highest is chosen. A threshold lies halfway to the next score below, so that another device's rounding changes
+    nothing.
     """
-    thresholds = np.full(outcomes.num_classes, np.nan)
     objects = np.bincount(outcomes.object_labels, minlength=outcomes.num_classes)
-    for label in range(outcomes.num_classes):
-        is_own = outcomes.labels == label
-        scores, hits = outcomes.scores[is_own], np.cumsum(outcomes.is_hit[is_own])
-        if not len(hits) or not hits[-1]:
-            continue
-        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + objects[label])
-        f1[:-1][scores[:-1] == scores[1:]] = -1  # equal scores are all above a threshold, or none
-        best = int(f1.argmax())
-        lower = scores[best:][scores[best:] < scores[best]]
-        thresholds[label] = (scores[best] + (lower[0] if len(lower) else 0)) / 2
-    return thresholds
+    is_rare = objects < FEWEST_FOR_OWN
+    shared = _best_threshold(outcomes, is_rare[outcomes.labels], int(objects[is_rare].sum()))
+    own = [_best_threshold(outcomes, outcomes.labels == label, count) for label, count in enumerate(objects.tolist())]
+    return np.where(is_rare, shared, own)
+
+
+def _best_threshold(outcomes: Outcomes, chosen: np.ndarray, num_objects: int) -> float:
+    """Return the score from which on the chosen detections, (D,) bool, have their best F1; NaN without a hit."""
+    scores, hits = outcomes.scores[chosen], np.cumsum(outcomes.is_hit[chosen])
+    if not len(hits) or not hits[-1]:
+        return math.nan
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + num_objects)
+    f1[:-1][scores[:-1] == scores[1:]] = -1  # equal scores are all above a threshold, or none
+    best = int(f1.argmax())
+    lower = scores[best:][scores[best:] < scores[best]]
+    return float((scores[best] + (lower[0] if len(lower) else 0)) / 2)
 
 
 def is_shown(outcomes: Outcomes, thresholds: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from dlcli.core.files import finite
 from dlcli.metrics.item_scores import ItemFigure, ItemScores, scores_of
 from dlcli.metrics.members import MEMBERS, MemberFigures
+from dlcli.metrics.threshold_curves import FEWEST_FOR_OWN
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -115,19 +116,23 @@ class MultilabelMetric:
         """Return for each class the probability from which on its F1 is best over these samples, (C,) in [0, 1].
 
         Of equal ones the highest is chosen, and put halfway to the next probability below, so that the rounding of
-        another device or of an export changes no answer. A class that no sample has gets 0.5. Find them on the
-        validation split and use them on another: on the split they were found on, F1 is too good.
+        another device or of an export changes no answer. Classes that fewer than `FEWEST_FOR_OWN` samples have share
+        the probability that is best for all of them together, 0.5 if no sample has any. Find them on the validation
+        split and use them on another: on the split they were found on, F1 is too good.
         """
         logits, targets = self._all()
         probabilities = _sigmoid(logits)
-        return [_best_threshold(probabilities[:, label], targets[:, label]) for label in range(len(self.classes))]
+        is_rare = targets.sum(axis=0) < FEWEST_FOR_OWN
+        shared = _best_threshold(probabilities[:, is_rare].ravel(), targets[:, is_rare].ravel())
+        own = _own_thresholds(probabilities, targets)
+        return [shared if rare else threshold for rare, threshold in zip(is_rare, own, strict=True)]
 
     def report(self) -> dict[str, Any]:
         """Return the full report as JSON values; undefined values are None.
 
         - `metrics`: those of `compute`;
         - `per_class`: name, average_precision, and at `threshold` precision, recall, f1; `support` (samples that have
-          it) and `predicted`; `best_threshold`, with `best_f1`, as these samples have it;
+          it) and `predicted`; `best_threshold`, with `best_f1`, which is best for these samples and this class alone;
         - `num_samples`, `num_invalid` (samples whose logits are not finite);
         - of an ensemble `members`, see `MemberFigures.added_to`.
         """
@@ -135,8 +140,10 @@ class MultilabelMetric:
         average_precision = _per_class_ap(logits, targets)
         predicted = self._predicted(logits)
         rows: list[dict[str, Any]] = []
-        for label, (name, best) in enumerate(zip(self.classes, self.thresholds(), strict=True)):
-            is_best = _sigmoid(logits[:, label]) >= best
+        probabilities = _sigmoid(logits)
+        own = _own_thresholds(probabilities, targets)
+        for label, (name, best) in enumerate(zip(self.classes, own, strict=True)):
+            is_best = probabilities[:, label] >= best
             rows.append(
                 {
                     "name": name,
@@ -218,6 +225,11 @@ def _per_class_ap(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
         hits, found, _ = _ranked(scores[:, label], targets[:, label])
         values[label] = (np.diff(hits, prepend=0) * hits / found).sum() / hits[-1]
     return values
+
+
+def _own_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> list[float]:
+    """Return the best threshold of each class by itself, (C,)."""
+    return [_best_threshold(*columns) for columns in zip(probabilities.T, targets.T, strict=True)]
 
 
 def _best_threshold(probabilities: np.ndarray, targets: np.ndarray) -> float:

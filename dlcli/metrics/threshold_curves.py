@@ -9,6 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+FEWEST_FOR_OWN = 5
+"""Classes with fewer positives than this share one threshold, chosen on all of them together.
+
+The best threshold of one or two positives is that of the luckiest negative: on photos with 80 classes, half of 66
+photos to choose on and half to measure on, such thresholds had a micro F1 of 0.18, and shared ones 0.34 (docs/log.md).
+"""
+
 
 def precision_recall(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return precision and recall at each threshold, the lowest first, as scikit-learn's `precision_recall_curve`.

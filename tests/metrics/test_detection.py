@@ -133,7 +133,7 @@ def test_classes_without_objects_to_find_are_left_out_of_means() -> None:
     assert (report["metrics"]["ap"], report["metrics"]["voc07"]) == pytest.approx((1, 1))
     assert [row["ap"] for row in report["per_class"][1:]] == [None] * 3
     assert [row["objects"] for row in report["per_class"]] == [1, 0, 0, 0]
-    assert [row["found"] for row in report["per_class"]] == [1, 0, 0, 0]  # no score is good for the last class
+    assert [row["found"] for row in report["per_class"]] == [1, 0, 0, 1]  # rare classes share a score
     assert report["pr"][1:] == [None] * 3
 
 

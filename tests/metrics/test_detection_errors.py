@@ -19,6 +19,7 @@ from dlcli.metrics.detection_errors import (
     weighted_ap50,
     worst_images,
 )
+from dlcli.metrics.threshold_curves import FEWEST_FOR_OWN
 from tests.metrics.detections import found, image_of, random_case, thing
 
 
@@ -38,11 +39,18 @@ def two_images() -> tuple[list[AnnotatedImage], list[ImageDetections]]:
 
 def test_each_class_has_the_threshold_of_its_best_f1_and_equal_scores_stay_together() -> None:
     # Best at 0.9 (2 * 1 / (1 + 2)) and at 0.7; the next scores below are 0.8 and 0.2.
-    seen = outcomes(*two_images(), classes=3)
+    records, answers = two_images()
+    seen = outcomes(records * FEWEST_FOR_OWN, answers * FEWEST_FOR_OWN, classes=3)
     best = best_thresholds(seen)
     assert best[:2].tolist() == pytest.approx([0.85, 0.45])
     assert np.isnan(best[2])
     assert figures_at(seen, best) == {"precision": 1, "recall": pytest.approx(2 / 3), "f1": pytest.approx(4 / 5)}
+
+
+def test_classes_of_few_objects_share_the_threshold_that_is_best_for_them_together() -> None:
+    # From the top: hit 0.9, false 0.8, hit and false 0.7, false 0.2, of three objects: F1 of 1/2, 2/5, 4/7, 1/2.
+    best = best_thresholds(outcomes(*two_images(), classes=3))
+    assert best.tolist() == pytest.approx([0.45, 0.45, 0.45])
 
 
 def test_equal_scores_of_a_class_are_shown_together_or_not_at_all() -> None:

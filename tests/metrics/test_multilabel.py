@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics as peer
 
 from dlcli.metrics.multilabel import MultilabelMetric
+from dlcli.metrics.threshold_curves import FEWEST_FOR_OWN
 
 CLASSES = ("cat", "dog", "bird", "boat")
 
@@ -74,7 +75,21 @@ def test_a_threshold_lies_between_two_probabilities() -> None:
     logits = np.log([[0.8 / 0.2, 1, 1, 1], [0.6 / 0.4, 1, 1, 1], [0.3 / 0.7, 1, 1, 1]])
     targets = np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]])
     # cat: between 0.6 and 0.3; dog: all are positive, so between the lowest, 0.5, and 0; bird: no sample has it.
-    assert metric_of(logits, targets).thresholds() == pytest.approx([0.45, 0.25, 0.5, 0.25])
+    many = metric_of(np.repeat(logits, FEWEST_FOR_OWN, axis=0), np.repeat(targets, FEWEST_FOR_OWN, axis=0))
+    assert many.thresholds() == pytest.approx([0.45, 0.25, 0.5, 0.25])
+
+
+def test_classes_of_few_samples_share_the_threshold_that_is_best_for_them_together() -> None:
+    probabilities = np.full((6, 4), 0.1)
+    targets = np.zeros((6, 4), int)
+    targets[:, 0], probabilities[:, 0] = [1, 1, 1, 1, 1, 0], [0.9, 0.9, 0.9, 0.9, 0.9, 0.1]  # common: between .9 and .1
+    targets[0, 1], probabilities[0, 1], probabilities[1, 1] = 1, 0.8, 0.7  # by itself: between 0.8 and 0.7
+    targets[0, 2], probabilities[0, 2] = 1, 0.6  # by itself: between 0.6 and 0.1
+    metric = metric_of(np.log(probabilities / (1 - probabilities)), targets)
+    # Together, from the top: hit 0.8, false 0.7, hit 0.6: F1 of 2/3, 1/2, and 4/5, so between 0.6 and 0.1.
+    assert metric.thresholds() == pytest.approx([0.5, 0.35, 0.35, 0.35])
+    rows = metric.report()["per_class"]
+    assert [row["best_threshold"] for row in rows] == pytest.approx([0.5, 0.75, 0.35, 0.5])  # each by itself
 
 
 def test_predicting_nothing_is_right_for_most_labels() -> None:
