@@ -1,11 +1,12 @@
 """Detectors at equal time: `dl train` beside ultralytics' smallest net and torchvision's ssdlite, on two cores each.
 
     dl prepare voc BCCD --out data/bccd --to yolo
-    python benchmarks/detection.py data/bccd --minutes 5 [--ways dl,scratch,ssdlite,ultralytics] [--seed 0]
+    python benchmarks/detection.py data/bccd --minutes 5 [--ways dl,scratch,ssdlite,fcos,ultralytics] [--seed 0]
 
 - `dl`: the defaults: Wren on efficientnet_lite0 with its ImageNet weights (extra `pretrained`), partly frozen.
 - `scratch`: the same with `--pretrained none`: Wren on its own body, from random weights.
-- `ssdlite`: torchvision's ssdlite320_mobilenet_v3_large from random weights, in our loop with our augmentation.
+- `ssdlite`, `fcos`: torchvision's ssdlite320_mobilenet_v3_large and fcos_resnet50_fpn from random weights, in our loop
+  with our augmentation.
 - `ultralytics`: its smallest net from random weights (`yolo11n.yaml`: its published weights need a network, and its
   licence is AGPL), its own recipe at 320 pixels, its own time limit.
 
@@ -41,6 +42,7 @@ WAYS: Mapping[str, tuple[str, ...]] = {
     "dl": (),
     "scratch": ("--pretrained", "none"),
     "ssdlite": ("--model", "ssdlite320_mobilenet_v3_large"),
+    "fcos": ("--model", "fcos_resnet50_fpn"),
     "ultralytics": (),
 }
 

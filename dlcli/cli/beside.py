@@ -54,7 +54,7 @@ def write_beside(
         run: the run that was exported; None for a network without one.
         console: for warnings: a file that cannot be written, or that somebody else wrote, is no fault of the export.
         changes: what was changed after the training, one sentence each.
-        fits_images: whether the file takes images of any size, which the script of its task would fit once more.
+        fits_images: whether the file takes images of any size, so that the script need not fit them.
 
     Returns:
         "card" and "script" with their paths.
@@ -74,7 +74,9 @@ def write_beside(
     can_answer = result.format in ("onnx", "torchscript")
     texts = {}
     if can_answer:
-        own = spec.script if spec is not None and result.format == "onnx" and not is_folder and not fits_images else ""
+        own = ""
+        if spec is not None and result.format == "onnx" and not is_folder:
+            own = spec.short_script if fits_images else spec.script
         texts["script"] = script, script_text(own)
     exported = Exported(
         file=result.path.name,

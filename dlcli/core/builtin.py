@@ -48,6 +48,7 @@ TASKS: Mapping[str, TaskSpec] = {
         pictures="dlcli.tasks.classification.pictures:PICTURES",
         pipeline="image-classification",
         script="dlcli.tasks.classification.script:predict",
+        short_script="dlcli.tasks.classification.short_script:predict",
     ),
     "sentiment": TaskSpec(
         name="sentiment",
@@ -92,6 +93,7 @@ TASKS: Mapping[str, TaskSpec] = {
         pictures="dlcli.tasks.detection.pictures:PICTURES",
         pipeline="object-detection",
         script="dlcli.tasks.detection.script:predict",
+        short_script="dlcli.tasks.detection.short_script:predict",
     ),
     "multilabel": TaskSpec(
         name="multilabel",
@@ -108,6 +110,7 @@ TASKS: Mapping[str, TaskSpec] = {
         pictures="dlcli.tasks.multilabel.pictures:PICTURES",
         pipeline="image-classification",
         script="dlcli.tasks.multilabel.script:predict",
+        short_script="dlcli.tasks.multilabel.short_script:predict",
     ),
     "segmentation": TaskSpec(
         name="segmentation",
@@ -122,6 +125,7 @@ TASKS: Mapping[str, TaskSpec] = {
         zoo="dlcli.tasks.segmentation.networks:ZOO",
         pipeline="image-segmentation",
         script="dlcli.tasks.segmentation.script:predict",
+        short_script="dlcli.tasks.segmentation.short_script:predict",
     ),
     "generation": TaskSpec(
         name="generation",

@@ -35,6 +35,7 @@ class TaskSpec:
             file; "" if it has no word for it.
         script: a function that answers an input with an exported ONNX file, and without this package, in the module
             that becomes the script beside the file; see `dlcli.export.script`. "" for one that calls `dl predict`.
+        short_script: the same for a file that fits images of any size itself (`dl export --embed-preprocess`).
         api: the version of the contracts that the task is written for; the current one is `dlcli.core.registry.API`.
     """
 
@@ -54,6 +55,7 @@ class TaskSpec:
     pictures: str = ""
     pipeline: str = ""
     script: str = ""
+    short_script: str = ""
     api: int = 1
 
 

@@ -1,7 +1,7 @@
 """The script beside an exported file: answers inputs as `dl predict` does, with numpy, ONNX Runtime and Pillow alone.
 
-A task's own part is a module (`TaskSpec.script`) that imports what it shares with others from `dlcli.export.scripts`;
-here they become one file, so that what users get is code that is checked and tested like any other.
+A task's own part is a module (`TaskSpec.script`) that imports what tasks share from `dlcli.export.scripts`; here they
+become one file, so that what users get is code that is checked and tested like any other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ MARK = "Written by `dl export`"
 
 MAX_CARD_BYTES = 2**20
 
-_SHARED = "dlcli.export.scripts."
+_OWN = "dlcli."
+"""What a part imports from here becomes part of the script: such modules import no more than the script may."""
 
 _CALLING = '''"""Answer inputs with the exported model beside this script: `python SCRIPT INPUT...`.
 
@@ -50,7 +51,8 @@ def script_text(reference: str) -> str:
     """Return the script of a task, as one file.
 
     Args:
-        reference: "module:function", the task's own part, `TaskSpec.script`; "" for a script that calls dlcli.
+        reference: "module:function", the task's own part, `TaskSpec.script` or `TaskSpec.short_script`; "" for a script
+            that calls dlcli.
     """
     if not reference:
         return _marked(_CALLING, "dlcli")
@@ -82,7 +84,7 @@ def _join(module: str, imports: set[str], bodies: list[str], seen: set[str]) -> 
             continue
         last = node.end_lineno or last
         shared = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
-        if not shared.startswith(_SHARED):
+        if not shared.startswith(_OWN):
             imports.add(ast.unparse(node))
         elif shared not in seen:
             _join(shared, imports, bodies, seen)

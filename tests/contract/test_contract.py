@@ -323,10 +323,13 @@ def test_the_card_beside_an_export_is_what_the_hub_reads(house):
 
 
 @pytest.mark.slow
-def test_the_script_beside_an_export_answers_as_predict_where_this_package_is_not(house, bare_python):
-    if not house.spec.script:
+@pytest.mark.parametrize("fits_images", [False, True])
+def test_the_script_beside_an_export_answers_as_predict_where_this_package_is_not(house, bare_python, fits_images):
+    if not (house.spec.short_script if fits_images else house.spec.script):
         pytest.skip("its script calls `dl predict`")
     answer = house.answers["onnx"].json
+    if fits_images:
+        answer = house.dl("export", house.run, "--embed-preprocess", "--out", "whole.onnx", "--json").json
     places = dict.fromkeys(house.folder / source.partition(":")[0] for source in house.inputs)  # FILE.csv:12 is a row
     files = [file for place in places for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
     inputs = [str(file.relative_to(house.folder)) for file in files]

@@ -20,7 +20,7 @@ from dlcli.data.images.preprocess import Preprocess
 from dlcli.export.script import MARK, is_own, script_text
 from dlcli.export.scripts import canvas, pixels
 from dlcli.tasks.classification.script import fit
-from dlcli.tasks.segmentation.script import run_lengths
+from dlcli.tasks.segmentation.script_answer import run_lengths
 from dlcli.tasks.style.preprocess import on_canvas as mirrored
 
 SIDES = st.integers(1, 90)
@@ -31,9 +31,10 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("kind", ["script", "short_script"])
 @pytest.mark.parametrize("name", TASKS)
-def test_a_script_is_one_file_that_imports_three_packages_at_most(name: str) -> None:
-    tree = ast.parse(script_text(TASKS[name].script))
+def test_a_script_is_one_file_that_imports_three_packages_at_most(name: str, kind: str) -> None:
+    tree = ast.parse(script_text(getattr(TASKS[name], kind)))
     imported = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]  # type: ignore[union-attr]
         for node in ast.walk(tree)
@@ -43,6 +44,13 @@ def test_a_script_is_one_file_that_imports_three_packages_at_most(name: str) -> 
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert len(defined) == len(set(defined))
     assert ast.get_docstring(tree)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in TASKS.items() if spec.short_script])
+def test_the_script_of_a_file_that_fits_images_is_shorter_and_scales_nothing(name: str) -> None:
+    own, short = script_text(TASKS[name].script), script_text(TASKS[name].short_script)
+    assert len(short.splitlines()) < 0.6 * len(own.splitlines())
+    assert "def interpolate" in own and "def interpolate" not in short
 
 
 @pytest.mark.parametrize("name", [name for name, spec in TASKS.items() if not spec.script])

@@ -4,10 +4,9 @@ import json
 import sys
 from typing import Any
 
-import numpy as np
-
 from dlcli.export.scripts.model import open_model
 from dlcli.export.scripts.pixels import Pixels, as_batch, interpolate, read_image, shrink
+from dlcli.tasks.classification.script_answer import answer
 
 
 def fit(image: Pixels, height: int, width: int) -> Pixels:
@@ -27,10 +26,7 @@ def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
     """Return the most probable class of an image file."""
     preprocess = assets["preprocess"]
     pixels = fit(read_image(path, preprocess["channels"]), *preprocess["size"])
-    logits = session.run(["logits"], as_batch(pixels))[0][0].astype(np.float64)
-    shares = np.exp(logits - logits.max())
-    best = int(shares.argmax())
-    return {"input": path, "label": assets["labels"][best], "probability": round(float(shares[best] / shares.sum()), 6)}
+    return answer(path, *session.run(["logits"], as_batch(pixels)), assets["labels"])
 
 
 if __name__ == "__main__":
