@@ -45,6 +45,12 @@ class TorchvisionSegmenter(nn.Module):
         found = self.network(images)
         return tuple(found[name] for name in ("out", "aux") if name in found)
 
+    def class_biases(self) -> tuple[Tensor, ...]:
+        """See `Segmenter`; LR-ASPP adds the answers of two layers, of which one has the bias."""
+        heads = [child for name, child in self.network.named_children() if f"{name}." in HEADS]
+        last = [[layer for layer in head.modules() if isinstance(layer, nn.Conv2d)][-1] for head in heads]
+        return tuple(layer.bias for layer in last if layer.bias is not None)
+
 
 def build_torchvision_segmenter(name: str, num_classes: int, *, pretrained: str | None = None) -> TorchvisionSegmenter:
     """Return a network of torchvision, with an auxiliary head where it has one.

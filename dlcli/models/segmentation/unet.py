@@ -94,6 +94,11 @@ class UNet(nn.Module):
         """Return the logits of the only head."""
         return (self(images),)
 
+    def class_biases(self) -> tuple[Tensor, ...]:
+        """See `Segmenter`."""
+        assert self.head.bias is not None
+        return (self.head.bias,)
+
 
 def build_unet(
     num_classes: int,

@@ -127,12 +127,19 @@ def _collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
     }
 
 
-def class_pixels(source: AnnotatedSource, truth: ReadTruth) -> np.ndarray:
+def class_pixels(source: AnnotatedSource, truth: ReadTruth, most: int | None = None) -> np.ndarray:
     """Return the pixels of each class in each training image, (I, C + 1) int64, the background first.
 
     Images whose label map cannot be read are left out.
+
+    Args:
+        source: the images.
+        truth: reads a label map.
+        most: with more images than this, so many evenly among them are counted; None for all.
     """
     records, indices = source.part("train")
+    if most is not None and len(indices) > most:
+        indices = indices[np.linspace(0, len(indices) - 1, most).astype(int)]
     rows = []
     for row in indices.tolist():
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,8 +27,10 @@ from dlcli.engine.task import Batch, Goal, Loader, Outputs, Samples, Update, che
 from dlcli.export.ecosystem import yolo_keys
 from dlcli.export.plan import ExportPlan, single_graph
 from dlcli.metrics.members import member_tables
+from dlcli.models.ensemble import members_of
 from dlcli.models.images.normalised import Normalised
 from dlcli.models.segmentation.losses import dice_loss, median_frequency_weights, num_measured, pixel_cross_entropy
+from dlcli.models.segmentation.segmenter import begin_at_shares
 from dlcli.tasks.annotated.exporting import export_samples
 from dlcli.tasks.annotated.source import AnnotatedSource
 from dlcli.tasks.classes.ensemble import (
@@ -43,6 +45,7 @@ from dlcli.tasks.segmentation.building import build_segmenter, check_batches, pi
 from dlcli.tasks.segmentation.codec import LABEL_MAP
 from dlcli.tasks.segmentation.config import SCRATCH, SegmentationConfig
 from dlcli.tasks.segmentation.metric import FullSizeMetric
+from dlcli.tasks.segmentation.networks import NETWORKS
 from dlcli.tasks.segmentation.source import (
     ReadTruth,
     class_pixels,
@@ -54,6 +57,9 @@ from dlcli.tasks.segmentation.source import (
 
 AUXILIARY_WEIGHT = 0.5
 """Of the loss of an auxiliary head, as in torchvision's references/segmentation/train.py."""
+
+COUNTED_IMAGES = 200
+"""Images whose pixels are counted for the shares that a fresh network begins with: about two seconds."""
 
 DEFAULT_CLASSES = 20
 """Classes of a network without data: Pascal VOC's."""
@@ -127,6 +133,10 @@ class SegmentationTask:
         if config.class_weights == "balanced":
             weights = median_frequency_weights(class_pixels(source, task.truth))
             register_class_weights(task.model, weights)
+        elif config.model in NETWORKS or config.pretrained is None:  # else the weights of a file may know the classes
+            pixels = class_pixels(source, task.truth, most=COUNTED_IMAGES).sum(axis=0)
+            for member in members_of(task.model):
+                begin_at_shares(cast(Normalised, member).network, pixels)  # type: ignore[arg-type]
         return task
 
     @classmethod

@@ -20,10 +20,12 @@ from dlcli.metrics.members import MEMBERS
 from dlcli.models.ensemble import members_of
 from dlcli.tasks.segmentation.codec import SegmentationCodec
 from dlcli.tasks.segmentation.config import SegmentationConfig
+from dlcli.tasks.segmentation.source import class_pixels
 from dlcli.tasks.segmentation.task import SegmentationTask
 
 CPU = Device(torch.device("cpu"))
 SMALL = SegmentationConfig(image_size=64, width=8, augment="none")
+BALANCED = dataclasses.replace(SMALL, class_weights="balanced")
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,24 @@ def test_an_ensemble_answers_by_the_mean_probability_of_each_pixel(data):
     lone, _ = opened(data)
     lone.model.load_state_dict(members_of(task.model)[1].state_dict())
     assert evaluate(lone, lone.loader("test"), CPU).compute()["miou"] == pytest.approx(alone[1])
+
+
+def test_a_fresh_network_begins_with_the_shares_of_the_training_part(data):
+    task, _ = opened(data)
+    truth = [task.truth(record) for record in task.source.part("train")[0]]
+    counts = np.bincount(np.concatenate([each.ravel() for each in truth]), minlength=256)[: len(CLASSES) + 1]
+    for member in members_of(task.model):
+        assert member.network.head.bias.detach().exp().numpy() == pytest.approx(counts / counts.sum(), rel=1e-5)
+
+
+def test_balanced_weights_leave_the_start_as_it_is(data):
+    biases = [member.network.head.bias for member in members_of(opened(data, BALANCED)[0].model)]
+    assert all(bias.abs().max() < 1 for bias in biases)
+
+
+def test_of_many_images_so_many_are_counted_evenly(data):
+    task, _ = opened(data)
+    every = class_pixels(task.source, task.truth)
+    assert len(every) == 4
+    assert class_pixels(task.source, task.truth, most=4).tolist() == every.tolist()
+    assert class_pixels(task.source, task.truth, most=2).tolist() == every[[0, 3]].tolist()
