@@ -164,6 +164,18 @@ def test_only_the_runtimes_that_are_asked_for_are_measured(bench: Any, exported:
     assert (answer.code, "did you mean 'onnxruntime'" in answer.err) == (2, True)
 
 
+def test_a_folder_of_weights_is_measured_in_torch_with_items_of_the_data(bench: Any, fake: Any, dl: Any) -> None:
+    run = bench.run()
+    written = dl("export", str(run), "--format", "safetensors", "--quiet")
+    assert written.code == 0, written.err
+    folder = written.out.strip()
+    answer = dl("benchmark", folder, *QUICK, "--json")
+    assert answer.code == 0, answer.err
+    assert {(row["runtime"], row["inputs"]) for row in json.loads(answer.out)["rows"]} == {
+        ("torch", "items of data/digits")
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
