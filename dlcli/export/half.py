@@ -27,6 +27,9 @@ HALF_PIXELS = 2.0
 HALF_UNEQUAL = 0.02
 """The share of integers, such as classes, that may differ where two scores nearly tie."""
 
+HALF_LEVELS = 4
+"""The same for integers that were rounded, such as the pixels of made images, of which each may differ by so much."""
+
 LARGEST = 65504.0
 """The largest number in fp16."""
 
@@ -35,7 +38,7 @@ UNBOUNDED = 1e30
 
 
 def loosened(graph: Graph, references: Sequence[Arrays]) -> Graph:
-    """Return the graph with the tolerances of fp16: `HALF_TOLERANCE`, `HALF_PIXELS` or `HALF_UNEQUAL`, if larger.
+    """Return the graph with the tolerances of fp16, where they are larger than its own.
 
     Args:
         graph: with its own tolerances.
@@ -45,9 +48,11 @@ def loosened(graph: Graph, references: Sequence[Arrays]) -> Graph:
     for name, values in references[0].items():
         is_float = np.issubdtype(values.dtype, np.floating)
         bound = (HALF_PIXELS if name in graph.absolute else HALF_TOLERANCE) if is_float else HALF_UNEQUAL
+        bound = 1.0 if name in graph.largest_step else bound
         tolerance[name] = max(graph.tolerance_of(name, values.dtype), bound)
     align = detections_aligned(tie=HALF_TOLERANCE) if graph.align is not None else None
-    return replace(graph, tolerance=tolerance, align=align)
+    levels = {name: max(step, HALF_LEVELS) for name, step in graph.largest_step.items()}
+    return replace(graph, tolerance=tolerance, align=align, largest_step=levels)
 
 
 def halve(path: Path) -> None:

@@ -12,10 +12,11 @@ from torch import nn
 
 from dlcli.core.errors import ExitCode, ParityError, UsageError
 from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
-from dlcli.export.half import HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened, multiply_before_moving
+from dlcli.export.half import HALF_LEVELS, HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened, multiply_before_moving
 from dlcli.export.onnx import OPSET, OPSETS
 from dlcli.export.plan import cut_samples, single_graph
 from dlcli.export.runtime import open_model
+from dlcli.export.verify import compare
 
 METADATA = {"task": "classification", "assets": {}}
 
@@ -99,6 +100,15 @@ def test_tolerances_grow_by_the_kind_of_output_and_never_shrink(plans):
     assert of(tolerance={"logits": 0.5}, absolute=frozenset(("logits",))) == HALF_PIXELS
     two = loosened(plans["two"]().graphs[0], [{"scores": np.zeros((2, 6), np.float32), "best": np.zeros(2, np.int64)}])
     assert two.tolerance == {"scores": HALF_TOLERANCE, "best": HALF_UNEQUAL}
+
+
+def test_each_value_of_a_made_image_may_differ_by_a_few_levels(plans):
+    images = [{"logits": np.zeros((2, 5), np.uint8)}]
+    found = loosened(plans["image"](largest_step={"logits": 1}).graphs[0], images)
+    assert (found.tolerance["logits"], found.largest_step["logits"]) == (1.0, HALF_LEVELS)
+    assert compare(images[0], {"logits": images[0]["logits"] + HALF_LEVELS}, None, found.largest_step).value == 1.0
+    beyond = {"logits": images[0]["logits"] + HALF_LEVELS + 1}
+    assert compare(images[0], beyond, None, found.largest_step).value == np.inf
 
 
 @pytest.mark.parametrize("opset", [9, 13, 17, 18, 21, 23])
