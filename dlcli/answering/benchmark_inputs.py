@@ -13,7 +13,7 @@ import numpy as np
 from dlcli.answering.opening import CHECKPOINT, form_of, open_exported, refuse_whole_images
 from dlcli.answering.ready import find_run
 from dlcli.answering.run_data import data_if_there, data_of_file
-from dlcli.core.description import Description
+from dlcli.core.description import Description, read_description
 from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.core.registry import get_task, load_object
 from dlcli.data.codec import LimitsRows, join_outputs
@@ -94,10 +94,7 @@ def _described(
 
     path, form = Path(text), form_of(text)
     if form == CHECKPOINT:
-        from dlcli.core.description import read_description
-        from dlcli.engine.runs.checkpoint import describe_checkpoint, read_checkpoint
-
-        found = read_description(describe_checkpoint(read_checkpoint(path), path), text)
+        found = read_description(_content_of_weights(path), text)
         return found, None, None, lambda asked: data_of_file(path, found, asked)
     if form == "run":
         run = find_run(text)
@@ -107,6 +104,17 @@ def _described(
     described = opened.description or _of_network(path)
     refuse_whole_images(path, described)
     return described, most, opened.inputs, lambda asked: data_of_file(path, described, asked)
+
+
+def _content_of_weights(path: Path) -> Mapping[str, Any]:
+    """Return what a checkpoint, or a folder of weights, says of itself."""
+    from dlcli.engine.runs.checkpoint import describe_checkpoint, read_checkpoint
+    from dlcli.export.model_file import is_weights_folder
+    from dlcli.export.weights_folder import read_config
+
+    if is_weights_folder(path):
+        return read_config(path)
+    return describe_checkpoint(read_checkpoint(path), path)
 
 
 def _of_network(path: Path) -> Description:

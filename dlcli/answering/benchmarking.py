@@ -32,6 +32,7 @@ class Contender:
         batch_sizes: those that it takes.
         device: where a run or a checkpoint computes; exported files do on the CPU.
         inference: the inference options, a dataclass; None for their defaults.
+        is_extra: whether nobody asked for this runtime, so that it is left out where it cannot open the model.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Contender:
     batch_sizes: tuple[int, ...]
     device: str = "cpu"
     inference: Any = None
+    is_extra: bool = False
 
     def job(self, threads: int) -> dict[str, Any]:
         """Return the first request to its process, as JSON values."""
@@ -154,13 +156,21 @@ def _error_of(contender: Contender, told: Mapping[str, Any]) -> DlError:
 
 
 @contextlib.contextmanager
-def _working(contenders: Sequence[Contender], threads: Sequence[int]) -> Iterator[dict[tuple[int, int], Worker]]:
+def _working(
+    contenders: Sequence[Contender], threads: Sequence[int], warn: Callable[[str], None]
+) -> Iterator[dict[tuple[int, int], Worker]]:
     """Hold a process for each contender and number of threads; they open one after the other."""
     with contextlib.ExitStack() as stack:
         workers = {}
         for number, contender in enumerate(contenders):
             for count in threads:
-                workers[number, count] = worker = Worker(contender, count)
+                try:
+                    workers[number, count] = worker = Worker(contender, count)
+                except DlError as error:
+                    if not contender.is_extra:
+                        raise
+                    warn(f"not measured in {contender.runtime}: {error.message}")
+                    break
                 stack.callback(worker.close)
         yield workers
 
@@ -172,6 +182,7 @@ def measure(
     rounds: int,
     seconds: float,
     report: Callable[[str], None],
+    warn: Callable[[str], None] | None = None,
 ) -> list[Row]:
     """Time contenders in turns, and return a row for each of them, number of threads and batch size.
 
@@ -181,19 +192,15 @@ def measure(
         rounds: how often each row is visited.
         seconds: of each row, over all its visits.
         report: is called with a line about what is done.
+        warn: is called with why an extra contender is left out; None for `report`.
 
     Raises:
         DlError: a contender cannot be opened, or fails.
     """
-    cells = [
-        Cell(number, count, size)
-        for number, contender in enumerate(contenders)
-        for count in threads
-        for size in contender.batch_sizes
-    ]
-    times: dict[Cell, list[list[int]]] = {cell: [] for cell in cells}
     report(f"opening {len(contenders) * len(threads)} processes")
-    with _working(contenders, threads) as workers:
+    with _working(contenders, threads, warn or report) as workers:
+        cells = [Cell(number, count, size) for number, count in workers for size in contenders[number].batch_sizes]
+        times: dict[Cell, list[list[int]]] = {cell: [] for cell in cells}
         report(f"measuring {len(cells)} rows, about {len(cells) * seconds:.0f} s or longer")
         for cell in visits(cells, rounds):
             worker = workers[cell.contender, cell.threads]

@@ -81,7 +81,9 @@ def _benchmark(values: Values, inference: Sequence[type]) -> None:
     load = _load()
     with tempfile.TemporaryDirectory(prefix="dl-benchmark-") as folder:
         contenders, origins = _contenders(found, Path(folder), sizes, options, typed, console)
-        rows = measure(contenders, threads, rounds=options.rounds, seconds=options.seconds, report=console.say)
+        rows = measure(
+            contenders, threads, rounds=options.rounds, seconds=options.seconds, report=console.say, warn=console.warn
+        )
     machine = {**_machine(), "load": load}
     if load is not None and load > usable_cores():
         console.warn(
@@ -206,7 +208,8 @@ def _contenders(
                 write_batches(place, size, inputs.batches(size))
             known[model.text] = place, taken, inputs.origin
         place, taken, origin = known[model.text]
-        contenders.append(Contender(model.name, model.text, model.runtime, place, taken, model.device, own))
+        is_extra = model.runtime == OPENVINO and OPENVINO not in options.runtime
+        contenders.append(Contender(model.name, model.text, model.runtime, place, taken, model.device, own, is_extra))
         origins.append(origin)
     return contenders, origins
 

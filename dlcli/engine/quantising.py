@@ -12,7 +12,8 @@ from dlcli.core.errors import DataError
 from dlcli.data.codec import join_outputs
 from dlcli.data.images.operations.colour import FILL
 from dlcli.engine.compute.device import to_numpy
-from dlcli.engine.task import Loader, Task
+from dlcli.engine.runs.file_evaluation import MeasuresFiles
+from dlcli.engine.task import Loader, Metric, Task
 from dlcli.export.plan import Arrays, ExportPlan, Graph
 
 NUM_ITEMS = 128
@@ -111,14 +112,22 @@ def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable
         loader: of a split, unshuffled.
         graph: the only graph; None if `run` combines several.
         run: inputs by name -> outputs by name.
+
+    Raises:
+        UsageError: nothing can be measured from the answers of files alone.
+        DataError: no item could be read.
     """
     assert task.goal is not None
-    metric = task.metric()
+    metric: Metric | None = None
     for batch in loader.batches():
         arrays = to_numpy(batch)
         lists = {name: list(arrays[name]) for name in task.inputs}
-        parts = [run(part) for dense in _dense(lists) for part, _ in _parts(graph, dense)]
-        metric.update(arrays, join_outputs(parts))
+        outputs = join_outputs([run(part) for dense in _dense(lists) for part, _ in _parts(graph, dense)])
+        if metric is None:
+            metric = task.metric_of_file(outputs)[0] if isinstance(task, MeasuresFiles) else task.metric()
+        metric.update(arrays, outputs)
+    if metric is None:
+        raise DataError("nothing to measure: no item of the data can be read")
     report = metric.report()
     name = task.goal.metric if task.goal.metric in report["metrics"] else next(iter(report["metrics"]))
     return Figure(name, float(report["metrics"][name]), name not in report["lower_is_better"])

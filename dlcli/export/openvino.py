@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,19 @@ from dlcli.export.quiet import silenced
 def is_installed() -> bool:
     """Return whether the package is there, without importing it."""
     return importlib.util.find_spec("openvino") is not None
+
+
+def import_silently() -> Any:
+    """Return the package `openvino`, imported so that it reports nothing to its makers.
+
+    Its import alone sends an event to Google Analytics and writes an identity into the user's home, by the package
+    `openvino_telemetry`. Where that is missing it takes a stub of its own, so it is made to be missing in this process.
+    """
+    with silenced():
+        if "openvino_telemetry" not in sys.modules:
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # import raises ImportError
+        import openvino
+    return openvino
 
 
 class OpenVinoModel:
@@ -34,8 +48,7 @@ class OpenVinoModel:
         if not is_whole_onnx(path):
             raise RunError(f"{path}: a truncated ONNX file", hint="copy or export it again")
         check_external_data(path)
-        with silenced():
-            import openvino
+        openvino = import_silently()
         settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
         try:
             core: Any = openvino.Core()
@@ -46,9 +59,12 @@ class OpenVinoModel:
         self._path = path
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return output name -> array. See `dlcli.export.runtime.ExportedModel.run`."""
+        """Return output name -> array, under each name where OpenVINO has several for a tensor.
+
+        See `dlcli.export.runtime.ExportedModel.run`.
+        """
         try:
             answers = self._model(dict(arrays))
         except Exception as error:
             raise RunError(f"{self._path}: OpenVINO does not take these inputs: {first_line(error)}") from None
-        return {port.get_any_name(): np.array(value) for port, value in answers.items()}
+        return {name: np.array(value) for port, value in answers.items() for name in port.get_names()}

@@ -89,7 +89,10 @@ def quantise_file(source: Path, target: Path, calibration: Iterable[Arrays] | No
             if not kept:
                 raise ExportError(
                     "--quantize: the network has no layer whose weights can be int8",
-                    details=["convolutions before the last one, matrices, LSTMs and embeddings can"],
+                    details=[
+                        "convolutions before the last one, matrices, LSTMs and embeddings can, the stacks of "
+                        "matrices of an ensemble cannot"
+                    ],
                     hint="leave out --quantize",
                 )
             if method == STATIC:
@@ -174,8 +177,34 @@ def _prepared(source: Path, prepared: Path) -> onnx.ModelProto:
     model = onnx.load(str(prepared))
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"node_{number}"
+    unstack(model)
     onnx.save_model(model, str(prepared))
     return model
+
+
+def unstack(model: onnx.ModelProto) -> None:
+    """Make a matrix of each stack of one that products read, in place: an ensemble of one network has them.
+
+    A product with something of two axes would lose one by that, so those stay.
+    """
+    graph = model.graph
+    axes = {
+        each.name: len(each.type.tensor_type.shape.dim)
+        for each in (*graph.input, *graph.value_info)
+        if each.type.tensor_type.HasField("shape")
+    }
+    reads = [(node, name) for node in graph.node for name in _reads(node)]
+    for weights in graph.initializer:
+        users = [node for node, name in reads if name == weights.name]
+        if (
+            len(weights.dims) == 3
+            and weights.dims[0] == 1
+            and all(
+                node.op_type == "MatMul" and node.input[1] == weights.name and axes.get(node.input[0], 0) >= 3
+                for node in users
+            )
+        ):
+            del weights.dims[0]
 
 
 class _Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from dlcli.answering import benchmarking
 from dlcli.answering.benchmarking import Contender, Worker, measure
 from dlcli.answering.timing_worker import read_batches
-from dlcli.core.errors import DlError
+from dlcli.core.errors import DlError, RunError
 
 QUICK = ("--batch-sizes", "1,3", "--threads", "1", "--rounds", "2", "--seconds", "0.02")
 
@@ -75,6 +76,27 @@ def test_a_fault_ends_the_other_processes(fake: Any, monkeypatch: pytest.MonkeyP
     with pytest.raises(DlError, match="out of order"):
         measure([Contender("a", "a", "torch", tmp_path, (1,))], [1], rounds=1, seconds=0.1, report=lambda _: None)
     assert [worker.is_closed for worker in fake.made] == [True]
+
+
+def test_a_runtime_that_nobody_asked_for_is_left_out_where_it_fails(
+    fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made, told = fake.__init__, list[str]()
+
+    def opened(self: Any, contender: Contender, threads: int) -> None:
+        if contender.runtime == "openvino":
+            raise RunError("a.onnx: OpenVINO cannot compile it")
+        made(self, contender, threads)
+
+    monkeypatch.setattr(fake, "__init__", opened)
+    first = Contender("a.onnx", "a.onnx", "onnxruntime", tmp_path, (1,))
+    extra = dataclasses.replace(first, runtime="openvino", is_extra=True)
+    rows = measure([first, extra], [1, 2], rounds=1, seconds=0.01, report=lambda _: None, warn=told.append)
+    assert [(row.contender.runtime, row.threads) for row in rows] == [("onnxruntime", 1), ("onnxruntime", 2)]
+    assert told == ["not measured in openvino: a.onnx: OpenVINO cannot compile it"]
+    with pytest.raises(RunError, match="cannot compile"):
+        measure([dataclasses.replace(extra, is_extra=False)], [1], rounds=1, seconds=0.01, report=told.append)
+    assert all(worker.is_closed for worker in fake.made)
 
 
 def test_a_run_is_measured_beside_its_exported_files_with_items_of_its_data(
@@ -162,6 +184,18 @@ def test_only_the_runtimes_that_are_asked_for_are_measured(bench: Any, exported:
     assert {name for name, _, _ in fake.asked} == {"onnxruntime"}
     answer = dl("benchmark", "latest", "--runtime", "onnxruntim", *QUICK)
     assert (answer.code, "did you mean 'onnxruntime'" in answer.err) == (2, True)
+
+
+def test_a_folder_of_weights_is_measured_in_torch_with_items_of_the_data(bench: Any, fake: Any, dl: Any) -> None:
+    run = bench.run()
+    written = dl("export", str(run), "--format", "safetensors", "--quiet")
+    assert written.code == 0, written.err
+    folder = written.out.strip()
+    answer = dl("benchmark", folder, *QUICK, "--json")
+    assert answer.code == 0, answer.err
+    assert {(row["runtime"], row["inputs"]) for row in json.loads(answer.out)["rows"]} == {
+        ("torch", "items of data/digits")
+    }
 
 
 @pytest.mark.parametrize(

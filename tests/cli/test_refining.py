@@ -135,6 +135,22 @@ def test_matrices_become_int8_without_inputs_to_learn_from(every_task: Path, dl:
     assert found["before"] is not None and found["graphs"]["model"]["layers"]
 
 
+@pytest.mark.slow
+def test_word_vectors_become_int8_without_a_metric_of_files(bench: Any, dl: Any) -> None:
+    bench.write("t.csv", "label,text\n" + "".join(f"{i % 2},the cat {i % 7} sat on mat {i % 5}\n" for i in range(60)))
+    words = ("--tokenizer", "whitespace", "--min-count", "1", "--out", "data/t", "--quiet")
+    assert dl("prepare", "text-csv", "t.csv", *words).code == 0
+    quick = ("--epochs", "1", "--max-steps", "2", "--threads", "1", "--precision", "fp32", "--quiet", "--name", "v")
+    assert dl("train", "embedding", "--data", "data/t", *quick).code == 0
+    answer = dl("export", "v", "--quantize", "int8", "--out", "v.onnx", "--json")
+    assert answer.code == 0, answer.err
+    assert "no metric judges the files of this task" in answer.err
+    assert "metric" not in json.loads(answer.out)["quantized"]
+    refused = dl("export", "v", "--quantize", "int8", "--max-drop", "0.1", "--out", "w.onnx")
+    assert (refused.code, Path("w.onnx").exists()) == (ExitCode.USAGE, False)
+    assert "no metric of this task can be taken from a file" in refused.err
+
+
 def _data_of(home: Path, name: str) -> str:
     data = Path(json.loads((home / "runs" / name / "run.json").read_text())["data"])
     return str(data if data.is_absolute() else home / data)

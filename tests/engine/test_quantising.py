@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.data.images.operations.colour import FILL
 from dlcli.engine.quantising import NUM_ITEMS, calibration_of, graph_inputs, measure_files, measured_split
 from dlcli.engine.task import Goal
@@ -96,6 +96,25 @@ def test_a_figure_is_the_goal_over_all_items() -> None:
     task.goal = Goal("perplexity", larger_is_better=False)
     found = measure_files(task, task.loader("test"), None, lambda arrays: {"y": arrays["x"]})
     assert (found.metric, found.larger_is_better) == ("total", True), "what answers alone give"
+
+
+class ByFile(ToyTask):
+    """A task that chooses its metric by the outputs of the file, as detectors do by the thresholds in them."""
+
+    def metric_of_file(self, outputs: Any) -> tuple[Sum, bool]:
+        if "missing" in outputs:
+            raise UsageError("nothing can be measured")
+        metric = Sum()
+        metric.total = float(len(outputs["y"]))  # of the first batch
+        return metric, True
+
+
+def test_the_metric_is_that_of_files() -> None:
+    task: Any = ByFile()
+    found = measure_files(task, task.loader("test"), None, lambda arrays: {"y": arrays["x"]})
+    assert found.value == 1000.0 * 1999 + 100
+    with pytest.raises(UsageError, match="nothing can be measured"):
+        measure_files(task, task.loader("test"), None, lambda arrays: {"y": arrays["x"], "missing": arrays["x"]})
 
 
 def test_a_graph_of_fixed_size_gets_one_item_in_the_corner_of_its_canvas() -> None:

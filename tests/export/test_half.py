@@ -6,13 +6,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from dlcli.core.errors import ExitCode, ParityError, UsageError
 from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
-from dlcli.export.half import HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened
+from dlcli.export.half import HALF_LEVELS, HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened, multiply_before_moving
 from dlcli.export.onnx import OPSET, OPSETS
+from dlcli.export.plan import cut_samples, single_graph
 from dlcli.export.runtime import open_model
+from dlcli.export.verify import compare
+
+METADATA = {"task": "classification", "assets": {}}
 
 
 def export(plan, path, **variant):
@@ -96,6 +102,15 @@ def test_tolerances_grow_by_the_kind_of_output_and_never_shrink(plans):
     assert two.tolerance == {"scores": HALF_TOLERANCE, "best": HALF_UNEQUAL}
 
 
+def test_each_value_of_a_made_image_may_differ_by_a_few_levels(plans):
+    images = [{"logits": np.zeros((2, 5), np.uint8)}]
+    found = loosened(plans["image"](largest_step={"logits": 1}).graphs[0], images)
+    assert (found.tolerance["logits"], found.largest_step["logits"]) == (1.0, HALF_LEVELS)
+    assert compare(images[0], {"logits": images[0]["logits"] + HALF_LEVELS}, None, found.largest_step).value == 1.0
+    beyond = {"logits": images[0]["logits"] + HALF_LEVELS + 1}
+    assert compare(images[0], beyond, None, found.largest_step).value == np.inf
+
+
 @pytest.mark.parametrize("opset", [9, 13, 17, 18, 21, 23])
 def test_an_opset_is_the_file_s(wide, tmp_path, opset):
     path = export(wide, tmp_path / "a.onnx", opset=opset).path
@@ -130,3 +145,63 @@ def test_a_variant_that_a_format_does_not_have_is_refused(format):
         else:
             with pytest.raises(UsageError, match=f"not for the format {format}"):
                 check_variant(format, variant)
+
+
+class TimeFirst(nn.Module):
+    """(N, T, 8) to (N, T, 2): a layer over (T, N, 8), moved, and then products with matrices alone."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        super().__init__()
+        self.first, self.second, self.last = (nn.Linear(*ends, bias=False) for ends in ((8, 8), (8, 8), (8, 2)))
+        self.keeps = keeps
+
+    def forward(self, steps):
+        hidden = torch.tanh(self.first(steps.transpose(0, 1))).transpose(0, 1)
+        return self.last(self.second(hidden)) + (hidden.sum(2, keepdim=True) if self.keeps else 0)
+
+
+def moves_before_products(model: onnx.ModelProto) -> list[str]:
+    """The pairs at which ONNX Runtime 1.32 ends the process."""
+    moves = {node.output[0] for node in model.graph.node if node.op_type == "Transpose"}
+    return [node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[0] in moves]
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_no_product_follows_the_move_of_the_first_axis(tmp_path, keeps):
+    torch.manual_seed(0)
+    steps = np.random.default_rng(0).normal(size=(11, 5, 8)).astype(np.float32)
+    plan = single_graph(
+        TimeFirst(keeps=keeps),
+        inputs=("steps",),
+        outputs=("answer",),
+        samples=cut_samples({"steps": steps}),
+        metadata=METADATA,
+    )
+    path = tmp_path / "a.onnx"
+    export(plan, path)
+    whole = onnx.load(str(path))
+    assert moves_before_products(whole)
+    reference = ReferenceEvaluator(whole).run(None, {"steps": steps})
+    multiply_before_moving(whole)
+    program = OnnxModel(whole)
+    program.topological_sort()
+    onnx.checker.check_model(whole)
+    assert moves_before_products(whole) == []
+    assert [node.op_type for node in whole.graph.node].count("Transpose") == (3 if keeps else 2)
+    np.testing.assert_allclose(ReferenceEvaluator(whole).run(None, {"steps": steps})[0], reference[0], atol=1e-6)
+    result = export(plan, path, half=True)
+    assert 0 < result.max_difference < HALF_TOLERANCE
+
+
+@pytest.mark.parametrize("axes", [[0, 2, 1], [1, 0], [1, 2, 0], [2, 1, 0]])
+def test_other_moves_stay(axes):
+    weights = onnx.numpy_helper.from_array(np.ones((4, 4), np.float16), "weights")
+    nodes = [
+        onnx.helper.make_node("Transpose", ["x"], ["moved"], perm=axes),
+        onnx.helper.make_node("MatMul", ["moved", "weights"], ["y"]),
+    ]
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT16, [4] * len(axes)) for name in ("x", "y")]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "graph", ends[:1], ends[1:], [weights]))
+    before = model.SerializeToString()
+    multiply_before_moving(model)
+    assert model.SerializeToString() == before

@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from dlcli.core.errors import ExportError
 from dlcli.export.exporting import export_model
 from dlcli.export.plan import cut_samples, single_graph
-from dlcli.export.quantise import DYNAMIC, STATIC, find_layers, outer_nodes, quantise_file, set_metadata
+from dlcli.export.quantise import DYNAMIC, STATIC, find_layers, outer_nodes, quantise_file, set_metadata, unstack
 from dlcli.export.runtime import open_model
 
 METADATA = {"task": "classification", "assets": {"labels": ["a", "b"]}}
@@ -153,6 +154,54 @@ def test_matrices_alone_are_dynamic_and_need_no_inputs(exported: Callable[..., P
     assert kinds(target).count("MatMulInteger") == 2
     reference, answer = (open_model(each).run({"rows": rows})["answer"] for each in (plain, target))
     assert 0 < np.abs(reference - answer).max() < 0.1
+
+
+class Members(nn.Module):
+    """(N, 8) to (N, 2) by the mean of members whose matrices lie in stacks, as those of table networks do."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.first, self.last = (nn.Parameter(torch.randn(count, *shape)) for shape in ((8, 32), (32, 2)))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        hidden = torch.bmm(rows.expand(len(self.first), -1, -1), self.first).relu()
+        return torch.bmm(hidden, self.last).mean(0)
+
+
+def test_the_matrices_of_one_member_become_int8(exported: Callable[..., Path]) -> None:
+    rows = np.random.default_rng(0).normal(size=(11, 8)).astype(np.float32)
+    plain = exported(Members(1), "rows", rows)
+    target = plain.with_name("int8.onnx")
+    assert quantise_file(plain, target, None).layers == {"MatMul": 2}
+    assert kinds(target).count("MatMulInteger") == 2
+    reference, answer = (open_model(each).run({"rows": rows})["answer"] for each in (plain, target))
+    assert 0 < np.abs(reference - answer).max() < 0.02 * np.abs(reference).max()
+
+
+def test_stacks_of_several_members_are_refused_with_that_reason(exported: Callable[..., Path]) -> None:
+    rows = np.random.default_rng(0).normal(size=(11, 8)).astype(np.float32)
+    with pytest.raises(ExportError) as told:
+        quantise_file(exported(Members(3), "rows", rows), Path("nowhere.onnx"), None)
+    assert "the stacks of matrices of an ensemble cannot" in told.value.details[0]
+
+
+def test_a_stack_of_one_stays_where_a_product_would_lose_an_axis() -> None:
+    stacks = [numpy_helper.from_array(np.ones((1, 4, 4), np.float32), name) for name in ("flat", "deep", "both")]
+    nodes = [
+        helper.make_node("MatMul", [given, name], [f"{given}_{name}"])
+        for given, name in (("two", "flat"), ("three", "deep"), ("two", "both"), ("three", "both"))
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("two", ["N", 4]), ("three", [1, "N", 4]))
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "graph", inputs, [], stacks))
+    unstack(model)
+    assert {each.name: list(each.dims) for each in model.graph.initializer} == {
+        "flat": [1, 4, 4],
+        "deep": [4, 4],
+        "both": [1, 4, 4],
+    }
 
 
 def test_convolutions_without_inputs_are_refused(exported: Callable[..., Path]) -> None:

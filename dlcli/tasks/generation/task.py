@@ -280,6 +280,7 @@ class GenerationTask:
             samples=cut_samples(inputs),
             metadata={"assets": self.assets()},
             tolerance={GENERATED: MOST_UNEQUAL},
+            largest_step={GENERATED: 1},
         )
 
 
