@@ -99,6 +99,18 @@ def replace_json(path: Path, value: Any) -> None:
             stream.truncate()
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text that somebody else may have written.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def finite(value: Any) -> Any:
     """Return a JSON value with NaN and infinities, which JSON cannot represent, replaced by None (null)."""
     if isinstance(value, Mapping):
@@ -111,6 +123,11 @@ def finite(value: Any) -> Any:
 def is_folder(path: Path) -> bool:
     """Return whether this is a folder: `Path.is_dir` raises for what can be no path, such as a long text."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Return whether this is a file: `Path.is_file` raises for what can be no path, such as a long text."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def numbered_folder(place: Path, stem: str) -> Path:
