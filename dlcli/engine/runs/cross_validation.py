@@ -315,7 +315,8 @@ def _kept_summary(parent: RunDir, runs: Sequence[RunDir], data: Path, *, with_ba
     needed = {"items", "metrics", "fold_means", "standard_errors", "lower_is_better", "folds"}
     if with_baselines:
         needed |= {"baselines", "baseline_errors"}
-    is_whole = isinstance(summary, dict) and needed <= set(summary) and len(summary["folds"]) == len(runs)
+    is_whole = isinstance(summary, dict) and needed <= set(summary) and isinstance(summary["folds"], list)
+    is_whole = is_whole and len(summary["folds"]) == len(runs)
     return {**summary, "run": str(parent.path)} if is_whole and summary.get("data") == str(data) else None
 
 
