@@ -12,6 +12,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.codec import join_outputs
 from dlcli.data.images.operations.colour import FILL
 from dlcli.engine.compute.device import to_numpy
+from dlcli.engine.file_answers import file_answers
 from dlcli.engine.task import Loader, Task
 from dlcli.export.plan import Arrays, ExportPlan, Graph
 
@@ -114,11 +115,12 @@ def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable
     """
     assert task.goal is not None
     metric = task.metric()
-    for batch in loader.batches():
-        arrays = to_numpy(batch)
-        lists = {name: list(arrays[name]) for name in task.inputs}
-        parts = [run(part) for dense in _dense(lists) for part, _ in _parts(graph, dense)]
-        metric.update(arrays, join_outputs(parts))
+
+    def answer(arrays: Arrays) -> Arrays:
+        return join_outputs([run(part) for part, _ in _parts(graph, arrays)])
+
+    for batch, outputs in file_answers(task, loader, answer):
+        metric.update(to_numpy(batch), outputs)
     report = metric.report()
     name = task.goal.metric if task.goal.metric in report["metrics"] else next(iter(report["metrics"]))
     return Figure(name, float(report["metrics"][name]), name not in report["lower_is_better"])
