@@ -23,6 +23,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk and a used-up quota answer."""
 
 
+MAX_NESTING = 64
+"""Lists and objects around a value of JSON. What is written by dl needs ten; Python's writer fails at some hundreds."""
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that replaces it when the block succeeds.
@@ -103,12 +107,27 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text that somebody else may have written.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, or nested too deeply to be read.
+        ValueError: it is not JSON in UTF-8, or nested more deeply than `MAX_NESTING`.
     """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        value = None
+        is_deep = True
+    else:
+        brackets = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+        is_deep = sum(map(text.count, brackets)) > MAX_NESTING and _is_deep(value)  # type: ignore[arg-type]
+    if is_deep:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list)))
+        level = [each for values in inner for each in values]
+    return any(isinstance(each, (dict, list)) for each in level)
 
 
 def finite(value: Any) -> Any:

@@ -21,6 +21,7 @@ MAX_LINES = 6
 CONTENTS = {
     "nested": "[" * 100_000,
     "nested objects": '{"a":' * 50_000,
+    "nested, but JSON": "[" * 900 + "]" * 900,
     "a list": "[]",
     "a number": "3",
     "null": "null",
@@ -105,6 +106,17 @@ def test_a_damaged_card_is_an_error_of_the_data(
         answer = dl(*line.split())
         check_answer(answer)
         assert answer.code == ExitCode.DATA and "dataset.json" in answer.err, (line, answer.err)
+
+
+def test_an_entry_that_is_nested_beyond_printing_makes_no_run(run: Path, dl: Callable[..., Any]) -> None:
+    """Python reads JSON of nine hundred levels and cannot write it."""
+    text = (run / "run.json").read_text(encoding="utf-8")
+    (run / "run.json").write_text(text.replace("{", '{"more": ' + "[" * 900 + "]" * 900 + ",", 1), encoding="utf-8")
+    answer = dl("runs", "--json")
+    assert answer.code == 0
+    assert [each["path"] for each in json.loads(answer.out)["runs"]] == ["runs/two"]
+    for line in ("report one", "compare one two", "eval one"):
+        check_answer(dl(*line.split()))
 
 
 def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

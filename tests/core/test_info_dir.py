@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dlcli.core.errors import RunError, UsageError
-from dlcli.core.files import parse_json
+from dlcli.core.files import MAX_NESTING, parse_json
 from dlcli.core.info_dir import check_schema, new_folder, readable
 from dlcli.core.run_dir import RunDir, create_run
 from dlcli.core.tune_dir import TuneDir, create_tune
@@ -120,7 +120,15 @@ def test_a_run_and_a_study_that_cannot_be_begun_leave_nothing(
     assert create("digits", {}, "mine").info()["name"] == "mine"  # the name is free
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000),
+        *("[" * depth + "]" * depth for depth in (MAX_NESTING + 1, 500, 900)),
+        '{"a":' * 400 + "1" + "}" * 400,
+        '[{"a": 1}, ' + "[" * MAX_NESTING + "]" * MAX_NESTING + ", 2]",
+    ],
+)
 def test_what_is_nested_too_deeply_is_no_json_to_any_reader(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         parse_json(text)
@@ -129,6 +137,14 @@ def test_what_is_nested_too_deeply_is_no_json_to_any_reader(text: str, tmp_path:
         with pytest.raises(RunError):
             folder.info()
     assert list(readable([RunDir(tmp_path)])) == []
+
+
+@pytest.mark.parametrize("make", [str, str.encode])
+def test_as_much_nesting_as_is_allowed_is_read_and_brackets_in_texts_are_none(make: Any) -> None:
+    deepest = "[" * MAX_NESTING + "]" * MAX_NESTING
+    assert parse_json(make(deepest)) == json.loads(deepest)
+    for value in (["["] * 1000, [[number] for number in range(1000)], {"{" * 1000: [{}] * 1000}):
+        assert parse_json(make(json.dumps(value))) == value
 
 
 def test_json_of_bytes_and_of_text_is_equal() -> None:
