@@ -11,7 +11,8 @@ def is_summary(value: Any, num_folds: int, *, with_baselines: bool) -> bool:
     """Return whether a value of JSON has what is printed of a summary."""
     if not isinstance(value, dict) or type(value.get("items")) is not int:
         return False
-    folds, tables = value.get("folds"), [value.get(name) for name in ("metrics", "fold_means", "standard_errors")]
+    folds = value.get("folds")
+    tables: list[Any] = [value.get(name) for name in ("metrics", "fold_means", "standard_errors")]
     has_figures = all(map(_are_figures, tables)) and all(set(tables[0]) <= set(other) for other in tables[1:])
     if not has_figures or not isinstance(value.get("lower_is_better"), list):
         return False
