@@ -82,8 +82,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.relative_to(folder).as_posix(), len(LONGEST)))
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Collect no garbage while tests are collected: each of the hundreds of thousands of objects stays."""
+    gc.disable()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Hide what collecting has made from the garbage collector: hundreds of thousands of objects, which all stay."""
+    """Hide what collecting has made from the garbage collector."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -15,6 +15,8 @@ import pytest
 
 import dlcli
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = Path(__file__).parent / "plugin"
 
 BROKEN = """\

@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from forked_dl import forked_dl
 from grammar import ROOT, blocks_of, commands_of, fault_of
 
 PAGE = ROOT / "docs" / "recipes.md"
@@ -20,14 +22,11 @@ BLOCKS = blocks_of(PAGE)
 MAX_LINES = 6
 
 # A training is shortened, but for the one that is stopped.
-DL = """#!{python} -P
-import os, sys
-words = sys.argv[1:]
+SHORTENED = """
 if words[:1] == ["train"] and "--resume" not in words and "long" not in words:
     if "--budget" in words:
         del words[words.index("--budget") : words.index("--budget") + 2]
     words += ["--epochs", "1", "--max-steps", "3", "--precision", "fp32", "--threads", "1"]
-os.execv({python!r}, [{python!r}, "-P", "-m", "dlcli", *words])  # so that a signal reaches it
 """
 
 
@@ -45,19 +44,15 @@ def test_dl_takes_the_lines_of_a_job(number: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the files that the jobs name, and a `dl` that trains three steps."""
     data = os.environ.get("DLCLI_DATA")
     if not data:
         pytest.skip("DLCLI_DATA names no folder of data")
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "bin").mkdir()
-    for name, body in (
-        ("dl", DL.format(python=sys.executable)),
-        ("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n'),
-    ):
-        (folder / "bin" / name).write_text(body)
-        (folder / "bin" / name).chmod(0o755)
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
     write_shapes(folder)
     cells = Path(data) / "bccd"
     for path in sorted((cells / "JPEGImages").iterdir())[:24]:
@@ -74,7 +69,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{size:.1f},{('north', 'south')[side]},{3 * size + 5 * side:.1f}" for size, side in sales(random)]
     (folder / "sales.csv").write_text("\n".join(["size,side,price", *rows]) + "\n")
     (folder / "new.csv").write_text("size,side\n12.5,north\n3.0,south\n")
-    return folder
+    with forked_dl(folder / "bin" / "dl", SHORTENED):
+        yield folder
 
 
 def sales(random: np.random.Generator) -> list[tuple[float, int]]:

@@ -80,17 +80,17 @@ def maker_of(text: str, *, pretrained: str | None, inference: Any, share: str) -
         share: the shard, "3/8".
 
     Raises:
-        RunError: there is no such run.
+        RunError: there is no such run, or the weights beside a file are missing.
     """
-    from dlcli.export.model_file import is_graph_folder
+    from dlcli.export.model_file import is_graph_folder, is_weights_folder
 
     path = Path(text)
     if pretrained is not None:
         name, files = text, [Path(pretrained)] if Path(pretrained).is_file() else []
-    elif is_graph_folder(path):
+    elif is_graph_folder(path) or is_weights_folder(path):
         name, files = path.name, sorted(each for each in path.iterdir() if each.is_file())
     elif path.is_file():
-        name, files = path.name, [path]
+        name, files = path.name, _files_of(path)
     else:
         run = find_run(text)
         name, files = run.name, [run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint]
@@ -101,6 +101,13 @@ def maker_of(text: str, *, pretrained: str | None, inference: Any, share: str) -
         "options": to_dict(inference) if inference is not None else {},
         "shard": share,
     }
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return a model's file, and those beside it in which a large ONNX file has its weights."""
+    from dlcli.export.model_file import ONNX, check_external_data, kind_of
+
+    return [path, *sorted(check_external_data(path))] if kind_of(path) == ONNX else [path]
 
 
 def _check_maker(path: Path, made_by: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import tempfile
@@ -269,10 +268,10 @@ def _store(rows: Sequence[Row], machine: Mapping[str, Any], console: Console) ->
 
 def _note(file: Path, name: str, rows: Sequence[Row], machine: Mapping[str, Any], console: Console) -> None:
     """Add the latency to the record of an exported file; the single figure is that of the smallest batch."""
-    from dlcli.core.files import write_json
+    from dlcli.core.files import parse_json, write_json
 
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
     known = known if isinstance(known, dict) else {}

@@ -15,6 +15,7 @@ from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, UsageError, did_you_mean
+from dlcli.core.records import is_number
 from dlcli.core.run_dir import RUNS, RunDir, list_runs, list_trials, resolve_run
 
 Found = Sequence[tuple[RunDir, Mapping[str, Any]]]
@@ -125,11 +126,7 @@ def metrics_of(run: RunDir, info: Mapping[str, Any]) -> dict[str, float]:
     found = {name: value for name, value in best.items() if name not in SKIPPED} if isinstance(best, Mapping) else {}
     with contextlib.suppress(DlError, KeyError, TypeError, AttributeError):  # not evaluated
         found |= {f"test_{name}": value for name, value in run.read_json("eval/test.json")["metrics"].items()}
-    return {str(name): float(value) for name, value in found.items() if _is_number(value)}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return {str(name): float(value) for name, value in found.items() if is_number(value)}
 
 
 def _sorted(runs: Found, name: str) -> Found:
@@ -140,7 +137,7 @@ def _sorted(runs: Found, name: str) -> Found:
     """
     if name in COLUMNS:
         known = [pair for pair in runs if pair[1].get(name) is not None]
-        of_info = sorted(known, key=lambda pair: (not _is_number(pair[1][name]), _key(pair[1][name])))
+        of_info = sorted(known, key=lambda pair: (not is_number(pair[1][name]), _key(pair[1][name])))
         return [*of_info, *(pair for pair in runs if pair[1].get(name) is None)]
     values = {run.path: metrics_of(run, info) for run, info in runs}
     if not any(name in metrics for metrics in values.values()):
@@ -153,7 +150,7 @@ def _sorted(runs: Found, name: str) -> Found:
 
 
 def _key(value: Any) -> Any:
-    return value if _is_number(value) else str(value)
+    return value if is_number(value) else str(value)
 
 
 def _is_lower_better(run: RunDir, name: str) -> bool:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.options import Argument, Common, Values, make_command
-from dlcli.cli.words import flag_value, pick_target
+from dlcli.cli.options import Values, make_command
+from dlcli.cli.training_line import TARGET, epilog_of, recipe_of, target_of_options, target_word
+from dlcli.cli.words import flag_value
 from dlcli.core.config import Layer, option
 from dlcli.core.console import Console, format_figure
-from dlcli.core.errors import DlError, UsageError
-from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, load_object
+from dlcli.core.errors import DlError
+from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import TrainConfig
-from dlcli.engine.targets import Target, is_known, require_data, resolve_target, target_of_run
+from dlcli.engine.targets import Target, require_data, resolve_target, target_of_run
 
 if TYPE_CHECKING:
     from dlcli.engine.request import TrainRequest
@@ -43,27 +44,20 @@ def build(rest: list[str]) -> Any:
     """Return the command, with the options of the task that the line refers to."""
     target = _target_of_line(rest)
     spec = target.spec if target else None
-    # Only the card is read for a help page: images would need numpy.
-    data = target.data if target is not None and (target.data / "dataset.json").is_file() else None
-    recipe = load_object(target.spec.recipe)(target.dataset, {}, data) if target else {}
     configs = [load_object(spec.config), TrainConfig] if spec else [TrainConfig]
 
     def run(values: Values) -> int | None:
         return _train(spec, values)
 
-    # Looking for plugins takes 30 ms, so the help page omits them; the lists show them.
-    epilog = (
-        f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder; `dl tasks` and `dl datasets` also list "
-        "those of plugins. `dl train TARGET -h` shows a task's own options."
-    )
+    more = "; `dl tasks` and `dl datasets` also list those of plugins. `dl train TARGET -h` shows a task's own options."
     return make_command(
         "train",
         "Train a network on prepared data and print the path of the run.",
         run,
-        arguments=[Argument("target", "a task, a dataset or a prepared folder", is_required=False)],
+        arguments=[TARGET],
         configs=[TrainOptions, *configs],
-        epilog=f"Defaults in brackets are for {target.dataset}." if target else epilog,
-        defaults=recipe,
+        epilog=epilog_of(target, more),
+        defaults=recipe_of(target),
     )
 
 
@@ -72,8 +66,7 @@ def _target_of_line(rest: list[str]) -> Target | None:
 
     None for a line with an error, which is reported when the command runs.
     """
-    configs = [TrainOptions, TrainConfig, Common, *(load_object(spec.config) for spec in TASKS.values())]
-    word = pick_target(rest, is_known, configs)
+    word = target_word(rest, TrainOptions)
     try:
         run = flag_value(rest, "--resume") or flag_value(rest, "--from")
         if run is not None:
@@ -90,9 +83,7 @@ def _train(spec: TaskSpec | None, values: Values) -> int | None:
     if options.resume is not None:
         return _resume(options, values, console, count)
     origin = resolve_run(options.origin) if options.origin else None
-    target = _target(values, options, origin)
-    if spec is None or spec.name != target.spec.name:
-        raise UsageError(f"dl train {target.spec.name}: name the target before its options")
+    target = target_of_options("train", spec, values.arguments["target"], options.data, origin)
     if count > 1:
         return _launch(count, console)
     request = _request(target, values, options, origin, console)
@@ -111,18 +102,6 @@ def _launch(count: int, console: Console) -> int:
     place = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--devices")
     del words[place : place + (1 if "=" in words[place] else 2)]
     return launch(count, words, console)
-
-
-def _target(values: Values, options: TrainOptions, origin: RunDir | None) -> Target:
-    text = values.arguments["target"]
-    if text is not None:
-        return resolve_target(text, options.data)
-    if origin is not None:
-        return target_of_run(origin, options.data)
-    raise UsageError(
-        "which target?",
-        hint=f"`dl train TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
-    )
 
 
 def _request(

@@ -13,19 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.options import Argument, Common, Values, make_command
+from dlcli.cli.options import Common, Values, make_command
+from dlcli.cli.training_line import TARGET, epilog_of, recipe_of, target_of_options, target_word
 from dlcli.cli.tuned import answer_study, draw_study
-from dlcli.cli.words import flag_value, pick_target
+from dlcli.cli.words import flag_value
 from dlcli.core.config import fields_of, option, to_dict
 from dlcli.core.console import Console
 from dlcli.core.duration import parse_duration
 from dlcli.core.errors import DlError, UsageError
-from dlcli.core.registry import DATASETS, TASKS, TaskSpec, all_datasets, all_tasks, load_object
+from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import MACHINE, TrainConfig
 from dlcli.core.tune_dir import TuneDir, create_tune, list_tunes, resolve_tune
 from dlcli.engine.request import stored_options
-from dlcli.engine.targets import Target, ensure_prepared, is_known, require_data, resolve_target, target_of_run
+from dlcli.engine.targets import Target, ensure_prepared, require_data, resolve_target, target_of_run
 
 if TYPE_CHECKING:
     from dlcli.engine.tuning.plan import Plan
@@ -96,32 +97,26 @@ def build(rest: list[str]) -> Any:
     """Return the command, with the options of the task that the line refers to."""
     target = _target_of_line(rest)
     spec = target.spec if target else None
-    data = target.data if target is not None and (target.data / "dataset.json").is_file() else None
-    recipe = load_object(target.spec.recipe)(target.dataset, {}, data) if target else {}
     configs = [_hidden(load_object(spec.config)), _hidden(TrainConfig)] if spec else [_hidden(TrainConfig)]
 
     def run(values: Values) -> None:
         _tune(spec, values)
 
-    epilog = (
-        f"Targets: {', '.join([*TASKS, *DATASETS])}, or a prepared folder. Every option of `dl train TARGET` can be "
-        "tuned, or given to all trials."
-    )
+    more = ". Every option of `dl train TARGET` can be tuned, or given to all trials."
     return make_command(
         "tune",
         "Train with many options, and print the path of the best run.",
         run,
-        arguments=[Argument("target", "a task, a dataset or a prepared folder", is_required=False)],
+        arguments=[TARGET],
         configs=[TuneOptions, *configs],
-        epilog=f"Defaults in brackets are for {target.dataset}." if target else epilog,
-        defaults={name: value for name, value in recipe.items() if name != "folds"},
+        epilog=epilog_of(target, more),
+        defaults={name: value for name, value in recipe_of(target).items() if name != "folds"},
     )
 
 
 def _target_of_line(rest: list[str]) -> Target | None:
     """Return the target of the line, before its options are known; None for a line with an error, reported later."""
-    configs = [TuneOptions, TrainConfig, Common, *(load_object(spec.config) for spec in TASKS.values())]
-    word = pick_target(rest, is_known, configs)
+    word = target_word(rest, TuneOptions)
     try:
         joined, origin = flag_value(rest, "--join"), flag_value(rest, "--from")
         if joined is not None:
@@ -206,9 +201,7 @@ def _started(spec: TaskSpec | None, values: Values, options: TuneOptions, consol
     from dlcli.engine.tuning.trial_process import find_judge
 
     origin = resolve_run(options.origin) if options.origin else None
-    target = _target(values, options, origin)
-    if spec is None or spec.name != target.spec.name:
-        raise UsageError(f"dl tune {target.spec.name}: name the target before its options")
+    target = target_of_options("tune", spec, values.arguments["target"], options.data, origin)
     require_data(target)
     plan = _plan(target, values, options, origin)
     requests = check_choices(plan)
@@ -234,18 +227,6 @@ def _started(spec: TaskSpec | None, values: Values, options: TuneOptions, consol
     tune = create_tune(target.dataset, {**plan.to_json(), "trials": num_trials, "started": started}, options.name)
     console.say(f"{tune.path}: {judge.metric} on the validation part, by {', '.join(plan.param)}")
     return tune, True
-
-
-def _target(values: Values, options: TuneOptions, origin: RunDir | None) -> Target:
-    text = values.arguments["target"]
-    if text is not None:
-        return resolve_target(text, options.data)
-    if origin is not None:
-        return target_of_run(origin, options.data)
-    raise UsageError(
-        "which target?",
-        hint=f"`dl tune TARGET`, TARGET one of {', '.join([*all_tasks(), *all_datasets()])}, or a folder",
-    )
 
 
 def _plan(target: Target, values: Values, options: TuneOptions, origin: RunDir | None) -> Plan:

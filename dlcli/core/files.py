@@ -23,6 +23,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk and a used-up quota answer."""
 
 
+MAX_NESTING = 64
+"""Lists and objects around a value of JSON. What is written by dl needs ten; Python's writer fails at some hundreds."""
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that replaces it when the block succeeds.
@@ -99,6 +103,33 @@ def replace_json(path: Path, value: Any) -> None:
             stream.truncate()
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text that somebody else may have written.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or nested more deeply than `MAX_NESTING`.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        value = None
+        is_deep = True
+    else:
+        brackets = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+        is_deep = sum(map(text.count, brackets)) > MAX_NESTING and _is_deep(value)  # type: ignore[arg-type]
+    if is_deep:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list)))
+        level = [each for values in inner for each in values]
+    return any(isinstance(each, (dict, list)) for each in level)
+
+
 def finite(value: Any) -> Any:
     """Return a JSON value with NaN and infinities, which JSON cannot represent, replaced by None (null)."""
     if isinstance(value, Mapping):
@@ -111,6 +142,11 @@ def finite(value: Any) -> Any:
 def is_folder(path: Path) -> bool:
     """Return whether this is a folder: `Path.is_dir` raises for what can be no path, such as a long text."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Return whether this is a file: `Path.is_file` raises for what can be no path, such as a long text."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def numbered_folder(place: Path, stem: str) -> Path:

@@ -1,12 +1,13 @@
-"""Read `metrics.jsonl`, one JSON record per epoch."""
+"""Read `metrics.jsonl`, one JSON record per epoch, and know a number in it."""
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from dlcli.core.errors import RunError
+from dlcli.core.files import parse_json
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -36,11 +37,18 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def parse_record(line: str) -> dict[str, Any] | None:
     """Return the record in a line, or None if it is not one (a crash may have truncated it)."""
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError:
         return None
     return value if isinstance(value, dict) and _is_epoch(value.get("epoch")) else None
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value of JSON is a number that a float can hold: NaN and infinities are, a bool is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= sys.float_info.max  # JSON bounds no whole number
+    return isinstance(value, float)
+
+
 def _is_epoch(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and is_number(value)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import read_toml
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.files import numbered_folder, replace_json, write_json, write_text
+from dlcli.core.files import is_file, parse_json, replace_json, write_json, write_text
+from dlcli.core.info_dir import check_schema, new_folder, readable
 from dlcli.core.locks import HeldError, hold
 from dlcli.core.tune_dir import TUNES, find_tune
-from dlcli.core.wording import is_unicode
 
 RUN_SCHEMA = 1
 RUNS = Path("runs")
@@ -128,12 +127,8 @@ class RunDir:
         Raises:
             RunError: the file is missing, damaged, or of a newer schema.
         """
-        value = self.read_json(self.info_file.name)
-        if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
-            raise RunError(f"{self.info_file}: not a run", hint="`dl runs` lists the runs")
-        if value["schema"] > RUN_SCHEMA:
-            raise RunError(f"{self.info_file}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
-        return value
+        fault = RunError(f"{self.info_file}: not a run", hint="`dl runs` lists the runs")
+        return check_schema(self.read_json(self.info_file.name), self.info_file, RUN_SCHEMA, fault)
 
     @property
     def holds_folds(self) -> bool:
@@ -174,7 +169,7 @@ class RunDir:
         """
         path = self.path / file_name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return parse_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{self.path}: no {file_name}, so not a run", hint="`dl runs` lists the runs") from None
         except (OSError, ValueError) as error:
@@ -193,26 +188,15 @@ def create_run(stem: str, info: Mapping[str, Any], name: str | None = None, fold
     Raises:
         UsageError: the name is in use or is not a folder name.
     """
-    if name is not None and (name != Path(name).name or name in ("", ".", "..", "latest") or not is_unicode(name)):
-        raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
-    place = folder or RUNS
-    place.mkdir(exist_ok=True)
-    if name is not None:
-        path = place / name
-        try:
-            path.mkdir()
-        except FileExistsError:
-            raise UsageError(f"the run {path} exists", hint=_instead_of(RunDir(path))) from None
-    else:
-        path = numbered_folder(RUNS, re.sub(r"[^\w.+-]+", "_", stem))
-    run = RunDir(path)
-    try:
+
+    def is_taken(path: Path) -> UsageError:
+        return UsageError(f"the run {path} exists", hint=_instead_of(RunDir(path)))
+
+    with new_folder(folder or RUNS, stem, name, is_taken, reserved=("latest",)) as path:
+        run = RunDir(path)
         write_json(run.info_file, {"schema": RUN_SCHEMA, "name": path.name, **info})
         if folder is None:
             write_text(RUNS / "latest", path.name + "\n")
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
     return run
 
 
@@ -255,23 +239,12 @@ def remove_run(run: RunDir) -> None:
 
 def list_runs() -> Iterator[tuple[RunDir, dict[str, Any]]]:
     """Yield every readable run with its `run.json`, oldest first."""
-    yield from _readable(RUNS.glob("*/run.json"))
+    yield from readable(RunDir(path.parent) for path in RUNS.glob("*/run.json"))
 
 
 def list_trials() -> Iterator[tuple[RunDir, dict[str, Any]]]:
     """Yield the readable runs of the trials of all studies of `dl tune`, oldest first."""
-    yield from _readable(TUNES.glob("*/trials/*/run.json"))
-
-
-def _readable(files: Iterable[Path]) -> list[tuple[RunDir, dict[str, Any]]]:
-    found = []
-    for path in files:
-        run = RunDir(path.parent)
-        try:
-            found.append((run, run.info()))
-        except RunError:
-            continue
-    return sorted(found, key=lambda pair: (str(pair[1].get("started", "")), pair[0].name))
+    yield from readable(RunDir(path.parent) for path in TUNES.glob("*/trials/*/run.json"))
 
 
 def resolve_run(text: str) -> RunDir:
@@ -306,10 +279,7 @@ def resolve_run(text: str) -> RunDir:
 
 
 def _is_run(path: Path) -> bool:
-    try:
-        return (path / "run.json").is_file()
-    except (OSError, ValueError):  # too long for a file name, or it contains a NUL: a text, not a path
-        return False
+    return is_file(path / "run.json")
 
 
 def newest_run_of(name: str) -> RunDir | None:

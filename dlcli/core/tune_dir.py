@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import RunError, UsageError, did_you_mean
-from dlcli.core.files import numbered_folder, write_json
-from dlcli.core.wording import is_unicode
+from dlcli.core.files import is_file, parse_json, write_json
+from dlcli.core.info_dir import check_schema, new_folder, readable
 
 TUNE_SCHEMA = 1
 
@@ -79,16 +78,13 @@ class TuneDir:
         try:
             with self.info_file.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
-            value = json.loads(content) if len(content) <= MAX_BYTES else None
+            value = parse_json(content) if len(content) <= MAX_BYTES else None
         except OSError as error:
             raise RunError(f"{self.info_file}: {error.strerror}", hint="`dl tune TARGET` starts a study") from None
-        except (ValueError, RecursionError):
+        except ValueError:
             value = None
-        if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
-            raise RunError(f"{self.info_file}: damaged", hint="start a new study with `dl tune TARGET`")
-        if value["schema"] > TUNE_SCHEMA:
-            raise RunError(f"{self.info_file}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
-        return value
+        fault = RunError(f"{self.info_file}: damaged", hint="start a new study with `dl tune TARGET`")
+        return check_schema(value, self.info_file, TUNE_SCHEMA, fault)
 
     def update_info(self, **changes: Any) -> None:
         """Change entries of `tune.json`; only who holds the study's lock may."""
@@ -117,45 +113,27 @@ def create_tune(stem: str, info: Mapping[str, Any], name: str | None = None) -> 
     Raises:
         UsageError: the name is in use or is not a folder name.
     """
-    if name is not None and (name != Path(name).name or name in ("", ".", "..") or not is_unicode(name)):
-        raise UsageError(f"--name {name!r} is not a folder name", hint="use letters, digits, - and _")
-    TUNES.mkdir(exist_ok=True)
-    if name is not None:
-        path = TUNES / name
-        try:
-            path.mkdir()
-        except FileExistsError:
-            hint = f"`dl tune --join {shlex.quote(str(path))}`, or choose another name"
-            raise UsageError(f"the study {path} exists", hint=hint) from None
-    else:
-        path = numbered_folder(TUNES, re.sub(r"[^\w.+-]+", "_", stem))
-    tune = TuneDir(path)
-    tune.trials.mkdir()
-    write_json(tune.info_file, {"schema": TUNE_SCHEMA, "name": path.name, **info})
+
+    def is_taken(path: Path) -> UsageError:
+        hint = f"`dl tune --join {shlex.quote(str(path))}`, or choose another name"
+        return UsageError(f"the study {path} exists", hint=hint)
+
+    with new_folder(TUNES, stem, name, is_taken) as path:
+        tune = TuneDir(path)
+        tune.trials.mkdir()
+        write_json(tune.info_file, {"schema": TUNE_SCHEMA, "name": path.name, **info})
     return tune
 
 
 def list_tunes() -> Iterator[tuple[TuneDir, dict[str, Any]]]:
     """Yield every readable study with its `tune.json`, oldest first."""
-    found = []
-    for path in TUNES.glob(f"*/{TUNE_FILE}"):
-        tune = TuneDir(path.parent)
-        try:
-            found.append((tune, tune.info()))
-        except RunError:
-            continue
-    yield from sorted(found, key=lambda pair: (str(pair[1].get("started", "")), pair[0].name))
+    yield from readable(TuneDir(path.parent) for path in TUNES.glob(f"*/{TUNE_FILE}"))
 
 
 def find_tune(text: str) -> TuneDir | None:
     """Return the study that a word refers to, a path or a name under `tunes/`; None if it is none."""
-    for path in (Path(text), TUNES / text):
-        try:
-            if (path / TUNE_FILE).is_file():
-                return TuneDir(path)
-        except (OSError, ValueError):  # too long for a file name, or it contains a NUL: a text, not a path
-            continue
-    return None
+    found = (path for path in (Path(text), TUNES / text) if is_file(path / TUNE_FILE))
+    return next(map(TuneDir, found), None)
 
 
 def resolve_tune(text: str) -> TuneDir:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dlcli.core.errors import DataError
+from dlcli.core.files import parse_json
 from dlcli.core.registry import all_tasks, how_to_prepare
 
 CARD_NAME = "dataset.json"
@@ -128,7 +128,7 @@ def read_card(folder: Path) -> Card | None:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}", hint="prepare the data again with `dl prepare`") from None
     return Card.from_json(value, str(path))

@@ -119,7 +119,7 @@ def _read_json(path: Path) -> list[tuple[np.ndarray | None, np.ndarray, str]]:
             )
             for number, entry in enumerate(entries, 1)
         ]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise DataError(
             f'--splits {path}: not a list of {{"train": [...], "test": [...]}}: {type(error).__name__}: {error}'
         ) from None

@@ -12,6 +12,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.codec import join_outputs
 from dlcli.data.images.operations.colour import FILL
 from dlcli.engine.compute.device import to_numpy
+from dlcli.engine.file_answers import file_answers
 from dlcli.engine.runs.file_evaluation import MeasuresFiles
 from dlcli.engine.task import Loader, Metric, Task
 from dlcli.export.plan import Arrays, ExportPlan, Graph
@@ -119,13 +120,14 @@ def measure_files(task: Task, loader: Loader, graph: Graph | None, run: Callable
     """
     assert task.goal is not None
     metric: Metric | None = None
-    for batch in loader.batches():
-        arrays = to_numpy(batch)
-        lists = {name: list(arrays[name]) for name in task.inputs}
-        outputs = join_outputs([run(part) for dense in _dense(lists) for part, _ in _parts(graph, dense)])
+
+    def answer(arrays: Arrays) -> Arrays:
+        return join_outputs([run(part) for part, _ in _parts(graph, arrays)])
+
+    for batch, outputs in file_answers(task, loader, answer):
         if metric is None:
             metric = task.metric_of_file(outputs)[0] if isinstance(task, MeasuresFiles) else task.metric()
-        metric.update(arrays, outputs)
+        metric.update(to_numpy(batch), outputs)
     if metric is None:
         raise DataError("nothing to measure: no item of the data can be read")
     report = metric.report()

@@ -10,6 +10,7 @@ from typing import Any
 
 from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
+from dlcli.core.records import is_number
 from dlcli.core.run_dir import RunDir
 from dlcli.metrics.bootstrap import Interval, interval_of
 from dlcli.report.blocks import Grid, Section, Span, grid_of, text_of
@@ -48,7 +49,7 @@ class Evaluation:
         """Return name, value and note of the most telling metric: the goal where it was measured, else the first."""
         metrics = self.report["metrics"]
         name = goal if goal in metrics else next(iter(metrics), None)
-        if name is None or not _is_number(metrics[name]):
+        if name is None or not is_number(metrics[name]):
             return None
         bounds = self.intervals.get(str(name))
         note = f"95 %: {format_figure(bounds[0])} to {format_figure(bounds[1])}" if bounds else ""
@@ -70,10 +71,6 @@ def read_evaluations(run: RunDir) -> Iterator[Evaluation]:
         yield Evaluation(split, report, read_shown(run, split), intervals, resampled)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _intervals(
     run: RunDir, split: str, report: Mapping[str, Any]
 ) -> tuple[dict[str, tuple[float, float]], Interval | None]:
@@ -86,12 +83,12 @@ def _intervals(
     kept = {
         name: (float(bounds[0]), float(bounds[1]))
         for name, bounds in found.items()
-        if isinstance(bounds, list) and len(bounds) == 2 and all(map(_is_number, bounds))
+        if isinstance(bounds, list) and len(bounds) == 2 and all(map(is_number, bounds))
     }
     scores, resampled = read_items(run, split), None
     for name, figure in scores.figures.items() if scores is not None else ():
         value = metrics.get(name)
-        if name in kept or not _is_number(value) or not math.isclose(figure.value(), value, rel_tol=1e-4, abs_tol=1e-9):
+        if name in kept or not is_number(value) or not math.isclose(figure.value(), value, rel_tol=1e-4, abs_tol=1e-9):
             continue  # the metric has its own, or the scores are of another evaluation
         resamples = max(min(_RESAMPLES, _MAX_OF_PAGE // len(figure.statistics)), 1)
         resampled = interval_of(figure, resamples=resamples)

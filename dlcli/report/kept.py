@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import RunError
-from dlcli.core.files import atomic_file, finite, write_json
+from dlcli.core.files import atomic_file, finite, parse_json, write_json
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
 from dlcli.data.npy import load_npz
@@ -108,7 +108,7 @@ def read_items(run: RunDir, split: str) -> ItemScores | None:
     if arrays is None:
         return None
     try:
-        about, rows = json.loads(str(arrays["about"])), arrays["rows"]
+        about, rows = parse_json(str(arrays["about"])), arrays["rows"]
         figures = {
             str(name): ItemFigure(
                 arrays[f"figure.{name}"],

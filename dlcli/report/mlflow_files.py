@@ -17,11 +17,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from dlcli.core.errors import DlError, UsageError
 from dlcli.core.files import hidden_beside, write_text
-from dlcli.core.records import read_metrics
+from dlcli.core.records import is_number, read_metrics
 from dlcli.core.run_dir import DIVERGED, FAILED, FINISHED, INTERRUPTED, RunDir
 
 EXPERIMENT = "dl"
@@ -124,9 +124,9 @@ def _metric_lines(run: RunDir, begin: int) -> dict[str, list[str]]:
         records = []
     for record in records:
         seconds = record.get("seconds")
-        at += 1000 * float(seconds or 0) if _is_number(seconds) else 0
+        at += 1000 * float(seconds or 0) if _is_finite(seconds) else 0
         for name, value in record.items():
-            if name != "epoch" and _is_number(value):
+            if name != "epoch" and _is_finite(value):
                 found.setdefault(name, []).append(f"{int(at)} {value!r} {record['epoch']}\n")
     try:
         metrics = run.read_json("eval/test.json")["metrics"]
@@ -135,13 +135,13 @@ def _metric_lines(run: RunDir, begin: int) -> dict[str, list[str]]:
         items = []
     last = records[-1]["epoch"] if records else 0
     for name, value in items:
-        if _is_number(value):
+        if _is_finite(value):
             found[f"test_{name}"] = [f"{int(at)} {value!r} {last}\n"]
     return found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _is_finite(value: object) -> TypeGuard[float]:
+    return is_number(value) and math.isfinite(value)
 
 
 def _text(value: Any) -> str:

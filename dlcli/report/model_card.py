@@ -16,6 +16,7 @@ import yaml
 
 from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
+from dlcli.core.records import is_number
 from dlcli.core.run_dir import RunDir
 from dlcli.data.card import Card
 from dlcli.report.evaluations import Evaluation, is_older_than_weights, read_evaluations
@@ -145,11 +146,7 @@ def exported_tags(exported: Exported) -> Sequence[str]:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        key: round(float(value), 6)
-        for key, value in metrics.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    }
+    return {key: round(float(value), 6) for key, value in metrics.items() if is_number(value) and math.isfinite(value)}
 
 
 def _section(title: str, lines: Iterator[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from dlcli import __version__
 from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
+from dlcli.core.records import is_number
 from dlcli.core.run_dir import FOLDS, RunDir
 from dlcli.report.blocks import Page, Section, grid_of, text_of
 from dlcli.report.evaluations import SPLITS, evaluation_section, read_evaluations, title_of
@@ -81,7 +82,7 @@ def _with_left_out(section: Section, album: Album) -> Section:
 def _cards(info: Mapping[str, Any], found: list[Any]) -> list[tuple[str, str, str]]:
     goal, best = info.get("goal"), info.get("best")
     cards = [card for each in found if (card := each.headline(goal)) is not None]
-    if isinstance(best, Mapping) and isinstance(best.get(goal), (int, float)) and isinstance(goal, str):
+    if isinstance(best, Mapping) and isinstance(goal, str) and is_number(best.get(goal)):
         cards.append((f"{goal}, validation", format_figure(float(best[goal])), f"epoch {text_of(best.get('epoch'))}"))
     cards.append(("training time", duration(info.get("seconds")), text_of(info.get("device") or "")))
     if info.get("parameters") is not None:
@@ -128,7 +129,7 @@ def _folds_sections(run: RunDir, info: Mapping[str, Any]) -> tuple[list[tuple[st
     ]
     goal = info.get("goal")
     cards = []
-    if isinstance(goal, str) and isinstance(metrics.get(goal), (int, float)):
+    if isinstance(goal, str) and is_number(metrics.get(goal)):
         mean, error = text_of(means.get(goal)), text_of(errors.get(goal))
         cards.append((goal, format_figure(float(metrics[goal])), f"mean of folds {mean} ± {error} (standard error)"))
     cards.append(("folds", str(len(folds)), f"{text_of(summary.get('items'))} items"))

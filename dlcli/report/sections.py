@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.config import fields_of
 from dlcli.core.errors import DlError
-from dlcli.core.records import read_metrics
+from dlcli.core.records import is_number, read_metrics
 from dlcli.core.registry import get_task, load_object
 from dlcli.core.run_dir import DIVERGED, EXPORTS_FILE, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDir
 from dlcli.core.train_config import TrainConfig
@@ -32,7 +33,7 @@ STATES = {
 
 def duration(seconds: object) -> str:
     """Return seconds as people say them, such as `1 h 05 min`; a dash for what is no number."""
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+    if not is_number(seconds) or not math.isfinite(seconds):
         return "-"
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -129,7 +130,7 @@ def curves_section(run: RunDir, info: Mapping[str, Any]) -> Section:
         return Section("Training", "training", ["No epoch is finished yet."])
     best = info.get("best")
     epoch = best.get("epoch") if isinstance(best, Mapping) else None
-    epoch = epoch if isinstance(epoch, (int, float)) and not isinstance(epoch, bool) else None
+    epoch = epoch if is_number(epoch) else None
     columns = [name for name in dict.fromkeys(name for record in records for name in record) if name != "step"][:14]
     rows = [[record.get(name) for name in columns] for record in records[-20:]]
     title = "Figures of every epoch" if len(records) <= 20 else f"Figures of the last 20 of {len(records)} epochs"

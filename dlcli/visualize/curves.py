@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlcli.visualize.figure import COLOURS, new_figure, plain_axes, set_texts, to_rgb
+from dlcli.core.records import is_number
+from dlcli.visualize.figure import COLOURS, count_axis, new_figure, plain_axes, set_texts, to_rgb
 from dlcli.visualize.fonts import font_for
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ NOT_DRAWN = ("epoch", "step", "seconds", "items_per_s")
 SHOWN_NAMES = {"loss": "training", "val_loss": "validation"}
 MOST_MARKED = 40
 """With at most this many epochs, each is marked by a dot."""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch: int | None = None) -> np.ndarray:
@@ -59,7 +56,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], title: str, *, best_epoch:
 
 def panels_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the panels in order, each with the names of the series it draws."""
-    names = list(dict.fromkeys(name for record in records for name, value in record.items() if _is_number(value)))
+    names = list(dict.fromkeys(name for record in records for name, value in record.items() if is_number(value)))
     losses = [name for name in names if name in ("loss", "val_loss") or name.startswith("loss_")]
     metrics = [name for name in names if name not in (*losses, *NOT_DRAWN, "lr")]
     panels = {"loss": losses or ["loss"]}
@@ -69,7 +66,7 @@ def panels_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def values_of(records: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     """Return one value per epoch; a missing one is NaN, a gap in the line."""
-    return np.array([record[name] if _is_number(record.get(name)) else np.nan for record in records], dtype=float)
+    return np.array([record[name] if is_number(record.get(name)) else np.nan for record in records], dtype=float)
 
 
 def _lowest(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
@@ -83,8 +80,6 @@ def _lowest(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
 def _draw_panel(
     axes: Axes, name: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], marked: float | None
 ) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     plain_axes(axes)
     marker = "o" if len(epochs) <= MOST_MARKED else None
     colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(series)}
@@ -94,8 +89,7 @@ def _draw_panel(
     if marked is not None:
         _mark(axes, marked, {label: values[epochs == marked] for label, values in series.items()}, colours)
     axes.set_title(name, fontsize=11, loc="left")
-    axes.set_xlabel("epoch", fontsize=9)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    count_axis(axes, "epoch")
     axes.margins(x=0.05, y=0.15)
     if len(epochs) == 1:
         axes.set_xlim(epochs[0] - 1, epochs[0] + 1)

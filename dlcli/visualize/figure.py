@@ -61,6 +61,14 @@ def set_texts(texts: Iterable[Any], font: Font, size_pt: float) -> None:
         text.set_parse_math(False)
 
 
+def count_axis(axes: Axes, noun: str) -> None:
+    """Let the horizontal axis count epochs or trials: whole numbers at its ticks, below them what is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel(noun, fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
 def plain_axes(axes: Axes) -> None:
     """Hide the right and top spines and add a faint grid."""
     axes.spines[["right", "top"]].set_visible(False)

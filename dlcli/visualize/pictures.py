@@ -176,11 +176,13 @@ def stored_report(run: RunDir, split: str) -> tuple[dict[str, Any], Path]:
     Raises:
         RunError: the run is not evaluated on this split, or the file is damaged.
     """
-    path = run.path / "eval" / f"{split}.json"
+    path, again = run.path / "eval" / f"{split}.json", f"`dl eval {run.reference} --split {split}`"
     if not path.exists():
-        again = f"run `dl eval {run.reference} --split {split}`"
-        raise RunError(f"{run.path}: not evaluated on {split} yet", hint=again)
-    return run.read_json(f"eval/{split}.json"), path
+        raise RunError(f"{run.path}: not evaluated on {split} yet", hint=f"run {again}")
+    report = run.read_json(f"eval/{split}.json")
+    if not isinstance(report, dict):
+        raise RunError(f"{path}: damaged", hint=f"rewrite it with {again}")
+    return report, path
 
 
 def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
@@ -196,7 +198,7 @@ def draw_confusion(subject: Subject, options: ConfusionOptions) -> Drawn:
     try:
         names = [str(row["name"]) for row in report["per_class"]]
         confusion = np.array(report["confusion"], dtype=np.int64).reshape(len(names), len(names))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         again = f"rewrite it with `dl eval {run.reference} --split {options.split}`"
         raise RunError(f"{path}: damaged", hint=again) from None
     title = f"{run.name}, {options.split}"

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from dlcli.visualize.figure import COLOURS, new_figure, plain_axes, set_texts, to_rgb
+from dlcli.visualize.figure import COLOURS, count_axis, new_figure, plain_axes, set_texts, to_rgb
 from dlcli.visualize.fonts import font_for
 
 
@@ -36,8 +36,6 @@ def draw_history(
     """
     if not trials:
         raise ValueError("no trials to draw")
-    from matplotlib.ticker import MaxNLocator
-
     figure = new_figure(1100, 640)
     axes = figure.subplots()
     plain_axes(axes)
@@ -62,9 +60,8 @@ def draw_history(
         )
         offset = (0, 11) if larger_is_better else (0, -18)
         axes.annotate(f"{marked[1]:.4g}", marked, offset, textcoords="offset points", ha="center", fontsize=9)
-    axes.set_xlabel("trial", fontsize=9)
+    count_axis(axes, "trial")
     axes.set_title(f"{metric} on the validation part", fontsize=11, loc="left")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.margins(x=0.04, y=0.15)
     axes.legend(fontsize=8, frameon=False, loc="best")
     set_texts([figure.suptitle(title)], font_for([title]), 12)

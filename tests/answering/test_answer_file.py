@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import pytest
 
 from dlcli.answering.answer_file import answer_file, facts_of, maker_of, partial_of
@@ -194,3 +198,38 @@ def test_a_file_is_known_by_its_content_not_by_its_place(tmp_path: Path) -> None
     assert other["weights"] != makers[0]["weights"]
     with pytest.raises(RunError):
         maker_of("no-such-run", pretrained=None, inference=None, share="0/1")
+
+
+def weights_of(path: Path) -> list[str]:
+    found: list[str] = maker_of(str(path), pretrained=None, inference=None, share="0/1")["weights"]
+    return found
+
+
+@pytest.mark.parametrize("files", [("model.json", "encoder.onnx"), ("config.json", "model.safetensors")])
+def test_a_folder_of_a_model_is_known_by_all_of_its_files(tmp_path: Path, files: tuple[str, str]) -> None:
+    for name in files:
+        (tmp_path / name).write_bytes(b"{}")
+    (tmp_path / "nested").mkdir()
+    before = weights_of(tmp_path)
+    assert len(before) == 2
+    (tmp_path / files[1]).write_bytes(b"other weights")
+    assert [a == b for a, b in zip(sorted(before), sorted(weights_of(tmp_path)), strict=True)].count(False) >= 1
+
+
+def test_weights_beside_a_large_onnx_file_count_as_its_own(tmp_path: Path) -> None:
+    values = np.arange(512, dtype=np.float32)
+    weight = onnx.numpy_helper.from_array(values, "w")
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [512])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["w"], ["y"])], "g", [], [output], [weight])
+    path = tmp_path / "model.onnx"
+    onnx.save_model(
+        onnx.helper.make_model(graph), path, save_as_external_data=True, location="model.data", size_threshold=0
+    )
+    before = weights_of(path)
+    content = path.read_bytes()
+    (tmp_path / "model.data").write_bytes((values + 1).tobytes())
+    assert path.read_bytes() == content
+    assert len(before) == 2 and weights_of(path) != before
+    (tmp_path / "model.data").unlink()
+    with pytest.raises(RunError):
+        weights_of(path)

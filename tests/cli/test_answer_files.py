@@ -57,6 +57,18 @@ def test_the_page_and_the_document_say_what_is_in_the_file(bench: Any, dl: Any) 
     assert again.code == ExitCode.PARTIAL and "4 answers were there, 0 were added" in again.err
 
 
+def test_a_folder_of_weights_answers_into_a_file_as_its_run_does(bench: Any, dl: Any) -> None:
+    run = str(bench.run())
+    photos(bench, 3)
+    assert dl("export", run, "--format", "safetensors", "--out", "hub", "--quiet").code == 0
+    for model, name in ((run, "a.jsonl"), ("hub", "b.jsonl")):
+        answer = dl("predict", model, "photos", "--out", name, *QUIET)
+        assert (answer.code, answer.out) == (0, f"{name}\n"), answer.err
+    assert (bench.home / "a.jsonl").read_text() == (bench.home / "b.jsonl").read_text()
+    again = dl("predict", "hub", "photos", "--out", "b.jsonl", "--threads", "1")
+    assert again.code == 0 and "3 answers were there, 0 were added" in again.err
+
+
 def test_no_input_and_none_that_can_be_read_are_errors(bench: Any, dl: Any) -> None:
     run = str(bench.run())
     bench.write("b.png", "hello")

@@ -43,7 +43,14 @@ def test_damaged_metrics_are_reported_and_the_run_is_finished(interrupted, dl):
     assert interrupted.info()["status"] == "finished"
 
 
-@pytest.mark.parametrize("line", [("eval", RUN, "--no-plots"), ("predict", RUN, "cat.png"), ("runs",)])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(("eval", RUN, "--no-plots"), marks=pytest.mark.slow),
+        pytest.param(("predict", RUN, "cat.png"), marks=pytest.mark.slow),
+        ("runs",),
+    ],
+)
 def test_numbers_of_a_process_change_no_command_that_does_not_train(bench, environment, dl, line):
     bench.run()
     bench.png("cat.png")

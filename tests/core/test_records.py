@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from dlcli.core.errors import RunError
-from dlcli.core.records import parse_record, read_metrics
+from dlcli.core.records import is_number, parse_record, read_metrics
 
 
 def epoch(number: int) -> dict[str, float]:
@@ -55,3 +56,21 @@ def test_what_names_no_epoch_is_no_record(line: str) -> None:
 def test_a_record_comes_back_as_it_was_written() -> None:
     assert parse_record(json.dumps(epoch(3))) == epoch(3)
     assert parse_record('{"epoch": 0}') == {"epoch": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((value, True) for value in (0, -3, 2.5, 10**300, -(10**300), 1 << 1023, math.nan, math.inf)),
+        *((value, False) for value in (True, False, None, "3", [1], {}, 10**400, -(10**400), 1 << 1024)),
+    ],
+)
+def test_a_number_is_what_a_float_holds(value: object, expected: bool) -> None:
+    assert is_number(value) is expected
+    if is_number(value):
+        float(value)
+
+
+def test_an_epoch_that_no_float_holds_is_no_record_and_neither_is_what_is_nested_too_deeply() -> None:
+    assert parse_record(json.dumps({"epoch": 10**400})) is None
+    assert parse_record("[" * 100_000) is None

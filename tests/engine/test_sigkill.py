@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
+from dlcli.cli.app import run as run_line
 from dlcli.core.records import read_metrics
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.runs.checkpoint import read_checkpoint
@@ -52,19 +53,16 @@ def assert_equal(first, second, where=""):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--model", "airnet", "--image-size", "28", "--width", "8", "--epochs", "2")])
-def test_a_training_killed_outright_in_an_epoch_goes_on_to_the_same_end(tmp_path, options):
-    def dl(*words, kill_at=0):
-        line = [sys.executable, "-c", KILLED, str(kill_at), *words]
-        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-
-    whole = dl(*LINE, "whole", *options)
-    assert whole.returncode == 0, whole.stderr
+def test_a_training_killed_outright_in_an_epoch_goes_on_to_the_same_end(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    assert run_line([*LINE, "whole", *options]) == 0
     steps = read_metrics(tmp_path / "runs/whole/metrics.jsonl")[0]["step"]
-    cut = dl(*LINE, "cut", *options, kill_at=steps + steps // 2)  # in the second epoch
+    kill_at = steps + steps // 2  # in the second epoch
+    line = [sys.executable, "-c", KILLED, str(kill_at), *LINE, "cut", *options]
+    cut = subprocess.run(line, capture_output=True, text=True, timeout=300)
     assert cut.returncode == -signal.SIGKILL
     assert RunDir(tmp_path / "runs/cut").info()["status"] == "running"
-    resumed = dl("train", "--resume", "cut")
-    assert resumed.returncode == 0, resumed.stderr
+    assert run_line(["train", "--resume", "cut"]) == 0
 
     runs = [RunDir(tmp_path / "runs" / name) for name in ("whole", "cut")]
     contents = [dict(read_checkpoint(run.last_checkpoint)) for run in runs]

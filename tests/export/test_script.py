@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlcli.core.builtin import TASKS
@@ -80,14 +80,51 @@ def test_halving_rounds_as_opencv_does(height: int, width: int) -> None:
     assert np.array_equal(pixels.shrink(image, height, width), expected)
 
 
+def mean_over_areas(image: np.ndarray, size: int) -> np.ndarray:
+    """Return side^2 times the mean over the area of each pixel of a square that is scaled to `size`: whole numbers."""
+    side = len(image)
+    edges, starts = np.arange(size)[:, None] * side, np.arange(side) * size
+    shares = (np.minimum(edges + side, starts + size) - np.maximum(edges, starts)).clip(0)
+    rows = np.tensordot(shares, image.astype(np.int64), 1)
+    return np.einsum("wx,hxc->hwc", shares, rows)
+
+
+def check_roundings(found: np.ndarray, expected: np.ndarray, total: np.ndarray, side: int) -> None:
+    """Check that both images are right roundings of total / side^2, so that they differ where it is a tie alone.
+
+    Ours is computed in float64, whose error is far below 1 / (2 side^2), the least distance from a tie of what is none.
+    OpenCV's sums are of float32: side terms in each direction, each off by at most a unit in the last place.
+    """
+    error = 255 * 2 * (side + 2) * 2.0**-24
+    assert np.abs(2 * (found * side**2 - total)).max() <= side**2  # in whole numbers: no tolerance
+    assert np.abs(expected - total / side**2).max() <= 0.5 + error
+    differs = found != expected
+    assert np.array_equal(np.abs(found - expected)[differs], np.ones(differs.sum()))
+    assert np.abs(total[differs] / side**2 % 1 - 0.5).max(initial=0) <= error
+
+
 @given(SIDES, st.integers(1, 60), st.sampled_from([1, 3]))
+@example(64, 48, 3)  # one value in 9 is a tie
+@example(90, 60, 1)
 def test_the_mean_over_areas_is_opencvs_but_for_ties(side: int, new: int, channels: int) -> None:
     image = noise(side, side, channels)
     expected = resize_image(image, new)
-    found = (pixels.shrink if side > new else pixels.interpolate)(image, new, new)
-    difference = np.abs(found.astype(int) - expected)
-    assert difference.max() <= 1
-    assert np.mean(difference > 0) <= 0.1 or difference.size < 200  # at 4:3 one value in 16 lies between two levels
+    if side > new:
+        found = pixels.shrink(image, new, new)
+        check_roundings(found.astype(int), expected.astype(int), mean_over_areas(image, new), side)
+    else:
+        assert np.array_equal(pixels.interpolate(image, new, new), expected)
+
+
+def test_one_level_too_many_is_no_rounding() -> None:
+    image = noise(64, 64)
+    found, total = pixels.shrink(image, 48, 48).astype(int), mean_over_areas(image, 48)
+    is_tie = total * 2 % (2 * 64**2) == 64**2
+    assert is_tie.mean() == pytest.approx(1 / 9, abs=0.01)  # 4/9 of 1/16, 4/9 of 1/8, 1/9 of 1/4
+    wrong = np.where(is_tie, found, found + 1)
+    for pair in ((wrong, found), (found, wrong)):
+        with pytest.raises(AssertionError):
+            check_roundings(*pair, total, 64)
 
 
 @given(SIDES, SIDES, st.sampled_from([(16, 16), (24, 16), (16, 40)]))
@@ -96,7 +133,15 @@ def test_an_image_is_fitted_as_by_the_run(height: int, width: int, size: tuple[i
     expected = Preprocess(3, *size, (0.5,) * 3, (0.5,) * 3).fit(image)
     found = fit(image, *size)
     assert found.shape == expected.shape
-    assert np.abs(found.astype(int) - expected).max() <= 1
+    side, goal = min(height, width), max(size)
+    if side <= goal or (height, width) == size:
+        assert np.array_equal(found, expected)
+        return
+    top, left = (height - side) // 2, (width - side) // 2
+    total = mean_over_areas(image[top : top + side, left : left + side], goal)
+    top, left = (goal - size[0]) // 2, (goal - size[1]) // 2
+    inner = total[top : top + size[0], left : left + size[1]]
+    check_roundings(found.astype(int), expected.astype(int), inner, side)
 
 
 @given(st.integers(8, 300), st.integers(8, 300), st.sampled_from([None, (64, 96)]))

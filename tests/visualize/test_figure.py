@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb as to_rgb_tuple
 
-from dlcli.visualize.figure import COLOURS, line_look, new_figure, plain_axes, set_texts, to_rgb
+from dlcli.visualize.figure import COLOURS, count_axis, line_look, new_figure, plain_axes, set_texts, to_rgb
 from dlcli.visualize.fonts import font_for
 
 
@@ -74,3 +74,15 @@ def test_plain_axes_have_a_grid_under_the_data_and_two_sides() -> None:
     assert {name for name, spine in axes.spines.items() if spine.get_visible()} == {"left", "bottom"}
     assert axes.get_axisbelow() is True
     assert all(line.get_visible() for line in axes.get_xgridlines())
+
+
+def test_a_counting_axis_has_whole_numbers_alone() -> None:
+    for last in (1, 2, 3, 7, 40, 1000):
+        figure = new_figure(400, 300)
+        axes = figure.subplots()
+        axes.plot(range(last + 1), range(last + 1))
+        count_axis(axes, "epoch")
+        to_rgb(figure)
+        ticks = axes.get_xticks()
+        assert axes.get_xlabel() == "epoch"
+        assert all(float(tick).is_integer() for tick in ticks) and len(set(ticks)) == len(ticks) >= 2

@@ -61,7 +61,7 @@ class CanvasPreprocess:
             canvas = None if value["canvas"] is None else tuple(int(side) for side in value["canvas"])
             mean, std = tuple(map(float, value["mean"])), tuple(map(float, value["std"]))
             side = int(value["side"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"the preprocessing that came with the model is damaged: {error}") from None
         sides = (side, *(canvas or ()))
         fits = all(1 <= length <= MAX_SIDE for length in sides) and len(sides) in (1, 3)

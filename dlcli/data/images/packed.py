@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.core.files import write_json
+from dlcli.core.files import parse_json, write_json
 from dlcli.data.card import Card
 from dlcli.data.npy import load_npy
 
@@ -172,7 +172,7 @@ def labels_of(card: Card, split: str) -> np.ndarray:
 
 def _read_index(root: Path) -> dict[str, Any]:
     try:
-        value = json.loads((root / FOLDER / INDEX).read_text(encoding="utf-8"))
+        value = parse_json((root / FOLDER / INDEX).read_text(encoding="utf-8"))
         return dict(value["splits"]) if value["schema"] == SCHEMA else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

@@ -51,7 +51,7 @@ class Preprocess:
             result = cls(
                 int(value["channels"]), height, width, tuple(map(float, value["mean"])), tuple(map(float, value["std"]))
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"the preprocessing that came with the model is damaged: {error}") from None
         sides_fit = 1 <= height <= 8192 and 1 <= width <= 8192
         is_each = len(result.mean) == len(result.std) == result.channels

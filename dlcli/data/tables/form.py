@@ -122,7 +122,7 @@ def open_table(folder: Path) -> TableForm:
     require_form(card, folder, FORM, "a table")
     try:
         columns, target, task = _schema(card)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{folder / CARD_NAME}: its columns are damaged: {error}", hint=again) from None
     rows = _read_packed(folder, columns, card)
     if rows is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from dlcli.core.files import finite, write_text
+from dlcli.core.files import finite, parse_json, write_text
 from dlcli.engine.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -104,6 +104,6 @@ def _record(before: _Point, point: _Point) -> dict[str, Any]:
 
 def _step_of(line: str) -> float:
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return int(parse_json(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return float("inf")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.core.errors import RunError, first_line, why_refused
-from dlcli.core.files import atomic_file
+from dlcli.core.files import atomic_file, parse_json
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.state import Sums, TrainState
 from dlcli.engine.task import KeepsState, Task, network_of
@@ -253,7 +253,7 @@ def describe_checkpoint(content: Mapping[str, Any], path: Path) -> dict[str, Any
         RunError: the description is damaged.
     """
     try:
-        value = json.loads(content["description"])
+        value = parse_json(content["description"])
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: its description is damaged") from None
     if not isinstance(value, dict):

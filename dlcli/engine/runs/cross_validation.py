@@ -46,6 +46,7 @@ from dlcli.engine.runs.judging import refuse_unjudged
 from dlcli.engine.runs.keeping import keep_items_of
 from dlcli.engine.runs.out_of_fold import keep_out_of_fold
 from dlcli.engine.runs.restore import describe_folds, request_of
+from dlcli.engine.runs.summaries import is_summary
 from dlcli.engine.runs.training import resume_training, start_training
 from dlcli.engine.task import notes_of
 
@@ -312,11 +313,8 @@ def _kept_summary(parent: RunDir, runs: Sequence[RunDir], data: Path, *, with_ba
         summary = parent.read_json(f"eval/{SUMMARY}")
     except DlError:
         return None
-    needed = {"items", "metrics", "fold_means", "standard_errors", "lower_is_better", "folds"}
-    if with_baselines:
-        needed |= {"baselines", "baseline_errors"}
-    is_whole = isinstance(summary, dict) and needed <= set(summary) and len(summary["folds"]) == len(runs)
-    return {**summary, "run": str(parent.path)} if is_whole and summary.get("data") == str(data) else None
+    is_whole = is_summary(summary, len(runs), with_baselines=with_baselines) and summary.get("data") == str(data)
+    return {**summary, "run": str(parent.path)} if is_whole else None
 
 
 def _each(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,11 +14,12 @@ import torch
 from dlcli.core.description import Description
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import load_object
-from dlcli.data.codec import Encoded, Source, by_shape, join_outputs
+from dlcli.data.codec import join_outputs
 from dlcli.engine.compute.device import to_numpy
+from dlcli.engine.file_answers import file_answers
 from dlcli.engine.runs.evaluation import Measured, open_split, summarise_metric
 from dlcli.engine.runs.restore import blaming
-from dlcli.engine.task import Batch, Loader, Measures, Metric, TakesInference, Task
+from dlcli.engine.task import Loader, Measures, Metric, TakesInference, Task
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -106,7 +107,7 @@ def measure_file(
 
 def _measure(task: Task, graph: Graph, loader: Loader, most_rows: int | None) -> tuple[Metric, bool]:
     """Return the metric of all batches, and whether it has all figures of a run."""
-    answered = _answers(task, graph, loader, most_rows)
+    answered = file_answers(task, loader, lambda arrays: _run(graph, arrays, most_rows))
     first = next(answered, None)
     if first is None:  # no item could be read
         return task.metric(), True
@@ -120,28 +121,7 @@ def _measure(task: Task, graph: Graph, loader: Loader, most_rows: int | None) ->
     return metric, is_complete
 
 
-def _answers(
-    task: Task, graph: Graph, loader: Loader, most_rows: int | None
-) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
-    for batch in loader.batches():
-        arrays = to_numpy({name: batch[name] for name in task.inputs})
-        yield batch, _run(graph, arrays, most_rows)
-
-
-def _run(graph: Graph, arrays: Mapping[str, Any], most_rows: int | None) -> dict[str, np.ndarray]:
-    """Return the outputs for a batch, whose items of unequal shapes, a list, are answered shape by shape."""
-    if not any(isinstance(array, list) for array in arrays.values()):
-        return _run_dense(graph, arrays, most_rows)
-    rows = zip(*arrays.values(), strict=True)
-    items = [Encoded(Source("", None), dict(zip(arrays, row, strict=True))) for row in rows]
-    parts, order = [], list[int]()
-    for indices, alike in by_shape(items):
-        parts.append(_run_dense(graph, alike, most_rows))
-        order += indices
-    return {name: array[np.argsort(order)] for name, array in join_outputs(parts).items()}
-
-
-def _run_dense(graph: Graph, arrays: Arrays, most_rows: int | None) -> dict[str, np.ndarray]:
+def _run(graph: Graph, arrays: Arrays, most_rows: int | None) -> dict[str, np.ndarray]:
     count = max(len(array) for array in arrays.values())
     if most_rows is None or count <= most_rows:
         return graph.run(arrays)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_JOURNAL = 1 << 28
 """A journal is read whole; a hundred trials of a hundred epochs take 1 MB."""
 
-FAULTS = (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError)
+FAULTS = (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, OverflowError, RecursionError)
 """What Optuna raises for lines that are none of its own."""
 
 

@@ -188,5 +188,5 @@ def _is_equal(one: str, other: Any) -> bool:
     """Return whether two values of `nms` mean the same, as 0.6 and 0.60 do."""
     try:
         return one == other or float(one) == float(other)
-    except (TypeError, ValueError):  # one of them is "off", or the file is damaged
+    except (TypeError, ValueError, OverflowError):  # one of them is "off", or the file is damaged
         return False

@@ -244,7 +244,7 @@ def _of_report(subject: Subject, split: str, draw: Callable[[Mapping[str, Any]],
     report, path = stored_report(run, split)
     try:
         return draw(report)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise RunError(f"{path}: damaged", hint=f"rewrite it with `dl eval {run.reference} --split {split}`") from None
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dlcli.core.errors import UsageError
 from dlcli.export.eager import as_function
 from dlcli.export.plan import PARITY_BATCHES, Arrays, Graph
+from dlcli.export.sequences import as_tensors, padded, sequence_batches
 from dlcli.models.language.model import BOUNDARY, HasLogits, ScoreGraph, StepGraph
 from dlcli.models.modes import evaluating
 from dlcli.tasks.language_model.search import SCORE_INPUTS, SCORE_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, GraphFunction
@@ -55,16 +56,17 @@ def graphs_of(network: nn.Module, texts: Sequence[np.ndarray]) -> tuple[Graph, G
     modules = graph_modules(network)
     with evaluating(network), torch.autocast("cpu", enabled=False):
         functions = graph_functions(network)
-        batches = _batches(texts)
+        batches = sequence_batches(texts, SCORE_INPUTS)
         steps = [_step_sample(functions, batch, count) for batch, count in zip(batches, STEPS, strict=True)]
-        example = _padded([np.resize(texts[-1], size) for size in (11, 6)])  # sizes that no sample has
+        unlike = [np.resize(texts[-1], size) for size in (11, 6)]  # sizes that no sample has
+        example = padded(unlike, SCORE_INPUTS)
         step_example = _step_sample(functions, example, 4)
     score = Graph(
         name="score",
         module=modules["score"],
         inputs=SCORE_INPUTS,
         outputs=SCORE_OUTPUTS,
-        example=_tensors(example),
+        example=as_tensors(example),
         dynamic={"tokens": {0: "batch", 1: "time"}, "lengths": {0: "batch"}},
         samples=tuple(batches),
         exporters=EXPORTERS,
@@ -76,29 +78,12 @@ def graphs_of(network: nn.Module, texts: Sequence[np.ndarray]) -> tuple[Graph, G
         module=modules["step"],
         inputs=STEP_INPUTS,
         outputs=STEP_OUTPUTS,
-        example=_tensors(step_example),
+        example=as_tensors(step_example),
         dynamic={"last": {0: "batch"}, "state": {0: "batch", **growing}},
         samples=tuple(steps),
         exporters=EXPORTERS,
     )
     return score, step
-
-
-def _batches(texts: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Return batches of the sizes at which exports are compared; texts repeat if there are too few."""
-    ends = np.cumsum(PARITY_BATCHES)
-    return [
-        _padded([texts[number % len(texts)] for number in range(end - size, end)])
-        for size, end in zip(PARITY_BATCHES, ends, strict=True)
-    ]
-
-
-def _padded(texts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    lengths = np.array([len(text) for text in texts], np.int64)
-    tokens = np.zeros((len(texts), int(lengths.max())), np.int64)
-    for row, text in zip(tokens, texts, strict=True):
-        row[: len(text)] = text
-    return {"tokens": tokens, "lengths": lengths}
 
 
 def _step_sample(functions: Mapping[str, GraphFunction], batch: Arrays, num_steps: int) -> dict[str, np.ndarray]:
@@ -111,7 +96,3 @@ def _step_sample(functions: Mapping[str, GraphFunction], batch: Arrays, num_step
         places = np.arange(len(last)) % ranked.shape[1]
         last, state = np.take_along_axis(ranked, places[:, None], axis=1)[:, 0], found["new_state"]
     return {"last": last, "state": np.ascontiguousarray(state)}
-
-
-def _tensors(arrays: Arrays) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}

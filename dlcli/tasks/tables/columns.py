@@ -147,7 +147,7 @@ class TableColumns:
                 _finite(target.get("offset", 0.0)),
                 Reading.from_json(value.get("reading")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise RunError(f"the columns that came with the model are damaged: {error}") from None
         if columns.lowest > columns.highest:
             raise RunError("the columns that came with the model are damaged: the target's range is empty")

@@ -61,7 +61,7 @@ def levels_from_json(value: Any) -> tuple[float, ...]:
         return ()
     try:
         return read_levels(",".join(str(float(level)) for level in value))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RunError(f"the quantiles that came with the model are damaged: {error}") from None
 
 
@@ -116,7 +116,7 @@ class Interval:
         try:
             factors = tuple(None if factor is None else float(factor) for factor in value["factors"])
             found = cls(float(value["coverage"]), factors)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"the interval that came with the model is damaged: {error}") from None
         are_factors = all(factor is None or 0 <= factor < math.inf for factor in factors)
         if not 0 < found.coverage < 1 or len(factors) not in (0, len(COVERAGES)) or not are_factors:

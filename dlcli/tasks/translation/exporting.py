@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dlcli.data.parallel.tokenizers import START
 from dlcli.export.eager import as_function
 from dlcli.export.plan import PARITY_BATCHES, Arrays, Graph
+from dlcli.export.sequences import as_tensors, padded, sequence_batches
 from dlcli.models.modes import evaluating
 from dlcli.models.seq2seq.translator import EncoderGraph, StepGraph, Translator, as_candidates
 from dlcli.tasks.translation.search import (
@@ -62,19 +63,20 @@ def graphs_of(network: nn.Module, target_size: int, sentences: Sequence[np.ndarr
     modules = graph_modules(network, target_size)
     with evaluating(network), torch.autocast("cpu", enabled=False):
         functions = graph_functions(network, target_size)
-        batches = _batches(sentences)
+        batches = sequence_batches(sentences, ENCODER_INPUTS)
         steps = [
             _step_sample(functions, batch, beam=beam, num_steps=count)
             for batch, beam, count in zip(batches, BEAMS, STEPS, strict=True)
         ]
-        example = _padded([np.resize(sentences[-1], size) for size in (11, 6)])  # sizes that no sample has
+        unlike = [np.resize(sentences[-1], size) for size in (11, 6)]  # sizes that no sample has
+        example = padded(unlike, ENCODER_INPUTS)
         step_example = _step_sample(functions, example, beam=3, num_steps=4)
     encoder = Graph(
         name="encoder",
         module=modules["encoder"],
         inputs=ENCODER_INPUTS,
         outputs=ENCODER_OUTPUTS,
-        example=_tensors(example),
+        example=as_tensors(example),
         dynamic={"source": {0: "batch", 1: "time"}, "source_lengths": {0: "batch"}},
         samples=tuple(batches),
         exporters=EXPORTERS,
@@ -84,7 +86,7 @@ def graphs_of(network: nn.Module, target_size: int, sentences: Sequence[np.ndarr
         module=modules["step"],
         inputs=STEP_INPUTS,
         outputs=STEP_OUTPUTS,
-        example=_tensors(step_example),
+        example=as_tensors(step_example),
         dynamic=_dynamic_axes(step_example, steps),
         samples=tuple(steps),
         exporters=EXPORTERS,
@@ -129,23 +131,6 @@ def _dynamic_axes(example: Arrays, samples: Sequence[Arrays]) -> dict[str, dict[
     return named
 
 
-def _batches(sentences: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Return batches of the sizes at which exports are compared; sentences repeat if there are too few."""
-    ends = np.cumsum(PARITY_BATCHES)
-    return [
-        _padded([sentences[number % len(sentences)] for number in range(end - size, end)])
-        for size, end in zip(PARITY_BATCHES, ends, strict=True)
-    ]
-
-
-def _padded(sentences: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    lengths = np.array([len(sentence) for sentence in sentences], np.int64)
-    source = np.zeros((len(sentences), int(lengths.max())), np.int64)
-    for row, sentence in zip(source, sentences, strict=True):
-        row[: len(sentence)] = sentence
-    return {"source": source, "source_lengths": lengths}
-
-
 def _step_sample(
     functions: Mapping[str, GraphFunction], batch: Arrays, *, beam: int, num_steps: int
 ) -> dict[str, np.ndarray]:
@@ -167,7 +152,3 @@ def _step_sample(
         banned = np.concatenate([inputs["banned"], last[:, :, None]], axis=2)
         inputs = {**inputs, "last": last, "state": found["new_state"], "banned": banned}
     return {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-
-
-def _tensors(arrays: Arrays) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}

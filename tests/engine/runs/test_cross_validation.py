@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import statistics
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ import torch
 from dlcli.cli.app import run as run_line
 from dlcli.core.run_dir import RunDir
 from dlcli.engine.runs.checkpoint import read_checkpoint
+from dlcli.engine.runs.cross_validation import SUMMARY as SUMMARY_FILE
+from dlcli.engine.runs.cross_validation import _kept_summary
 from dlcli.tasks.classification.task import ClassificationTask
 
 LINE = ("train", "digits", "--model", "lenet", "--epochs", "1", "--folds", "3", "--threads", "1", "--precision", "fp32")
@@ -152,3 +155,58 @@ def test_leaving_one_out_has_the_metrics_of_all_predictions(dl, tmp_path):
     dl("eval", "latest", "--fail-under", f"rmse={1.01 * report['metrics']['mae']}", expect=7)
     out, _ = dl("eval", "latest")
     assert out.splitlines()[0].split() == ["metric", "all", "predictions", "mean", "of", "folds", "standard", "error"]
+
+
+SUMMARY = {
+    "data": "data/digits",
+    "items": 40,
+    "metrics": {"accuracy": 0.5, "auc": None},
+    "fold_means": {"accuracy": 0.5, "auc": None},
+    "standard_errors": {"accuracy": 0.1, "auc": None},
+    "lower_is_better": [],
+    "folds": [{}, {}],
+}
+BASELINES = {"baselines": {"majority": {"accuracy": 0.1}}, "baseline_errors": {"majority": {"accuracy": None}}}
+
+
+def kept_of(tmp_path, summary, *, with_baselines=False, num_folds=2):
+    parent = RunDir(tmp_path / "parent")
+    (parent.path / "eval").mkdir(parents=True, exist_ok=True)
+    runs = [RunDir(parent.path / "folds" / str(number)) for number in range(num_folds)]
+    for run in runs:
+        run.best_checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        run.best_checkpoint.touch()
+        os.utime(run.best_checkpoint, (0, 0))
+    (parent.path / "eval" / SUMMARY_FILE).write_text(json.dumps(summary))
+    return _kept_summary(parent, runs, Path("data/digits"), with_baselines=with_baselines)
+
+
+def test_a_stored_summary_is_taken_for_the_same_data_folds_and_baselines(tmp_path):
+    assert kept_of(tmp_path, SUMMARY) == {**SUMMARY, "run": str(tmp_path / "parent")}
+    assert kept_of(tmp_path, SUMMARY, with_baselines=True) is None
+    for asked in (False, True):
+        assert kept_of(tmp_path, {**SUMMARY, **BASELINES}, with_baselines=asked) is not None
+    assert kept_of(tmp_path, {**SUMMARY, "data": "data/other"}) is None
+    assert kept_of(tmp_path, SUMMARY, num_folds=3) is None
+
+
+@pytest.mark.parametrize("value", [None, "x", 3, True, [], {}, [1], {"accuracy": "x"}, {"accuracy": [1]}, 10**400])
+@pytest.mark.parametrize("name", (*SUMMARY, *BASELINES))
+def test_a_damaged_summary_is_computed_again(name, value, tmp_path):
+    """An empty list of folds or of metrics may be sound: what is taken has everything that is printed."""
+    found = kept_of(tmp_path, {**SUMMARY, **BASELINES, name: value})
+    if found is None:
+        return
+    assert type(found["items"]) is int and len(found["folds"]) == 2
+    for each in found["metrics"]:
+        assert found["fold_means"][each] is None or float(found["fold_means"][each]) >= 0
+        assert found["standard_errors"][each] is None or float(found["standard_errors"][each]) >= 0
+    assert set(found["baselines"]) == set(found["baseline_errors"])
+
+
+def test_weights_that_are_newer_than_the_summary_make_it_old(tmp_path):
+    assert kept_of(tmp_path, SUMMARY) is not None
+    parent = RunDir(tmp_path / "parent")
+    runs = [RunDir(parent.path / "folds" / str(number)) for number in range(2)]
+    os.utime(runs[1].best_checkpoint, (2**33, 2**33))
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None

@@ -199,17 +199,21 @@ def weibo(real_data) -> list[str]:
         return [row["review"] for row in csv.DictReader(stream)]
 
 
+# jieba takes most of a minute for all texts, so each is cut once: every second one whole, the others in pieces.
+
+
 @pytest.mark.slow
-def test_all_texts_of_weibo_are_cut_as_jieba_cuts_them(weibo, tmp_path):
+def test_texts_of_weibo_are_cut_as_jieba_cuts_them(weibo, tmp_path):
     jieba.dt.tmp_dir = str(tmp_path)  # where jieba.lcut puts its cache
-    expected = [jieba.lcut(text) for text in weibo]
-    assert jieba_tokens.cut_many(weibo) == expected
-    assert [jieba_tokens.cut(text) for text in weibo] == expected
+    texts = weibo[::2]
+    expected = [jieba.lcut(text) for text in texts]
+    assert jieba_tokens.cut_many(texts) == expected
+    assert [jieba_tokens.cut(text) for text in texts] == expected
 
 
 @pytest.mark.slow
-def test_all_pieces_between_units_of_weibo_are_cut_as_jieba_cuts_them(weibo):
-    pieces = list(dict.fromkeys(piece for text in weibo for piece in UNIT.split(text)[::2]))
+def test_pieces_between_units_of_weibo_are_cut_as_jieba_cuts_them(weibo):
+    pieces = list(dict.fromkeys(piece for text in weibo[1::2] for piece in UNIT.split(text)[::2]))
     expected = [jieba_tokens.reference()(piece) for piece in pieces]
     assert jieba_tokens.cut_many(pieces) == expected
     assert [jieba_tokens.cut(piece) for piece in pieces] == expected
