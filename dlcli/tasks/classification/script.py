@@ -26,7 +26,8 @@ def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
     """Return the most probable class of an image file."""
     preprocess = assets["preprocess"]
     pixels = fit(read_image(path, preprocess["channels"]), *preprocess["size"])
-    return answer(path, *session.run(["logits"], as_batch(pixels)), assets["labels"])
+    [logits] = session.run(["logits"], as_batch(pixels))
+    return answer(path, logits, assets["labels"])
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from dlcli.tasks.classification.script_answer import answer
 
 def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
     """Return the most probable class of an image file."""
-    image = whole_image(path, assets["preprocess"]["channels"])
-    return answer(path, *session.run(["logits"], image), assets["labels"])
+    [logits] = session.run(["logits"], whole_image(path, assets["preprocess"]["channels"]))
+    return answer(path, logits, assets["labels"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from dlcli.tasks.multilabel.script_answer import answer
 def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
     """Return the labels of an image file, the most probable first, and the probability of each."""
     canvas, _ = on_canvas(read_image(path), assets["preprocess"])
-    return answer(path, *session.run(["logits", "thresholds"], as_batch(canvas)), assets["labels"])
+    logits, thresholds = session.run(["logits", "thresholds"], as_batch(canvas))
+    return answer(path, logits, thresholds, assets["labels"])
 
 
 if __name__ == "__main__":

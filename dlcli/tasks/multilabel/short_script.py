@@ -11,7 +11,8 @@ from dlcli.tasks.multilabel.script_answer import answer
 
 def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:
     """Return the labels of an image file, the most probable first, and the probability of each."""
-    return answer(path, *session.run(["logits", "thresholds"], whole_image(path)), assets["labels"])
+    logits, thresholds = session.run(["logits", "thresholds"], whole_image(path))
+    return answer(path, logits, thresholds, assets["labels"])
 
 
 if __name__ == "__main__":
