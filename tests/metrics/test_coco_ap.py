@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from metrics.detections import found, image_of, thing
 
 from dlcli.metrics.coco_ap import AREAS, IOUS, class_figures, evaluate, mean_over_classes, precision_curves
+from tests.metrics.detections import found, image_of, thing
 
 BOX = (10.0, 10.0, 50.0, 50.0)
 ELSEWHERE = (100.0, 100.0, 140.0, 140.0)

@@ -1,8 +1,9 @@
 """One box and one class for an image: the net of the fast.ai course of 2018, lesson 8, on any backbone.
 
 Differences from the lesson: a box is x1 y1 x2 y2 (there y1 x1 y2 x2), the canvas may be any square, images without
-objects are allowed, and the positions are linear outputs, cut at the canvas's edges in answers. The lesson's sigmoid
-has no gradient at its ends: of eight images to be learned by heart, two boxes stayed there.
+objects are allowed, and the positions are linear outputs, cut at the canvas's edges in answers, that begin with a box
+in the middle. The lesson's sigmoid has no gradient at its ends: of eight images to be learned by heart, two boxes
+stayed there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ DROPOUT = 0.5
 
 POSITION_SCALE = 0.25
 """Of the outputs beside the canvas: the slope of the lesson's sigmoid in the middle."""
+
+FIRST_BOX = (-1.0, -1.0, 1.0, 1.0)
+"""The outputs that a fresh network begins near: the middle half of each side. The lesson's sigmoid began with a point."""
 
 CLASS_FACTOR = 20.0
 """Brings a cross-entropy near 1 to the scale of a box loss near 20 pixels."""
@@ -74,6 +78,8 @@ class SingleObject(nn.Module):
         self.norm = nn.BatchNorm1d(WIDTH)
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(WIDTH, 4 + num_classes)
+        with torch.no_grad():
+            self.head.bias[:4].copy_(torch.tensor(FIRST_BOX))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return (N, 4) xyxy boxes in pixels, not cut, and (N, num_classes) logits for (N, 3, side, side) images.

@@ -74,3 +74,13 @@ def test_images_of_another_size_are_refused() -> None:
 def test_unknown_backbone() -> None:
     with pytest.raises(UsageError, match="not a network with maps"):
         SingleObject(num_classes=2, backbone="vit_b_16")
+
+
+def test_a_fresh_network_answers_with_a_box_in_the_middle() -> None:
+    torch.manual_seed(0)
+    network = _network().eval()
+    boxes, _ = network(torch.zeros(1, 3, 64, 64))
+    # The middle half of each side, from 16 to 48, but for what the weights of 256 hidden units add.
+    torch.testing.assert_close(boxes, torch.tensor([[16.0, 16.0, 48.0, 48.0]]), atol=12, rtol=0)
+    found = network.detect(torch.zeros(1, 3, 64, 64), Limits(score=0.0)).boxes[0, 0]
+    assert (found[2:] - found[:2]).prod() > 64 * 64 / 16
