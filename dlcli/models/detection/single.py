@@ -25,7 +25,7 @@ POSITION_SCALE = 0.25
 """Of the outputs beside the canvas: the slope of the lesson's sigmoid in the middle."""
 
 FIRST_BOX = (-1.0, -1.0, 1.0, 1.0)
-"""The outputs that a fresh network begins near: the middle half of each side. The lesson's sigmoid began with a point."""
+"""The outputs that a fresh network begins near: the middle half of each side. The lesson's begins with a point."""
 
 CLASS_FACTOR = 20.0
 """Brings a cross-entropy near 1 to the scale of a box loss near 20 pixels."""
