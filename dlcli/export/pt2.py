@@ -23,7 +23,15 @@ from torch import nn
 from dlcli.core.errors import RunError, first_line
 from dlcli.export.plan import Graph
 from dlcli.export.pt2_document import UnsafeError, check_graph, check_weights
-from dlcli.export.torch_archive import BROKEN, METADATA_NAME, ArchiveModel, damaged, one_document, read_metadata
+from dlcli.export.torch_archive import (
+    BROKEN,
+    METADATA_NAME,
+    OPERATORS,
+    ArchiveModel,
+    damaged,
+    one_document,
+    read_metadata,
+)
 
 ROOT = "archive"
 GRAPH = "models/model.json"
@@ -38,9 +46,6 @@ IGNORED = (".data/serialization_id",)
 
 MAX_JSON_BYTES = 256 * 2**20
 """Limit on a document of the archive; the graph of a detector with 300 layers takes 2 MB."""
-
-OPERATORS: Mapping[str, str] = {"dlcli": "dlcli.models.detection.suppression", "torchvision": "torchvision.ops"}
-"""Namespace of operators -> the module whose import registers them."""
 
 
 def write_program(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:

@@ -20,6 +20,9 @@ METADATA_NAME = "dlcli.json"
 BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError)
 """What reading a damaged archive raises."""
 
+OPERATORS: Mapping[str, str] = {"dlcli": "dlcli.models.detection.suppression", "torchvision": "torchvision.ops"}
+"""Namespace of operators -> the module whose import registers them."""
+
 
 def one_document(texts: Mapping[str, str]) -> str:
     """Return the metadata as one JSON document, since an archive holds it as one member."""

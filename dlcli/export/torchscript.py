@@ -5,6 +5,7 @@ torch has deprecated TorchScript in favour of torch.export, but existing C++ and
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 import zipfile
@@ -17,7 +18,7 @@ from torch import nn
 
 from dlcli.core.errors import ParityError, RunError, first_line
 from dlcli.export.plan import Graph
-from dlcli.export.torch_archive import METADATA_NAME, ArchiveModel, one_document, read_metadata
+from dlcli.export.torch_archive import METADATA_NAME, OPERATORS, ArchiveModel, one_document, read_metadata
 
 
 def write_traced(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
@@ -60,11 +61,23 @@ def open_torchscript(path: Path, threads: int | None = None) -> ArchiveModel:
     metadata = read_metadata(path)
     if threads is not None:
         torch.set_num_threads(threads)
+    known = list(OPERATORS)
+    while True:
+        try:
+            module = _loaded(path)
+        except Exception as error:  # C++ errors arrive as the nearest Python class, such as IndexError
+            missing = next((name for name in known if f"builtin op: {name}::" in str(error)), None)
+            if missing is None:
+                message = f"{path}: torch cannot load it: {first_line(error)}"
+                raise RunError(message, hint="copy or export it again") from None
+            known.remove(missing)
+            importlib.import_module(OPERATORS[missing])
+        else:
+            return ArchiveModel(path, metadata, module)
+
+
+def _loaded(path: Path) -> Any:
     jit: Any = torch.jit
-    try:
-        with warnings.catch_warnings(), path.open("rb") as stream:
-            warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
-            module = jit.load(io.BytesIO(stream.read()), map_location="cpu")
-    except Exception as error:  # C++ errors arrive as the nearest Python class, such as IndexError
-        raise RunError(f"{path}: torch cannot load it: {first_line(error)}", hint="copy or export it again") from None
-    return ArchiveModel(path, metadata, module)
+    with warnings.catch_warnings(), path.open("rb") as stream:
+        warnings.simplefilter("ignore")  # the deprecation, which `dl export` has reported
+        return jit.load(io.BytesIO(stream.read()), map_location="cpu")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dlcli.core.errors import RunError
 from dlcli.export.metadata import PREFIX
 from dlcli.export.torch_archive import METADATA_NAME, one_document
 from dlcli.export.torchscript import open_torchscript
+from dlcli.models.detection.suppression import unsuppressed
 
 
 def changed(source: Path, target: Path, change) -> Path:
@@ -69,3 +74,35 @@ def test_other_outputs_than_the_metadata_names_are_refused(model_files, tmp_path
     model = open_torchscript(changed(model_files["torchscript"], tmp_path / "two.torchscript", rename))
     with pytest.raises(RunError, match="outputs differ"):
         model.run({"image": np.zeros((1, 3, 8, 8), np.float32)})
+
+
+class Remaining(torch.nn.Module):
+    """Which of some boxes remain, by an operator that only the package's own module registers."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        boxes = torch.stack([images[..., 0], images[..., 1], images[..., 0] + 4, images[..., 1] + 4], dim=-1)
+        return unsuppressed(boxes, images[..., 2], 0.5)
+
+
+def test_a_process_that_has_no_detector_loads_the_operators_of_one(model_files, tmp_path):
+    """A file of a detector could be opened only where something had imported its operators before."""
+    images = torch.tensor([[[0.0, 0.0, 0.9], [0.5, 0.0, 0.8], [20.0, 0.0, 0.7]]])
+    metadata = json.loads(zipfile.ZipFile(model_files["torchscript"]).read(_member(model_files["torchscript"])))
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(Remaining(), (images,)), buffer, _extra_files={METADATA_NAME: json.dumps(metadata)})
+    (tmp_path / "boxes.torchscript").write_bytes(buffer.getvalue())
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from dlcli.export.torchscript import open_torchscript
+        assert "dlcli.models.detection.suppression" not in sys.modules
+        model = open_torchscript(Path("boxes.torchscript"))
+        assert "dlcli.models.detection.suppression" in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _member(path: Path) -> str:
+    [name] = [name for name in zipfile.ZipFile(path).namelist() if name.endswith(f"extra/{METADATA_NAME}")]
+    return name
