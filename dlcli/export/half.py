@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 
 from dlcli.core.errors import ExportError, ParityError
-from dlcli.export.align import detections_aligned
 from dlcli.export.plan import Arrays, Graph
 
 HALF_TOLERANCE = 5e-2
@@ -50,9 +49,8 @@ def loosened(graph: Graph, references: Sequence[Arrays]) -> Graph:
         bound = (HALF_PIXELS if name in graph.absolute else HALF_TOLERANCE) if is_float else HALF_UNEQUAL
         bound = 1.0 if name in graph.largest_step else bound
         tolerance[name] = max(graph.tolerance_of(name, values.dtype), bound)
-    align = detections_aligned(tie=HALF_TOLERANCE) if graph.align is not None else None
     levels = {name: max(step, HALF_LEVELS) for name, step in graph.largest_step.items()}
-    return replace(graph, tolerance=tolerance, align=align, largest_step=levels)
+    return replace(graph, tolerance=tolerance, largest_step=levels)
 
 
 def halve(path: Path) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
+Bounds = Mapping[str, float]
+"""Output -> the largest allowed difference."""
+
 TOLERANCE = 5e-4
 """Exporters reorder sums: differences of 3e-8 (LSTM) to 4e-5 (GoogLeNet, BatchNorm over 8 images) were measured; those
 of a wrong graph start at 4e-3 (a resize without antialias)."""
@@ -50,8 +53,9 @@ class Graph:
             as much at the right edge of an image as at its left.
         largest_step: output name -> for integers that were rounded, the largest difference that rounding explains; a
             larger one fails whatever its share. Without a name any difference counts alike.
-        align: a function (reference, answer) -> answer with its detections in the reference's order, for outputs whose
-            order (of equal scores) may differ between two programs without counting as a difference.
+        align: a function (reference, answer, bounds) -> answer with its detections in the reference's order, for
+            outputs whose order (of nearly equal scores) may differ between two programs without counting as a
+            difference; the bounds are the tolerances of all outputs.
         translations: name of a torch operator of our own ("namespace::name") -> "module:function" that returns its
             ONNX nodes; for the dynamo exporter.
         multiples: symbol -> what its sizes are multiples of, such as a network's stride; for the dynamo exporter, which
@@ -72,7 +76,7 @@ class Graph:
     samples: tuple[Arrays, ...]
     exporters: tuple[str, ...] = ("dynamo", "legacy")
     tolerance: float | Mapping[str, float] = field(default_factory=dict)
-    align: Callable[[Arrays, Arrays], Arrays] | None = None
+    align: Callable[[Arrays, Arrays, Bounds], Arrays] | None = None
     translations: Mapping[str, str] = field(default_factory=dict)
     multiples: Mapping[str, int] = field(default_factory=dict)
     largest_step: Mapping[str, int] = field(default_factory=dict)
@@ -127,6 +131,13 @@ class Graph:
         return {
             symbol: sample[name].shape[axis] for name, axes in self.dynamic.items() for axis, symbol in axes.items()
         }
+
+    def aligned(self, reference: Arrays, answer: Arrays) -> Arrays:
+        """Return an answer as it is to be compared with a reference."""
+        if self.align is None:
+            return answer
+        bounds = {name: self.tolerance_of(name, values.dtype) for name, values in reference.items()}
+        return self.align(reference, answer, bounds)
 
     def tolerance_of(self, output: str, dtype: np.dtype[Any]) -> float:
         """Return the largest allowed difference of an output with this dtype."""

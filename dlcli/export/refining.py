@@ -128,9 +128,7 @@ def _compare(graph: Graph, before: Path, after: Path) -> list[Check]:
     scales = largest_values(references)
     checks = []
     for sample, reference in zip(graph.samples, references, strict=True):
-        answer: Mapping[str, Any] = changed.run(sample)
-        if graph.align is not None:
-            answer = graph.align(reference, answer)
+        answer = graph.aligned(reference, changed.run(sample))
         found = differences(reference, answer, scales)
         largest = max((each.value for each in found.values()), default=math.inf)
         checks.append(Check(graph.sizes(sample), largest, graph.name))

@@ -188,9 +188,7 @@ def compare_answers(
     worst: tuple[float, str] | None = None
     for index, (sample, reference) in enumerate(zip(graph.samples, references, strict=True)):
         sizes = graph.sizes(sample)
-        answer: Mapping[str, np.ndarray] = run(sample)
-        if graph.align is not None:
-            answer = graph.align(reference, answer)
+        answer = graph.aligned(reference, run(sample))
         found = differences(reference, answer, scales, graph.largest_step, graph.absolute)
         checks.append(Check(sizes, max(difference.value for difference in found.values()), graph.name))
         for name, difference in found.items():

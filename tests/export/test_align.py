@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,12 @@ def detections(*rows: tuple[float, float, int]) -> Arrays:
 REFERENCE = detections((0, 0.9, 1), (5, 0.5, 1), (9, 0.5, 2), (12, 0.5, 1))
 
 
-def aligned(answer: Arrays) -> Arrays:
-    return dict(detections_aligned()(REFERENCE, answer))
+EXACT = {"boxes": 0.5, "scores": 1e-3, "labels": 0.0, "counts": 0.0}
+ROUNDED = {"boxes": 2.0, "scores": 5e-2, "labels": 0.02, "counts": 0.02}
+
+
+def aligned(answer: Arrays, reference: Arrays = REFERENCE, bounds: Mapping[str, float] = EXACT) -> Arrays:
+    return dict(detections_aligned(reference, answer, bounds))
 
 
 @pytest.mark.parametrize("order", [[0, 3, 2, 1], [0, 2, 1, 3], [0, 3, 1, 2]])
@@ -77,6 +82,70 @@ def test_masks_move_with_their_detections() -> None:
     np.testing.assert_array_equal(moved["masks"], masks)
 
 
+def test_scores_that_round_apart_keep_their_partners() -> None:
+    answer = detections((0, 0.88, 1), (9, 0.53, 2), (12.4, 0.51, 1), (5, 0.49, 1))
+    found = aligned(answer, bounds=ROUNDED)
+    assert found["boxes"][0, :, 0].tolist() == pytest.approx([0, 5, 9, 12.4])
+    assert found["scores"][0].tolist() == pytest.approx([0.88, 0.49, 0.53, 0.51])
+    exact = aligned(answer)
+    assert compare(REFERENCE, exact).value > 0.1
+
+
+KEPT = detections((0, 0.9, 1), (20, 0.6, 1), (40, 0.3, 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        (detections((0, 0.9, 1), (20, 0.6, 1)), 2),  # a good one is missing
+        (detections((0, 0.9, 1), (20, 0.6, 1), (40, 0.3, 2)), 3),
+        (detections((0, 0.9, 1), (20, 0.6, 1), (44, 0.3, 1)), 3),
+        (detections((0, 0.9, 1), (20, 0.6, 1), (40, 0.3, 1), (60, 0.2, 1)), 4),  # one too many, not at the cut
+        (detections((0, 0.9, 1), (20, 0.6, 1), (40, 0.2, 1)), 2),
+    ],
+)
+def test_rounding_excuses_no_object_that_is_missing_or_new(answer: Arrays, count: int) -> None:
+    found = aligned(answer, KEPT, ROUNDED)
+    assert found["counts"].tolist() == [count]
+    differences = [compare({name: KEPT[name]}, {name: found[name]}).value for name in KEPT]
+    assert max(differences) > 0.05
+
+
+def test_what_is_nearly_cut_off_may_be_missing_or_new_where_rounding_is_allowed() -> None:
+    low = detections((0, 0.9, 1), (20, 0.6, 1), (40, 0.04, 1))
+    for other in (detections((0, 0.9, 1), (20, 0.6, 1)), detections((0, 0.9, 1), (20, 0.6, 1), (70, 0.03, 2))):
+        assert compare(low, aligned(other, low, ROUNDED)).value == 0.0
+        assert compare(other, aligned(low, other, ROUNDED)).value == 0.0
+        assert compare(low, aligned(other, low)).value > 0.1
+    full = detections((0, 0.9, 1), (20, 0.3, 1), (40, 0.21, 1), (60, 0.2, 1))
+    swapped = detections((0, 0.9, 1), (20, 0.3, 1), (60, 0.21, 1), (80, 0.2, 1))
+    assert compare(full, aligned(swapped, full, ROUNDED)).value == pytest.approx(0.01 / 1.2, rel=1e-3)
+
+
+def test_suppression_may_keep_another_of_two_rivals_where_rounding_is_allowed() -> None:
+    both = detections((0, 0.9, 1), (0.5, 0.6, 1), (20, 0.5, 1))  # IoU 0.6 of the first two
+    one = detections((0, 0.9, 1), (20, 0.5, 1))
+    for reference, answer in ((both, one), (one, both)):
+        assert compare(reference, aligned(answer, reference, ROUNDED)).value == 0.0
+        assert compare(reference, aligned(answer, reference)).value > 0.1
+    other_class = detections((0, 0.9, 2), (0.5, 0.6, 1), (20, 0.5, 1))
+    assert aligned(detections((0, 0.9, 2), (20, 0.5, 1)), other_class, ROUNDED)["counts"].tolist() == [2]
+
+
+def test_rivals_beyond_the_allowed_share_stay_a_difference() -> None:
+    pairs = detections((0, 0.9, 1), (0.5, 0.6, 1), (20, 0.5, 1), (20.5, 0.4, 1))
+    one_each = detections((0, 0.9, 1), (20, 0.5, 1))
+    assert aligned(one_each, pairs, ROUNDED)["counts"].tolist() == [2]
+    assert compare(pairs, aligned(one_each, pairs, {**ROUNDED, "labels": 0.5})).value == 0.0
+
+
+def test_an_answer_without_detections_is_compared() -> None:
+    none = detections()
+    assert compare(none, aligned(none, none, ROUNDED)).value == 0.0
+    assert aligned(none, KEPT, ROUNDED)["counts"].tolist() == [0]
+    assert aligned(KEPT, none, ROUNDED)["counts"].tolist() == [3]
+
+
 def with_twin(plan: ExportPlan) -> ExportPlan:
     """Return the plan with a module of the same weights that orders ties the other way."""
     twin = Detector(reverses_ties=True).eval()
@@ -93,13 +162,13 @@ def test_a_file_that_orders_ties_otherwise_passes_the_gate_only_with_align(tmp_p
     references = reference_answers(graph.module, graph)
     with pytest.raises(ParityError):
         parity_gate(graph, references, other.path)
-    checks = parity_gate(dataclasses.replace(graph, align=detections_aligned()), references, other.path)
+    checks = parity_gate(dataclasses.replace(graph, align=detections_aligned), references, other.path)
     assert max(check.difference for check in checks) < 1e-5
 
 
 @pytest.mark.parametrize("exporter", ["dynamo", "legacy"])
 def test_a_detector_exports(exporter: str, tmp_path: Path) -> None:
-    plan = detector_plan(exporters=(exporter,), align=detections_aligned())
+    plan = detector_plan(exporters=(exporter,), align=detections_aligned)
     result = export_model(plan, "onnx", tmp_path / "net.onnx", report=lambda line: None)
     assert result.exporter == exporter
     assert result.max_difference < 1e-5

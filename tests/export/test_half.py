@@ -14,7 +14,7 @@ from dlcli.core.errors import ExitCode, ParityError, UsageError
 from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
 from dlcli.export.half import HALF_LEVELS, HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened, multiply_before_moving
 from dlcli.export.onnx import OPSET, OPSETS
-from dlcli.export.plan import cut_samples, single_graph
+from dlcli.export.plan import TOLERANCE, cut_samples, single_graph
 from dlcli.export.runtime import open_model
 from dlcli.export.verify import compare
 
@@ -100,6 +100,15 @@ def test_tolerances_grow_by_the_kind_of_output_and_never_shrink(plans):
     assert of(tolerance={"logits": 0.5}, absolute=frozenset(("logits",))) == HALF_PIXELS
     two = loosened(plans["two"]().graphs[0], [{"scores": np.zeros((2, 6), np.float32), "best": np.zeros(2, np.int64)}])
     assert two.tolerance == {"scores": HALF_TOLERANCE, "best": HALF_UNEQUAL}
+
+
+def test_answers_are_aligned_by_the_graph_s_own_function_within_the_bounds_of_fp16(plans):
+    seen = []
+    graph = plans["image"](align=lambda reference, answer, bounds: seen.append(bounds) or answer).graphs[0]
+    logits = {"logits": np.zeros((2, 5), np.float32)}
+    loosened(graph, [logits]).aligned(logits, logits)
+    graph.aligned(logits, logits)
+    assert [bounds["logits"] for bounds in seen] == [HALF_TOLERANCE, TOLERANCE]
 
 
 def test_each_value_of_a_made_image_may_differ_by_a_few_levels(plans):

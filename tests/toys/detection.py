@@ -188,5 +188,5 @@ class DetectionTask:
             example={"images": torch.from_numpy(random.integers(0, 255, (2, 3, 16, 24), dtype=np.uint8))},
             dynamic={"images": {0: "batch", 2: "height", 3: "width"}},
             metadata={"task": "toy-detection", "assets": self.assets()},
-            align=detections_aligned(),
+            align=detections_aligned,
         )

@@ -99,7 +99,7 @@ def assert_same_alone(network: Detector, images: Tensor, limits: Limits) -> Dete
 
     Detections of equal scores may change places: sums over a batch are rounded in another order.
     """
-    align = detections_aligned()
+    bounds = {"boxes": 2e-2, "scores": 1e-3, "labels": 0.0, "counts": 0.0}
     with torch.no_grad():
         together = network.detect(images, limits)
         for index in range(len(images)):
@@ -107,7 +107,7 @@ def assert_same_alone(network: Detector, images: Tensor, limits: Limits) -> Dete
             count = int(together.counts[index])
             assert int(alone.counts[0]) == count
             wanted = {name: getattr(together, name)[index : index + 1].numpy() for name in FIELDS}
-            given = align(wanted, {name: getattr(alone, name).numpy() for name in FIELDS})
+            given = detections_aligned(wanted, {name: getattr(alone, name).numpy() for name in FIELDS}, bounds)
             for name, tolerance in (("scores", 1e-4), ("boxes", 2e-2)):
                 np.testing.assert_allclose(given[name][0, :count], wanted[name][0, :count], atol=tolerance, rtol=1e-3)
             assert np.array_equal(given["labels"][0, :count], wanted["labels"][0, :count])

@@ -272,7 +272,7 @@ class DetectionTask:
             metadata={"assets": {**self.assets(), LIMITS: limits_of(self._inference)}},
             tolerance={"boxes": 0.5, "scores": 1e-3},
             absolute=frozenset(("boxes",)),
-            align=detections_aligned(),
+            align=detections_aligned,
             foreign=self._foreign_keys(self.preprocess.canvas, None if is_fixed else STRIDE),
             translations=ONNX_TRANSLATIONS,
             multiples={} if is_fixed else {"height": STRIDE, "width": STRIDE},
@@ -299,7 +299,7 @@ class DetectionTask:
             exporters=("legacy",),
             tolerance={"boxes": 0.5, "scores": 1e-3, **({MASKS: 1e-2} if self.has_masks else {})},
             absolute=frozenset(("boxes",)),
-            align=detections_aligned(),
+            align=detections_aligned,
             foreign=self._foreign_keys(fixed.canvas, None),
         )
 

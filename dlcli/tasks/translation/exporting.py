@@ -11,7 +11,7 @@ from torch import nn
 
 from dlcli.data.parallel.tokenizers import START
 from dlcli.export.eager import as_function
-from dlcli.export.plan import PARITY_BATCHES, Arrays, Graph
+from dlcli.export.plan import PARITY_BATCHES, Arrays, Bounds, Graph
 from dlcli.export.sequences import as_tensors, padded, sequence_batches
 from dlcli.models.modes import evaluating
 from dlcli.models.seq2seq.translator import EncoderGraph, StepGraph, Translator, as_candidates
@@ -96,11 +96,12 @@ def graphs_of(network: nn.Module, target_size: int, sentences: Sequence[np.ndarr
     return encoder, step
 
 
-def candidates_aligned(reference: Arrays, answer: Arrays) -> dict[str, np.ndarray]:
+def candidates_aligned(reference: Arrays, answer: Arrays, bounds: Bounds) -> dict[str, np.ndarray]:
     """Return an answer of a step with its candidates in the reference's order, for `Graph.align`.
 
     Two programs round differently, and so may swap candidates of nearly equal scores; and the order of banned ones, at
-    -inf, has no meaning. What the reference lacks stays in the places that are left.
+    -inf, has no meaning. What the reference lacks stays in the places that are left; among candidates that tie with the
+    last one it is chance which of them are in the list, so there the reference's tokens stand.
     """
     shape, num_candidates = reference["ids"].shape, reference["ids"].shape[-1]
     expected, given = (arrays["ids"].reshape(-1, num_candidates) for arrays in (reference, answer))
@@ -112,7 +113,9 @@ def candidates_aligned(reference: Arrays, answer: Arrays) -> dict[str, np.ndarra
     places_in_answer = order.reshape(shape)
     scores, ids = (np.take_along_axis(answer[name], places_in_answer, axis=-1) for name in ("scores", "ids"))
     is_banned = np.isneginf(scores) & np.isneginf(reference["scores"])
-    return {**answer, "scores": scores, "ids": np.where(is_banned, reference["ids"], ids)}
+    cut = np.maximum(reference["scores"][..., -1:], answer["scores"][..., -1:])
+    is_at_cut = np.maximum(reference["scores"], scores) <= cut + bounds["scores"]
+    return {**answer, "scores": scores, "ids": np.where(is_banned | is_at_cut, reference["ids"], ids)}
 
 
 def _dynamic_axes(example: Arrays, samples: Sequence[Arrays]) -> dict[str, dict[int, str]]:

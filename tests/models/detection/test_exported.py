@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from toys.shallow import NAME, add_shallow
 
 from dlcli.export.align import detections_aligned
-from dlcli.export.exporting import export_model
+from dlcli.export.exporting import Variant, export_model
 from dlcli.export.plan import single_graph
 from dlcli.export.runtime import open_model
 from dlcli.models.detection.detector import Limits
@@ -96,9 +96,11 @@ def test_a_network_is_equal_at_other_sizes_and_batches(tmp_path: Path, monkeypat
         exporters=("dynamo",),
         translations=ONNX_TRANSLATIONS,
         tolerance={"boxes": 1e-3, "scores": 1e-3},
-        align=detections_aligned(),
+        align=detections_aligned,
     )
     result = export_model(plan, "onnx", tmp_path / "wren.onnx", report=lambda _: None)
     found = open_model(result.path).run(samples[1])
     assert found["boxes"].shape == (3, 100, 4)
     assert found["counts"].min() > 10
+    half = export_model(plan, "onnx", tmp_path / "half.onnx", variant=Variant(half=True), report=lambda _: None)
+    assert half.bytes < 0.7 * result.bytes

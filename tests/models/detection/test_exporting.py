@@ -66,6 +66,6 @@ def test_torchscript_answers_alike_for_other_batches_and_canvases(
         dynamic={"images": {0: "batch", 2: "height", 3: "width"}},
         metadata={"task": "detection", "assets": {}},
         tolerance={"boxes": 1e-3, "scores": 1e-3},
-        align=detections_aligned(),
+        align=detections_aligned,
     )
     export_model(plan, "torchscript", tmp_path / "model.torchscript", report=lambda _: None)  # the gate compares
