@@ -12,8 +12,9 @@ those among the first k.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -105,19 +106,22 @@ def repeating_tokens(said: np.ndarray, size: int, filler: int) -> np.ndarray:
 
 
 @dataclass
-class _Sentence:
-    """The search of one sentence.
+class _Unfinished:
+    """The unfinished hypotheses of A sentences, k of each.
 
     Attributes:
-        tokens: (k, t) what the unfinished hypotheses hold.
-        totals: (k,) their log-probabilities; -inf where a place of the beam is not in use.
-        complete: the hypotheses that have left the beam.
+        tokens: (A, k, t) what they hold.
+        totals: (A, k) their log-probabilities; -inf where a place of the beam is not in use.
+        origins: (A, k) the places they came from in the step before.
     """
 
-    max_length: int
     tokens: np.ndarray
     totals: np.ndarray
-    complete: list[Hypothesis] = field(default_factory=list)
+    origins: np.ndarray
+
+    def of_rows(self, rows: list[int]) -> _Unfinished:
+        """Return those of some sentences."""
+        return _Unfinished(self.tokens[rows], self.totals[rows], self.origins[rows])
 
 
 def beam_search(
@@ -149,9 +153,13 @@ def beam_search(
         RunError: the step gives NaN.
     """
     beam = limits.beam
-    longest = np.broadcast_to(np.asarray(limits.max_length), (num_sentences,))
+    longest = np.broadcast_to(np.asarray(limits.max_length), (num_sentences,)).tolist()
+    complete: list[list[Hypothesis]] = [[] for _ in range(num_sentences)]
     first = np.where(np.arange(beam) == 0, 0.0, -np.inf)  # equal rows: only one of them counts
-    sentences = [_Sentence(int(most), np.empty((beam, 0), np.int64), first) for most in longest]
+    shape = (num_sentences, beam)
+    unfinished = _Unfinished(
+        np.empty((*shape, 0), np.int64), np.tile(first, (num_sentences, 1)), np.zeros(shape, np.int64)
+    )
     active = list(range(num_sentences))
     state = reorder(state, np.repeat(np.arange(num_sentences), beam))
     last = np.full(num_sentences * beam, limits.start, np.int64)
@@ -159,64 +167,83 @@ def beam_search(
         scores, ids, state = step(last, state)
         if np.isnan(scores).any():
             raise RunError("the network's scores are NaN", hint="its weights are damaged: train it again")
-        going_on, rows = [], []
-        for place, number in enumerate(active):
-            block = slice(place * beam, (place + 1) * beam)
-            origins = _advance(sentences[number], np.asarray(scores[block], np.float64), ids[block], limits)
-            if not _is_done(sentences[number], limits):
-                going_on.append(number)
-                rows.append(place * beam + origins)
-        active = going_on
+        unfinished, ended = _advance(unfinished, np.asarray(scores, np.float64), np.asarray(ids, np.int64), limits)
+        for row, hypothesis in ended:
+            complete[active[row]].append(hypothesis)
+        best_totals = unfinished.totals.max(axis=1).tolist()
+        rows = []
+        for row, number in enumerate(active):
+            if not _is_done(complete[number], best_totals[row], unfinished.tokens.shape[2], longest[number], limits):
+                rows.append(row)
+            elif len(complete[number]) < beam:
+                complete[number] += _cut_off(unfinished, row, longest[number], limits)
+        active = [active[row] for row in rows]
+        unfinished = unfinished.of_rows(rows)
         if active:
-            state = reorder(state, np.concatenate(rows))
-            last = np.concatenate([sentences[number].tokens[:, -1] for number in active])
-    return [_best(sentence, limits) for sentence in sentences]
+            state = reorder(state, (np.array(rows)[:, None] * beam + unfinished.origins).ravel())
+            last = unfinished.tokens[:, :, -1].ravel()
+    return [_best(found, limits) for found in complete]
 
 
-def _advance(sentence: _Sentence, scores: np.ndarray, ids: np.ndarray, limits: Limits) -> np.ndarray:
-    """Extend the hypotheses of a sentence by one token and return the rows (k,) that the new ones came from.
+def _advance(
+    before: _Unfinished, scores: np.ndarray, ids: np.ndarray, limits: Limits
+) -> tuple[_Unfinished, list[tuple[int, Hypothesis]]]:
+    """Return the hypotheses that are one token longer, and those that end with it, each with the row of its sentence.
 
     Args:
-        sentence: is changed.
-        scores: (k, C) log-probabilities of the candidates of each row.
-        ids: (k, C) their tokens.
+        before: of A sentences.
+        scores: (A * k, C) log-probabilities of the candidates of each row.
+        ids: (A * k, C) int64, their tokens.
         limits: beam, end token, length penalty.
     """
-    beam = limits.beam
-    totals = (sentence.totals[:, None] + scores).ravel()
-    tokens = np.asarray(ids, np.int64).ravel()
-    origins = np.repeat(np.arange(beam), scores.shape[1])
+    beam, num_candidates = limits.beam, scores.shape[1]
+    num = len(before.totals)
+    totals = before.totals.repeat(num_candidates, axis=1) + scores.reshape(num, -1)
+    tokens = ids.reshape(num, -1)
+    origins = np.broadcast_to(np.arange(beam).repeat(num_candidates), totals.shape)
     order = np.lexsort((tokens, origins, -totals))
-    order = order[np.isfinite(totals[order])]
-    is_end = tokens[order] == limits.end
-    for candidate in order[:beam][is_end[:beam]]:
-        said = tuple(sentence.tokens[origins[candidate]].tolist())
-        score = totals[candidate] / length_penalty(len(said) + 1, limits.length_penalty)
-        sentence.complete.append(Hypothesis(said, float(score), is_complete=True))
-    chosen = order[~is_end][:beam]
-    new_tokens = np.concatenate([sentence.tokens[origins[chosen]], tokens[chosen, None]], axis=1)
-    num_free = beam - len(chosen)
-    sentence.tokens = np.pad(new_tokens, ((0, num_free), (0, 0)))
-    sentence.totals = np.pad(totals[chosen], (0, num_free), constant_values=-np.inf)
-    return np.pad(origins[chosen], (0, num_free))
+    totals, tokens, origins = (np.take_along_axis(values, order, axis=1) for values in (totals, tokens, origins))
+    is_possible, is_end = np.isfinite(totals), tokens == limits.end
+    ended = []
+    penalty = length_penalty(before.tokens.shape[2] + 1, limits.length_penalty)
+    for row, place in np.argwhere((is_possible & is_end)[:, :beam]).tolist():
+        said = tuple(before.tokens[row, origins[row, place]].tolist())
+        ended.append((row, Hypothesis(said, float(totals[row, place] / penalty), is_complete=True)))
+    goes_on = is_possible & ~is_end
+    chosen = np.argsort(~goes_on, axis=1, kind="stable")[:, :beam]
+    totals, tokens, origins, is_used = (
+        np.take_along_axis(values, chosen, axis=1) for values in (totals, tokens, origins, goes_on)
+    )
+    totals, tokens, origins = (
+        np.where(is_used, values, filler) for values, filler in ((totals, -np.inf), (tokens, 0), (origins, 0))
+    )
+    held = np.take_along_axis(before.tokens, origins[:, :, None], axis=1)
+    return _Unfinished(np.concatenate([held, tokens[:, :, None]], axis=2), totals, origins), ended
 
 
-def _is_done(sentence: _Sentence, limits: Limits) -> bool:
-    """Return whether a sentence is searched to its end; at the largest length its unfinished ones are taken in."""
-    if len(sentence.complete) >= limits.beam or not np.isfinite(sentence.totals).any():
+def _is_done(complete: list[Hypothesis], best_total: float, length: int, longest: int, limits: Limits) -> bool:
+    """Return whether a sentence is searched to its end, its unfinished hypotheses being of this length."""
+    if len(complete) >= limits.beam or best_total == -math.inf or length >= longest:
         return True
-    if sentence.tokens.shape[1] >= sentence.max_length:
-        penalty = length_penalty(sentence.tokens.shape[1], limits.length_penalty)
-        for tokens, total in zip(sentence.tokens, sentence.totals, strict=True):
-            if np.isfinite(total):
-                sentence.complete.append(Hypothesis(tuple(tokens.tolist()), float(total / penalty), is_complete=False))
-        return True
-    if len(sentence.complete) < limits.num_best:
+    if len(complete) < limits.num_best:
         return False
     # Log-probabilities only fall and the penalty only grows: no score can become better than this one.
-    bound = sentence.totals.max() / length_penalty(sentence.max_length, limits.length_penalty)
-    return bool(_best(sentence, limits)[-1].score >= bound)
+    bound = best_total / length_penalty(longest, limits.length_penalty)
+    return _best(complete, limits)[-1].score >= bound
 
 
-def _best(sentence: _Sentence, limits: Limits) -> list[Hypothesis]:
-    return sorted(sentence.complete, key=lambda hypothesis: -hypothesis.score)[: limits.num_best]
+def _cut_off(unfinished: _Unfinished, row: int, longest: int, limits: Limits) -> list[Hypothesis]:
+    """Return the unfinished hypotheses of a sentence that has reached its largest length; none of a shorter one."""
+    length = unfinished.tokens.shape[2]
+    if length < longest:
+        return []
+    penalty = length_penalty(length, limits.length_penalty)
+    return [
+        Hypothesis(tuple(tokens), total / penalty, is_complete=False)
+        for tokens, total in zip(unfinished.tokens[row].tolist(), unfinished.totals[row].tolist(), strict=True)
+        if math.isfinite(total)
+    ]
+
+
+def _best(complete: list[Hypothesis], limits: Limits) -> list[Hypothesis]:
+    return sorted(complete, key=lambda hypothesis: -hypothesis.score)[: limits.num_best]
