@@ -44,14 +44,3 @@ def test_a_wrong_request_is_refused_and_writes_nothing(home: Path, tmp_path: Pat
     with pytest.raises(dlcli.RunError):
         dlcli.open_run("nothing").export()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_is_evaluated_as_its_run(home: Path) -> None:
-    run = dlcli.open_run("prices")
-    expected = dlcli.evaluate(run, device="cpu", threads=1, plots=False)
-    for place in (run.export(), run.path / "checkpoints" / "best.pt"):
-        found = dlcli.evaluate(place, threads=1)
-        assert found["metrics"] == pytest.approx(expected["metrics"], rel=1e-4)
-        assert (found["items"], found["plots"]) == (expected["items"], [])
-    with pytest.raises(dlcli.UsageError, match="no head to look behind"):
-        dlcli.evaluate(run.export(), few_shot=1)

@@ -15,7 +15,6 @@ from api.conftest import QUICK
 
 import dlcli
 from dlcli.cli.app import run as run_line
-from dlcli.core.run_dir import RunDir
 from dlcli.engine.runs.checkpoint import read_checkpoint
 
 
@@ -155,40 +154,6 @@ def test_a_thread_trains_predicts_and_leaves_signals_alone(empty: Path, made: Pa
     thread.join()
     assert len(found) == 1
     assert handlers == [before]
-
-
-def test_folds_are_trained_and_evaluated_over_all_predictions(home: Path) -> None:
-    run = dlcli.train("data/r", folds="2", name="folded", **QUICK)
-    assert RunDir(run.path).holds_folds
-    report = run.evaluate()
-    assert len(report["folds"]) == 2
-    assert report["items"] == 40
-    assert run.history == []
-    with pytest.raises(dlcli.UsageError, match="split does not fit a cross-validation"):
-        run.evaluate(split="valid")
-
-
-@pytest.mark.parametrize("run", ["images", "prices"])
-def test_an_evaluation_is_the_document_of_the_command_line_and_is_kept(
-    run: str, home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    import json
-
-    report = dlcli.evaluate(run, device="cpu", threads=1)
-    capfd.readouterr()
-    assert run_line(["eval", run, "--json", "--device", "cpu", "--threads", "1"]) == 0
-    printed = json.loads(capfd.readouterr().out)
-    assert {"schema": "dl.eval/1", **json.loads(json.dumps(report))} == printed
-    assert all(Path(name).is_file() for name in report["plots"])
-    assert RunDir(Path("runs") / run).read_json("eval/test.json")["metrics"] == report["metrics"]
-
-
-def test_an_evaluation_takes_the_task_s_options_and_refuses_others(home: Path) -> None:
-    assert dlcli.evaluate("images", tta=True, plots=False)["plots"] == []
-    with pytest.raises(dlcli.UsageError, match="no option 'ttta'"):
-        dlcli.evaluate("images", ttta=True)
-    with pytest.raises(dlcli.UsageError, match="split cannot be 'tests'"):
-        dlcli.evaluate("images", split="tests")
 
 
 def test_prepared_data_stand_where_a_path_may(home: Path, tmp_path: Path) -> None:
