@@ -207,6 +207,13 @@ class TrainConfig:
         maximum=0.99999,
         is_advanced=True,
     )
+    average_epochs: int | None = option(
+        None,
+        "validate and save the mean of the weights of the last N epochs, in place of --ema",
+        minimum=2,
+        maximum=1000,
+        is_advanced=True,
+    )
     eval_every: int = option(
         1, "validate and record every N epochs only", minimum=1, maximum=1_000_000, is_advanced=True
     )

@@ -36,7 +36,7 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     optimizers = task.optimizers()
     rates = base_rates(optimizers.values())
     num_epochs = math.ceil(num_steps / steps)
-    averaged = averaged_copy(network_of(task), config.ema)
+    averaged = averaged_copy(network_of(task), config)
     differentiate = Backward(world, task.model)
     return TrainState(
         task, device, optimizers, schedule, differentiate, rates, num_epochs, steps, world=world, averaged=averaged

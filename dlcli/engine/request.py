@@ -124,6 +124,8 @@ def request_for(
     """
     if {"budget", "epochs"} <= set(given.values):
         raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
+    if {"ema", "average_epochs"} <= set(given.values):
+        raise UsageError("--ema and --average-epochs cannot be combined", hint="leave one of the two averages out")
     return resolve_request(
         target.spec,
         target.dataset,

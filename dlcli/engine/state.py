@@ -80,7 +80,7 @@ class TrainState:
         best_epoch: the best epoch, from 1: by the goal, or the newest if epochs are not compared.
         is_best: whether the last finished epoch is the best so far.
         failure: the exception that ended the training, for `on_train_end`.
-        averaged: the moving average of the weights, if enabled; it is what is validated.
+        averaged: the average of the weights, if enabled; it is what is validated.
         seconds: the duration of this training so far, if there is a time limit.
         phase: called with the name of the phase that starts: data, forward, backward, optimizer, rest or validation.
     """

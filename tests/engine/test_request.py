@@ -106,6 +106,11 @@ def test_what_is_given_comes_before_the_file_and_the_file_before_the_run(tmp_pat
     assert found.origins["epochs"] == "train()"
 
 
+def test_two_averages_of_the_weights_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match="--ema and --average-epochs cannot be combined"):
+        request_for(TARGET, Layer(None, {"ema": 0.9, "average_epochs": 3}))
+
+
 def test_a_time_budget_and_a_number_of_epochs_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="--budget and --epochs"):
         request_for(TARGET, Layer(None, {"epochs": 3, "budget": "5m"}))

@@ -1,4 +1,4 @@
-"""`--ema`: an exponential moving average of the weights, which is validated and saved in `best.pt`.
+"""`--ema` and `--average-epochs`: averages of the weights, which are validated and saved in `best.pt`.
 
 The averaging is torch's (`torch.optim.swa_utils`): after the first step the average equals the weights; after step
 n + 1 it is `d * average + (1 - d) * weights`, where d is the decay, but at most (1 + n) / (10 + n): the average of a
@@ -6,7 +6,10 @@ short training would otherwise consist of the random weights that it started fro
 statistics of batch normalisation, are averaged with the weights. If inference uses only a part of the model, only that
 part is averaged: a critic must be trained against the current weights.
 
-Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780; the rise of TensorFlow's
+The other average is the plain mean of the weights at the end of each of the last N epochs, as the transformer's paper
+averages its last checkpoints (arXiv:1706.03762, section 6.1); before them it is the weights of the newest epoch.
+
+Source of the first: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, arXiv:1703.01780; the rise of TensorFlow's
 `ExponentialMovingAverage(num_updates=...)`.
 """
 
@@ -16,12 +19,13 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from dlcli.core.train_config import TrainConfig
 from dlcli.engine.callbacks import Callback
 from dlcli.engine.task import network_of
 
@@ -29,20 +33,26 @@ if TYPE_CHECKING:
     from dlcli.engine.state import TrainState
 
 
-def averaged_copy(model: nn.Module, decay: float | None) -> AveragedModel | None:
-    """Return a copy of the model for its moving average; None without a decay."""
-    if decay is None:
-        return None
-    return AveragedModel(model, multi_avg_fn=functools.partial(_update, decay=decay), use_buffers=True)
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def averaged_copy(model: nn.Module, config: TrainConfig) -> AveragedModel | None:
+    """Return a copy of the model for the average of its weights; None if they are not averaged."""
+    if config.average_epochs is not None:
+        return AveragedModel(model, multi_avg_fn=_update, use_buffers=True)
+    if config.ema is not None:
+        return AveragedModel(model, multi_avg_fn=functools.partial(_update, decay=config.ema), use_buffers=True)
+    return None
 
 
 @torch.no_grad()
-def _update(averages: list[Tensor], weights: list[Tensor], count: Tensor, *, decay: float) -> None:
+def _update(averages: Tensors, weights: Tensors, count: Any, *, decay: float | None = None) -> None:
     """Move averages towards the current weights, in place; `count` is that of the updates before, on their device."""
     if not averages[0].is_floating_point():  # a count of batches
         torch._foreach_copy_(averages, weights)
         return
-    share = 1 - torch.clamp((1 + count) / (10 + count), max=decay)  # a tensor: reading it would wait for the device
+    # A tensor: reading it would wait for the device.
+    share = 1 / (1 + count) if decay is None else 1 - torch.clamp((1 + count) / (10 + count), max=decay)
     steps = torch._foreach_sub(weights, averages)
     torch._foreach_mul_(steps, share)
     torch._foreach_add_(averages, steps)
@@ -75,9 +85,22 @@ def _exchange(first: nn.Module, second: nn.Module) -> None:
 
 
 class Averaging(Callback):
-    """Updates the average after each step. It must precede the callbacks that may stop the training."""
+    """Updates the average. It must precede the callbacks that may stop the training.
+
+    Args:
+        last_epochs: the number of epochs whose weights are averaged; None to move the average after each step.
+    """
+
+    def __init__(self, last_epochs: int | None = None) -> None:
+        self.last_epochs = last_epochs
 
     def on_step_end(self, state: TrainState) -> None:
         """Update the average with the current weights."""
-        if state.averaged is not None:
-            state.averaged.update_parameters(network_of(state.task))
+        if state.averaged is None:
+            return
+        if self.last_epochs is not None:
+            if state.step % state.steps_per_epoch:
+                return  # within an epoch
+            if state.epoch <= state.num_epochs - self.last_epochs:
+                state.averaged.n_averaged.zero_()  # what was averaged is replaced
+        state.averaged.update_parameters(network_of(state.task))

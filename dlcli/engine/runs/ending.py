@@ -122,7 +122,7 @@ def _callbacks(
     Every process takes part in checkpoints, since each has a part of the state; only the writer saves to disk.
     """
     checkpoints = Checkpoints(run, asdict(describe_run(run)) if is_writer else {}, config.save_every)
-    callbacks: list[Callback] = [Averaging(), checkpoints]
+    callbacks: list[Callback] = [Averaging(config.average_epochs), checkpoints]
     if is_writer:
         samples = Observing(SampleFiles(run), "samples", console)
         steps = StepLog(run.path / STEPS, config.log_every) if config.log_every is not None else None
@@ -133,7 +133,16 @@ def _callbacks(
         writers = [MetricsLog(run.metrics_file, console, config.eval_every), *logs, samples, board]
         shown = [Observing(ShowSamples(run, console), "--show", console)] if config.show else []
         others = open_callbacks(config.callback, run.path, console)
-        callbacks = [Averaging(), *writers, checkpoints, EpochLines(console), *shown, notes, *profile, *others]
+        callbacks = [
+            Averaging(config.average_epochs),
+            *writers,
+            checkpoints,
+            EpochLines(console),
+            *shown,
+            notes,
+            *profile,
+            *others,
+        ]
     callbacks += [signals, *limits_of(config)]
     if config.patience is not None:
         callbacks.append(EarlyStopping(config.patience))

@@ -47,7 +47,12 @@ def run(task, config, run_dir, *callbacks, resume=False):
     torch.manual_seed(config.seed)
     if resume:
         restore_training(state, read_checkpoint(run_dir.last_checkpoint), run_dir.last_checkpoint)
-    observers = [Averaging(), MetricsLog(run_dir.metrics_file, Console()), Checkpoints(run_dir, {}), *callbacks]
+    observers = [
+        Averaging(config.average_epochs),
+        MetricsLog(run_dir.metrics_file, Console()),
+        Checkpoints(run_dir, {}),
+        *callbacks,
+    ]
     train(state, loader, task.loader("valid"), config, observers)
     return state
 
@@ -126,7 +131,7 @@ def test_a_resumed_average_equals_an_uninterrupted_one(tmp_path, toy_task, stop_
 
 def test_the_weights_change_places_and_come_back_whatever_happens():
     model = nn.Linear(2, 2)
-    averaged = averaged_copy(model, 0.9)
+    averaged = averaged_copy(model, BASE)
     kept = model.weight
     own = kept.detach().clone()
     with torch.no_grad():
@@ -139,8 +144,43 @@ def test_the_weights_change_places_and_come_back_whatever_happens():
     assert (averaged.module.weight == 7).all()
 
 
-def test_without_a_decay_there_is_no_copy():
+def test_without_an_average_there_is_no_copy():
     model = nn.Linear(2, 2)
-    assert averaged_copy(model, None) is None
+    assert averaged_copy(model, dataclasses.replace(BASE, ema=None)) is None
     with averaged_weights(model, None):
         pass
+
+
+TAIL = dataclasses.replace(BASE, ema=None, epochs=4, average_epochs=2)
+
+
+def test_the_mean_is_that_of_the_last_epochs_ends(tmp_path, toy_task):
+    weights = Weights()
+    state = run(with_norm(toy_task, TAIL), TAIL, RunDir(tmp_path), weights)
+    for name, value in state.averaged.module.state_dict().items():
+        if value.is_floating_point():
+            expected = (weights.seen[14][name] + weights.seen[19][name]) / 2
+            torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_before_the_last_epochs_the_newest_weights_are_validated(tmp_path, toy_task):
+    (tmp_path / "plain").mkdir()
+    run(with_norm(toy_task, TAIL), TAIL, RunDir(tmp_path))
+    plain = dataclasses.replace(TAIL, average_epochs=None)
+    run(with_norm(toy_task, plain), plain, RunDir(tmp_path / "plain"))
+    one, other = figures(RunDir(tmp_path)), figures(RunDir(tmp_path / "plain"))
+    assert one[:3] == other[:3]  # the third epoch's is the first of the mean
+    assert one[3]["score"] != other[3]["score"]
+    assert one[3]["loss"] == other[3]["loss"]
+
+
+@pytest.mark.parametrize("stop_at", [12, 15, 17])
+def test_a_resumed_mean_equals_an_uninterrupted_one(tmp_path, toy_task, stop_at):
+    whole, cut = RunDir(tmp_path / "whole"), RunDir(tmp_path / "cut")
+    for run_dir in (whole, cut):
+        run_dir.path.mkdir()
+    expected = run(with_norm(toy_task, TAIL), TAIL, whole)
+    run(with_norm(toy_task, TAIL), TAIL, cut, StopAt(stop_at))
+    resumed = run(with_norm(toy_task, TAIL), TAIL, cut, resume=True)
+    for name, value in resumed.averaged.state_dict().items():
+        assert torch.equal(value, expected.averaged.state_dict()[name]), name
