@@ -7,7 +7,8 @@ import io
 import os
 from pathlib import Path
 
-from dlcli.cli.app import COMMANDS, run
+from dlcli.cli.app import run
+from dlcli.cli.commands import COMMANDS
 from dlcli.cli.pictures import all_pictures
 from dlcli.core.errors import ExitCode
 from dlcli.core.registry import DATASETS, TASKS

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from dlcli.cli.app import COMMANDS, UsageFault, _load, build_app
+from dlcli.cli.app import UsageFault, build_app
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.core.errors import DlError
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +71,7 @@ def fault_of(words: list[str]) -> str:
         return f"no command {name!r}"
     try:
         build_app()
-        _load(name, rest).make_context(name, list(rest), resilient_parsing=False)
+        load_command(name, rest).make_context(name, list(rest), resilient_parsing=False)
     except SystemExit:
         return ""
     except DlError as error:

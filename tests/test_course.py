@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.cli.app import COMMANDS
+from dlcli.cli.commands import COMMANDS
 from dlcli.cli.pictures import all_pictures, pictures_of
 from dlcli.core.config import fields_of
 from dlcli.core.registry import DATASETS, TASKS, load_object

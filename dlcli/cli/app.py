@@ -11,32 +11,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.cli.words import check_words
 from dlcli.core.console import Console, ReaderGoneError, discard_stream
 from dlcli.core.errors import DataError, DlError, ExitCode, UsageError, did_you_mean
 from dlcli.core.interruption import Terminated, forget_signals
-
-COMMANDS = {
-    # name: (summary, "module:function" that takes the rest of the line and returns the command)
-    "prepare": ("convert an original dataset to a form for training", "dlcli.cli.prepare:build"),
-    "train": ("train a network on prepared data", "dlcli.cli.train:build"),
-    "tune": ("find options that suit the data, by many trainings", "dlcli.cli.tune:build"),
-    "rerun": ("train a run again, and check that the result is the same", "dlcli.cli.rerun:build"),
-    "eval": ("evaluate a run or an exported file on its test data", "dlcli.cli.evaluate:build"),
-    "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
-    "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
-    "benchmark": ("measure how fast runs and exported files answer", "dlcli.cli.benchmark:build"),
-    "serve": ("answer HTTP requests with runs or exported files", "dlcli.cli.serve:build"),
-    "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),
-    "report": ("write one HTML page about a run", "dlcli.cli.report:build"),
-    "compare": ("compare evaluated runs, with a paired test of their figures", "dlcli.cli.compare:build"),
-    "runs": ("list the runs", "dlcli.cli.run_list:build"),
-    "models": ("list the networks, or show one", "dlcli.cli.models:build"),
-    "datasets": ("list the datasets", "dlcli.cli.inspect:build_datasets"),
-    "tasks": ("list the tasks", "dlcli.cli.inspect:build_tasks"),
-    "doctor": ("check the machine, a dataset or a run", "dlcli.cli.doctor:build"),
-    "completion": ("print a script with which a shell completes words", "dlcli.cli.completion:build"),
-}
 
 COMPLETE = "--complete"
 """What the scripts of `dl completion` call `dl` with, before the words of the line up to the cursor."""
@@ -56,7 +35,7 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command as if nothing followed its name; None if it is unknown."""
         del ctx
-        return _load(cmd_name, []) if cmd_name in COMMANDS else None
+        return load_command(cmd_name, []) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command for this line, since its options depend on its target.
@@ -69,25 +48,13 @@ class LazyGroup(TyperGroup):
         if name not in COMMANDS:
             raise UsageError(f"no command {name!r}", hint=did_you_mean(name, COMMANDS))
         check_words(name, rest)
-        return name, _load(name, rest), rest
+        return name, load_command(name, rest), rest
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands without importing any."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (summary, _) in COMMANDS.items()])
-
-
-def _load(name: str, rest: Sequence[str]) -> Any:
-    from importlib import import_module
-
-    module, _, function = COMMANDS[name][1].partition(":")
-    return vars(import_module(module))[function](list(rest))
-
-
-def load_command(name: str, rest: Sequence[str]) -> Any:
-    """Return a command with the options of the line that follows its name; it must be one of `COMMANDS`."""
-    return _load(name, rest)
 
 
 def _show_version(wanted: bool) -> None:

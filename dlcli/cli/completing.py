@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.core.config import AUTO, FieldInfo
 from dlcli.core.errors import DlError
 
@@ -46,8 +47,6 @@ def print_candidates(words: Sequence[str]) -> int:
 
 def candidates(words: Sequence[str]) -> Found:
     """Return what the last word of a line may become; the words are those behind `dl`, up to the cursor."""
-    from dlcli.cli.app import COMMANDS
-
     words = _joined(words) or [""]
     *before, current = words
     if not before:
@@ -78,8 +77,6 @@ def _starting(found: Found, current: str) -> Found:
 
 
 def _of_command(name: str, rest: list[str], current: str) -> Found:
-    from dlcli.cli.app import load_command
-
     try:
         described = load_command(name, rest).described
     except DlError:  # the line has a mistake, which is reported when it is run
@@ -153,7 +150,6 @@ def _values(command: str, rest: list[str], info: FieldInfo) -> Found:
 
 def _networks(command: str, rest: list[str]) -> list[tuple[str, str]]:
     """Return the networks of the task that a line trains; of every task if it names none."""
-    from dlcli.cli.app import load_command
     from dlcli.core.registry import TASKS, load_object
     from dlcli.engine.targets import resolve_target
 

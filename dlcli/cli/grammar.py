@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.cli.options import Described, options_of
 from dlcli.core.config import FieldInfo
 from dlcli.core.errors import ExitCode
@@ -21,7 +22,6 @@ def grammar() -> dict[str, Any]:
     task and the defaults of its recipe; `pictures`, the options of a picture of `dl visualize`.
     """
     from dlcli import __version__
-    from dlcli.cli.app import COMMANDS, load_command
 
     return {
         "schema": SCHEMA,

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from dlcli.cli.app import COMMANDS, _load
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.core.errors import DlError
 
 HOLE = "\N{REPLACEMENT CHARACTER}"
@@ -36,7 +36,7 @@ def why_wrong(line: str) -> str:
     is_placed = name in ("prepare", "train", "visualize")  # their first word decides which options there are
     words = [example.get(word, "digits" if HOLE in word else word) if is_placed else word for word in rest]
     try:
-        command = _load(name, words)
+        command = load_command(name, words)
     except DlError as error:
         return f"{line}: {error.message}"
     parameters = {flag: each for each in command.params for flag in (*each.opts, *each.secondary_opts)}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dlcli.cli import app, inspect
+from dlcli.cli.commands import COMMANDS
 from dlcli.core import errors
 from dlcli.core.errors import DlError, ExitCode
 
@@ -92,7 +93,7 @@ def test_the_version_is_one_line(bench: Any, dl: Any) -> None:
 def test_every_command_of_the_table_can_be_loaded() -> None:
     group = app.build_app()
     names = group.list_commands(None)
-    assert names == list(app.COMMANDS)
+    assert names == list(COMMANDS)
     assert [group.get_command(None, name).name for name in names] == names
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dlcli.cli.app import COMMANDS
+from dlcli.cli.commands import COMMANDS
 from dlcli.cli.completing import Found, candidates
 from dlcli.cli.completion import SCRIPTS
 from dlcli.core.registry import DATASETS, TASKS, load_object

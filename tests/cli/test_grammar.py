@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlcli.cli.app import COMMANDS, load_command
+from dlcli.cli.commands import COMMANDS, load_command
 from dlcli.cli.grammar import SCHEMA, grammar, option_of
 from dlcli.cli.pictures import all_pictures
 from dlcli.core.config import fields_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from dlcli.cli.app import COMMANDS
+from dlcli.cli.commands import COMMANDS
 from dlcli.cli.options import Argument, Common, Values, make_command
 from dlcli.cli.train import TrainOptions
 from dlcli.core.config import Layer, fields_of, option

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlcli.cli.app import COMMANDS
+from dlcli.cli.commands import COMMANDS
 from dlcli.cli.pictures import all_pictures
 
 HEAVY = ("torch", "numpy", "rich", "pydantic", "cv2", "matplotlib", "sklearn", "onnxruntime", "onnx", "PIL")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 from dlcli.data.text.tokenizing.joining import split_words
+from dlcli.data.text.tokenizing.kinds import CONTROL
 from dlcli.data.text.tokenizing.pieces import BLANK
 
 PLACE = "\0"
 """Placeholder of a unit while the text around it is tokenised; no tokenizer joins it to other characters."""
-
-CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
-"""Dropped like whitespace: control characters, zero-width spaces, lone surrogates (which no file can store)."""
 
 _WORD = re.compile(rf"[^\s{CONTROL}]+")
 _SEEN = re.compile(rf"(?:{PLACE}|[^\s{CONTROL}])+")

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
+"""Dropped like whitespace: control characters, zero-width spaces, lone surrogates (which no file can store)."""
+
 _NOT_TEXT = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 """Control characters and lone surrogates, which no unit contains."""
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from dlcli.data.text.tokenizing.cutting import CONTROL
-from dlcli.data.text.tokenizing.kinds import split_units
+from dlcli.data.text.tokenizing.kinds import CONTROL, split_units
 from dlcli.data.text.tokenizing.pieces import BLANK, SPECIAL_PIECES, check_model, decode_model
 
 _UNSEEN = re.compile(f"[{CONTROL}]")

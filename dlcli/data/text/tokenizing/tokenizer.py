@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.data.text.cleaners import CLEANERS, Cleaner, check_cleaning, cleaning_spec
 from dlcli.data.text.cleaning import NORMAL_FORM
-from dlcli.data.text.tokenizing.cutting import CONTROL, PLACE, cut_spaced, cut_words
-from dlcli.data.text.tokenizing.kinds import KINDS, UNIT, kind_of_unit
+from dlcli.data.text.tokenizing.cutting import PLACE, cut_spaced, cut_words
+from dlcli.data.text.tokenizing.kinds import CONTROL, KINDS, UNIT, kind_of_unit
 from dlcli.data.text.tokenizing.letters import letters_and_digits
 from dlcli.data.text.tokenizing.pieces import encode_model
 from dlcli.data.text.tokenizing.stemming import STEMMERS, check_stem, stem_spec, stem_word
