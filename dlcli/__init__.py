@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dlcli.core.version import __version__
+
 if TYPE_CHECKING:
     from dlcli.api.evaluating import evaluate
     from dlcli.api.loading import Model, load
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
         StoppedError,
         UsageError,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DataError",

@@ -50,7 +50,7 @@ def export_run(
     if target is not None and found.holds(Path(target)):
         raise UsageError(f"out={target!r}: a file of the run itself", hint="name another file")
     inference = resolve_inference("export()", get_task(found.entry("task")), options)
-    from dlcli import __version__
+    from dlcli.core.version import __version__
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.embedding import embedding_plan
     from dlcli.engine.runs.restore import load_task

@@ -59,7 +59,7 @@ class LazyGroup(TyperGroup):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from dlcli import __version__
+        from dlcli.core.version import __version__
 
         sys.stdout.write(f"dl {__version__}\n")
         raise typer.Exit

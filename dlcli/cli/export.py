@@ -214,7 +214,7 @@ def _variant(options: ExportOptions) -> Variant:
 
 
 def _versions(options: ExportOptions) -> dict[str, str]:
-    from dlcli import __version__
+    from dlcli.core.version import __version__
 
     if options.format not in ("pt2", "safetensors"):
         return {"dlcli": __version__}

@@ -21,7 +21,7 @@ def grammar() -> dict[str, Any]:
     task that the target or the run belongs to; `datasets`, a dataset's options of `dl prepare`, and for `dl train` its
     task and the defaults of its recipe; `pictures`, the options of a picture of `dl visualize`.
     """
-    from dlcli import __version__
+    from dlcli.core.version import __version__
 
     return {
         "schema": SCHEMA,

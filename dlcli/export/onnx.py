@@ -10,9 +10,9 @@ import onnx
 import torch
 from torch import nn
 
-import dlcli
 from dlcli.core.errors import ExportError
 from dlcli.core.registry import load_object
+from dlcli.core.version import __version__
 from dlcli.core.wording import is_unicode
 from dlcli.export.model_file import check_external_data, walk_messages
 from dlcli.export.plan import Graph
@@ -104,7 +104,7 @@ def _finish(path: Path, metadata: Mapping[str, str], opset: int, *, is_large: bo
         for name in ("metadata_props", "doc_string"):
             if name in message.DESCRIPTOR.fields_by_name:
                 message.ClearField(name)
-    model.producer_name, model.producer_version = "dlcli", dlcli.__version__
+    model.producer_name, model.producer_version = "dlcli", __version__
     onnx.helper.set_model_props(model, dict(metadata))
     if is_large:
         _gather_weights(model, path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlcli import __version__
 from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
 from dlcli.core.records import is_number
 from dlcli.core.run_dir import FOLDS, RunDir
+from dlcli.core.version import __version__
 from dlcli.report.blocks import Page, Section, grid_of, text_of
 from dlcli.report.evaluations import SPLITS, evaluation_section, read_evaluations, title_of
 from dlcli.report.images import Album, Shot

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import dlcli
 from dlcli.core.errors import DlError
+from dlcli.core.version import __version__
 from dlcli.serve import admin
 from dlcli.serve.access import Access
 from dlcli.serve.faults import RefusedError
@@ -134,7 +134,7 @@ async def _metadata(request: Request, state: State) -> Response:
     return json_answer(
         {
             "schema": "dl.serve/1",
-            "dlcli": dlcli.__version__,
+            "dlcli": __version__,
             "default": plan.default,
             "shares": dict(plan.shares),
             "models": models,

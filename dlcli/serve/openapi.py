@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dlcli
+from dlcli.core.version import __version__
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ def document_of(models: Sequence[Mapping[str, Any]]) -> Json:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "dl serve", "version": dlcli.__version__, "description": "Trained models over HTTP."},
+        "info": {"title": "dl serve", "version": __version__, "description": "Trained models over HTTP."},
         "paths": paths,
         "components": {
             "schemas": {"Predictions": _PREDICTIONS, "Refusal": _REFUSAL},

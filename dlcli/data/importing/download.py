@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dlcli
 from dlcli.core.errors import DataError
+from dlcli.core.version import __version__
 from dlcli.data.importing.preparing import Report
 
 _TIMEOUT_S = 30
@@ -63,7 +63,7 @@ def download_file(url: str, target: Path, *, md5: str, page: str, report: Report
 def _fetch(url: str, part: Path, max_bytes: int, by_hand: str, report: Report) -> None:
     """Complete the partial file."""
     have = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": f"dlcli/{dlcli.__version__}"}
+    headers = {"User-Agent": f"dlcli/{__version__}"}
     if have:
         headers["Range"] = f"bytes={have}-"
     try:

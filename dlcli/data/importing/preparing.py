@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import dlcli
 from dlcli.core.config import to_dict
 from dlcli.core.errors import DataError
 from dlcli.core.files import FULL, file_sha256, hidden_beside, staging_folder, write_json
 from dlcli.core.locks import HeldError, hold
+from dlcli.core.version import __version__
 from dlcli.core.wording import printable
 from dlcli.data.card import CARD_NAME, Card, read_card
 from dlcli.data.walking import list_files
@@ -158,7 +158,7 @@ def _complete(card: Card, importer: Importer, sources: Future[list[dict[str, Any
         details={**card.details, "options": options_of(importer)},
         sources=tuple(sources.result()),
         command=command,
-        version=dlcli.__version__,
+        version=__version__,
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import torch
 
-from dlcli import __version__
+from dlcli.core.version import __version__
 
 
 def versions() -> dict[str, str]:
