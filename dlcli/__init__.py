@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dlcli.core.version import __version__
-
 if TYPE_CHECKING:
     from dlcli.api.evaluating import evaluate
     from dlcli.api.loading import Model, load
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
         StoppedError,
         UsageError,
     )
+    from dlcli.core.version import __version__
 
 __all__ = [
     "DataError",
@@ -53,6 +52,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "__version__": "dlcli.core.version",
     "evaluate": "dlcli.api.evaluating",
     "Model": "dlcli.api.loading",
     "load": "dlcli.api.loading",
