@@ -20,7 +20,7 @@ def detections_aligned(reference: Arrays, answer: Arrays, bounds: Bounds) -> Arr
 
     Detections are sorted by score. Each of the reference's is matched with the nearest of the answer that has the same
     label and a score within `bounds["scores"]`; detections without a partner fill the remaining places, so that a
-    difference remains one. An answer that is not sorted is left as it is.
+    difference remains one. An answer that is not sorted or has numbers that are not finite is left as it is.
 
     An exact program has a partner for each. Where `bounds["labels"]`, the share of unequal labels, is above zero, two
     kinds may be without one, and are taken from the reference or left out: those whose score is within the bound of
@@ -37,7 +37,7 @@ def detections_aligned(reference: Arrays, answer: Arrays, bounds: Bounds) -> Arr
     if not all(name in answer and name in reference and answer[name].shape == reference[name].shape for name in names):
         return answer  # the comparison reports what is wrong
     rows = [_Row.of(reference, answer, row, bounds) for row in range(len(answer[COUNTS]))]
-    if any((np.diff(row.given.scores) > bounds[SCORES]).any() for row in rows):
+    if not all(row.given.is_sound(bounds[SCORES]) for row in rows):
         return answer
     if bounds[LABELS] > 0:
         _excuse(rows, bounds)
@@ -49,7 +49,7 @@ def detections_aligned(reference: Arrays, answer: Arrays, bounds: Bounds) -> Arr
                 aligned[name][index] = values[index, places]
                 if is_reference.any():
                     aligned[name][index, is_reference] = reference[name][index, places[is_reference]]
-        aligned[COUNTS][index] = row.count
+        aligned[COUNTS][index] += row.count - len(row.given.scores)  # one that is out of range stays so
     return aligned
 
 
@@ -68,6 +68,11 @@ class _List:
         boxes, scores, labels = (arrays[name][row, :count] for name in (BOXES, SCORES, LABELS))
         is_full = 0 < count == arrays[SCORES].shape[1]
         return cls(boxes, scores, labels, float(scores.min()) if is_full else 0.0)
+
+    def is_sound(self, tie: float) -> bool:
+        """Return whether all numbers are finite and the best come first."""
+        is_finite = bool(np.isfinite(self.boxes).all() and np.isfinite(self.scores).all())
+        return is_finite and not (np.diff(self.scores) > tie).any()
 
 
 @dataclass
@@ -94,7 +99,7 @@ class _Row:
         far = 4 * bounds[BOXES]  # beyond it one distance is as bad as another, so that no exact pair is given up
         distances = np.abs(wanted.boxes[:, None] - given.boxes).sum(2).clip(max=far)
         is_candidate = np.abs(wanted.scores[:, None] - given.scores) <= bounds[SCORES]
-        is_candidate &= wanted.labels[:, None] == given.labels
+        is_candidate &= (wanted.labels[:, None] == given.labels) & np.isfinite(distances)  # NaN is no one's partner
         partner = _nearest(np.where(is_candidate, distances, np.inf))
         return cls(wanted, given, partner, partner < 0, ~np.isin(np.arange(len(given.scores)), partner))
 

@@ -146,6 +146,16 @@ def test_an_answer_without_detections_is_compared() -> None:
     assert aligned(KEPT, none, ROUNDED)["counts"].tolist() == [3]
 
 
+@pytest.mark.parametrize("bounds", [EXACT, ROUNDED])
+def test_numbers_out_of_range_stay_a_difference(bounds: Mapping[str, float]) -> None:
+    for name, value in (("boxes", np.nan), ("boxes", np.inf), ("scores", np.nan)):
+        answer = {each: values.copy() for each, values in REFERENCE.items()}
+        answer[name][0, 1] = value
+        assert not compare(REFERENCE, aligned(answer, bounds=bounds)).value < 0.05
+    beyond = {**REFERENCE, "counts": np.array([9])}
+    assert aligned(beyond, bounds=bounds)["counts"].tolist() == [9]
+
+
 def with_twin(plan: ExportPlan) -> ExportPlan:
     """Return the plan with a module of the same weights that orders ties the other way."""
     twin = Detector(reverses_ties=True).eval()
