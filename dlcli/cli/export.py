@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcli.answering.opening import task_of
-from dlcli.answering.ready import open_ready
-from dlcli.answering.run_data import data_if_there, data_of_run
+from dlcli.answering.run_data import data_of_run
 from dlcli.cli.beside import Beside, write_beside
-from dlcli.cli.inference import INFERENCE_HELP, inference_of_line, resolve_inference
+from dlcli.cli.export_subject import Subject, subject_of
+from dlcli.cli.inference import INFERENCE_HELP, inference_of_line
 from dlcli.cli.options import Argument, Compute, Values, make_command
 from dlcli.cli.pruning import Pruning, prune_task
 from dlcli.cli.ready import Ready
 from dlcli.cli.refining import Refining, check_data, check_refining, export_changed
 from dlcli.core.config import option
 from dlcli.core.console import Console
-from dlcli.core.errors import RunError, UsageError
-from dlcli.core.networks import find_owner, get_owner, has_weights
-from dlcli.core.registry import load_object
-from dlcli.core.run_dir import EXPORTS_FILE, RunDir, resolve_run
+from dlcli.core.errors import UsageError
+from dlcli.core.run_dir import EXPORTS_FILE, RunDir
 from dlcli.export.recording import record_export, result_document, stored_metadata
 
 if TYPE_CHECKING:
@@ -76,86 +72,122 @@ def build(rest: list[str]) -> Any:
     )
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What is to be written, as the line says it."""
+
+    subject: Subject
+    options: ExportOptions
+    variant: Variant
+    refining: Refining
+    pruning: Pruning
+
+
 def _export(values: Values, inference: Sequence[type]) -> None:
-    console = values.console()
-    options, pruning, compute = values.resolve(ExportOptions), values.resolve(Pruning), values.resolve(Compute)
-    text, pretrained = values.arguments["run"], values.resolve(Ready).pretrained
-    run = _run_of(text) if pretrained is None else None
-    _check_out(options.out, run, pretrained)
-    refining = values.resolve(Refining)
-    _check_pruning(pruning, run, is_quantised=refining.quantize is not None)
-    variant = _variant(options)
-    check_refining(refining, options.format, half=variant.half)
+    console, compute = values.console(), values.resolve(Compute)
+    order = _order_of(values, inference)
+    subject, options = order.subject, order.options
     from dlcli.engine.compute.device import open_device, seed_everything
-    from dlcli.engine.embedding import embedding_plan
-    from dlcli.export.exporting import default_name
 
     open_device(compute.device, threads=compute.threads)
     seed_everything(compute.seed)
-    if run is not None:
-        task, more = _task_of_run(run, options.data, resolve_inference(values, inference, task_of(text)))
-    elif pretrained is not None:
-        typed = resolve_inference(values, inference, task_of(text, pretrained))
-        data = data_if_there({}, options.data) if options.data is not None else None
-        task, description = open_ready(text, pretrained, report=console.warn, data=data, inference=typed)
-        more = asdict(description)
-    else:
-        task, more = _random_task(text, values, inference)
-        advice = "; add --pretrained default for its published ones" if has_weights(text) else ""
-        seed = f"(seed {compute.seed})"
-        console.warn(f"no finished run of {text!r}: exporting the network with random weights {seed}{advice}")
-    check_data(refining, task)
+    task, more = subject.open(options.data, compute.seed, console)
+    check_data(order.refining, task)
     pruned = None
-    if run is not None and pruning.prune is not None:
-        pruned = prune_task(task, run, data_of_run(run.info(), options.data), pruning, console)
-    folder, name = (run.exports, run.name) if run is not None else (Path(), text)
-    stem = f"{name}{'-fp16' if variant.half else ''}{refining.suffix}"
-    plan = task.export_plan()
-    if options.embed:
-        plan = embedding_plan(task, plan, name=name)
-    folded: list[int] = []
-    if options.fold_norms:
-        plan, folded = _with_folded_norms(plan)
-    more = {**more, **({"pruned": pruned} if pruned else {})}
-    more = {**more, "versions": _versions(options)}
-    path = Path(options.out) if options.out else folder / default_name(stem, options.format, len(plan.graphs))
-    typed = resolve_inference(values, inference, task_of(text, pretrained))
-    plan = replace(plan, metadata=stored_metadata(plan.metadata, more))
-    changed: dict[str, Any] = {}
-    if refining.is_wanted:
-        result, changed = export_changed(
-            task,
-            plan,
-            path,
-            refining,
-            max_drop=pruning.max_drop,
-            baseline=pruned["before"] if pruned else None,
-            inference=typed,
-            console=console,
-            write=lambda plan, path: _write(task, plan, more, path, options, variant, typed, console),
-        )
-    else:
-        result = _write(task, plan, more, path, options, variant, typed, console)
-    if options.fold_norms and any(folded):
-        console.say(f"{max(folded)} batch norms stay: no convolution before them could take them up")
-    if run is not None:
-        _record(run, result, console)
+    if subject.run is not None and order.pruning.prune is not None:
+        data = data_of_run(subject.run.info(), options.data)
+        pruned = prune_task(task, subject.run, data, order.pruning, console)
+    more = {**more, **({"pruned": pruned} if pruned else {}), "versions": _versions(options)}
+    plan, norms = _plan_of(order, task, more)
+    result, changed = _write_all(order, task, plan, more, pruned, console)
+    if any(norms):
+        console.say(f"{max(norms)} batch norms stay: no convolution before them could take them up")
+    if subject.run is not None:
+        _record(subject.run, result, console)
     pages = write_beside(
         values.resolve(Beside),
         result,
         _described(plan),
-        task_of(text, pretrained) or find_owner(text),
-        run,
+        subject.spec,
+        subject.run,
         console,
-        changes=_changes(variant, refining, is_pruned=bool(pruned)),
-        fits_images=refining.embed_preprocess,
+        changes=_changes(order.variant, order.refining, is_pruned=bool(pruned)),
+        fits_images=order.refining.embed_preprocess,
     )
+    _tell(order, result, pages | ({"pruned": pruned} if pruned else {}) | changed, console)
+
+
+def _order_of(values: Values, inference: Sequence[type]) -> _Order:
+    """Return what the line orders, before torch is imported.
+
+    Raises:
+        UsageError: its options contradict each other.
+        RunError: there is no such run or network.
+    """
+    options, pruning, refining = values.resolve(ExportOptions), values.resolve(Pruning), values.resolve(Refining)
+    subject = subject_of(values, inference)
+    subject.check_out(options.out)
+    _check_pruning(pruning, subject.run, is_quantised=refining.quantize is not None)
+    variant = _variant(options)
+    check_refining(refining, options.format, half=variant.half)
+    return _Order(subject, options, variant, refining, pruning)
+
+
+def _plan_of(order: _Order, task: Task, more: Mapping[str, Any]) -> tuple[ExportPlan, list[int]]:
+    """Return the plan with the metadata of the file, and a list for `--fold-norms`; see `_with_folded_norms`."""
+    plan = task.export_plan()
+    if order.options.embed:
+        from dlcli.engine.embedding import embedding_plan
+
+        plan = embedding_plan(task, plan, name=order.subject.name)
+    folded: list[int] = []
+    if order.options.fold_norms:
+        plan, folded = _with_folded_norms(plan)
+    return replace(plan, metadata=stored_metadata(plan.metadata, more)), folded
+
+
+def _write_all(
+    order: _Order,
+    task: Task,
+    plan: ExportPlan,
+    more: Mapping[str, Any],
+    pruned: Mapping[str, Any] | None,
+    console: Console,
+) -> tuple[ExportResult, dict[str, Any]]:
+    """Write the file, changed as it is wanted, and return what it was found to be and what was changed."""
+    from dlcli.export.exporting import default_name
+
+    subject, options = order.subject, order.options
+    stem = f"{subject.name}{'-fp16' if order.variant.half else ''}{order.refining.suffix}"
+    default = subject.folder / default_name(stem, options.format, len(plan.graphs))
+    path = Path(options.out) if options.out else default
+
+    def write(plan: ExportPlan, path: Path) -> ExportResult:
+        return _write(task, plan, more, path, options, order.variant, subject.inference, console)
+
+    if not order.refining.is_wanted:
+        return write(plan, path), {}
+    return export_changed(
+        task,
+        plan,
+        path,
+        order.refining,
+        max_drop=order.pruning.max_drop,
+        baseline=pruned["before"] if pruned else None,
+        inference=subject.inference,
+        console=console,
+        write=write,
+    )
+
+
+def _tell(order: _Order, result: ExportResult, more: Mapping[str, Any], console: Console) -> None:
+    """Print what was written."""
     difference = f", largest difference from the run {result.max_difference:.1e} over {len(result.checks)} checks"
-    console.say(f"{result.bytes / 1e6:.1f} MB{'' if refining.quantize else difference}")
-    if variant.half and options.format == "onnx":
+    console.say(f"{result.bytes / 1e6:.1f} MB{'' if order.refining.quantize else difference}")
+    if order.variant.half and order.options.format == "onnx":
         console.say("fp16 takes half the space; on a CPU it gains no time, since ONNX Runtime computes in fp32 there")
     if console.is_json:
-        console.answer_json("export", _document(result) | pages | ({"pruned": pruned} if pruned else {}) | changed)
+        console.answer_json("export", result_document(result) | dict(more))
     else:
         console.answer(str(result.path))
 
@@ -171,7 +203,7 @@ def _changes(variant: Variant, refining: Refining, *, is_pruned: bool) -> tuple[
 
 
 def _with_folded_norms(plan: ExportPlan) -> tuple[ExportPlan, list[int]]:
-    """Return the plan with its batch norms folded before a file is written, and how many of each graph then stay.
+    """Return the plan with its batch norms folded, and a list of how many of each graph stay, filled by the writing.
 
     Raises:
         UsageError: it has none.
@@ -253,20 +285,6 @@ def _write(
     return export_weights(task, plan, more, path, half=variant.half, inference=inference, report=console.say)
 
 
-def _check_out(out: str | None, run: RunDir | None, pretrained: str | None) -> None:
-    """Check that the output file does not replace what is exported.
-
-    Raises:
-        UsageError: it does.
-    """
-    if out is None:
-        return
-    if run is not None and run.holds(Path(out)):
-        raise UsageError(f"--out {out}: a file of the run itself", hint="name another file")
-    if pretrained is not None and Path(out).resolve() == Path(pretrained).expanduser().resolve():
-        raise UsageError(f"--out {out}: the file of weights itself", hint="name another file")
-
-
 def _check_pruning(options: Pruning, run: RunDir | None, *, is_quantised: bool) -> None:
     """Check that there is something to prune, and to measure it on.
 
@@ -279,48 +297,9 @@ def _check_pruning(options: Pruning, run: RunDir | None, *, is_quantised: bool) 
         raise UsageError("--prune: a network without a run has no metric to lose", hint="export a run")
 
 
-def _document(result: ExportResult) -> dict[str, Any]:
-    return result_document(result)
-
-
 def _record(run: RunDir, result: ExportResult, console: Console) -> None:
     """Note in the run what its export was found to be; warn if the run cannot be written: the export itself is."""
     try:
         record_export(run, result)
     except OSError as error:
         console.warn(f"{run.exports / EXPORTS_FILE} cannot be written ({error.strerror or error})")
-
-
-def _task_of_run(run: RunDir, data: str | None, inference: Any) -> tuple[Task, Mapping[str, Any]]:
-    from dlcli.engine.runs.restore import load_task
-
-    info = run.info()
-    task, description = load_task(run, data=data_if_there(info, data), inference=inference)
-    return task, {**asdict(description), "metrics": info.get("best") or {}}
-
-
-def _random_task(name: str, values: Values, inference: Sequence[type]) -> tuple[Task, Mapping[str, Any]]:
-    """Return the task with a network of random weights."""
-    from dlcli.engine.task import TakesInference
-
-    spec = get_owner(name)
-    task: Task = load_object(spec.task).from_network(name, {})
-    typed = resolve_inference(values, inference, spec)
-    if typed is not None and isinstance(task, TakesInference):
-        task.set_inference(typed)
-    return task, {"task": spec.name, "model": name}
-
-
-def _run_of(text: str) -> RunDir | None:
-    """Return the run that the word refers to; None if it is the name of a network.
-
-    Raises:
-        RunError: it is neither.
-    """
-    try:
-        return resolve_run(text)
-    except RunError:
-        # os.path.exists answers no for a text too long for a path
-        if "/" in text or os.path.exists(text) or find_owner(text) is None:  # noqa: PTH110
-            raise
-        return None
