@@ -20,6 +20,7 @@ from dlcli.engine.runs.checkpoint import load_weights, read_checkpoint, restore_
 
 CPU = Device(torch.device("cpu"))
 BASE = TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, schedule="cosine", ema=0.8)  # five steps an epoch
+TAIL = dataclasses.replace(BASE, ema=None, epochs=4, average_epochs=2)
 
 
 class Weights(Callback):
@@ -113,14 +114,14 @@ def test_last_holds_the_weights_that_training_goes_on_with(tmp_path, toy_task):
     assert all(torch.equal(saved[name], value) for name, value in weights.seen[-1].items())
 
 
-@pytest.mark.parametrize("stop_at", [5, 7, 11])
-def test_a_resumed_average_equals_an_uninterrupted_one(tmp_path, toy_task, stop_at):
+@pytest.mark.parametrize(("config", "stop_at"), [(BASE, 5), (BASE, 7), (BASE, 11), (TAIL, 12), (TAIL, 15), (TAIL, 17)])
+def test_a_resumed_average_equals_an_uninterrupted_one(tmp_path, toy_task, config, stop_at):
     whole, cut = RunDir(tmp_path / "whole"), RunDir(tmp_path / "cut")
     for run_dir in (whole, cut):
         run_dir.path.mkdir()
-    expected = run(with_norm(toy_task, BASE), BASE, whole)
-    run(with_norm(toy_task, BASE), BASE, cut, StopAt(stop_at))
-    resumed = run(with_norm(toy_task, BASE), BASE, cut, resume=True)
+    expected = run(with_norm(toy_task, config), config, whole)
+    run(with_norm(toy_task, config), config, cut, StopAt(stop_at))
+    resumed = run(with_norm(toy_task, config), config, cut, resume=True)
     for one, other in ((expected.averaged, resumed.averaged), (expected.task.model, resumed.task.model)):
         values = other.state_dict()
         assert all(torch.equal(value, values[name]) for name, value in one.state_dict().items())
@@ -151,9 +152,6 @@ def test_without_an_average_there_is_no_copy():
         pass
 
 
-TAIL = dataclasses.replace(BASE, ema=None, epochs=4, average_epochs=2)
-
-
 def test_the_mean_is_that_of_the_last_epochs_ends(tmp_path, toy_task):
     weights = Weights()
     state = run(with_norm(toy_task, TAIL), TAIL, RunDir(tmp_path), weights)
@@ -172,15 +170,3 @@ def test_before_the_last_epochs_the_newest_weights_are_validated(tmp_path, toy_t
     assert one[:3] == other[:3]  # the third epoch's is the first of the mean
     assert one[3]["score"] != other[3]["score"]
     assert one[3]["loss"] == other[3]["loss"]
-
-
-@pytest.mark.parametrize("stop_at", [12, 15, 17])
-def test_a_resumed_mean_equals_an_uninterrupted_one(tmp_path, toy_task, stop_at):
-    whole, cut = RunDir(tmp_path / "whole"), RunDir(tmp_path / "cut")
-    for run_dir in (whole, cut):
-        run_dir.path.mkdir()
-    expected = run(with_norm(toy_task, TAIL), TAIL, whole)
-    run(with_norm(toy_task, TAIL), TAIL, cut, StopAt(stop_at))
-    resumed = run(with_norm(toy_task, TAIL), TAIL, cut, resume=True)
-    for name, value in resumed.averaged.state_dict().items():
-        assert torch.equal(value, expected.averaged.state_dict()[name]), name
