@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from dlcli.core.errors import DeviceError
+from dlcli.core.train_config import TrainConfig
 from dlcli.engine.compute.compiling import compile_network
 from dlcli.engine.compute.device import Device
 from dlcli.engine.observers.averaging import averaged_copy
@@ -46,7 +47,7 @@ def test_a_compiled_network_is_averaged_and_saved_under_plain_names():
     names = list(model.state_dict())
     model.compile(backend="eager")
     batch = torch.ones(3, 4)
-    averaged = averaged_copy(model, 0.9)
+    averaged = averaged_copy(model, TrainConfig(epochs=1, batch_size=4, learning_rate=0.1, ema=0.9))
     assert torch.equal(model(batch), averaged.module(batch))
     assert list(model.state_dict()) == list(averaged.module.state_dict()) == names
 

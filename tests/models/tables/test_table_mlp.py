@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dlcli.core.train_config import TrainConfig
 from dlcli.engine.observers.averaging import averaged_copy
 from dlcli.models.tables.numbers import NUMBERS as ENCODINGS
 from dlcli.models.tables.numbers import NumericInputs, NumericScale
@@ -34,7 +35,7 @@ def test_numbers_are_standardised_and_tell_how_far_they_came_through_each_bin():
 
 def test_a_moving_average_leaves_the_scales_alone():
     inputs = NumericInputs(SCALES)
-    averaged = averaged_copy(inputs, 0.9)
+    averaged = averaged_copy(inputs, TrainConfig(epochs=1, batch_size=4, learning_rate=0.1, ema=0.9))
     for _ in range(5):
         averaged.update_parameters(inputs)
     torch.testing.assert_close(averaged(NUMBERS), inputs(NUMBERS))
