@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlcli.data.collection import Collection, Pairs
+    from dlcli.metrics.label_errors import ItemProbabilities
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,39 @@ def _caption(collection: Collection, numbers: tuple[int, int], similarity: float
     return f"{similarity:.2f} {where}\n{label}"
 
 
+def _suspect_entries(items: ItemProbabilities, collection: Collection, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the items whose label the fold that has not seen them contradicts.
+
+    Raises:
+        DataError: an item of the collection has another class than in the run.
+    """
+    from dlcli.metrics.label_errors import find_label_errors
+
+    found = find_label_errors(items.labels, items.probabilities)
+    entries = []
+    for place, suggested, margin in zip(
+        found.places.tolist(), found.suggested.tolist(), found.margins.tolist(), strict=True
+    ):
+        number, label = int(items.rows[place]), labels[int(items.labels[place])]
+        item = collection.item(number)
+        if item.label != label:
+            raise DataError(f"{item.name} is of another class than in the run")
+        probability = float(items.probabilities[place, suggested])
+        entries.append(
+            {
+                "number": number,
+                "name": item.name,
+                "split": collection.splits[int(collection.split_of[number])],
+                "label": label,
+                "suggested": labels[suggested],
+                "probability": round(probability, 4),
+                "label_probability": round(probability - margin, 4),
+                **({"fields": item.fields} if item.fields else {}),
+            }
+        )
+    return entries
+
+
 def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> tuple[list[Table], list[Path]]:
     """Return the table of items of a cross-validation whose label is probably wrong, and the sheet of their images.
 
@@ -206,7 +240,6 @@ def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> t
     """
     from dlcli.data.collection import open_collection
     from dlcli.engine.runs.out_of_fold import read_out_of_fold
-    from dlcli.metrics.label_errors import find_label_errors
 
     items = read_out_of_fold(parent)
     if items is None:
@@ -220,28 +253,11 @@ def find_suspects(parent: RunDir, options: DoctorOptions, console: Console) -> t
     if int(items.rows.max(initial=-1)) >= len(collection):
         console.warn(f"suspects are not looked for: {folder} has other items than when the run was evaluated")
         return [], []
-    found = find_label_errors(items.labels, items.probabilities)
-    entries = []
-    for place, suggested, margin in zip(
-        found.places.tolist(), found.suggested.tolist(), found.margins.tolist(), strict=True
-    ):
-        number, label = int(items.rows[place]), labels[int(items.labels[place])]
-        item = collection.item(number)
-        if item.label != label:
-            console.warn(f"suspects are not looked for: {folder}: {item.name} is of another class than in the run")
-            return [], []
-        entries.append(
-            {
-                "number": number,
-                "name": item.name,
-                "split": collection.splits[int(collection.split_of[number])],
-                "label": label,
-                "suggested": labels[suggested],
-                "probability": round(float(items.probabilities[place, suggested]), 4),
-                "label_probability": round(float(items.probabilities[place, suggested]) - margin, 4),
-                **({"fields": item.fields} if item.fields else {}),
-            }
-        )
+    try:
+        entries = _suspect_entries(items, collection, labels)
+    except DataError as error:
+        console.warn(f"suspects are not looked for: {folder}: {error.message}")
+        return [], []
     table = _suspect_table(entries)
     agreement = float((items.probabilities.argmax(axis=1) == items.labels).mean())
     console.say(

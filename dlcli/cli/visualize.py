@@ -19,13 +19,13 @@ from dlcli.cli.showing import show_pictures
 from dlcli.cli.subject import OpenedSubject, is_data
 from dlcli.cli.words import pick_target
 from dlcli.core.config import option
-from dlcli.core.console import format_table
+from dlcli.core.console import Console, format_table
 from dlcli.core.errors import DataError, DlError, UsageError, did_you_mean
 from dlcli.core.files import is_folder
 from dlcli.core.registry import TASKS, TaskSpec, all_tasks, get_task
 from dlcli.engine.targets import resolve_target
 from dlcli.visualize.image_files import IMAGE
-from dlcli.visualize.pictures import PICTURES
+from dlcli.visualize.pictures import PICTURES, Picture
 from dlcli.visualize.subject import Animation
 
 SUFFIXES = (".png", ".gif")
@@ -125,22 +125,8 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
     picture = found.picture
     console = values.console()
     options = values.resolve(picture.options)
-    out = values.resolve(DrawOptions).out
-    if values.arguments["subject"] is None:
-        is_image = picture.subject == IMAGE
-        hint = "an image file, or several" if is_image else "`dl runs` lists the runs"
-        raise UsageError(f"dl visualize: name a{'n' * is_image} {picture.subject}", hint=hint)
-    text = values.arguments["subject"]
-    pretrained = values.resolve(Ready).pretrained if picture.subject != IMAGE else None
-    subject = OpenedSubject(
-        text,
-        values.arguments["input"] or [],
-        prefers_run=picture.subject == "RUN",
-        is_image=picture.subject == IMAGE,
-        inference=resolve_inference(values, inference, task_of(text, pretrained)) if inference else None,
-        pretrained=pretrained,
-        report=console.warn,
-    )
+    output = values.resolve(DrawOptions)
+    subject = _open_subject(name, picture, values, inference)
     _check_task(name, found, subject)
     table = picture.table(subject, options) if picture.table is not None else None
     if table is not None:
@@ -149,11 +135,47 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
         else:
             console.table(table.columns, table.rows)
         return
+    drawn = list(picture.draw(subject, options))
+    warn_of_missing_glyphs(console, [*subject.names(), *subject.shown])
+    paths = _write_pictures(drawn, output.out, subject)
+    if output.show:
+        blocks = functools.partial(picture.blocks, subject) if picture.blocks is not None else None
+        show_pictures(console, [content for _, content in drawn], blocks)
+    _answer_paths(console, paths, subject)
+
+
+def _open_subject(name: str, picture: Picture, values: Values, inference: Sequence[type]) -> OpenedSubject:
+    """Return what the line draws.
+
+    Raises:
+        UsageError: the line does not name it.
+    """
+    text = values.arguments["subject"]
+    is_image = picture.subject == IMAGE
+    if text is None:
+        hint = "an image file, or several" if is_image else "`dl runs` lists the runs"
+        raise UsageError(f"dl visualize {name}: name a{'n' * is_image} {picture.subject}", hint=hint)
+    pretrained = values.resolve(Ready).pretrained if not is_image else None
+    return OpenedSubject(
+        text,
+        values.arguments["input"] or [],
+        prefers_run=picture.subject == "RUN",
+        is_image=is_image,
+        inference=resolve_inference(values, inference, task_of(text, pretrained)) if inference else None,
+        pretrained=pretrained,
+        report=values.console().warn,
+    )
+
+
+def _write_pictures(drawn: Sequence[tuple[str, Any]], out: str | None, subject: OpenedSubject) -> list[Path]:
+    """Write the pictures, each a stem and its content, and return the paths.
+
+    Raises:
+        UsageError: a path is that of an input, or does not suit the pictures.
+    """
     from dlcli.visualize.animation import write_gif
     from dlcli.visualize.canvas import write_png
 
-    drawn = list(picture.draw(subject, options))
-    warn_of_missing_glyphs(console, [*subject.names(), *subject.shown])
     paths = _paths([(stem, ".gif" if isinstance(each, Animation) else ".png") for stem, each in drawn], out, subject)
     for path in paths:
         if subject.holds(path):
@@ -163,9 +185,11 @@ def _visualize(name: str, found: Owned, values: Values, inference: Sequence[type
             write_gif(path, content)
         else:
             write_png(path, content)
-    if values.resolve(DrawOptions).show:
-        blocks = functools.partial(picture.blocks, subject) if picture.blocks is not None else None
-        show_pictures(console, [content for _, content in drawn], blocks)
+    return paths
+
+
+def _answer_paths(console: Console, paths: Sequence[Path], subject: OpenedSubject) -> None:
+    """Print the paths; the tables that belong to the pictures go beside them."""
     if console.is_json:
         tables = {each.name: list(each.entries) for each in subject.tables}
         console.answer_json("visualize", {"pictures": [str(path) for path in paths], **tables})

@@ -39,34 +39,7 @@ def document_of(models: Sequence[Mapping[str, Any]]) -> Json:
         "/metadata": {"get": _get("metadata", "The models, what they take and give, and the limits")},
         "/metrics": {"get": _get("metrics", "Counters for Prometheus", kind="text/plain")},
         "/openapi.json": {"get": _get("openapi", "This document")},
-        "/admin/models/{name}/{version}": {
-            "parameters": [_place("name"), _place("version")],
-            "put": {
-                **_change("load", "Load a model of the folder that the server was given"),
-                "requestBody": _body(
-                    {"type": "object", "properties": {"model": {"type": "string"}}, "required": ["model"]}
-                ),
-            },
-            "delete": _change("unload", "Unload a model"),
-        },
-        "/admin/traffic": {
-            "put": {
-                **_change("traffic", "Change the default, and the shares of the traffic"),
-                "requestBody": _body(
-                    {
-                        "type": "object",
-                        "properties": {
-                            "default": {"type": "string"},
-                            "shares": {
-                                "type": "object",
-                                "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
-                            },
-                        },
-                    }
-                ),
-            }
-        },
-        "/admin/reload": {"post": _change("reload", "Open all models again")},
+        **_admin(),
     }
     return {
         "openapi": "3.1.0",
@@ -77,6 +50,28 @@ def document_of(models: Sequence[Mapping[str, Any]]) -> Json:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
+    }
+
+
+def _admin() -> Json:
+    """Return the paths by which models are changed without a stop."""
+    shares = {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}
+    traffic = {"type": "object", "properties": {"default": {"type": "string"}, "shares": shares}}
+    model = {"type": "object", "properties": {"model": {"type": "string"}}, "required": ["model"]}
+    load = _change("load", "Load a model of the folder that the server was given")
+    return {
+        "/admin/models/{name}/{version}": {
+            "parameters": [_place("name"), _place("version")],
+            "put": {**load, "requestBody": _body(model)},
+            "delete": _change("unload", "Unload a model"),
+        },
+        "/admin/traffic": {
+            "put": {
+                **_change("traffic", "Change the default, and the shares of the traffic"),
+                "requestBody": _body(traffic),
+            }
+        },
+        "/admin/reload": {"post": _change("reload", "Open all models again")},
     }
 
 
