@@ -29,10 +29,10 @@ class Example:
     bound: tuple[str, ...] = option((), "several")
 
 
-def _typed(*words: str) -> Values:
+def _typed(*words: str, defaults: dict[str, Any] | None = None) -> Values:
     """Return what a command made from the example is given for a line."""
     seen: list[Values] = []
-    command = make_command("try", "Try.", seen.append, arguments=ARGUMENTS, configs=[Example])
+    command = make_command("try", "Try.", seen.append, arguments=ARGUMENTS, configs=[Example], defaults=defaults)
     command.main(list(words), standalone_mode=False)
     return seen[0]
 
@@ -53,6 +53,11 @@ def test_only_what_was_typed_is_given() -> None:
         "is_warm": False,
         "is_loud": True,
     }
+
+
+def test_what_a_recipe_switches_on_can_be_switched_off() -> None:
+    assert _typed("x", "--no-is-loud", defaults={"is_loud": True}).given == {"is_loud": False}
+    assert "--is-loud / --no-is-loud" in _help({"is_loud": True})
 
 
 def test_a_typed_value_that_equals_the_default_still_wins_over_a_file() -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from dlcli.models.generative.directions import A_TO_B, DOMAIN_OF
 from dlcli.models.generative.initialise import initialise
 from dlcli.models.generative.patch_critic import PatchCritic
+from dlcli.models.generative.residual import ResidualGenerator
 from dlcli.models.generative.resnet_generator import ResNetGenerator
 from dlcli.models.generative.unet_generator import LEAST_DEPTH, UNetGenerator, unet_depth
 
@@ -23,6 +24,7 @@ def build_cyclegan(
     critic_width: int = 64,
     norm: str = "instance",
     upsampling: str = "transposed",
+    residual: bool = False,
 ) -> nn.ModuleDict:
     """Return `generators` of both directions and `critics` of both domains.
 
@@ -34,11 +36,12 @@ def build_cyclegan(
         width, critic_width: channels of the first maps of generators and critics.
         norm: instance or batch.
         upsampling: transposed or resize, of a resnet.
+        residual: whether generators predict changes of images, see `ResidualGenerator`; not so in the paper.
 
     Raises:
         ValueError: the generator does not exist, or cannot halve images of this size.
     """
-    build = _generator_builder(generator, size, width, norm, upsampling, dropout=False)
+    build = _generator_builder(generator, size, width, norm, upsampling, dropout=False, residual=residual)
     return _initialised(
         {direction: build() for direction in DOMAIN_OF},
         {domain: PatchCritic(width=critic_width, norm=norm) for domain in sorted(DOMAIN_OF.values())},
@@ -53,6 +56,7 @@ def build_pix2pix(
     critic_width: int = 64,
     norm: str = "batch",
     upsampling: str = "transposed",
+    residual: bool = False,
     direction: str = A_TO_B,
 ) -> nn.ModuleDict:
     """Return `generators` with the one of a direction, and `critics` with one that judges pairs.
@@ -60,13 +64,13 @@ def build_pix2pix(
     Source: Isola et al. 2017, arXiv:1611.07004.
 
     Args:
-        generator, size, width, critic_width, norm, upsampling: see `build_cyclegan`.
+        generator, size, width, critic_width, norm, upsampling, residual: see `build_cyclegan`.
         direction: AtoB or BtoA.
 
     Raises:
         ValueError: the generator does not exist, or cannot halve images of this size.
     """
-    build = _generator_builder(generator, size, width, norm, upsampling, dropout=True)
+    build = _generator_builder(generator, size, width, norm, upsampling, dropout=True, residual=residual)
     critic = PatchCritic(6, width=critic_width, norm=norm)
     return _initialised({direction: build()}, {DOMAIN_OF[direction]: critic})
 
@@ -92,17 +96,22 @@ def stride_of(generator: str, size: int) -> int:
 
 
 def _generator_builder(
-    generator: str, size: int, width: int, norm: str, upsampling: str, *, dropout: bool
+    generator: str, size: int, width: int, norm: str, upsampling: str, *, dropout: bool, residual: bool
 ) -> Callable[[], nn.Module]:
     stride = stride_of(generator, size)
-    if generator in RESNET_BLOCKS:
-        blocks = RESNET_BLOCKS[generator]
-        return lambda: ResNetGenerator(blocks=blocks, width=width, norm=norm, upsampling=upsampling)
-    depth = stride.bit_length() - 1
-    return lambda: UNetGenerator(depth=depth, width=width, norm=norm, dropout=dropout)
+
+    def build() -> nn.Module:
+        if generator in RESNET_BLOCKS:
+            return ResNetGenerator(blocks=RESNET_BLOCKS[generator], width=width, norm=norm, upsampling=upsampling)
+        return UNetGenerator(depth=stride.bit_length() - 1, width=width, norm=norm, dropout=dropout)
+
+    return (lambda: ResidualGenerator(build())) if residual else build
 
 
 def _initialised(generators: Mapping[str, nn.Module], critics: Mapping[str, nn.Module]) -> nn.ModuleDict:
     networks = nn.ModuleDict({"generators": nn.ModuleDict(generators), "critics": nn.ModuleDict(critics)})
     initialise(networks)
+    for generator in generators.values():
+        if isinstance(generator, ResidualGenerator):
+            generator.start_from_input()
     return networks

@@ -98,6 +98,7 @@ def build_networks(config: StyleConfig) -> nn.ModuleDict:
         "critic_width": config.critic_width,
         "norm": config.norm,
         "upsampling": config.upsampling or "transposed",
+        "residual": config.residual,
     }
     if config.learn is not None:
         options["direction"] = config.learn

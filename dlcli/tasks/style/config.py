@@ -30,8 +30,13 @@ class StyleConfig:
     )
     upsampling: str | None = option(
         None,
-        "upsampling of a resnet; resize avoids checkerboard artifacts (default: transposed)",
+        "upsampling of a resnet: transposed as published, or resize, which avoids checkerboard artifacts",
         choices=("transposed", "resize"),
+        is_advanced=True,
+    )
+    residual: bool = option(
+        False,
+        "generators predict the change of an image, so that a short training keeps what is in it",
         is_advanced=True,
     )
     gan_loss: str | None = option(
@@ -42,7 +47,7 @@ class StyleConfig:
     )
     identity_weight: float | None = option(
         None,
-        "cyclegan: weight of the identity loss, relative to --cycle-weight (default: 0.5)",
+        "cyclegan: weight of the identity loss, relative to --cycle-weight (published: 0.5)",
         minimum=0.0,
         maximum=1e6,
     )
