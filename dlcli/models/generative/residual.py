@@ -12,8 +12,8 @@ HEADROOM = 0.98
 class ResidualGenerator(nn.Module):
     """Adds what a generator makes to its input before the tanh: tanh(artanh(0.98 x) + h), where h is its last map.
 
-    Until `start_from_input` has been undone by training, an image comes out as it went in, so that a short training
-    has nothing to relearn: neither the scene nor how to draw it.
+    After `start_from_input` an image comes out as it went in, but for that scale, so that a short training has nothing
+    to relearn: neither the scene nor how to draw it.
 
     Args:
         generator: images in [-1, 1] to images in (-1, 1) of the same shape; its last layers are a convolution and tanh.
