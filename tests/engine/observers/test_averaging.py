@@ -85,7 +85,8 @@ def test_the_average_equals_one_by_hand_over_weights_and_statistics(tmp_path, to
     for name, value in expected.items():
         if averaged[name].is_floating_point():  # the count of batches is nothing to average
             torch.testing.assert_close(averaged[name], value, rtol=1e-5, atol=1e-6)
-            assert not torch.equal(value, weights.seen[-1][name])
+            # A bias before a norm is left out: its gradient is zero, or not more than the rounding of the machine.
+            assert name == "0.bias" or not torch.equal(value, weights.seen[-1][name])
 
 
 def test_averaging_does_not_touch_the_training(tmp_path, toy_task):
