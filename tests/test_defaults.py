@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dlcli.core.builtin import DATASETS, TASKS
 from dlcli.core.config import fields_of
 from dlcli.core.registry import load_object
@@ -56,6 +58,13 @@ def recipes(task: TaskSpec) -> Iterator[tuple[str, dict[str, Any]]]:
             for given in variants:
                 words = " ".join(f"--{name} {value}" for name, value in given.items())
                 yield f"recipe of {task.name}, {dataset.name} {words}".rstrip(), recipe(dataset.name, given)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_what_a_recipe_switches_on_can_be_switched_off(task):
+    known = {info.name: info for config in (load_object(task.config), TrainConfig) for info in fields_of(config)}
+    switched = {key for _, values in recipes(task) for key, value in values.items() if value is True}
+    assert switched <= {name for name, info in known.items() if info.has_off}
 
 
 def differences(stored: Defaults, found: Defaults) -> list[str]:

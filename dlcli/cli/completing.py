@@ -123,7 +123,7 @@ def _flags(fields: Iterable[FieldInfo], rest: Sequence[str]) -> Iterator[tuple[s
         flag = f"--{info.flag}"
         if flag not in rest or info.is_list:
             yield flag, info.option.help
-        if info.default is True or info.option.off is not None:
+        if info.has_off:
             yield f"--no-{info.flag}", info.option.help
     yield "--help", "show the help page"
     yield "--help-all", "show every option"

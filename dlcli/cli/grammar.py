@@ -108,12 +108,11 @@ def option_of(info: FieldInfo) -> dict[str, Any]:
     is given without one.
     """
     option = info.option
-    has_negation = info.kind is bool and info.default is True
     facts: dict[str, Any] = {
         "name": info.name,
         "flag": f"--{info.flag}",
         "short": f"-{option.short}" if option.short else None,
-        "off": f"--no-{info.flag}" if has_negation or option.off is not None else None,
+        "off": f"--no-{info.flag}" if info.has_off else None,
         "type": info.kind.__name__,
         "default": _plain(info.default),
         "choices": list(option.choices) or None,

@@ -250,7 +250,7 @@ def _argument_parameter(argument: Argument) -> inspect.Parameter:
 
 def _option_parameter(info: FieldInfo, default: Any) -> inspect.Parameter:
     flags = [f"--{info.flag}"]
-    if info.kind is bool and True in (info.default, default):  # a recipe may switch on what is off by itself
+    if info.kind is bool and info.has_off:
         flags = [f"--{info.flag}/--no-{info.flag}"]
     if info.option.short:
         flags.append(f"-{info.option.short}")

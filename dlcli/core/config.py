@@ -49,6 +49,7 @@ class Option:
         commands: the commands in which an inference option has an effect; empty for all that know the task.
         bare: the value of a text option that is given without one (`--freeze`), and of `true` in a file.
         off: the value that `--no-FLAG` gives a text option with a `bare` value, and `false` in a file.
+        is_on_in_recipes: a recipe turns this switch on, so that the command line must be able to turn it off.
     """
 
     help: str
@@ -65,6 +66,7 @@ class Option:
     commands: tuple[str, ...] = ()
     bare: str | None = None
     off: str | None = None
+    is_on_in_recipes: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,13 @@ class FieldInfo:
         """The flag without dashes."""
         return self.option.flag or self.name.replace("_", "-")
 
+    @property
+    def has_off(self) -> bool:
+        """Whether the option has a `--no-FLAG`."""
+        return self.option.off is not None or (
+            self.kind is bool and (self.default is True or self.option.is_on_in_recipes)
+        )
+
 
 def option(
     default: Any,
@@ -110,6 +119,7 @@ def option(
     commands: Sequence[str] = (),
     bare: str | None = None,
     off: str | None = None,
+    is_on_in_recipes: bool = False,
 ) -> Any:
     """Return a dataclass field that is also a command-line option; see `Option`."""
     info = Option(
@@ -127,6 +137,7 @@ def option(
         tuple(commands),
         bare,
         off,
+        is_on_in_recipes,
     )
     return dataclasses.field(default=default, metadata={"option": info})
 

@@ -181,7 +181,10 @@ class TrainConfig:
     )
     weight_decay: float = option(1e-2, "weight decay (norms and biases are exempt)", minimum=0.0, is_advanced=True)
     freeze_norms: bool = option(
-        False, "keep the statistics of batch norms: for fine-tuning on few items", is_advanced=True
+        False,
+        "keep the statistics of batch norms: for fine-tuning on few items",
+        is_advanced=True,
+        is_on_in_recipes=True,
     )
     l1: float = option(0.0, "L1 penalty on weights (not on norms and biases)", minimum=0.0, is_advanced=True)
     schedule: str = option(

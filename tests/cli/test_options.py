@@ -27,6 +27,7 @@ class Example:
     is_loud: bool = option(False, "loud")
     name: str | None = option(None, "called", metavar="NAME")
     bound: tuple[str, ...] = option((), "several")
+    is_deep: bool = option(False, "deep", is_on_in_recipes=True)
 
 
 def _typed(*words: str, defaults: dict[str, Any] | None = None) -> Values:
@@ -56,8 +57,9 @@ def test_only_what_was_typed_is_given() -> None:
 
 
 def test_what_a_recipe_switches_on_can_be_switched_off() -> None:
-    assert _typed("x", "--no-is-loud", defaults={"is_loud": True}).given == {"is_loud": False}
-    assert "--is-loud / --no-is-loud" in _help({"is_loud": True})
+    assert _typed("x", "--no-is-deep").given == {"is_deep": False}
+    assert _typed("x", "--no-is-deep", defaults={"is_deep": True}).given == {"is_deep": False}
+    assert "--is-deep / --no-is-deep" in _help()
 
 
 def test_a_typed_value_that_equals_the_default_still_wins_over_a_file() -> None:

@@ -86,7 +86,12 @@ class ClassificationConfig:
     pretrained: str | None = option(
         None, "start from published weights (`default`), a file, a run, or none", metavar="default|FILE|RUN|none"
     )
-    fit_head: bool = option(False, "first fit the head to what the body sees, by logistic regression", is_advanced=True)
+    fit_head: bool = option(
+        False,
+        "first fit the head to what the body sees, by logistic regression",
+        is_advanced=True,
+        is_on_in_recipes=True,
+    )
     cache: str | None = option(
         None,
         "features: compute what a frozen body sees of a few augmented views once, and train the head on it",

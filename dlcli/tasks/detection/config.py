@@ -81,6 +81,7 @@ class DetectionConfig:
         False,
         "freeze the backbone's early layers, norms and slowest kernels: three times as fast on a CPU",
         is_advanced=True,
+        is_on_in_recipes=True,
     )
     augment: str = option(
         DEFAULT,

@@ -38,6 +38,7 @@ class StyleConfig:
         False,
         "generators predict the change of an image, so that a short training keeps what is in it",
         is_advanced=True,
+        is_on_in_recipes=True,
     )
     gan_loss: str | None = option(
         None, "the adversarial loss (default: lsgan; of pix2pix bce)", choices=("lsgan", "bce"), is_advanced=True

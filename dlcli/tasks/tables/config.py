@@ -68,7 +68,12 @@ class RegressionConfig(TableConfig):
         read=read_levels,
         is_advanced=True,
     )
-    bounded: bool = option(False, "clip predictions to the range of the training targets", is_advanced=True)
+    bounded: bool = option(
+        False,
+        "clip predictions to the range of the training targets",
+        is_advanced=True,
+        is_on_in_recipes=True,
+    )
 
 
 @dataclass(frozen=True)
