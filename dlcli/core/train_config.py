@@ -40,6 +40,8 @@ SCHEDULES: Choices = {
     ),
     # Vaswani et al. 2017, arXiv:1706.03762, equation 3: the steps of warm-up are part of the shape.
     "inverse-sqrt": (Setting("steps", 4000, 1, 1_000_000_000),),
+    # Holzmueller et al. 2024, arXiv:2407.04491.
+    "coslog": (Setting("cycles", 4, 1, 30),),
     "plateau": (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
 }
 """What each schedule may be given; `dlcli.engine.optim.schedule` says what the values do."""

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 NORM_NAMES = ("batch", "group", "layer", "instance", "none")
 
-ACTIVATION_NAMES = ("relu", "leaky", "gelu", "silu", "sigmoid", "tanh")
+ACTIVATION_NAMES = ("relu", "leaky", "gelu", "silu", "mish", "selu", "sigmoid", "tanh")

@@ -37,6 +37,8 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "leaky": lambda: nn.LeakyReLU(inplace=True),
     "gelu": nn.GELU,
     "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "selu": nn.SELU,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
 }

@@ -93,6 +93,14 @@ def _inverse_sqrt(place: Place, values: Values) -> float:
     return min(step / values["steps"], math.sqrt(values["steps"] / step))
 
 
+def _coslog(place: Place, values: Values) -> float:
+    """Rise from zero and fall back to it along a cosine, in cycles that are each twice as long as the one before.
+
+    Source: Holzmueller et al. 2024, arXiv:2407.04491, which has four cycles.
+    """
+    return _between(0.0, 1.0, 2 * math.log2(1 + (2 ** values["cycles"] - 1) * min(place.progress, 1.0)))
+
+
 def _between(start: float, end: float, fraction: float) -> float:
     """Return the value at a fraction of the way along half a cosine wave."""
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * fraction))
@@ -106,6 +114,7 @@ SHAPES: dict[str, Callable[[Place, Values], float]] = {
     "linear": _linear,
     "onecycle": _onecycle,
     "inverse-sqrt": _inverse_sqrt,
+    "coslog": _coslog,
     "plateau": _constant,  # `Schedule.observe` lowers it
 }
 

@@ -25,7 +25,8 @@ class NumericScale:
 
     Attributes:
         median: replaces missing values.
-        mean, std: of the training split; std is above 0.
+        mean, std: what is subtracted, and what the difference is divided by: of the training split, or in their place
+            its median and the distance between its quartiles. std is above 0.
         edges: edges of the bins, increasing; () for no bins.
     """
 
@@ -40,6 +41,9 @@ class NumericInputs(nn.Module):
 
     Args:
         scales: one per numeric column.
+        limit: L, the bound that a standardised number z smoothly approaches, z / sqrt(1 + (z / L)^2); None for none.
+
+    Source of the bound: Holzmueller et al. 2024, arXiv:2407.04491, with L = 3.
     """
 
     median: Tensor
@@ -48,8 +52,9 @@ class NumericInputs(nn.Module):
     low: Tensor
     width: Tensor
 
-    def __init__(self, scales: Sequence[NumericScale]) -> None:
+    def __init__(self, scales: Sequence[NumericScale], limit: float | None = None) -> None:
         super().__init__()
+        self.limit = limit
         bins = [[(low, high - low) for low, high in itertools.pairwise(scale.edges)] for scale in scales]
         self.num_bins = max(map(len, bins))
         self.num_features = len(scales) * (1 + self.num_bins)
@@ -68,6 +73,10 @@ class NumericInputs(nn.Module):
         """
         known = torch.where(torch.isnan(numeric), self.median, numeric)
         standard = (known - self.mean) / self.std
+        if self.limit is not None:
+            # Clamped first, so that the square of an extreme number stays finite, also in fp16.
+            standard = standard.clamp(-200 * self.limit, 200 * self.limit)
+            standard = standard * (1 + (standard / self.limit).square()).rsqrt()
         if not self.num_bins:
             return standard, None
         return standard, ((known.unsqueeze(2) - self.low) / self.width).clamp(0, 1)
@@ -78,9 +87,9 @@ class NumericInputs(nn.Module):
         return standard if passed is None else torch.cat([standard, passed.flatten(1)], 1)
 
 
-def plain(scales: Sequence[NumericScale]) -> NumericInputs:
+def plain(scales: Sequence[NumericScale], limit: float | None = None) -> NumericInputs:
     """Return the encoding of each number as itself, standardised."""
-    return NumericInputs([replace(scale, edges=()) for scale in scales])
+    return NumericInputs([replace(scale, edges=()) for scale in scales], limit)
 
 
 class PiecewiseNumbers(nn.Module):
@@ -89,16 +98,16 @@ class PiecewiseNumbers(nn.Module):
     The layer over the bins begins at zero, so that an embedding begins as a linear function.
 
     Args:
-        scales: one per numeric column.
+        scales, limit: as in `NumericInputs`.
         width: of an embedding.
 
     Source: arXiv:2203.05556, section 3.2, as `PiecewiseLinearEmbeddings` version B of the authors' package, which TabM
     uses.
     """
 
-    def __init__(self, scales: Sequence[NumericScale], width: int = 16) -> None:
+    def __init__(self, scales: Sequence[NumericScale], limit: float | None = None, width: int = 16) -> None:
         super().__init__()
-        self.inputs = NumericInputs(scales)
+        self.inputs = NumericInputs(scales, limit)
         self.num_features = len(scales) * width
         self.scale = nn.Parameter(torch.empty(len(scales), width).uniform_(-1, 1))
         self.bias = nn.Parameter(torch.empty(len(scales) * width).uniform_(-1, 1))
@@ -118,38 +127,51 @@ class PeriodicNumbers(nn.Module):
     """Embeds each number by a linear layer of its column over waves with learned frequencies, beside the number itself.
 
     Args:
-        scales: one per numeric column.
+        scales, limit: as in `NumericInputs`.
         waves: the number of frequencies of a column.
         width: of an embedding, including the number.
         sigma: standard deviation of the initial frequencies, in cycles per standard deviation of the column.
+        rate: multiplies the learning rate of all of its parameters, which are stored divided by it.
 
     Source: arXiv:2203.05556, section 3.3, in the form of RealMLP (Holzmueller et al. 2024, arXiv:2407.04491, "PBLD"),
     which adds a bias to each wave and the number beside them, with its widths.
     """
 
-    def __init__(self, scales: Sequence[NumericScale], waves: int = 16, width: int = 4, sigma: float = 0.1) -> None:
+    def __init__(
+        self,
+        scales: Sequence[NumericScale],
+        limit: float | None = None,
+        waves: int = 16,
+        width: int = 4,
+        sigma: float = 0.1,
+        rate: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.inputs = plain(scales)
+        self.inputs = plain(scales, limit)
         self.num_features = len(scales) * width
-        self.frequency = nn.Parameter(sigma * torch.randn(len(scales), waves))
-        self.phase = nn.Parameter(torch.empty(len(scales) * waves).uniform_(-math.pi, math.pi))
-        bound = 1 / math.sqrt(waves)
+        self.rate = rate
+        self.frequency = nn.Parameter(sigma / rate * torch.randn(len(scales), waves))
+        self.phase = nn.Parameter(torch.empty(len(scales) * waves).uniform_(-math.pi / rate, math.pi / rate))
+        bound = 1 / math.sqrt(waves) / rate
         self.weight = nn.Parameter(torch.empty(len(scales), waves, width - 1).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(len(scales) * (width - 1)).uniform_(-bound, bound))
 
     def forward(self, numeric: Tensor) -> Tensor:
         """Return (N, F * width) features for (N, F) numbers; NaN marks missing values."""
         standard: Tensor = self.inputs(numeric).unsqueeze(2)
-        waves = torch.cos(2 * math.pi * standard * self.frequency + self.phase.view_as(self.frequency))
+        angles = 2 * math.pi * standard * self.frequency + self.phase.view_as(self.frequency)
         bias = self.bias.view(len(self.frequency), -1)
-        embedded = torch.einsum("nfw,fwd->nfd", waves, self.weight) + bias
+        embedded = self.rate * (torch.einsum("nfw,fwd->nfd", torch.cos(self.rate * angles), self.weight) + bias)
         return torch.cat([standard, embedded], 2).flatten(1)
 
 
-NUMBERS: Mapping[str, Callable[[Sequence[NumericScale]], NumericInputs | PiecewiseNumbers | PeriodicNumbers]] = {
+Encoding = Callable[..., NumericInputs | PiecewiseNumbers | PeriodicNumbers]
+"""(scales, limit) -> an encoding of numbers, with `num_features`."""
+
+NUMBERS: Mapping[str, Encoding] = {
     "plain": plain,
     "bins": NumericInputs,
     "piecewise": PiecewiseNumbers,
     "periodic": PeriodicNumbers,
 }
-"""Name -> (scales) -> an encoding of numbers, with `num_features`; the tasks' options have its names without torch."""
+"""Name -> encoding; the tasks' options have its names without torch."""

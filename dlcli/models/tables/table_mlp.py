@@ -7,14 +7,16 @@ is zero, the value towards which weight decay pulls all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dlcli.models.tables.mlp import MLP
-from dlcli.models.tables.numbers import NUMBERS, NumericScale
+from dlcli.models.tables.numbers import NUMBERS, Encoding, NumericScale, PeriodicNumbers
+from dlcli.models.tables.realmlp import PERIODIC_RATE, RealPerceptron
 
 
 class CategoryInputs(nn.Module):
@@ -59,8 +61,11 @@ class TableMLP(nn.Module):
         category_sizes: one per categorical column.
         out_features: of each member.
         numbers: how numbers are encoded, a name in `NUMBERS` of `dlcli.models.tables.numbers`.
-        hidden, members, dropout, batch_norm, activation, is_shared: as in `MLP`; members that share weights also share
-            the embeddings of categories.
+        limit: bounds standardised numbers; see `NumericInputs`.
+        hidden, members, dropout, batch_norm, activation: as in `MLP`.
+        perceptron: makes what follows the encodings, a network called as `MLP` is, whose last layer is `layers[-1]`.
+        encodings: those that `numbers` names.
+        shares_categories: whether the members have one set of embeddings of categories.
     """
 
     def __init__(
@@ -70,19 +75,23 @@ class TableMLP(nn.Module):
         category_sizes: Sequence[int],
         out_features: int,
         numbers: str = "bins",
+        limit: float | None = None,
         hidden: Sequence[int] = (64, 64),
         members: int = 1,
         dropout: float = 0.0,
         batch_norm: bool = False,
         activation: str = "relu",
-        is_shared: bool = False,
+        perceptron: Callable[..., MLP | RealPerceptron] = MLP,
+        encodings: Mapping[str, Encoding] = NUMBERS,
+        shares_categories: bool = False,
     ) -> None:
         super().__init__()
         self.members = members
-        self.numeric = NUMBERS[numbers](scales) if scales else None
-        self.categories = CategoryInputs(category_sizes, 1 if is_shared else members) if category_sizes else None
+        self.numeric = encodings[numbers](scales, limit) if scales else None
+        own = 1 if shares_categories else members
+        self.categories = CategoryInputs(category_sizes, own) if category_sizes else None
         width = sum(part.num_features for part in (self.numeric, self.categories) if part is not None)
-        self.mlp = MLP(
+        self.mlp = perceptron(
             in_features=width,
             out_features=out_features,
             hidden=hidden,
@@ -90,8 +99,12 @@ class TableMLP(nn.Module):
             dropout=dropout,
             batch_norm=batch_norm,
             activation=activation,
-            is_shared=is_shared,
         )
+
+    def fit(self, *columns: Tensor) -> None:
+        """Fit the initial weights to rows that train, if the perceptron does so; the columns are as in `forward`."""
+        if isinstance(self.mlp, RealPerceptron):
+            self.mlp.fit(self._features(*columns))
 
     def forward(self, *columns: Tensor) -> Tensor:
         """Return each member's outputs, (M, N, out_features).
@@ -99,14 +112,18 @@ class TableMLP(nn.Module):
         Args:
             columns: (N, F) numbers, NaN for missing values, if the table has any; then (N, G) int64 categories, if any.
         """
+        answers: Tensor = self.mlp(self._features(*columns))
+        return answers
+
+    def _features(self, *columns: Tensor) -> Tensor:
+        """Return what the perceptron reads, (M, N, features)."""
         given = list(columns)
         parts = []
         if self.numeric is not None:
             parts.append(self.numeric(given.pop(0)).expand(self.members, -1, -1))
         if self.categories is not None:
             parts.append(self.categories(given.pop(0)).expand(self.members, -1, -1))
-        answers: Tensor = self.mlp(torch.cat(parts, 2) if len(parts) > 1 else parts[0])
-        return answers
+        return torch.cat(parts, 2) if len(parts) > 1 else parts[0]
 
 
 def tabm(**options: Any) -> TableMLP:
@@ -116,7 +133,16 @@ def tabm(**options: Any) -> TableMLP:
 
     Source: Gorishniy et al. 2024, arXiv:2410.24210.
     """
-    return TableMLP(**options, is_shared=True)
+    return TableMLP(**options, perceptron=partial(MLP, is_shared=True), shares_categories=True)
+
+
+def realmlp(**options: Any) -> TableMLP:
+    """Return a `TableMLP` with the perceptron of RealMLP; its recipe is that of `dlcli.tasks.tables.recipes`.
+
+    Source: Holzmueller et al. 2024, arXiv:2407.04491.
+    """
+    slow = partial(PeriodicNumbers, rate=PERIODIC_RATE)
+    return TableMLP(**options, perceptron=RealPerceptron, encodings={**NUMBERS, "periodic": slow})
 
 
 class TableRegressor(nn.Module):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from dlcli.core.errors import DataError, UsageError, did_you_mean
@@ -20,6 +21,13 @@ from dlcli.tasks.tables.columns import UNKNOWN, NumericColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig, read_widths
 from dlcli.tasks.tables.networks import NETWORKS
 from dlcli.tasks.tables.source import TableSource
+
+ROBUST_LIMIT = 3.0
+"""What robustly scaled numbers do not exceed (Holzmueller et al. 2024, arXiv:2407.04491)."""
+
+
+FITTED_ROWS = 1024
+"""Rows to which initial weights are fitted: enough for the deviation of an output."""
 
 
 def open_for(task: str, data: Path) -> TableForm:
@@ -60,8 +68,10 @@ def build_network(config: TableConfig, columns: TableColumns, out_features: int)
     """
     if config.model not in NETWORKS:
         raise UsageError(f"--model: no network {config.model!r}", hint=did_you_mean(config.model, NETWORKS))
+    is_robust = config.scaling == "robust"
     network: TableMLP = load_object(NETWORKS[config.model].build)(
-        scales=[NumericScale(c.median - c.offset, c.mean - c.offset, c.std, c.edges) for c in columns.numeric],
+        scales=[_scale(column, is_robust=is_robust) for column in columns.numeric],
+        limit=ROBUST_LIMIT if is_robust else None,
         category_sizes=[column.size for column in columns.categorical],
         out_features=out_features,
         numbers=config.numbers,
@@ -72,6 +82,20 @@ def build_network(config: TableConfig, columns: TableColumns, out_features: int)
         activation=config.activation,
     )
     return network
+
+
+def fit_initial(network: TableMLP, source: TableSource) -> None:
+    """Fit the initial weights of a new network to rows of the training part, if it is of the kind that does."""
+    rows = source.some_rows(FITTED_ROWS, "train")
+    network.fit(*(torch.from_numpy(rows[name]) for name in source.columns.inputs))
+
+
+def _scale(column: NumericColumn, *, is_robust: bool) -> NumericScale:
+    """Return the scale of a column: by its median and quartiles if it is robust and these differ."""
+    median, mean = column.median - column.offset, column.mean - column.offset
+    if is_robust:
+        return NumericScale(median, median, column.quartile_range or column.std, column.edges)
+    return NumericScale(median, mean, column.std, column.edges)
 
 
 def plan_export(

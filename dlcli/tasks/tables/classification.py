@@ -33,7 +33,7 @@ from dlcli.tasks.classes.training import (
     register_class_weights,
     require_classes,
 )
-from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
+from dlcli.tasks.tables.building import build_network, fit_initial, open_for, plain_columns, plan_export
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import TableClassificationConfig
 from dlcli.tasks.tables.networks import MEMBERS
@@ -79,6 +79,7 @@ class TableClassificationTask:
         require_classes(form.card, data, "row")
         source = TableSource(form, None, train, num_bins=config.bins, labels=form.card.classes)
         task = cls(config, train, form.card.classes, source.columns, source)
+        fit_initial(task.model.network, source)
         task._loss.teacher = open_teacher(config.teacher, config.distill, task, train)
         if config.class_weights == "balanced":
             register_class_weights(task.model, source.class_weights(len(task.labels)))

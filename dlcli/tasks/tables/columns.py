@@ -36,6 +36,7 @@ class NumericColumn:
         edges: increasing edges of the quantile bins, counted from `offset`; () for none.
         offset: what is subtracted in float64 before a value becomes the network's float32.
         notation: how the numbers are written.
+        quartile_range: the distance between the quartiles; None if it is zero, or the run is of an earlier version.
     """
 
     name: str
@@ -45,6 +46,7 @@ class NumericColumn:
     edges: tuple[float, ...]
     offset: float = 0.0
     notation: Notation = PLAIN
+    quartile_range: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value stored in a run."""
@@ -211,6 +213,7 @@ def _numeric_of(entry: Mapping[str, Any]) -> NumericColumn:
         edges,
         _finite(entry.get("offset", 0.0)),
         Notation.from_json(entry.get("notation")),
+        _positive(entry["quartile_range"]) if entry.get("quartile_range") is not None else None,
     )
 
 

@@ -15,6 +15,9 @@ NUMBERS = ("plain", "bins", "piecewise", "periodic")
 """How numbers become features; `dlcli.models.tables.numbers` has them."""
 
 
+SCALINGS = ("standard", "robust")
+
+
 def read_widths(text: str) -> tuple[int, ...]:
     """Return the widths of the hidden layers from text such as `64,64`, or () from `none`.
 
@@ -42,6 +45,13 @@ class TableConfig:
     dropout: float = option(0.0, "dropout rate", minimum=0.0, maximum=0.95)
     batch_norm: bool = option(False, "batch normalisation in the hidden layers", is_advanced=True)
     numbers: str = option("bins", "encoding of numbers", choices=NUMBERS, is_advanced=True)
+    scaling: str = option(
+        "standard",
+        "scaling of numbers: standard, by mean and standard deviation, or robust, by median and quartiles, with what "
+        "lies far off drawn in",
+        choices=SCALINGS,
+        is_advanced=True,
+    )
     bins: int = option(
         8, "quantile bins of `--numbers` bins and piecewise, 0 for none", minimum=0, maximum=256, is_advanced=True
     )

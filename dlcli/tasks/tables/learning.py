@@ -87,7 +87,14 @@ def _learn_numbers(
         tuple(float(edge) for edge in edges) if len(edges) > 1 else (),
         offset,
         notations[name],
+        _quartile_range(centred),
     )
+
+
+def _quartile_range(values: np.ndarray) -> float | None:
+    """Return the distance between the quartiles, or None if they are equal up to rounding."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low) if high - low > 1e-7 * max(1e-30, float(np.abs(values).max())) else None
 
 
 def _deviation(values: np.ndarray) -> float:

@@ -17,6 +17,11 @@ NETWORKS: Mapping[str, Network] = {
         "perceptrons that share one set of weights through rank-1 adapters",
         "Gorishniy et al. 2024, arXiv:2410.24210",
     ),
+    "realmlp": Network(
+        "dlcli.models.tables.table_mlp:realmlp",
+        "a wide perceptron over robustly scaled numbers and waves, with a long schedule",
+        "Holzmueller et al. 2024, arXiv:2407.04491",
+    ),
 }
 
 MEMBERS: Mapping[str, int] = {"tabm": 32}

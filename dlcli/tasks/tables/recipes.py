@@ -69,6 +69,24 @@ TABM_MEDIUM: dict[str, Any] = {
 }
 """The network of medium tables, unless the user names another."""
 
+REALMLP: dict[str, Any] = {
+    # The "tuned defaults" of Holzmueller et al. 2024, arXiv:2407.04491, table A.1, for regression.
+    "epochs": 256,
+    "batch_size": 256,
+    "optimizer": "adamw:beta2=0.95",
+    "learning_rate": 0.2,
+    "weight_decay": 0.02,
+    "schedule": "coslog",
+    "precision": "fp32",
+    "hidden": "256,256,256",
+    "activation": "mish",
+    "dropout": 0.15,
+    "numbers": "periodic",
+    "scaling": "robust",
+}
+
+REALMLP_CLASSES: dict[str, Any] = {**REALMLP, "learning_rate": 0.04, "activation": "selu", "label_smoothing": 0.1}
+
 MEDIUM_ROWS = 5_000
 """Rows of the training split from which a table is of medium size."""
 
@@ -83,6 +101,8 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
         given: what the user chose.
         data: the prepared table; None, as for a help page, stands for a small one.
     """
+    if given.get("model") == "realmlp":
+        return {**REALMLP, "bounded": True}
     if dataset in BY_DATASET:
         return {**BY_DATASET[dataset], **_members(given)}
     return _by_size(given, data, SMALL_REGRESSION)
@@ -91,6 +111,8 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
 def classification_recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> dict[str, Any]:
     """Return the defaults of classification; those of `housing` contain options that only regression has."""
     del dataset
+    if given.get("model") == "realmlp":
+        return REALMLP_CLASSES
     return _by_size(given, data, TABLE)
 
 

@@ -27,7 +27,7 @@ from dlcli.export.plan import ExportPlan
 from dlcli.models.tables.intervals import FACTORS, FLOOR, WithInterval, add_interval
 from dlcli.models.tables.quantiles import QuantileRegressor, pinball_loss
 from dlcli.models.tables.table_mlp import TableRegressor
-from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export, require_spread
+from dlcli.tasks.tables.building import build_network, fit_initial, open_for, plain_columns, plan_export, require_spread
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionConfig, RegressionInference
 from dlcli.tasks.tables.levels import (
@@ -105,7 +105,9 @@ class RegressionTask:
         source = TableSource(form, None, train, num_bins=config.bins)
         has_spread = config.ensemble > 1 and config.quantiles is None
         is_calibrated = has_spread and source.num_rows("valid") >= LEAST_CALIBRATING
-        return cls(config, train, source.columns, source, Interval() if is_calibrated else None)
+        task = cls(config, train, source.columns, source, Interval() if is_calibrated else None)
+        fit_initial(task.model.network, source)
+        return task
 
     @classmethod
     def from_assets(

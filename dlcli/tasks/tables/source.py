@@ -172,9 +172,10 @@ class TableSource:
         """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its rows."""
         return balanced_weights(self.targets[self._part("train")], num_classes)
 
-    def some_rows(self, count: int) -> dict[str, np.ndarray]:
-        """Return the inputs of `count` evenly spaced rows of the table, with repeats if it is shorter."""
-        rows = np.linspace(0, self.form.num_rows - 1, count).astype(int)
+    def some_rows(self, count: int, split: str | None = None) -> dict[str, np.ndarray]:
+        """Return the inputs of `count` evenly spaced rows of the table or of a split, with repeats if it is shorter."""
+        given = np.arange(self.form.num_rows) if split is None else self._part(split)
+        rows = given[np.linspace(0, len(given) - 1, count).astype(int)]
         return {name: array[rows] for name, array in self._arrays.items()}
 
     def items(self, rows: Sequence[int]) -> list[Item]:

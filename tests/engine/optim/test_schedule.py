@@ -101,6 +101,14 @@ def test_onecycle_equals_torchs_step_by_step(name, divisor, rise, end):
     assert factors(name) == pytest.approx(seen, rel=1e-6)
 
 
+def test_coslog_touches_zero_where_its_cycles_end():
+    schedule = Schedule("coslog", 15)
+    assert [schedule.factor(step) for step in (0, 1, 3, 7, 15)] == pytest.approx([0] * 5, abs=1e-9)
+    halves = [15 * (2 ** (cycle + 0.5) - 1) / 15 for cycle in range(4)]
+    assert [schedule.factor(step) for step in halves] == pytest.approx([1] * 4)  # type: ignore[arg-type]
+    assert Schedule("coslog:1", 8).factor(8) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("steps", [1, 6, 4000])
 def test_inverse_sqrt_is_the_papers_formula_over_its_peak(steps):
     def rate(step, width=512):  # equation 3 of arXiv:1706.03762

@@ -94,6 +94,25 @@ def test_a_periodic_embedding_is_the_number_and_a_linear_layer_over_its_waves():
         torch.testing.assert_close(found[:, 1:], expected)
 
 
+def test_a_slower_periodic_embedding_begins_as_the_same():
+    answers = []
+    for rate in (1.0, 0.1):
+        torch.manual_seed(0)
+        answers.append(PeriodicNumbers(SCALES, rate=rate)(NUMERIC))
+    torch.testing.assert_close(*answers)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_bounded_number_keeps_its_order_and_never_passes_the_bound(name):
+    values = torch.tensor([-1e30, -40.0, -4.0, -1.0, 0.0, 1.0, 4.0, 40.0, 1e30])
+    encoding = NUMBERS[name]([NumericScale(0.0, 0.0, 1.0)], 3.0)
+    assert encoding(values[:, None]).isfinite().all()
+    found = plain([NumericScale(0.0, 0.0, 1.0)], 3.0)(values[:, None])[:, 0]
+    assert (found.diff() > 0).all()
+    assert found.abs().max() <= 3
+    assert found[5].item() == pytest.approx(1 / (1 + 1 / 9) ** 0.5)
+
+
 def test_an_encoding_without_bins_has_no_weights_for_them():
     encoding = PiecewiseNumbers(SCALES[1:])
     assert encoding.weight is None

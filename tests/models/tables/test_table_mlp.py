@@ -14,6 +14,7 @@ from dlcli.models.tables.table_mlp import (
     TableMLP,
     TableRegressor,
     embedding_width,
+    realmlp,
     tabm,
 )
 
@@ -153,7 +154,7 @@ def test_embeddings_of_members_are_apart():
     assert first.shape == (3, embedding_width(4))
 
 
-EVERY = [(build, numbers) for build in (TableMLP, tabm) for numbers in ENCODINGS]
+EVERY = [(build, numbers) for build in (TableMLP, tabm, realmlp) for numbers in ENCODINGS]
 
 
 def built(build, numbers, **options):

@@ -14,8 +14,8 @@ from dlcli.data.tables.form import open_table
 from dlcli.export.exporting import export_model
 from dlcli.export.plan import PARITY_BATCHES
 from dlcli.models.tables.table_mlp import TableRegressor
-from dlcli.tasks.tables.building import build_network, open_for, plain_columns, plan_export
-from dlcli.tasks.tables.columns import UNKNOWN, CategoricalColumn, TableColumns
+from dlcli.tasks.tables.building import build_network, fit_initial, open_for, plain_columns, plan_export
+from dlcli.tasks.tables.columns import UNKNOWN, CategoricalColumn, NumericColumn, TableColumns
 from dlcli.tasks.tables.config import TableConfig
 from dlcli.tasks.tables.source import TableSource
 
@@ -99,8 +99,32 @@ def test_columns_of_no_table_leave_numbers_as_they_are(count):
     assert TableColumns.from_json(columns.to_json()) == columns
 
 
+def test_initial_weights_are_fitted_to_the_training_part_of_networks_that_want_it(source):
+    for model, is_fitted in (("realmlp", True), ("mlp", False), ("tabm", False)):
+        network = build_network(TableConfig(model=model, hidden="8"), source.columns, 1)
+        before = network.mlp.layers[-1].weight.clone()
+        fit_initial(network, source)
+        assert torch.equal(before, network.mlp.layers[-1].weight) != is_fitted
+    rows = source.some_rows(1000, "train")
+    known = {row.tobytes() for row in source.some_rows(source.form.num_rows)["numeric"][source._part("train")]}
+    assert {row.tobytes() for row in rows["numeric"]} <= known
+
+
+def test_robust_scaling_is_by_median_and_quartiles_and_bounded():
+    column = NumericColumn("x", 10.0, 50.0, 99.0, (), quartile_range=4.0)
+    numbers = torch.tensor([[10.0], [14.0], [1e6], [torch.nan]])
+    config = TableConfig(scaling="robust", numbers="plain")
+    found = build_network(config, TableColumns((column,), (), "y"), 1).numeric(numbers)[:, 0]
+    torch.testing.assert_close(found, torch.tensor([0.0, 0.9**0.5, 3.0, 0.0]), rtol=1e-4, atol=1e-6)
+    flat = dataclasses.replace(column, quartile_range=None)  # most values are equal: by the deviation
+    found = build_network(config, TableColumns((flat,), (), "y"), 1).numeric(numbers)[:, 0]
+    assert found[1].item() == pytest.approx(4 / 99, rel=1e-3)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "numbers"), [("tabm", "bins"), ("tabm", "piecewise"), ("mlp", "periodic")])
+@pytest.mark.parametrize(
+    ("model", "numbers"), [("tabm", "bins"), ("tabm", "piecewise"), ("mlp", "periodic"), ("realmlp", "periodic")]
+)
 def test_every_network_and_encoding_passes_the_gate_of_an_export(source, tmp_path, model, numbers):
     config = TableConfig(model=model, numbers=numbers, ensemble=3, hidden="8")
     regressor = TableRegressor(build_network(config, source.columns, 1), 0.0, 1.0).eval()

@@ -45,6 +45,7 @@ def test_medians_means_bins_and_the_target_are_those_of_the_rows(form, columns):
     assert (size.median, size.mean, size.std) == pytest.approx((np.median(values), values.mean(), values.std()))
     assert size.edges == pytest.approx(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
     assert age.median == np.nanmedian(form.rows.numeric[rows, 1])
+    assert size.quartile_range == pytest.approx(np.subtract(*np.quantile(values, (0.75, 0.25))))
     targets = form.rows.targets[rows]
     assert (columns.mean, columns.std, columns.lowest, columns.highest) == pytest.approx(
         (targets.mean(), targets.std(), targets.min(), targets.max())

@@ -102,6 +102,13 @@ def test_every_network_is_there():
         assert built(torch.zeros(5, 1)).shape == (1, 5, 2)
 
 
+def test_realmlp_has_its_own_recipe_whatever_the_table(medium):
+    for data in (None, medium):
+        found = recipe("housing", {"model": "realmlp"}, data)
+        assert (found["schedule"], found["scaling"], found["numbers"]) == ("coslog", "robust", "periodic")
+        assert classification_recipe("another", {"model": "realmlp"}, data)["label_smoothing"] == 0.1
+
+
 def test_tabm_has_the_papers_number_of_members_unless_others_are_requested():
     assert recipe("another", {"model": "tabm"})["ensemble"] == 32
     assert classification_recipe("another", {"model": "tabm"})["ensemble"] == 32
