@@ -64,7 +64,7 @@ def resolve_inference(values: Values, classes: Sequence[type], spec: TaskSpec | 
     own = load_object(spec.inference) if spec is not None and spec.inference else None
     if spec is None:
         return None
-    known = {info.name for info in fields_of(own)} if own is not None else set()
+    known = {info.name for options in (Compute, *([own] if own is not None else [])) for info in fields_of(options)}
     for info in (info for options_class in classes for info in fields_of(options_class)):
         if info.name in values.given and info.name not in known:
             raise UsageError(
