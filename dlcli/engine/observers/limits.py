@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 
 class StepLimit(Callback):
-    """Stops the training after this many optimizer steps."""
+    """Stops the training after this many optimizer steps, or at the end of a schedule that a budget has lengthened."""
 
     def __init__(self, num_steps: int) -> None:
         self._num_steps = num_steps
 
     def on_step_end(self, state: TrainState) -> None:
         """Stop at the limit."""
-        if state.step >= self._num_steps:
-            raise StopTraining(f"reached step {self._num_steps}, the last", finishes_epoch=True)
+        last = max(self._num_steps, state.schedule.num_steps)
+        if state.step >= last:
+            raise StopTraining(f"reached step {last}, the last", finishes_epoch=True)
 
 
 class TimeLimit(Callback):

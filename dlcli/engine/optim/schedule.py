@@ -173,7 +173,7 @@ class Schedule:
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore the state from a checkpoint."""
         self.scale, self.stale_epochs = float(state["scale"]), int(state["stale_epochs"])
-        self.num_steps = int(state.get("num_steps", self.num_steps))  # fewer if a time budget shortened the training
+        self.num_steps = int(state.get("num_steps", self.num_steps))  # others if a time budget changed them
 
 
 def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:

@@ -299,7 +299,7 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
         for name, optimizer in state.optimizers.items():
             optimizer.load_state_dict(training["optimizers"][name])
         state.schedule.load_state(training["schedule"])
-        state.num_epochs = min(state.num_epochs, math.ceil(state.schedule.num_steps / state.steps_per_epoch))
+        state.num_epochs = math.ceil(state.schedule.num_steps / state.steps_per_epoch)
         if state.averaged is not None:
             state.averaged.load_state_dict(training["averaged"])
         if isinstance(state.task, KeepsState):

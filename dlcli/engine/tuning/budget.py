@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,13 +88,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """The result: the options with the chosen size and epochs, and one line that explains them."""
+    """The result: the options with the chosen size and epochs, one line that explains them, and what a keeper needs."""
 
     config: Any
     train: TrainConfig
     reason: str
     deadline: float
     valid_s: float
+    most_steps: int
 
 
 def fit_budget(
@@ -135,7 +137,7 @@ def fit_budget(
         clock = lambda: world.share(time.perf_counter())  # noqa: E731
         plan = plan_budget(request.config, request.train, offered, open_sized, clock)
     console.say(plan.reason)
-    keeper = BudgetKeeper(plan.deadline, plan.valid_s, console, clock)
+    keeper = BudgetKeeper(plan.deadline, plan.valid_s, plan.most_steps, console, clock)
     return dataclasses.replace(request, config=plan.config, train=plan.train), [keeper]
 
 
@@ -175,9 +177,10 @@ def plan_budget(
         reason += f"; {size.worthwhile_epochs} epochs would take --budget {needed_s}s here"
     # The last epoch may be cut short: the schedule knows the number of steps and ends with them.
     is_cut = steps % cost.steps_per_epoch > 0
-    most_steps = min(steps, options.max_steps or steps) if is_cut else options.max_steps
-    settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=most_steps, precision=cost.precision)
-    return Plan(size.config, settled, reason, deadline, cost.valid_s)
+    last_step = min(steps, options.max_steps or steps) if is_cut else options.max_steps
+    settled = dataclasses.replace(without, epochs=math.ceil(epochs), max_steps=last_step, precision=cost.precision)
+    most_steps = min(size.max_epochs * cost.steps_per_epoch, options.max_steps or sys.maxsize)
+    return Plan(size.config, settled, reason, deadline, cost.valid_s, most_steps)
 
 
 def choose_size(

@@ -24,6 +24,7 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.checkpoints import Checkpoints
+from dlcli.engine.observers.limits import StepLimit
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.runs.checkpoint import (
     Progress,
@@ -78,6 +79,34 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, request, kind,
     for name, value in expected.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
     assert untimed(cut.metrics_file) == untimed(whole.metrics_file)
+
+
+class Lengthen(Callback):
+    """Makes the training longer, as a budget does on a machine that has become faster."""
+
+    def on_step_end(self, state):
+        if state.step == 6:
+            state.schedule.num_steps, state.num_epochs = 27, 6  # five steps an epoch
+
+
+def test_a_training_that_was_lengthened_is_resumed_to_its_new_end(tmp_path, toy_task):
+    ends = []
+    for cut in (None, 12):
+        run = RunDir(tmp_path / str(cut))
+        run.path.mkdir()
+        for is_resumed in (False, True)[: 2 if cut else 1]:
+            task = toy_task(BASE)
+            loader = task.loader("train")
+            state = start_state(task, loader, BASE, CPU)
+            torch.manual_seed(BASE.seed)
+            if is_resumed:
+                restore_training(state, read_checkpoint(run.last_checkpoint), run.last_checkpoint)
+            saver = Checkpoints(run, {"name": "toy"}, interval_s=0.0)
+            stops = [StopAt(cut)] if cut and not is_resumed else [StepLimit(20)]
+            train(state, loader, task.loader("valid"), BASE, [saver, Lengthen(), *stops])
+        ends.append((state.step, state.epoch, *(value.tolist() for value in task.model.parameters())))
+    assert ends[0] == ends[1]
+    assert ends[0][0] == 27
 
 
 def test_lines_of_epochs_that_the_checkpoint_does_not_know_are_written_anew(tmp_path, toy_task):

@@ -79,8 +79,16 @@ def test_the_plan_fills_the_budget_and_no_more(toy_task):
     assert steps % 5
     settled = {"budget": None, "epochs": steps // 5 + 1, "max_steps": steps, "precision": "fp32"}
     assert plan.train == dataclasses.replace(OPTIONS, **settled), "the number format is the one that was timed"
+    assert plan.most_steps == 99 * 5
     epochs = f"{steps / 5:.4g} epochs of {epoch_s:.1f} s"
     assert plan.reason == f"budget 100s: step 0.5, fp32, {epochs}; about {expected_s:.0f} s with validation"
+
+
+def test_a_users_own_limit_bounds_what_a_faster_machine_may_add(toy_task):
+    clock = Clock()
+    options = dataclasses.replace(OPTIONS, max_steps=7)
+    plan = plan_budget(None, options, [Size(0.5, "one", 4, 99)], opener(toy_task, clock), clock)
+    assert (plan.most_steps, plan.train.max_steps) == (7, 7)
 
 
 def test_a_task_of_one_size_gets_the_epochs_that_fit(toy_task):
