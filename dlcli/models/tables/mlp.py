@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,44 @@ class MemberNorm(nn.Module):
         return normalised.view(-1, members, width).permute(1, 0, 2)
 
 
+class Linear(Protocol):
+    """A linear layer of all members."""
+
+    members: int
+    out_features: int
+
+
+def hidden_layers(
+    linears: Iterable[Linear], activation: Callable[[int], nn.Module], *, dropout: float, batch_norm: bool
+) -> Iterator[nn.Module]:
+    """Yield each linear layer with what follows it.
+
+    Args:
+        linears: modules.
+        activation: (width) -> an activation.
+        dropout, batch_norm: as in `MLP`.
+    """
+    for linear in linears:
+        assert isinstance(linear, nn.Module)
+        yield linear
+        if batch_norm:
+            yield MemberNorm(linear.members, linear.out_features)
+        yield activation(linear.out_features)
+        if dropout:
+            yield nn.Dropout(dropout)
+
+
+def activation_named(name: str) -> Callable[[], nn.Module]:
+    """Return what makes an activation of `dlcli.models.layers`.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
 class MLP(nn.Module):
     """An ensemble of `members` perceptrons of the same shape.
 
@@ -85,22 +124,16 @@ class MLP(nn.Module):
         is_shared: bool = False,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
-        layers: list[nn.Module] = []
+        activate = activation_named(activation)
         widths = [in_features, *hidden]
-        for before, after in itertools.pairwise(widths):
-            if is_shared:
-                layers.append(AdaptedLinear(members, before, after, draws_signs=not layers))
-            else:
-                layers.append(MemberLinear(members, before, after))
-            if batch_norm:
-                layers.append(MemberNorm(members, after))
-            layers.append(ACTIVATIONS[activation]())
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-        layers.append(MemberLinear(members, widths[-1], out_features))
-        self.layers = nn.Sequential(*layers)
+        pairs = list(itertools.pairwise(widths))
+        linears: list[AdaptedLinear] | list[MemberLinear]
+        if is_shared:
+            linears = [AdaptedLinear(members, *pair, draws_signs=index == 0) for index, pair in enumerate(pairs)]
+        else:
+            linears = [MemberLinear(members, *pair) for pair in pairs]
+        layers = hidden_layers(linears, lambda _: activate(), dropout=dropout, batch_norm=batch_norm)
+        self.layers = nn.Sequential(*layers, MemberLinear(members, widths[-1], out_features))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (M, N, out_features) for (M, N, in_features)."""

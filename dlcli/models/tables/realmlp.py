@@ -13,12 +13,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from dlcli.models.layers import ACTIVATIONS
-from dlcli.models.tables.mlp import MemberNorm
+from dlcli.models.tables.mlp import activation_named, hidden_layers
 
 SCALE_RATE, BIAS_RATE, SLOPE_RATE, PERIODIC_RATE = 6.0, 0.1, 0.1, 0.1
 """What multiplies the learning rate of the factors of features, of biases, of the weights of activations, and of the
@@ -81,12 +81,16 @@ class UnitLinear(nn.Module):
 
 
 class ParametricActivation(nn.Module):
-    """An activation f that each feature may straighten: x + a (f(x) - x), with a learned a, 1 at first."""
+    """An activation f that each feature may straighten: x + a (f(x) - x), with a learned a, 1 at first.
+
+    Raises:
+        ValueError: the activation is unknown.
+    """
 
     def __init__(self, members: int, features: int, name: str) -> None:
         super().__init__()
         self.members = members
-        self.activation = ACTIVATIONS[name]()
+        self.activation = activation_named(name)()
         if isinstance(self.activation, nn.ReLU | nn.LeakyReLU):
             self.activation.inplace = False  # the input is needed too
         self.change = nn.Parameter(torch.zeros(members * features))
@@ -119,19 +123,12 @@ class RealPerceptron(nn.Module):
         activation: str = "mish",
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
-        layers: list[nn.Module] = [ScaledFeatures(members, in_features)]
         widths = [in_features, *hidden]
-        for before, after in itertools.pairwise(widths):
-            layers.append(UnitLinear(members, before, after))
-            if batch_norm:
-                layers.append(MemberNorm(members, after))
-            layers.append(ParametricActivation(members, after, activation))
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-        layers.append(UnitLinear(members, widths[-1], out_features))
-        self.layers = nn.Sequential(*layers)
+        linears = [UnitLinear(members, before, after) for before, after in itertools.pairwise(widths)]
+        activate = partial(ParametricActivation, members, name=activation)
+        layers = hidden_layers(linears, activate, dropout=dropout, batch_norm=batch_norm)
+        last = UnitLinear(members, widths[-1], out_features)
+        self.layers = nn.Sequential(ScaledFeatures(members, in_features), *layers, last)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (M, N, out_features) for (M, N, in_features)."""
