@@ -24,6 +24,8 @@ def test_an_activation_is_its_formula(name: str) -> None:
         "leaky": torch.where(values < 0, 0.01 * values, values),
         "gelu": values * 0.5 * (1 + torch.erf(values / 2**0.5)),
         "silu": values / (1 + torch.exp(-values)),
+        "mish": values * torch.tanh(torch.log(1 + torch.exp(values))),
+        "selu": 1.0507009873554805 * torch.where(values < 0, 1.6732632423543772 * (torch.exp(values) - 1), values),
         "sigmoid": 1 / (1 + torch.exp(-values)),
         "tanh": (torch.exp(2 * values) - 1) / (torch.exp(2 * values) + 1),
     }

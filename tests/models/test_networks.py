@@ -157,7 +157,8 @@ def test_a_network_has_one_norm_throughout_and_biases_only_without(build: Build,
 @pytest.mark.parametrize("build", [*WITH_NORMS, LeNet])
 def test_a_network_has_one_activation_throughout(build: Build, activation: str) -> None:
     network = build(num_classes=4, in_channels=1, image_size=28, activation=activation)
-    kind = {"leaky": "LeakyReLU", "gelu": "GELU", "silu": "SiLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}[activation]
+    kinds = {"leaky": "LeakyReLU", "gelu": "GELU", "silu": "SiLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+    kind = {**kinds, "mish": "Mish", "selu": "SELU"}[activation]
     assert _layers(network) - {"Identity"} - {"BatchNorm2d"} == {"Conv2d", kind, "Linear"}
     with torch.no_grad():
         assert network.eval()(torch.randn(2, 1, 28, 28)).shape == (2, 4)
