@@ -5,7 +5,7 @@ factor, and multiplied by it where it is used: the steps of Adam do not depend o
 are the same training, and the optimizer has one rate. Dropout and weight decay are constant here; in the authors'
 package they fall in the second half.
 
-Source: Holzmueller et al. 2024, arXiv:2407.04491, sections 3 and A.
+Source: Holzmueller et al. 2024, arXiv:2407.04491, and the authors' package pytabkit 1.8.0.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,6 @@ from dlcli.models.tables.mlp import activation_named, hidden_layers
 SCALE_RATE, BIAS_RATE, SLOPE_RATE, PERIODIC_RATE = 6.0, 0.1, 0.1, 0.1
 """What multiplies the learning rate of the factors of features, of biases, of the weights of activations, and of the
 embeddings of numbers by waves."""
-
 
 LEAST_DEVIATION = 1e-6
 """Outputs that vary by less over the rows are constant: their weights are left as they are."""
@@ -81,16 +79,12 @@ class UnitLinear(nn.Module):
 
 
 class ParametricActivation(nn.Module):
-    """An activation f that each feature may straighten: x + a (f(x) - x), with a learned a, 1 at first.
+    """An activation f that each feature may straighten: x + a (f(x) - x), with a learned a, 1 at first."""
 
-    Raises:
-        ValueError: the activation is unknown.
-    """
-
-    def __init__(self, members: int, features: int, name: str) -> None:
+    def __init__(self, members: int, features: int, activation: nn.Module) -> None:
         super().__init__()
         self.members = members
-        self.activation = activation_named(name)()
+        self.activation = activation
         if isinstance(self.activation, nn.ReLU | nn.LeakyReLU):
             self.activation.inplace = False  # the input is needed too
         self.change = nn.Parameter(torch.zeros(members * features))
@@ -123,10 +117,15 @@ class RealPerceptron(nn.Module):
         activation: str = "mish",
     ) -> None:
         super().__init__()
+        make = activation_named(activation)
         widths = [in_features, *hidden]
         linears = [UnitLinear(members, before, after) for before, after in itertools.pairwise(widths)]
-        activate = partial(ParametricActivation, members, name=activation)
-        layers = hidden_layers(linears, activate, dropout=dropout, batch_norm=batch_norm)
+        layers = hidden_layers(
+            linears,
+            lambda width: ParametricActivation(members, width, make()),
+            dropout=dropout,
+            batch_norm=batch_norm,
+        )
         last = UnitLinear(members, widths[-1], out_features)
         self.layers = nn.Sequential(ScaledFeatures(members, in_features), *layers, last)
 

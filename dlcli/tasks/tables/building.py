@@ -25,7 +25,6 @@ from dlcli.tasks.tables.source import TableSource
 ROBUST_LIMIT = 3.0
 """What robustly scaled numbers do not exceed (Holzmueller et al. 2024, arXiv:2407.04491)."""
 
-
 FITTED_ROWS = 1024
 """Rows to which initial weights are fitted: enough for the deviation of an output."""
 

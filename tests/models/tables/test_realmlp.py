@@ -49,7 +49,7 @@ def test_the_outputs_of_a_layer_have_the_same_spread_at_every_width(width):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_is_itself_at_first_and_may_become_a_straight_line(name):
-    layer, features = ParametricActivation(2, 3, name), torch.randn(2, 5, 3)
+    layer, features = ParametricActivation(2, 3, ACTIVATIONS[name]()), torch.randn(2, 5, 3)
     kept = features.clone()
     torch.testing.assert_close(layer(features), ACTIVATIONS[name]()(features.clone()))
     assert torch.equal(features, kept)  # none is in place
@@ -119,5 +119,6 @@ def test_members_answer_as_they_would_alone():
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match="unknown activation 'sine'"):
-        RealPerceptron(in_features=3, out_features=1, activation="sine")
+    for hidden in ((8,), ()):
+        with pytest.raises(ValueError, match="unknown activation 'sine'"):
+            RealPerceptron(in_features=3, out_features=1, hidden=hidden, activation="sine")
