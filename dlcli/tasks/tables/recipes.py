@@ -70,7 +70,7 @@ TABM_MEDIUM: dict[str, Any] = {
 """The network of medium tables, unless the user names another."""
 
 REALMLP: dict[str, Any] = {
-    # The "tuned defaults" for regression of Holzmueller et al. 2024, arXiv:2407.04491, as in the authors' pytabkit 1.8.0.
+    # The "tuned defaults" for regression of Holzmueller et al. 2024, arXiv:2407.04491, as in their pytabkit 1.8.0.
     "epochs": 256,
     "batch_size": 256,
     "optimizer": "adamw:beta2=0.95",
