@@ -96,14 +96,19 @@ class RowSplitter:
 
     def _several(self, line: str) -> list[Row]:
         """Return the rows that a line completes that stands inside quotes, or is not a row by itself."""
+        is_first = not self._waiting
         self._waiting.append(line)
         self._num_characters += len(line) + 1
-        if '"' not in line and self._num_characters <= MAX_CHARACTERS:
+        is_too_long = self._num_characters > MAX_CHARACTERS
+        if '"' not in line and not is_too_long:
             return []
         try:
+            # A line alone tells whether it ends the row; to parse all of them each time would take quadratic time.
+            if not is_too_long:
+                self._parse([line if is_first else f'"{line}'])
             cells = self._parse(self._waiting)
         except csv.Error as error:
-            if self._num_characters > MAX_CHARACTERS:
+            if is_too_long:
                 return self._resolve("a quotation mark is not closed")
             return [] if str(error) == _UNCLOSED else self._resolve(f"not CSV: {error}")
         return self._behind_empty(self._take(len(self._waiting), cells))

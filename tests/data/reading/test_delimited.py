@@ -89,6 +89,30 @@ def test_an_unclosed_quotation_mark_holds_no_more_than_the_limit(monkeypatch):
     assert [row.line for row in found] == list(range(1, 62))
 
 
+@pytest.mark.parametrize(
+    ("first", "line"), [('0,"unclosed,x', '1,"",y'), ('0,"<p class=""a"">', '<b class=""b"">,'), ('0,"', 'a "" b')]
+)
+def test_a_long_cell_is_parsed_a_few_times_and_not_once_for_each_line(monkeypatch, first, line):
+    parsed: list[int] = []
+    parse = RowSplitter._parse
+
+    def counted(self, lines, **dialect):
+        parsed.append(sum(map(len, lines)))
+        return parse(self, lines, **dialect)
+
+    monkeypatch.setattr(RowSplitter, "_parse", counted)
+    lines = [first, *[line] * 400, '"']
+    assert [row.fault for row in split_rows(lines, ",")] == [""]
+    assert sum(parsed) < 3 * sum(map(len, lines))
+
+
+def test_lines_behind_an_unclosed_quotation_mark_are_read_as_rows_again(monkeypatch):
+    monkeypatch.setattr(delimited, "MAX_CHARACTERS", 100)
+    found = rows("\n".join(['0,"unclosed,x', *['1,"",y'] * 20]))
+    assert found[0] == (1, ['0,"unclosed,x'], "a quotation mark is not closed")
+    assert found[1:] == [(line, ["1", "", "y"], "") for line in range(2, 22)]
+
+
 def test_a_line_beyond_the_limit_is_broken(monkeypatch):
     monkeypatch.setattr(delimited, "MAX_CHARACTERS", 10)
     [row] = RowSplitter(",").feed("x" * 11)
