@@ -102,12 +102,12 @@ def settle_target(sheet: Sheet, target: str, task: str | None, notes: list[str],
             f"{where}: the target {target!r} holds dates",
             hint="convert it to a number (days since the first one) and prepare again",
         )
-    reading = find_notation(cells)
+    reading = find_notation(cells, sheet.decimal)
     odd = next((i for i, cell in enumerate(cells) if reading.notation.number(cell) is None), None)
     if odd is not None and task is None:
         _refuse_mixed_target(sheet, target, reading, odd, where)
     if odd is None and task != CLASSIFICATION:
-        return _regression(cells, target, reading, notes, where)
+        return _regression(cells, target, reading, sheet.decimal, notes, where)
     if task == REGRESSION:
         assert odd is not None
         raise DataError(
@@ -117,7 +117,9 @@ def settle_target(sheet: Sheet, target: str, task: str | None, notes: list[str],
     return _classification(cells, target, where)
 
 
-def _regression(cells: Sequence[str], target: str, reading: FoundNotation, notes: list[str], where: str) -> Target:
+def _regression(
+    cells: Sequence[str], target: str, reading: FoundNotation, decimal: str, notes: list[str], where: str
+) -> Target:
     numbers = [reading.notation.number(cell) for cell in cells]
     values = np.array(numbers, np.float64)
     distinct = np.unique(values)
@@ -127,7 +129,7 @@ def _regression(cells: Sequence[str], target: str, reading: FoundNotation, notes
             hint="choose another column with --target",
         )
     refuse_extremes(values, target, where)
-    notes += _note_notation(target, cells, reading)
+    notes += _note_notation(target, cells, reading, decimal)
     if len(distinct) <= _FEW_NUMBERS and bool(np.all(distinct == np.floor(distinct))):
         notes.append(f"the target {target!r} has {len(distinct)} values: --task classification would predict classes")
     return Target(REGRESSION, (), reading.notation)
@@ -197,7 +199,7 @@ def settle_column(
     if order:
         return settle_order(name, sheet, order, where)
     if not is_categorical:
-        reading = find_notation(cells)
+        reading = find_notation(cells, sheet.decimal)
         if reading.count == len(cells):
             return _settle_numbers(name, sheet, cells, reading, notes, where, is_kept=is_kept)
         _refuse_dates(name, cells, where)
@@ -227,7 +229,7 @@ def _settle_numbers(
     if len(values) >= _MIN_ROWS_TO_TELL and not is_kept and counts_rows(name, values):
         return f"it numbers the rows; --keep {name!r} keeps it"
     refuse_extremes(values, name, where)
-    notes += _note_notation(name, cells, reading)
+    notes += _note_notation(name, cells, reading, sheet.decimal)
     notes += _note_codes(name, cells, values)
     return Column(name, NUMERIC, notation=reading.notation)
 
@@ -245,10 +247,10 @@ def counts_rows(name: str, values: np.ndarray) -> bool:
     return bool(np.all(np.diff(values) == 1)) or _ID_NAME.fullmatch(name) is not None
 
 
-def _note_notation(name: str, cells: Sequence[str], reading: FoundNotation) -> list[str]:
-    """Return a line on how the numbers are read, unless they are plain."""
+def _note_notation(name: str, cells: Sequence[str], reading: FoundNotation, decimal: str) -> list[str]:
+    """Return a line on how the numbers are read, unless they are plain, or have only the table's own decimal mark."""
     notation = reading.notation
-    if notation == PLAIN:
+    if notation == PLAIN or (notation == Notation(decimal) and reading.other is None):
         return []
     cell = max(cells, key=len)
     line = f"{name!r} is read as numbers: {quoted(cell)} is {notation.number(cell):.10g}"

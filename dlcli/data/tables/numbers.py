@@ -80,6 +80,13 @@ class Notation:
             return None
         return parts.value(self.decimal, self.thousands)
 
+    def written(self, number: float) -> str:
+        """Return the cell that holds a number; `number` reads it."""
+        if self.words:
+            return str(number)
+        sign, digits = ("-", str(-number)) if number < 0 else ("", str(number))
+        return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
+
     @property
     def described(self) -> str:
         """What a cell should hold, for messages: "a number", with an example unless that is plain."""
@@ -125,7 +132,7 @@ class FoundNotation:
 
     Attributes:
         notation: the one that reads the most cells.
-        count: how many it reads.
+        count: how many cells of the column it reads.
         other: another one that reads as many, but as other numbers; None if the cells leave no doubt.
         affixes: the currencies and units in the column, the most frequent first; "" for none.
         num_shaped: how many cells are numbers in any notation, with any unit.
@@ -138,10 +145,15 @@ class FoundNotation:
     num_shaped: int
 
 
-def find_notation(cells: Sequence[str]) -> FoundNotation:
-    """Return how the known cells of a column can be read as numbers, decided by all of them."""
+def find_notation(cells: Sequence[str], decimal: str = ".") -> FoundNotation:
+    """Return how the known cells of a column can be read as numbers, decided by all of them.
+
+    Args:
+        cells: the cells that are not missing.
+        decimal: the decimal mark of the table's numbers, which decides where the cells leave a doubt.
+    """
     num_plain = sum(to_number(cell) is not None for cell in cells)
-    if num_plain == len(cells):
+    if num_plain == len(cells) and (decimal == "." or not any("." in cell for cell in cells)):
         return FoundNotation(PLAIN, num_plain, None, ("",), num_plain)
     shaped = [parts for parts in map(_parts, cells) if parts is not None]
     counts = Counter((parts.prefix, parts.suffix) for parts in shaped)
@@ -154,13 +166,17 @@ def find_notation(cells: Sequence[str]) -> FoundNotation:
     fits = {n: sum(value is not None for value in found) for n, found in values.items()}
     is_money = bool(_CURRENCY.fullmatch(prefix or suffix))
     # No currency has thousandths: 1.234 € is a thousand.
-    order = sorted(notations, key=lambda n: (-fits[n], _num_thousandths(alike, n.decimal) if is_money else 0))
+    order = sorted(
+        notations,
+        key=lambda n: (-fits[n], _num_thousandths(alike, n.decimal) if is_money else 0, n.decimal != decimal),
+    )
     best = order[0]
-    rivals = [n for n in order[1:] if fits[n] == fits[best] and values[n] != values[best]]
+    rivals = [n for n in order[1:] if None not in values[n] and values[n] != values[best]]
     affixes = tuple(" ".join(filter(None, affix)) for affix, _ in counts.most_common())
     if fits[best] < num_plain:
         return FoundNotation(PLAIN, num_plain, None, affixes, max(len(shaped), num_plain))
-    return FoundNotation(best, fits[best], rivals[0] if rivals and not is_money else None, affixes, len(shaped))
+    count = sum(best.number(cell) is not None for cell in cells)  # also plain numbers among those with another mark
+    return FoundNotation(best, count, rivals[0] if rivals and not is_money else None, affixes, len(shaped))
 
 
 def _num_thousandths(cells: Sequence[_Parts], decimal: str) -> int:

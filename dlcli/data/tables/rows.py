@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,9 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".data", ".xlsx", ".
 DELIMITERS: dict[str, str] = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 """Name -> character; if two split a file equally well, the first is preferred."""
 
+SEMICOLON = "semicolon"
+"""The delimiter of those who write 3,14."""
+
 SPACES = "spaces"
 """Columns separated by any amount of whitespace, as in many old datasets."""
 
@@ -30,6 +34,7 @@ _SAMPLE_ROWS = 50
 _MAX_NOTES = 3
 _FEW_COLUMNS, _MOSTLY = 2, 0.6
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+"""A number as spreadsheets in half of Europe write it, which then put semicolons between cells."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,17 @@ class Sheet:
         """How the table was read."""
         return Reading(self.delimiter, self.has_header, self.encoding.codec)
 
+    @cached_property
+    def decimal(self) -> str:
+        """The decimal mark, "." or ",", of the numbers that could be read with either: 1.234 or 1,234.
+
+        Semicolons stand between the cells where the comma is a decimal mark, and a file has one such mark: a comma,
+        if any of its numbers has one.
+        """
+        if self.delimiter != SEMICOLON:
+            return "."
+        return "," if any(map(_DECIMAL_COMMA.fullmatch, itertools.chain.from_iterable(self.rows))) else "."
+
     def column(self, name: str) -> list[str]:
         """Return the cells of a column."""
         index = self.names.index(name)
@@ -99,6 +115,11 @@ class Sheet:
     def renamed(self, names: Sequence[str]) -> Sheet:
         """Return the sheet with other column names."""
         return replace(self, names=tuple(names))
+
+
+def with_point(cell: str) -> str:
+    """Return a number with a decimal comma as one with a point; any other cell as it is."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def is_missing(cell: str) -> bool:
@@ -207,34 +228,27 @@ def cut_rows(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
 class RowCutter:
     """Cuts lines into the rows of a table as they arrive: cells without blanks around them.
 
-    With semicolons as delimiters, 3,14 is a number: spreadsheets in half of Europe write it so.
-
     Args:
         delimiter: a key of `DELIMITERS`, or "spaces".
         line: number of lines before the first.
     """
 
     def __init__(self, delimiter: str, *, line: int = 0) -> None:
-        self._has_decimal_comma = delimiter == "semicolon"
         self._is_spaced = delimiter == SPACES
         self._splitter = RowSplitter(DELIMITERS.get(delimiter, " "), line=line)
 
     def feed(self, line: str) -> list[Row]:
         """Return the rows that a line completes."""
         line = " ".join(line.split()) if self._is_spaced else line
-        return list(map(self._tidied, self._splitter.feed(line)))
+        return list(map(_tidied, self._splitter.feed(line)))
 
     def close(self) -> list[Row]:
         """Return the rows of lines that waited for a closing quotation mark."""
-        return list(map(self._tidied, self._splitter.close()))
+        return list(map(_tidied, self._splitter.close()))
 
-    def _tidied(self, row: Row) -> Row:
-        if row.fault or not row.cells:
-            return row
-        cells = [cell.strip() for cell in row.cells]
-        if self._has_decimal_comma:
-            cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
-        return row._replace(cells=cells)
+
+def _tidied(row: Row) -> Row:
+    return row if row.fault or not row.cells else row._replace(cells=[cell.strip() for cell in row.cells])
 
 
 def _find_delimiter(lines: Sequence[str]) -> str:
@@ -251,7 +265,7 @@ def _find_delimiter(lines: Sequence[str]) -> str:
         common = max(set(widths), key=widths.count, default=0)
         if common > 1 and widths.count(common) >= 0.9 * len(widths) and len(rows) >= 0.5 * len(head):
             rank = (widths[0] == common, common)
-            if name == "semicolon" and best == "comma" and rank[0] and _only_decimal_commas(head):
+            if name == SEMICOLON and best == "comma" and rank[0] and _only_decimal_commas(head):
                 return name
             if rank > most:
                 best, most = name, rank
@@ -279,11 +293,11 @@ def _starts_with_header(rows: Sequence[Sequence[str]]) -> bool:
     cell: pandas leaves the name of its index empty.
     """
     named = {index: cell for index, cell in enumerate(rows[0]) if cell}
-    if any(map(_is_number, named.values())):
+    if any(map(_is_number_anywhere, named.values())):
         return False
     below = [[row[index] for row in rows[1:] if len(row) == len(rows[0])] for index in named]
     known = [[cell for cell in cells if not is_missing(cell)] for cells in below]
-    if any(cells and all(map(_is_number, cells)) for cells in known):
+    if any(cells and all(map(_is_number_anywhere, cells)) for cells in known):
         return True
     has_copies = len(set(named.values())) < len(named)
     return not has_copies and not any(name in cells for name, cells in zip(named.values(), below, strict=True))
@@ -292,6 +306,11 @@ def _starts_with_header(rows: Sequence[Sequence[str]]) -> bool:
 def _is_number(cell: str) -> bool:
     number = to_number(cell)
     return number is not None and not math.isnan(number)
+
+
+def _is_number_anywhere(cell: str) -> bool:
+    """Return whether a cell is a number with a decimal point or a decimal comma."""
+    return _is_number(with_point(cell))
 
 
 def _names(cells: Sequence[str], where: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, by_shape
 from dlcli.data.labels import label_records, read_labels
+from dlcli.data.tables.numbers import PLAIN
 from dlcli.tasks.inference import ClassInference
 from dlcli.tasks.tables.columns import TableColumns
 from dlcli.tasks.tables.config import RegressionInference
@@ -22,7 +23,8 @@ from dlcli.tasks.tables.values import RowValues
 
 
 def _reader(columns: TableColumns) -> RowReader:
-    return RowReader(columns.names, columns.target, columns.reading)
+    plain = [column.name for column in columns.numeric if column.notation == PLAIN]
+    return RowReader(columns.names, columns.target, columns.reading, plain)
 
 
 def _encode(columns: TableColumns, source: Source) -> Encoded:

@@ -7,7 +7,7 @@ CSV, whose rows are `-:2`, `-:3`, ... Every row has a source, in order; one that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,17 @@ from dlcli.data.reading.delimited import Row as CutRow
 from dlcli.data.reading.encodings import detect_encoding
 from dlcli.data.reading.lines import decode_line, lines_of_document
 from dlcli.data.tables.form import SPLIT_COLUMN
-from dlcli.data.tables.rows import DELIMITERS, TABLE_SUFFIXES, Reading, RowCutter, Sheet, fault_of, read_sheet
+from dlcli.data.tables.rows import (
+    DELIMITERS,
+    SEMICOLON,
+    TABLE_SUFFIXES,
+    Reading,
+    RowCutter,
+    Sheet,
+    fault_of,
+    read_sheet,
+    with_point,
+)
 
 _PLACE = re.compile(r"(.+):(\d+)", re.DOTALL)
 _STDIN = "-"
@@ -48,12 +58,15 @@ class RowReader:
         names: the columns that the run reads.
         target: the column that it predicts.
         reading: how the run's table was read; None if that is not known.
+        plain: the columns whose numbers the run's table writes with a point; where semicolons part the cells, they are
+            read with a comma too.
     """
 
-    def __init__(self, names: Sequence[str], target: str, reading: Reading | None) -> None:
+    def __init__(self, names: Sequence[str], target: str, reading: Reading | None, plain: Collection[str] = ()) -> None:
         self._names = tuple(names)
         self._target = target
         self._reading = reading
+        self._plain = frozenset(plain)
         self._stdin = _Stdin(_STDIN)
 
     def expand(self, inputs: Iterable[str]) -> Iterator[Source]:
@@ -114,9 +127,13 @@ class RowReader:
             if place in faults:
                 return Row(fault=faults[place])
             own = note if place == next(iter(cells)) else ""
-            return Row(dict(zip(sheet.names, cells[place], strict=True)), own)
+            return Row(self._by_column(sheet.names, cells[place], sheet.delimiter), own)
 
         return ((place, row_at(place)) for place in (places if line is None else [line]))
+
+    def _by_column(self, names: Sequence[str], cells: Sequence[str], delimiter: str) -> dict[str, str]:
+        row = dict(zip(names, cells, strict=True))
+        return row | {name: with_point(row[name]) for name in self._plain} if delimiter == SEMICOLON else row
 
     def _unused(self, names: Sequence[str]) -> str:
         used = (*self._names, self._target, SPLIT_COLUMN)
@@ -150,7 +167,7 @@ class RowReader:
 
     def rows_of_document(self, name: str, data: bytes) -> list[Source]:
         """Return the rows in the content of a table's file, read as standard input is and named by their lines."""
-        reader = RowReader(self._names, self._target, self._reading)
+        reader = RowReader(self._names, self._target, self._reading, self._plain)
         reader._stdin = _Stdin(name)
         return [*reader.read_lines(lines_of_document(data)), *reader.finish_lines()]
 
@@ -169,7 +186,8 @@ class RowReader:
             state.names = tuple(f"column_{index + 1}" for index in range(width))
         preferred = own.delimiter if own is not None else "comma"
         fitting = [name for name in (preferred, *DELIMITERS) if not self._missing(_names_in(line, name))]
-        state.cutter = RowCutter((fitting or [preferred])[0], line=state.num_lines - 1)
+        state.delimiter = (fitting or [preferred])[0]
+        state.cutter = RowCutter(state.delimiter, line=state.num_lines - 1)
 
     def _of_stdin(self, row: CutRow) -> list[Source]:
         """Return the source of a row of standard input; none for the header."""
@@ -184,7 +202,7 @@ class RowReader:
             return [Source(f"{state.name}:{row.line}", Row(fault=fault))]
         note = "" if state.is_noted else self._unused(state.names)
         state.is_noted = True
-        return [Source(f"{state.name}:{row.line}", Row(dict(zip(state.names, row.cells, strict=True)), note))]
+        return [Source(f"{state.name}:{row.line}", Row(self._by_column(state.names, row.cells, state.delimiter), note))]
 
 
 @dataclass
@@ -194,6 +212,7 @@ class _Stdin:
     Attributes:
         name: the name of the table, `-` for standard input.
         cutter: cuts the lines; None until the first line that is not empty.
+        delimiter: what it cuts them at, a key of `DELIMITERS` or "spaces".
         names: the columns; None until the header has been read.
         num_lines: number of lines read.
         is_noted: whether the unused columns have been reported.
@@ -202,6 +221,7 @@ class _Stdin:
 
     name: str
     cutter: RowCutter | None = None
+    delimiter: str = "comma"
     names: tuple[str, ...] | None = None
     num_lines: int = 0
     is_noted: bool = False

@@ -28,6 +28,7 @@ class RowValues:
     def __init__(self, columns: TableColumns, reader: RowReader) -> None:
         self._reader = reader
         self._columns = columns
+        self._notations = {column.name: column.notation for column in columns.numeric}
         self._categories = {column.name: frozenset(column.categories) for column in columns.categorical}
 
     def schema(self) -> dict[str, Any]:
@@ -52,9 +53,14 @@ class RowValues:
         return Source(name, self._reader.row_of_cells({column: self._text(column, value[column]) for column in value}))
 
     def _text(self, column: str, cell: Cell) -> str:
-        """Return a cell as a file would have it: 1.0 is the category 1 where there is no category 1.0."""
+        """Return a cell as a file would have it: a number in the column's notation, a category as it is spelled there.
+
+        1.0 is the category 1 where there is no category 1.0.
+        """
         if cell is None:
             return ""
+        if column in self._notations and isinstance(cell, int | float) and not isinstance(cell, bool):
+            return self._notations[column].written(cell)
         spellings = [str(cell)]
         if isinstance(cell, bool):
             spellings.append(str(cell).lower())

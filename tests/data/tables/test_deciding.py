@@ -38,6 +38,46 @@ def test_how_numbers_are_read_is_said_in_one_line(value, said):
     assert len(notes) == 1 and said in notes[0]
 
 
+def of_semicolons(value, other="1,5"):
+    """Return how a column of a table with semicolons is settled, and its first three numbers."""
+    text = "\n".join(["x;other", *(f"{value(row)};{other}" for row in range(COUNT))])
+    notes: list[str] = []
+    table = parse_sheet(text, "x.csv")
+    assert table.delimiter == "semicolon"
+    column = settle_column("x", table, notes, "x.csv")
+    return [column.notation.number(cell) for cell in table.column("x")[:3]], notes
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "numbers", "said"),
+    [
+        (lambda row: f"{1 + row % 40},25", "1,5", [1.25, 2.25, 3.25], ""),
+        (
+            lambda row: (f"1.{200 + row},567", "999,500", f"{row},125")[row % 3],
+            "1,5",
+            [1200.567, 999.5, 2.125],
+            "is 1200.567",
+        ),
+        (lambda row: ("999,50", f"1.{200 + row},56")[row % 2], "1,5", [999.5, 1201.56, 999.5], "is 1201.56"),
+        (
+            lambda row: ("1,234,567", f"{10 + row},345", "2,000")[row % 3],
+            "a",
+            [1234567, 11345, 2000],
+            "'1,234,567' is 1234567",
+        ),
+        (lambda row: f"{1 + row % 40},500", "1,5", [1.5, 2.5, 3.5], "'1,500' could also be 1500"),
+        (lambda row: ("999", "1.250")[row % 2], "1,5", [999, 1250, 999], "'1.250' could also be 1.25"),
+        (lambda row: ("999", "1.250")[row % 2], "a", [999, 1.25, 999], ""),  # no comma in the table
+        (lambda row: ("3,14", "2.5")[row % 2], "1,5", [3.14, 2.5, 3.14], ""),
+        (lambda row: f"{row % 40},5 kg", "1,5", [0.5, 1.5, 2.5], "'10,5 kg' is 10.5"),
+    ],
+)
+def test_where_semicolons_part_columns_the_decimal_mark_is_a_comma(value, other, numbers, said):
+    found, notes = of_semicolons(value, other)
+    assert found == numbers
+    assert said in notes[0] if said else notes == []
+
+
 @pytest.mark.parametrize(
     ("value", "facts"),
     [

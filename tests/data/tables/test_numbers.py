@@ -146,3 +146,19 @@ def test_a_damaged_notation_is_refused(value):
         return
     with pytest.raises(ValueError, match=r"written|numbers"):
         Notation.from_json(value)
+
+
+NOTATIONS = [
+    Notation(decimal, thousands, prefix, suffix)
+    for decimal, thousands in [(".", ""), (",", "."), (".", ","), (",", " ")]
+    for prefix, suffix in [("", ""), ("$", ""), ("CHF", ""), ("", "%"), ("", "kg"), ("", "€")]
+]
+
+
+@given(st.one_of(st.integers(-(10**9), 10**9), st.floats(-1e30, 1e30)), st.sampled_from(NOTATIONS))
+def test_a_number_is_written_so_that_it_is_read_back(value, notation):
+    assert notation.number(notation.written(value)) == value
+
+
+def test_words_in_order_stand_for_numbers_but_no_number_is_written_as_one():
+    assert Notation(words=("low", "high")).written(1) == "1"

@@ -45,8 +45,11 @@ def test_a_row_over_several_lines_is_named_by_its_first():
     assert list(sheet.lines) == [2, 5]
 
 
-def test_a_decimal_comma_is_a_point_where_semicolons_part_columns():
-    assert parse_sheet("a;b\n1,5;x,y\n-2,25;z\n", "x").rows == [["1.5", "x,y"], ["-2.25", "z"]]
+def test_cells_are_as_written_where_semicolons_part_columns_and_the_decimal_mark_is_a_comma():
+    sheet = parse_sheet("a;b\n1,5;x,y\n-2,25;z\n", "x")
+    assert (sheet.rows, sheet.decimal) == ([["1,5", "x,y"], ["-2,25", "z"]], ",")
+    assert parse_sheet("a;b\n1.5;x,y\n", "x").decimal == "."
+    assert parse_sheet('a,b\n"1,5",x\n', "x").decimal == "."  # commas part the columns, so they mark no decimals
 
 
 @pytest.mark.parametrize(
@@ -166,10 +169,8 @@ def test_the_delimiter_that_cuts_all_rows_alike_wins(text, delimiter, names):
     assert (sheet.delimiter, sheet.names) == (delimiter, names)
 
 
-def test_a_decimal_comma_is_text_where_commas_part_columns_in_quotation_marks():
+def test_quotation_marks_keep_a_comma_where_commas_part_columns():
     assert parse_sheet('a,b\n"3,14",x\n', "x", header=True).column("a") == ["3,14"]
-    assert parse_sheet("a;b\n3,14;1,2,3\n", "x", header=True).column("a") == ["3.14"]
-    assert parse_sheet("a;b\n3,14;1,2,3\n", "x", header=True).column("b") == ["1,2,3"]
 
 
 def test_columns_without_a_name_are_called_by_their_places():
@@ -211,8 +212,9 @@ def test_line_ends_change_nothing(tmp_path, end):
 def test_semicolons_and_decimal_commas_are_found_without_a_word():
     sheet = parse_sheet("x;y\n" + "".join(f"{number},5;{number},25\n" for number in range(9)), "x")
     assert sheet.delimiter == "semicolon"
-    assert sheet.rows[1] == ["1.5", "1.25"]
-    assert parse_sheet("1,5;2,5\n3,5;4,5\n", "x").rows == [["1.5", "2.5"], ["3.5", "4.5"]]
+    assert sheet.rows[1] == ["1,5", "1,25"]
+    headless = parse_sheet("1,5;2,5\n3,5;4,5\n", "x")
+    assert (headless.has_header, headless.rows) == (False, [["1,5", "2,5"], ["3,5", "4,5"]])
 
 
 def test_a_reading_survives_json_and_damage_is_none():

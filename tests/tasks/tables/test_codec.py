@@ -89,6 +89,17 @@ def test_columns_are_matched_by_name_and_others_are_said_once(codec, write):
     assert [codec.encode(source).kept for source in codec.expand([other])] == [{"note": "not used: owner"}, {}]
 
 
+def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(codec, write, assets):
+    lines = ("size;city;age", "50,25;Lyon;3", "1,125;Nice;4")
+    path = write(*lines)
+    stdin = RegressionCodec(assets).read_lines(list(lines))
+    for sources in (list(codec.expand([path])), stdin):
+        numbers = [codec.encode(source).arrays["numeric"][0] for source in sources]
+        assert numbers == [50.25, 1.125]
+    quoted = write(HEADER, '"50,25",Lyon,3', name="quoted.csv")
+    assert one(codec, f"{quoted}:2").error == "size is '50,25', not a number"
+
+
 def test_a_file_without_a_column_is_one_fault(codec, write):
     path = write("size,city", "50,Lyon", "60,Nice")
     [source] = codec.expand([path])

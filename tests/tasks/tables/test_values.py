@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dlcli.data.tables.form import open_table
+from dlcli.data.tables.numbers import PLAIN, Notation
 from dlcli.tasks.tables.codec import RegressionCodec
-from dlcli.tasks.tables.columns import CategoricalColumn, TableColumns
+from dlcli.tasks.tables.columns import CategoricalColumn, NumericColumn, TableColumns
 from dlcli.tasks.tables.inputs import RowReader
 from dlcli.tasks.tables.learning import learn_columns
 from dlcli.tasks.tables.values import MAX_LISTED, RowValues
@@ -101,3 +102,21 @@ def test_the_schema_names_every_column_and_lists_no_endless_categories(codec):
     assert schema["required"] == list(schema["properties"]) == list(codec.columns.names)
     assert schema["properties"]["city"]["examples"] == ["Brest", "Lyon", "Nice"]
     assert "examples" not in values_of(*map(str, range(MAX_LISTED + 1))).schema()["properties"]["c"]
+
+
+@pytest.mark.parametrize(
+    ("notation", "cells"),
+    [
+        (Notation(",", "."), {1.234: 1.234, 12.125: 12.125, 1234.5: 1234.5, -7: -7, "1.234,5": 1234.5}),
+        (Notation(".", "", "", "%"), {5: 5, 12.5: 12.5, "12.5 %": 12.5}),
+        (Notation(".", ",", "$", ""), {5: 5, 1200.25: 1200.25, "$1,200": 1200}),
+        (PLAIN, {5: 5, 1e-7: 1e-7, "2.5": 2.5}),
+    ],
+)
+def test_a_number_from_a_program_is_that_number_however_the_table_writes_numbers(notation, cells):
+    column = NumericColumn("x", 0.0, 0.0, 1.0, (), notation=notation)
+    columns = TableColumns((column,), (), "y")
+    values = RowValues(columns, RowReader(columns.names, "y", None))
+    for cell, number in cells.items():
+        arrays, _ = columns.encode(values.source("0", {"x": cell}).value.cells)
+        assert arrays["numeric"].tolist() == np.float32([number]).tolist()
