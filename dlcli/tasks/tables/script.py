@@ -1,6 +1,6 @@
 """Answer the rows of CSV files with the exported network beside this script: `python SCRIPT FILE.csv...`.
 
-A file is UTF-8, its first line names the columns, and numbers are as Python writes them.
+A file is UTF-8, and its first line names the columns.
 """
 
 import csv
@@ -14,8 +14,8 @@ import numpy as np
 from dlcli.export.scripts.model import open_model
 
 MISSING = ("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "none")
-NOTATION = {"decimal": ".", "thousands": "", "prefix": "", "suffix": "", "words": []}
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+NOTATION = {"thousands": "", "prefix": "", "suffix": "", "words": []}
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 
 def encode(row: dict[str, str], columns: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,8 @@ def encode(row: dict[str, str], columns: dict[str, Any]) -> dict[str, Any]:
     places: list[int] = []
     for column in columns["numeric"]:
         cell = row[column["name"]].strip()
-        number = column["median"] if cell.casefold() in MISSING else float(cell)
+        decimal = (column.get("notation") or {}).get("decimal", ".")
+        number = column["median"] if cell.casefold() in MISSING else float(cell.replace(decimal, "."))
         numbers.append(number - column.get("offset", 0.0))
     for column in columns["categorical"]:
         known, cell = column["categories"], row[column["name"]].strip()
@@ -35,24 +36,37 @@ def encode(row: dict[str, str], columns: dict[str, Any]) -> dict[str, Any]:
     return {name: array for name, array in arrays.items() if array.size}
 
 
-def refuse_notations(columns: dict[str, Any]) -> None:
-    """Stop where the numbers of a column are written as 1.234,5 or 12 %, which dlcli reads."""
+def require_plain(columns: dict[str, Any]) -> None:
+    """Stop where a table is read as only dlcli reads it: by blanks, without a header, numbers as 1.234,5 or 12 %."""
+    instead = "read by dlcli: pip install dlcli, then `dl predict`"
+    reading = columns.get("reading") or {}
+    if reading.get("delimiter") == "spaces" or not reading.get("has_header", True):
+        sys.exit(f"a table without a header, or parted by blanks, is {instead}")
     for column in columns["numeric"]:
         notation = column.get("notation") or {}
         if [notation.get(key, plain) for key, plain in NOTATION.items()] != list(NOTATION.values()):
-            sys.exit(f"the numbers of {column['name']} are read by dlcli: pip install dlcli, then `dl predict`")
+            sys.exit(f"the numbers of {column['name']} are {instead}")
 
 
 def predict(path: str, session: Any, assets: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the answer to each row of a file."""
     columns, names = assets["columns"], [output.name for output in session.get_outputs()]
-    refuse_notations(columns)
+    require_plain(columns)
     delimiter = DELIMITERS.get(str((columns.get("reading") or {}).get("delimiter")), ",")
     with open(path, encoding="utf-8-sig", newline="") as stream:  # noqa: PTH123
         reader = csv.DictReader(stream, delimiter=delimiter)
+        wanted = [column["name"] for column in (*columns["numeric"], *columns["categorical"])]
+        lacking = [name for name in wanted if name not in (reader.fieldnames or ())]
+        if lacking:
+            sys.exit(f"{path}: lacks the column {lacking[0]}")
         for row in reader:
-            found = dict(zip(names, session.run(names, encode(row, columns)), strict=True))
             answer: dict[str, Any] = {"input": f"{path}:{reader.line_num}"}
+            try:
+                inputs = encode(row, columns)
+            except (AttributeError, ValueError):  # a row that is too short has None
+                yield answer | {"error": "a cell is missing, or not a number"}
+                continue
+            found = dict(zip(names, session.run(names, inputs), strict=True))
             if "logits" in found:
                 shares = np.exp(found["logits"][0].astype(np.float64) - found["logits"].max())
                 best = int(shares.argmax())
