@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.data.text.audit.token_kinds import without
 from dlcli.data.text.cleaners import Cleaner
 from dlcli.data.text.cleaning import clean_text
+from dlcli.data.text.tokenizing.kinds import without_units
 
 PER_TOKEN = 6
 """Characters per token at which texts are truncated: an English word and its space; a Chinese word has 1.6."""
@@ -43,22 +43,37 @@ Read = Callable[[str], np.ndarray]
 """(text) -> (L,) int64 code points, at least one."""
 
 
+def text_reader(spec: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return the function that makes of a text what prepared data holds of it.
+
+    It is cleaned as the tokenizer cleans it, and a space stands in place of each unit that the tokenizer strips.
+
+    Args:
+        spec: the tokenizer's specification.
+    """
+    cleaner = Cleaner(spec["clean"]["kinds"]) if "clean" in spec else None
+    stripped = frozenset(spec["strip"])
+
+    def read(text: str) -> str:
+        return clean_text(without_units(cleaner(text) if cleaner is not None else text, stripped))
+
+    return read
+
+
 def character_reader(spec: Mapping[str, Any], most: int) -> Read:
     """Return the function that reads the characters of a text.
 
-    They are in lower case, each run of blanks is one space, the text is cleaned as the tokenizer cleans it, and units
-    that it strips are left out. Stop words and stems concern words alone.
+    They are in lower case, and each run of blanks is one space; `text_reader` says of which text. Stop words and stems
+    concern words alone.
 
     Args:
         spec: the tokenizer's specification.
         most: maximum number of characters of a text; the rest is cut off.
     """
-    cleaner = Cleaner(spec["clean"]["kinds"]) if "clean" in spec else None
-    stripped = frozenset(spec["strip"])
+    read_text = text_reader(spec)
 
     def read(text: str) -> np.ndarray:
-        text = clean_text(cleaner(text) if cleaner is not None else text)
-        left = _BLANKS.sub(" ", without(text, stripped)).strip().lower()[:most]
+        left = _BLANKS.sub(" ", read_text(text)).strip().lower()[:most]
         codes = np.frombuffer(left.encode("utf-32-le"), dtype="<u4").astype(np.int64)
         return codes if len(codes) else np.array([NO_CHARACTERS])
 

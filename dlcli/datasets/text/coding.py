@@ -17,7 +17,7 @@ from dlcli.data.text.cleaners import Cleaner, read_kinds
 from dlcli.data.text.form import form_of
 from dlcli.data.text.lines import jsonl_file
 from dlcli.data.text.stop_words import StopWordCounter, stop_word_warnings
-from dlcli.data.text.tokenizing.kinds import kind_of, split_units
+from dlcli.data.text.tokenizing.kinds import kind_of, without_units
 from dlcli.data.text.tokenizing.piece_tokens import PieceTokens
 from dlcli.data.text.tokenizing.pieces import train_pieces
 from dlcli.data.text.tokenizing.stemming import stem_word
@@ -103,13 +103,13 @@ class TextCleaning:
 
     def __init__(self, options: CodingOptions) -> None:
         self._clean = Cleaner(read_kinds(options.clean or ""))
-        self._strips = options.strip_emoticons
+        self._stripped = (EMOTICON,) if options.strip_emoticons else ()
         self.changed: Mapping[str, int] = self._clean.changed
 
     def __call__(self, text: str) -> str:
-        """Return the text cleaned, and without emoticons if they are unwanted."""
+        """Return the text cleaned, and with a space in place of each emoticon if they are unwanted."""
         text = self._clean(text)
-        return without_emoticons(text) if self._strips else text
+        return without_units(text, self._stripped)
 
     def notes(self) -> list[str]:
         """Return a line on how many texts each kind has changed; [] if none was changed."""
@@ -117,13 +117,6 @@ class TextCleaning:
             return []
         counts = ", ".join(f"{kind} in {count:,}" for kind, count in sorted(self.changed.items()))
         return [f"cleaning has changed texts: {counts}"]
-
-
-def without_emoticons(text: str) -> str:
-    """Return the text with a space in place of each emoticon such as [哈哈]."""
-    if "[" not in text:
-        return text
-    return "".join(" " if kind == EMOTICON else piece for piece, kind in split_units(text))
 
 
 def _train_pieces(card: Card, folder: Path, options: CodingOptions, kinds: Sequence[str]) -> bytes:

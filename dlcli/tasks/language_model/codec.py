@@ -11,6 +11,7 @@ import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Answer, Arrays, Batches, Encoded, Source, pad_sequences
+from dlcli.data.text.characters import text_reader
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.inputs import MAX_CHARACTERS, Text, TextReader
 from dlcli.data.text.preprocess import read_preprocess
@@ -40,6 +41,7 @@ class LanguageCodec:
         self.vocabulary = Vocabulary.from_json(assets.get("vocab"))
         self.max_length, spec, self.reading = read_preprocess(assets.get("preprocess"))
         self.tokenizer = build_tokenizer(spec)
+        self._read_text = text_reader(spec)
         self._stdin = TextReader(self.reading)
         self.values = TextValues(self.reading)
         self.fields: tuple[str, ...] = ("log_prob", "perplexity", "perplexity_per_character", "unknown")
@@ -126,7 +128,7 @@ class LanguageCodec:
         if words:
             log_probs = np.asarray(outputs["log_probs"][row, : len(words) + 1], np.float64)
             total = float(log_probs.sum())
-            num_characters = len(clean_text(item.source.value.text)) + 1
+            num_characters = len(self._read_text(item.source.value.text)) + 1
             record |= {
                 "log_prob": round(total, 4),
                 "perplexity": round(math.exp(min(-total / len(log_probs), 700.0)), 4),

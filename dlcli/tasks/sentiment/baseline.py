@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcli.core.errors import DataError
-from dlcli.data.text.audit.token_kinds import without
+from dlcli.data.text.tokenizing.kinds import without_units
 from dlcli.engine.floors import Floor
 from dlcli.metrics.classification import ClassificationMetric
 
@@ -83,14 +83,14 @@ def tfidf_baseline(
     )
     stripped = frozenset(strip)
     try:
-        train_vectors = vectorizer.fit_transform(without(text, stripped) for text in train_texts)
+        train_vectors = vectorizer.fit_transform(without_units(text, stripped) for text in train_texts)
     except ValueError as error:  # scikit-learn raises it if no feature is left
         raise DataError(f"the baseline finds no features in the training texts: {error}") from None
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MOST_STEPS)
     model.fit(train_vectors, train_labels)
     probabilities = np.zeros((len(test_texts), num_classes))
     probabilities[:, model.classes_] = model.predict_proba(
-        vectorizer.transform(without(text, stripped) for text in test_texts)
+        vectorizer.transform(without_units(text, stripped) for text in test_texts)
     )
     return figures_of(probabilities, test_labels) | {"num_features": float(train_vectors.shape[1])}
 

@@ -18,7 +18,6 @@ from dlcli.data.text.tokenizing.tokenizer import build_tokenizer
 from dlcli.data.text.vocabulary import TokenCounter
 from dlcli.data.text.writer import packed_file
 from dlcli.datasets.text import coding, pool
-from dlcli.datasets.text.coding import without_emoticons
 from dlcli.datasets.text.labelled import csv_importer, jsonl_importer, tsv_importer
 from dlcli.datasets.text.options import TextOptions
 from dlcli.datasets.text.weibo import weibo_importer
@@ -213,11 +212,6 @@ def test_cleaning_is_counted_and_done_before_texts_are_compared(tmp_path):
     assert card.details["tokenizer"]["clean"]["kinds"] == ["entities", "html", "case"]
     everything = "".join((tmp_path / "out" / f"{split}.jsonl").read_text("utf-8") for split in SPLITS)
     assert "<" not in everything and "good & bad" in everything
-
-
-def test_taking_emoticons_out_leaves_other_brackets():
-    assert without_emoticons("[哈哈]a[b c]d [泪]") == " a[b c]d  "
-    assert without_emoticons("a") == "a"
 
 
 def test_stop_words_that_carry_the_label_are_named_and_others_are_not(tmp_path):

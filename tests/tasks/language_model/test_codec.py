@@ -48,6 +48,17 @@ def test_the_answer_to_a_text_by_hand():
     assert picture.shape[2] == 3
 
 
+def test_the_characters_that_perplexity_is_shared_by_are_those_of_the_text_as_it_was_learned():
+    spec = make_spec("word-punct", clean=["html"], strip=["emoticon"])
+    codec = LanguageCodec({**ASSETS, "preprocess": preprocess_of(6, spec, None)}, LanguageModelInference())
+    outputs = {"log_probs": np.log([[0.5, 0.25, 0.5, 0.25]])}
+    figures = [
+        codec.decode(outputs, [encoded(codec, text)])[0].record["perplexity_per_character"]
+        for text in ("I see it", '<p class="x">I see it</p>', "I see it[哈哈]")
+    ]
+    assert figures == [pytest.approx(2 ** (6 / 9), abs=1e-4)] * 3
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlcli.data.text.audit.token_kinds import without
+from dlcli.data.text.tokenizing.kinds import without_units
 
 if TYPE_CHECKING:
     from dlcli.data.text.form import TextForm
@@ -78,7 +78,7 @@ def _compare(
 
 def letters_of(text: str, stripped: frozenset[str] = frozenset()) -> str:
     """Return the letters and digits of a text, in all scripts, without units of the kinds in `stripped`."""
-    return "".join(character for character in without(text, stripped) if character.isalnum())
+    return "".join(character for character in without_units(text, stripped) if character.isalnum())
 
 
 def text_hashes(form: TextForm, split: str, vocabulary: Sequence[str]) -> np.ndarray:

@@ -53,13 +53,6 @@ def _is_all(name: str, pattern: re.Pattern[str], token: str) -> bool:
     return bool(token) and all(map(pattern.fullmatch, parts))
 
 
-def without(text: str, stripped: frozenset[str]) -> str:
-    """Return a text without the units of some kinds."""
-    if not stripped:
-        return text
-    return "".join(piece for piece, kind in split_units(text) if kind not in stripped)
-
-
 def count_units(text: str, stripped: frozenset[str] = frozenset()) -> dict[str, int]:
     """Return kind -> number of its units in a text, excluding the kinds in `stripped`.
 

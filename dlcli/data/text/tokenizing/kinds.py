@@ -6,7 +6,7 @@ Imports neither torch nor numpy. All patterns match in linear time: every repeti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ud800-\udfff"
 """Dropped like whitespace: control characters, zero-width spaces, lone surrogates (which no file can store)."""
@@ -48,13 +48,15 @@ def kind_of(token: str) -> str | None:
     return kind if kind is not None and UNIT.fullmatch(token) else None
 
 
-def kind_of_unit(unit: str) -> str:
-    """Return the kind of a match of `UNIT`."""
-    return _FIRST[unit[0]]
-
-
 def split_units(text: str) -> Iterator[tuple[str, str | None]]:
     """Yield the pieces of a text in order, each with its kind, None between units; joined, they equal the text."""
     for index, piece in enumerate(UNIT.split(text)):
         if piece:
             yield piece, _FIRST[piece[0]] if index % 2 else None
+
+
+def without_units(text: str, kinds: Collection[str]) -> str:
+    """Return a text with a space in place of each unit of some kinds."""
+    if not kinds:
+        return text
+    return "".join(" " if kind in kinds else piece for piece, kind in split_units(text))

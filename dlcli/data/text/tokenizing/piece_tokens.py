@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from dlcli.data.text.tokenizing.kinds import CONTROL, split_units
+from dlcli.data.text.tokenizing.kinds import CONTROL, without_units
 from dlcli.data.text.tokenizing.pieces import BLANK, SPECIAL_PIECES, check_model, decode_model
 
 _UNSEEN = re.compile(f"[{CONTROL}]")
@@ -54,9 +54,7 @@ class PieceTokens:
         return [[piece for piece in pieces if piece not in self._left_out] for pieces in encoded]
 
     def _clean(self, text: str) -> str:
-        text = self._normal(text)
-        if self._stripped:
-            text = "".join(" " if kind in self._stripped else piece for piece, kind in split_units(text))
+        text = without_units(self._normal(text), self._stripped)
         return " ".join(_UNSEEN.sub("", text).split())
 
 

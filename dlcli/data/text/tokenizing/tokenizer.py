@@ -15,7 +15,7 @@ from dlcli.core.errors import RunError, UsageError, did_you_mean
 from dlcli.data.text.cleaners import CLEANERS, Cleaner, check_cleaning, cleaning_spec
 from dlcli.data.text.cleaning import NORMAL_FORM
 from dlcli.data.text.tokenizing.cutting import PLACE, cut_spaced, cut_words
-from dlcli.data.text.tokenizing.kinds import CONTROL, KINDS, UNIT, kind_of_unit
+from dlcli.data.text.tokenizing.kinds import CONTROL, KINDS, UNIT, without_units
 from dlcli.data.text.tokenizing.letters import letters_and_digits
 from dlcli.data.text.tokenizing.pieces import encode_model
 from dlcli.data.text.tokenizing.stemming import STEMMERS, check_stem, stem_spec, stem_word
@@ -227,12 +227,16 @@ class _Units:
         self._stem = stem_word if "stem" in spec else None
 
     def tokens(self, text: str) -> list[str]:
-        pieces = _pieces(self._normal(text))
+        pieces = self._pieces(text)
         return self._filled(self._cut(PLACE.join(pieces[::2])), pieces)
 
     def tokens_of_all(self, texts: Sequence[str]) -> list[list[str]]:
-        split = [_pieces(self._normal(text)) for text in texts]
+        split = [self._pieces(text) for text in texts]
         return list(map(self._filled, self._cut_many([PLACE.join(pieces[::2]) for pieces in split]), split))
+
+    def _pieces(self, text: str) -> list[str]:
+        """Return text, unit, text, ..., text, none of which contains `PLACE`; stripped units are blanks."""
+        return UNIT.split(without_units(self._normal(text), self._stripped).replace(PLACE, " "))
 
     def _filled(self, cut: list[str], pieces: list[str]) -> list[str]:
         """Return the remaining tokens, words by their stems, with the units in place of their placeholders."""
@@ -247,14 +251,9 @@ class _Units:
                 tokens.append(token if stem is None else stem(token))
             elif token == PLACE:
                 unit = next(units)
-                if unit not in left_out and kind_of_unit(unit) not in self._stripped:
+                if unit not in left_out:
                     tokens.append(unit)
         return tokens
-
-
-def _pieces(text: str) -> list[str]:
-    """Return text, unit, text, ..., text, none of which contains `PLACE`."""
-    return UNIT.split(text.replace(PLACE, " "))
 
 
 @cache

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dlcli.data.text.tokenizing.kinds import split_units
+from dlcli.data.text.tokenizing.kinds import without_units
 from dlcli.data.text.vocabulary import SPECIALS, UNK_TOKEN
 
 _CONTINUED = "##"
@@ -49,10 +49,7 @@ class WordPiece:
 
     def tokens(self, text: str) -> list[str]:
         """Return the pieces of a text."""
-        text = self._normal(text)
-        if self._stripped:
-            text = "".join(" " if kind in self._stripped else piece for piece, kind in split_units(text))
-        text = text.translate(self._cleaned)
+        text = without_units(self._normal(text), self._stripped).translate(self._cleaned)
         if self.spec["strip_accents"] and not text.isascii():
             text = unicodedata.normalize("NFD", text).translate(self._unmarked)
         if self.spec["lower"]:

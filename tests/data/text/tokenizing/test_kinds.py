@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.data.text.tokenizing.kinds import KINDS, kind_of, split_units
+from dlcli.data.text.tokenizing.kinds import KINDS, kind_of, split_units, without_units
 
 UNITS = {
     "emoticon": ["[哈哈]", "[din害羞]", "[照相?]", "[r]"],
@@ -79,3 +79,9 @@ def test_nothing_is_lost_and_kinds_agree(text):
 def test_hostile_repetition_is_read_in_linear_time(start, part):
     text = start + part * (100_000 // len(part))
     assert sum(len(piece) for piece, _ in split_units(text)) == len(text)
+
+
+def test_a_space_stands_in_place_of_a_unit_that_is_left_out():
+    assert without_units("[哈哈]a[b c]d [泪]", {"emoticon"}) == " a[b c]d  "
+    assert without_units("[哈哈]@小明 好", {"mention"}) == "[哈哈]  好"
+    assert without_units("[哈哈]", ()) == "[哈哈]"
