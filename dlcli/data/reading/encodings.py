@@ -153,6 +153,10 @@ def require_encoding(path: Path, name: str) -> Encoding:
     if name == "auto":
         return detect_encoding(path)
     encoding = named_encoding(name)
+    with open_bytes(path) as stream:
+        marked = marked_encoding(stream.read(_SAMPLE_BYTES))
+    if marked is not None and encoding.codec.startswith(marked.codec.removesuffix("-sig")):
+        encoding = marked  # else the mark would be the first character of the text
     fault = _first_fault(path, encoding)
     if fault is not None:
         raise DataError(f"{path}: {fault}", hint="set another --encoding, or save it as UTF-8")

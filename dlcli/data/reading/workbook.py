@@ -38,6 +38,8 @@ def workbook_as_csv(path: Path) -> bytes:
         if num_bytes > MAX_UNPACKED:
             raise DataError(f"{path}: is an Excel workbook of {num_bytes:,} bytes", hint="save the sheet as CSV")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # programs that stream a sheet state them before they know them
         sheets = {sheet.title: _rows(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
     except DataError:
         raise

@@ -124,3 +124,23 @@ def test_a_named_encoding_is_used_or_refused(tmp_path):
     for name in ("klingon", "base64", "", "rot13"):
         with pytest.raises(UsageError, match="--encoding"):
             require_encoding(path, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("utf-8-sig", "utf-8"),
+        ("utf-8-sig", "UTF8"),
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16"),
+        ("utf-32", "utf-32-le"),
+        ("utf-8", "utf-8"),
+        ("utf-8", "utf-8-sig"),
+        ("utf-16-le", "utf-16-le"),
+    ],
+)
+def test_a_byte_order_mark_is_no_character_of_a_text_in_the_named_encoding(tmp_path, written, named):
+    path = tmp_path / "t.csv"
+    path.write_bytes("age,高度\n".encode(written))
+    with open_text(path, encoding=require_encoding(path, named)) as stream:
+        assert stream.read() == "age,高度\n"

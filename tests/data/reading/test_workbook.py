@@ -68,3 +68,18 @@ def test_without_openpyxl_its_name_is_said(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="openpyxl") as caught:
         workbook_as_csv(path)
     assert "dlcli[excel]" in caught.value.hint
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:B2"])
+def test_cells_beyond_the_size_that_a_sheet_states_are_read(tmp_path, stated):
+    rows = [["a", "b", "c"], *([row, row + 1, row + 2] for row in range(5))]
+    path = write(tmp_path / "t.xlsx", {"data": rows})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b'<dimension ref="A1:C6"' in members[sheet]
+    members[sheet] = members[sheet].replace(b'ref="A1:C6"', f'ref="{stated}"'.encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert workbook_as_csv(path).decode().splitlines() == [",".join(map(str, row)) for row in rows]
