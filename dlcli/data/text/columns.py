@@ -39,6 +39,7 @@ class Reading:
         header: names of all columns; () without a header and for JSON.
         delimiter: the character between columns.
         codec: the encoding, by its name in Python.
+        max_chars: the characters after which the text of a file was cut off; None for whole texts.
     """
 
     kind: str
@@ -46,10 +47,12 @@ class Reading:
     header: tuple[str, ...] = ()
     delimiter: str = ","
     codec: str = "utf-8"
+    max_chars: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value that is stored in a card and a run."""
-        return {**asdict(self), "header": list(self.header)}
+        value = {**asdict(self), "header": list(self.header)}
+        return {name: each for name, each in value.items() if name != "max_chars" or each is not None}
 
     @classmethod
     def from_json(cls, value: Any) -> Self | None:
@@ -59,7 +62,11 @@ class Reading:
         text, header, delimiter, codec = (value.get(name) for name in ("text", "header", "delimiter", "codec"))
         if not isinstance(text, str) or not isinstance(header, list) or not isinstance(codec, str):
             return None
-        return cls(value["kind"], text, tuple(map(str, header)), delimiter_of(str(delimiter), value["kind"]), codec)
+        most = value.get("max_chars")
+        if most is not None and (type(most) is not int or most < 1):
+            return None
+        names, mark = tuple(map(str, header)), delimiter_of(str(delimiter), value["kind"])
+        return cls(value["kind"], text, names, mark, codec, most)
 
 
 def delimiter_of(line: str, kind: str) -> str:

@@ -196,8 +196,7 @@ def text_of_file(path: Path, reading: Reading) -> Text:
         DataError: the file cannot be read, or its encoding is not certain.
     """
     with open_text(path, encoding=_certain_encoding(path, reading)) as stream:
-        text = stream.read(MAX_CHARACTERS + 1)
-    return Text(text, fault="" if clean_text(text) else "an empty text")
+        return _whole_text(stream.read(MAX_CHARACTERS + 1), reading)
 
 
 def texts_of_file(path: Path, reading: Reading | None) -> Iterator[Text]:
@@ -227,10 +226,15 @@ def texts_of_document(data: bytes, reading: Reading | None) -> list[Text]:
     """
     lines = lines_of_document(data)
     if reading is not None and reading.kind == FILE:
-        text = "\n".join(lines).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return [Text(text, fault="" if clean_text(text) else "an empty text")]
+        return [_whole_text("\n".join(lines).encode("utf-8", "surrogateescape").decode("utf-8", "replace"), reading)]
     reader = TextReader(reading)
     return [*(text for line in lines for text in reader.feed_bytes(line)), *reader.close()]
+
+
+def _whole_text(text: str, reading: Reading) -> Text:
+    """Return the text of a file, cut off as the texts were that the run was trained on."""
+    text = text[: reading.max_chars]
+    return Text(text, fault="" if clean_text(text) else "an empty text")
 
 
 def _certain_encoding(path: Path, reading: Reading | None) -> Encoding:

@@ -93,7 +93,7 @@ class TextFolderImporter:
         pool.path.unlink()
         details: dict[str, Any] = {
             "encoding": reader.encoding.name,
-            "reading": Reading(FILE, "", codec=reader.encoding.codec).to_json(),
+            "reading": Reading(FILE, "", codec=reader.encoding.codec, max_chars=options.max_chars).to_json(),
             "rows": row_counts(pool, kept, 0),
             **({"cleaned": dict(cleaning.changed)} if options.clean else {}),
         }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dlcli.data.text.columns import (
     CSV,
+    FILE,
     JSONL,
     TSV,
     Reading,
@@ -20,20 +22,32 @@ from dlcli.data.text.columns import (
 
 
 @pytest.mark.parametrize(
-    "reading", [Reading(CSV, "评论", ("评论", "标签"), ";", "gb18030"), Reading(JSONL, "data.text"), Reading(TSV, "2")]
+    "reading",
+    [
+        Reading(CSV, "评论", ("评论", "标签"), ";", "gb18030"),
+        *(Reading(JSONL, "data.text"), Reading(TSV, "2"), Reading(FILE, "", max_chars=200)),
+    ],
 )
 def test_a_reading_survives_json(reading):
     again = Reading.from_json(json.loads(json.dumps(reading.to_json())))
-    assert again == Reading(reading.kind, reading.text, reading.header, again.delimiter, reading.codec)
+    assert again == replace(reading, delimiter=again.delimiter)
     assert again.delimiter == ("\t" if reading.kind == TSV else reading.delimiter)
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": "xml"}, {"kind": None}, {"text": 3}, {"header": "a,b"}, {"codec": None}, {"text": None}]
+    "change",
+    [
+        *({"kind": "xml"}, {"kind": None}, {"text": 3}, {"header": "a,b"}, {"codec": None}, {"text": None}),
+        *({"max_chars": 0}, {"max_chars": "9"}, {"max_chars": True}),
+    ],
 )
 def test_a_damaged_reading_is_none(change):
     assert Reading.from_json({**Reading(CSV, "text").to_json(), **change}) is None
     assert Reading.from_json(None) is None
+
+
+def test_a_reading_without_a_limit_is_stored_as_by_older_versions():
+    assert "max_chars" not in Reading(FILE, "").to_json()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,15 @@ import json
 import pytest
 
 from dlcli.core.errors import DataError
-from dlcli.data.text.columns import CSV, JSONL, TSV, Reading
-from dlcli.data.text.inputs import Text, TextReader, text_of_argument, texts_of_file
+from dlcli.data.text.columns import CSV, FILE, JSONL, TSV, Reading
+from dlcli.data.text.inputs import (
+    Text,
+    TextReader,
+    text_of_argument,
+    text_of_file,
+    texts_of_document,
+    texts_of_file,
+)
 
 OWN = Reading(CSV, "review", ("review", "label"))
 
@@ -164,3 +171,12 @@ def test_an_argument_has_no_line():
     assert text_of_argument("") == Text("", fault="an empty text")
     assert text_of_argument('{"text": "good", "id": 1}') == Text("good", {"id": 1})
     assert text_of_argument("two\nlines") == Text("two\nlines")
+
+
+def test_the_text_of_a_file_is_cut_off_where_those_were_that_the_run_was_trained_on(write):
+    path = write("n.txt", "好" * 50 + "\n")
+    reading = Reading(FILE, "", max_chars=20)
+    assert text_of_file(path, reading) == Text("好" * 20)
+    assert texts_of_document(path.read_bytes(), reading) == [Text("好" * 20)]
+    assert len(text_of_file(path, Reading(FILE, "")).text) == 51
+    assert text_of_file(write("blank.txt", " " * 30 + "x"), reading).fault == "an empty text"

@@ -125,6 +125,7 @@ def test_texts_are_cut_off_and_that_is_said(tmp_path):
     card, found = prepare(write(tmp_path / "in", many("pos", words="好" * 50) | many("neg", words="b")), max_chars=20)
     assert max(len(text) for part in found.values() for _, text in part) == 20
     assert "10 texts were cut off by --max-chars" in card.warnings
+    assert card.details["reading"]["max_chars"] == 20  # dl predict cuts a file off alike
 
 
 def test_a_file_that_is_too_large_is_broken(tmp_path, monkeypatch):
