@@ -33,7 +33,7 @@ MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "
 _SAMPLE_ROWS = 50
 _MAX_NOTES = 3
 _FEW_COLUMNS, _MOSTLY = 2, 0.6
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+")
 """A number as spreadsheets in half of Europe write it, which then put semicolons between cells."""
 
 
@@ -118,8 +118,8 @@ class Sheet:
 
 
 def with_point(cell: str) -> str:
-    """Return a number with a decimal comma as one with a point; any other cell as it is."""
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+    """Return a number with a decimal comma as Python writes it; any other cell as it is."""
+    return cell.replace(".", "").replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def is_missing(cell: str) -> bool:

@@ -215,6 +215,7 @@ def test_semicolons_and_decimal_commas_are_found_without_a_word():
     assert sheet.rows[1] == ["1,5", "1,25"]
     headless = parse_sheet("1,5;2,5\n3,5;4,5\n", "x")
     assert (headless.has_header, headless.rows) == (False, [["1,5", "2,5"], ["3,5", "4,5"]])
+    assert parse_sheet("1.234,50;118,37\n2.345,00;99,50\n", "x").rows[0] == ["1.234,50", "118,37"]
 
 
 def test_a_reading_survives_json_and_damage_is_none():

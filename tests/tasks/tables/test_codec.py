@@ -90,12 +90,12 @@ def test_columns_are_matched_by_name_and_others_are_said_once(codec, write):
 
 
 def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(codec, write, assets):
-    lines = ("size;city;age", "50,25;Lyon;3", "1,125;Nice;4")
+    lines = ("size;city;age", "50,25;Lyon;3", "1,125;Nice;4", "1.250,5;Nice;4")
     path = write(*lines)
     stdin = RegressionCodec(assets).read_lines(list(lines))
     for sources in (list(codec.expand([path])), stdin):
         numbers = [codec.encode(source).arrays["numeric"][0] for source in sources]
-        assert numbers == [50.25, 1.125]
+        assert numbers == [50.25, 1.125, 1250.5]
     quoted = write(HEADER, '"50,25",Lyon,3', name="quoted.csv")
     assert one(codec, f"{quoted}:2").error == "size is '50,25', not a number"
 
