@@ -27,6 +27,8 @@ def encode(row: dict[str, str], columns: dict[str, Any]) -> dict[str, Any]:
         decimal = (column.get("notation") or {}).get("decimal", ".")
         number = column["median"] if cell.casefold() in MISSING else float(cell.replace(decimal, "."))
         numbers.append(number - column.get("offset", 0.0))
+        if "_" in cell or not abs(numbers[-1]) <= float(np.finfo(np.float32).max):
+            raise ValueError(f"{column['name']} is {cell!r}, not a number")
     for column in columns["categorical"]:
         known, cell = column["categories"], row[column["name"]].strip()
         missing = len(known) + 1 if column["has_missing"] else 0
@@ -62,9 +64,11 @@ def predict(path: str, session: Any, assets: dict[str, Any]) -> Iterator[dict[st
         for row in reader:
             answer: dict[str, Any] = {"input": f"{path}:{reader.line_num}"}
             try:
+                if None in row or None in row.values():
+                    raise ValueError(f"not {len(reader.fieldnames or ())} cells")
                 inputs = encode(row, columns)
-            except (AttributeError, ValueError):  # a row that is too short has None
-                yield answer | {"error": "a cell is missing, or not a number"}
+            except ValueError as error:
+                yield answer | {"error": str(error)}
                 continue
             found = dict(zip(names, session.run(names, inputs), strict=True))
             if "logits" in found:

@@ -67,10 +67,13 @@ def test_a_file_is_read_as_dl_predict_reads_it(tmp_path, delimiter, mark, notati
 
 def test_a_row_that_cannot_be_read_costs_only_itself(tmp_path):
     path = tmp_path / "q.csv"
-    path.write_text("size,city\ntall,Nice\n5\n1,Nice\n", encoding="utf-8")
-    found = answers(path, columns_of())
-    assert ["error" in answer for answer in found] == [True, True, False]
-    assert found[2]["prediction"] == 3.0
+    bad = ("tall,Nice", "5", "5,Nice,x", "inf,Nice", "nan(2),Nice", "1e39,Nice", "-1e39,Nice", "1_000,Nice")
+    path.write_text("\n".join(("size,city", *bad, "1,Nice")) + "\n", encoding="utf-8")
+    *failed, answered = answers(path, columns_of())
+    codec = RegressionCodec({"columns": columns_of().to_json(), "ensemble": 1})
+    assert [codec.encode(source).error is None for source in codec.expand([str(path)])] == [False] * len(bad) + [True]
+    assert ["error" in answer for answer in failed] == [True] * len(bad)
+    assert answered["prediction"] == 3.0
 
 
 @pytest.mark.parametrize(
