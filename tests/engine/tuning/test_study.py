@@ -200,6 +200,40 @@ def test_what_fails_the_default_recipe_for_a_reason_of_the_user_ends_the_study(p
     assert (caught.value.exit_code, caught.value.hint) == (DataError.exit_code, "run `dl prepare digits`")
 
 
+def test_a_default_recipe_that_could_not_be_trained_is_tried_again_when_the_cause_is_mended(place):
+    study = new_study()
+
+    def failing(request, report, stop, *, is_loud=False):
+        raise TrialError(["error: CUDA out of memory"], ExitCode.DEVICE)
+
+    with pytest.raises(TrialError):
+        search(study, QUIET, num_trials=2, train=failing)
+    assert [trial.status for trial in study.trials()] == ["waiting"]
+    assert search(reopened(study), QUIET, num_trials=2, train=train)
+    assert [(trial.place, trial.status) for trial in reopened(study).trials()] == [(0, "finished"), (1, "finished")]
+
+
+def test_a_full_disk_ends_the_study_and_costs_no_trial(place):
+    study, begun = new_study(pruner="none"), []
+
+    def filling(request, report, stop, *, is_loud=False):
+        if request.name == "0001":
+            raise StoppedError("runs/x: the disk is full", exit_code=ExitCode.DATA)
+        return train(request, report, stop)
+
+    def noting(request, report, stop, *, is_loud=False):
+        begun.append(request.name)
+        return train(request, report, stop)
+
+    with pytest.raises(StoppedError, match="the disk is full") as caught:
+        search(study, QUIET, num_trials=3, train=filling)
+    assert caught.value.exit_code == ExitCode.DATA
+    assert f"free some space and go on with `dl tune --join {study.tune.reference}`" == caught.value.hint
+    assert [trial.status for trial in study.trials()] == ["finished", "waiting"]
+    assert search(reopened(study), QUIET, num_trials=3, train=noting)
+    assert begun == ["0001", "0002"]
+
+
 def test_a_study_in_which_everything_fails_ends(place):
     calls = []
 
