@@ -310,6 +310,19 @@ def test_a_small_space_is_tried_in_full_and_nothing_twice(place):
     assert len(tried) == len(set(tried)) == 6
 
 
+@pytest.mark.parametrize(
+    ("text", "default", "expected"),
+    [("0..0.5:step=0.1", 0.3, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]), ("0..0.9:step=0.3", 0.3, [0.0, 0.3, 0.6, 0.9])],
+)
+def test_a_small_space_of_steps_is_tried_in_full_and_the_default_recipe_once(place, text, default, expected):
+    options = {**PLAN.options, "weight_decay": default}
+    study = new_study(options=options, param=(f"weight-decay={text}",), pruner="none")
+    assert search(study, QUIET, num_trials=len(expected), train=train)
+    tried = [trial.values["weight_decay"] for trial in study.trials()]
+    assert tried[0] == default
+    assert sorted(tried) == expected
+
+
 def test_a_smaller_goal_can_be_the_better_one(place):
     study = new_study(metric="rmse", larger_is_better=False)
     search(study, QUIET, num_trials=6, train=train)
