@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
+from dlcli.core.console import Console
 from dlcli.core.errors import DlError, UsageError
 from dlcli.core.run_dir import resolve_run
 
@@ -51,6 +52,7 @@ def _compare(values: Values) -> None:
 
     sides = open_sides([resolve_run(text) for text in values.arguments["run"]], options.split)
     require_comparable(sides, options.split)
+    _warn_of_older(sides, options.split, console)
     metric = choose_metric(sides, options.metric)
     verdicts, why_none = verdicts_of(sides, metric)
     differing = differing_options(sides)
@@ -66,6 +68,16 @@ def _compare(values: Values) -> None:
         console.answer(why_none)
     if curves is not None:
         console.say(f"curves in {curves}")
+
+
+def _warn_of_older(sides: Sequence[Side], split: str, console: Console) -> None:
+    """Warn of evaluations of earlier weights: what is compared is not what the runs are now."""
+    from dlcli.report.evaluations import is_older_than_weights
+
+    for side in sides:
+        if is_older_than_weights(side.run, split):
+            again = f"`dl eval {side.run.reference}{'' if split == 'test' else f' --split {split}'}`"
+            console.warn(f"the weights of {side.label} are newer than its evaluation: repeat {again}")
 
 
 def _rows(sides: Sequence[Side], metric: str, differing: dict[str, list[Any]]) -> list[list[Any]]:

@@ -21,12 +21,14 @@ _dl_complete() {
         line="${line%%$'\\t'*}"
         # Bash replaces only what follows the last = or :, at which it cuts words.
         [[ "$COMP_WORDBREAKS" == *=* ]] && line="${line#--*=}"
-        COMPREPLY+=("$(printf '%q' "$line")")
+        # Where names of files are completed, bash itself puts words in quotes.
+        [[ "${lines[0]}" == files ]] || line="$(printf '%q' "$line")"
+        COMPREPLY+=("$line")
     done
     if [[ "${lines[0]}" == files ]]; then
         [[ "$current" == "=" ]] && current=""
         compopt -o filenames 2>/dev/null
-        COMPREPLY=($(printf '%s\\n' "${lines[@]:1}" | cut -f 1) $(compgen -f -- "$current"))
+        COMPREPLY+=($(compgen -f -- "$current"))
     fi
 }
 complete -F _dl_complete dl

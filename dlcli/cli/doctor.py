@@ -24,6 +24,7 @@ from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.core.registry import broken_plugins, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.table import Table
+from dlcli.core.tune_dir import TUNE_FILE
 
 
 def build(rest: list[str]) -> Any:
@@ -131,9 +132,9 @@ def _subject(text: str, file: Path | None) -> Iterator[Finding]:
 
 
 def _data_folder(text: str) -> Path | None:
-    """Return the folder of the dataset that a word refers to, or None if it is a run."""
+    """Return the folder of the dataset that a word refers to; None for a run and for a study, which stands for one."""
     path = Path(text) if is_folder(Path(text)) else Path("data") / text
-    return path if is_folder(path) and not (path / "run.json").exists() else None
+    return path if is_folder(path) and not any((path / name).exists() for name in ("run.json", TUNE_FILE)) else None
 
 
 def _dataset(path: Path) -> Iterator[Finding]:

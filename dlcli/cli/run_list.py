@@ -143,7 +143,7 @@ def _sorted(runs: Found, name: str) -> Found:
     if not any(name in metrics for metrics in values.values()):
         names = dict.fromkeys([*COLUMNS, *(each for metrics in values.values() for each in metrics)])
         raise UsageError(f"--sort: no run has {name!r}", hint=did_you_mean(name, names))
-    sign = 1 if any(_is_lower_better(run, name) for run, _ in runs) else -1
+    sign = 1 if any(_is_lower_better(run, info, name) for run, info in runs) else -1
     having = [pair for pair in runs if name in values[pair[0].path]]
     having.sort(key=lambda pair: sign * values[pair[0].path][name])
     return [*having, *(pair for pair in runs if name not in values[pair[0].path])]
@@ -153,10 +153,13 @@ def _key(value: Any) -> Any:
     return value if is_number(value) else str(value)
 
 
-def _is_lower_better(run: RunDir, name: str) -> bool:
+def _is_lower_better(run: RunDir, info: Mapping[str, Any], name: str) -> bool:
+    """Return whether a run says that less of a figure is better: of its goal always, of others in its evaluation."""
     if name == "loss" or name.endswith("_loss"):
         return True
     name = name.removeprefix("test_")
+    if name == info.get("goal") and isinstance(info.get("larger_is_better"), bool):
+        return not info["larger_is_better"]
     try:
         lower = run.read_json("eval/test.json").get("lower_is_better")
     except (DlError, AttributeError):

@@ -160,7 +160,7 @@ def _tune(spec: TaskSpec | None, values: Values) -> None:
         if is_new and not _has_runs(tune):
             shutil.rmtree(tune.path, ignore_errors=True)  # a start that fails leaves nothing behind
         raise
-    answer_study(study, console, retrain=options.retrain)
+    answer_study(study, console, retrain=options.retrain, machine=_machine(values))
 
 
 def _has_runs(tune: TuneDir) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.console import Console, format_figure
@@ -35,8 +35,16 @@ def draw_study(study: Study, console: Console) -> None:
         console.warn(f"{study.tune.plots}: no pictures: {error}")
 
 
-def answer_study(study: Study, console: Console, *, retrain: str | None) -> None:
+def answer_study(
+    study: Study, console: Console, *, retrain: str | None, machine: Mapping[str, Any] | None = None
+) -> None:
     """Print the best trial beside the default recipe, and the path of its run.
+
+    Args:
+        study: the study.
+        console: where the answer is printed.
+        retrain: see `TuneOptions`; None for no further training.
+        machine: options of the machine for that training, in place of the study's.
 
     Raises:
         RunError: no trial has finished.
@@ -55,7 +63,7 @@ def answer_study(study: Study, console: Console, *, retrain: str | None) -> None
     if count > 1 and not best.is_default:
         console.say(f"the best of {count} looks better on the validation part than it is: look at the test part")
     if retrain is not None:
-        run = _retrain(run, study, console, on_all=retrain == "all")
+        run = _retrain(run, study, console, machine or {}, on_all=retrain == "all")
     is_fold = study.plan.folds > 1 and retrain is None  # one of several trainings, on a part of the items
     console.say(f"next: dl train --from {study.tune.reference}" if is_fold else f"next: dl eval {run.reference}")
     if console.is_json:
@@ -79,7 +87,7 @@ def _beside(best: Trial, default: Trial | None) -> str:
     return f"; the default recipe has {format_figure(default.value)}{error}"
 
 
-def _retrain(run: RunDir, study: Study, console: Console, *, on_all: bool) -> RunDir:
+def _retrain(run: RunDir, study: Study, console: Console, machine: Mapping[str, Any], *, on_all: bool) -> RunDir:
     """Train the options of the best trial once more, as an ordinary run."""
     from dlcli.engine.runs.training import start_training
     from dlcli.engine.tuning.plan import retrain_request
@@ -88,7 +96,8 @@ def _retrain(run: RunDir, study: Study, console: Console, *, on_all: bool) -> Ru
     assert best is not None
     console.say(f"training the options of {run.path} once more{', on the validation part too' if on_all else ''}")
     epochs = best.epochs if on_all else None
-    return start_training(retrain_request(study.plan, best.values, all_items_for=epochs), console)
+    plan = dataclasses.replace(study.plan, options={**study.plan.options, **machine})
+    return start_training(retrain_request(plan, best.values, all_items_for=epochs), console)
 
 
 def _document(study: Study, trials: Sequence[Trial], best: Trial, default: Trial | None, run: RunDir) -> dict[str, Any]:

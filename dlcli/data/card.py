@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,6 +26,15 @@ SPLIT_FOLDERS = {
 
 UNREADABLE = "unreadable, left out: "
 """How the warnings about items begin that could not be read when they were used."""
+
+SHARED_ITEMS = re.compile(
+    r"leak: |(at least )?[\d,]+ of [\d,]+ \w+ texts \([^)]*\) are in \w+ too|[\d,]+ rows of test are in train too"
+    r"|--split \S+: [\d,]+ test pairs have a sentence that is also in training"
+)
+"""How the warnings begin by which a part has items of another: of images, texts, tables and pairs of sentences."""
+
+GIVEN_AWAY = re.compile(r"the label leaks: |.* gives the target away: ")
+"""How the warnings begin by which something beside the content says what is to be predicted: of texts and tables."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Torch-free: everything is read from the runs, as `dl eval` left it.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,11 @@ import numpy as np
 
 from dlcli.core.errors import DlError, RunError, UsageError, did_you_mean
 from dlcli.core.run_dir import FOLDS, RunDir
+from dlcli.data.card import Card
 from dlcli.metrics.bootstrap import Interval, paired_interval
 from dlcli.metrics.item_scores import ItemFigure, ItemScores
 from dlcli.report.blocks import text_of
-from dlcli.report.kept import read_items, read_shown
+from dlcli.report.kept import data_digest, read_items, read_shown
 
 UNTOLD = ("name", "device", "threads", "show", "profile")
 """Options that change nothing of a result, or nothing that is compared."""
@@ -34,6 +36,7 @@ class Side:
         report: of its evaluation.
         options: those of its training and of its evaluation, by name.
         scores: of its items; None where its metric knows none.
+        data: which data it was evaluated on, see `data_digest`; "" where that is not known.
     """
 
     run: RunDir
@@ -42,6 +45,7 @@ class Side:
     report: Mapping[str, Any]
     options: Mapping[str, Any]
     scores: ItemScores | None
+    data: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def open_sides(runs: Sequence[RunDir], split: str) -> list[Side]:
             hint = f"`dl eval {run.reference} --split {split}`"
             raise RunError(f"{run.path}: not evaluated on {split}", hint=hint)
         label = run.name if names.count(run.name) == 1 else str(run.path)
-        sides.append(Side(run, info, label, report, _options(run, split), read_items(run, split)))
+        data = _data_of(run, split, info, report)
+        sides.append(Side(run, info, label, report, _options(run, split), read_items(run, split), data))
     first = sides[0]
     for other in sides[1:]:
         tasks = [str(side.info.get("task")) for side in (first, other)]
@@ -144,25 +149,42 @@ def require_comparable(sides: Sequence[Side], split: str) -> None:
         if first.scores is not None and other.scores is not None and first.scores.truth != other.scores.truth:
             raise UsageError(f"{pair} were evaluated on different items of {split}", hint=_SAME)
         names_items = all(side.scores is not None and side.scores.names_items for side in (first, other))
-        if not names_items and _data_of(first.run) != _data_of(other.run):
-            raise UsageError(f"{pair} were evaluated on data that was prepared from other files or options", hint=_SAME)
+        if names_items:
+            continue
+        if first.data and other.data:
+            if first.data != other.data:
+                what = "data that was prepared from other files or options"
+                raise UsageError(f"{pair} were evaluated on {what}", hint=_SAME)
+        elif _place(first.report) != _place(other.report):
+            places = " and ".join(text_of(side.report.get("data")) for side in (first, other))
+            raise UsageError(f"{pair} were evaluated on {places}, which may hold different items", hint=_SAME)
 
 
 _SAME = "evaluate both on the same data: `dl eval RUN --data DIR`"
 
 
-def _data_of(run: RunDir) -> Any:
-    """Return what a card says of where the items come from; of folds, the first one's."""
+def _data_of(run: RunDir, split: str, info: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Return which data a run was evaluated on: as the evaluation says, else that of its training if it was the same.
+
+    Older evaluations, and those of folds, say where the data was and not which; of folds, the first one's card counts.
+    """
+    shown = read_shown(run, split)
+    if shown is not None and shown.data:
+        return shown.data
+    if _place(report) != _place(info):
+        return ""
     for folder in (run, *(RunDir(path.parent) for path in sorted((run.path / FOLDS).glob("*/data.json"))[:1])):
         try:
-            card = folder.read_json(folder.card_file.name)
-            details = card.get("details", {})
-            sums = [source.get("sha256") for source in card.get("sources", ())]
-            counts = {split: sum(each.values()) for split, each in card.get("counts", {}).items()}
-            return card.get("form"), card.get("classes"), sums, details.get("options"), counts
-        except (DlError, AttributeError, TypeError):
+            return data_digest(Card.from_json(folder.read_json(folder.card_file.name), str(folder.card_file)))
+        except DlError:
             continue
-    return None
+    return ""
+
+
+def _place(entries: Mapping[str, Any]) -> str | None:
+    """Return the folder of the data that a report or a `run.json` names."""
+    place = entries.get("data")
+    return os.path.abspath(place) if isinstance(place, str) else None  # noqa: PTH100 - without `..`
 
 
 def choose_metric(sides: Sequence[Side], wanted: str | None) -> str:

@@ -6,6 +6,7 @@ item.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from dlcli.core.errors import RunError
 from dlcli.core.files import atomic_file, finite, parse_json, write_json
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
+from dlcli.data.card import Card
 from dlcli.data.npy import load_npz
 from dlcli.metrics.item_scores import REDUCTIONS, ItemFigure, ItemScores
 
@@ -37,6 +39,7 @@ class Shown:
         notes: what was found while the data was read.
         options: the inference options, by name.
         evaluated: the time, ISO 8601.
+        data: which data it was, see `data_digest`; "" where an older version evaluated, or the data has no card.
     """
 
     tables: Sequence[Table] = ()
@@ -44,6 +47,15 @@ class Shown:
     notes: Sequence[str] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     evaluated: str = ""
+    data: str = ""
+
+
+def data_digest(card: Card) -> str:
+    """Return a digest of what a card says of where its items come from: equal for data that was prepared equally."""
+    counts = {split: card.num_items(split) for split in card.splits}
+    sums = [source.get("sha256") for source in card.sources]
+    facts = [card.form, card.classes, sums, card.details.get("options"), counts]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def keep_shown(run: RunDir, split: str, shown: Shown) -> None:
@@ -58,7 +70,7 @@ def keep_shown(run: RunDir, split: str, shown: Shown) -> None:
         if table.rows
     ]
     value = {"tables": tables, "pictures": list(shown.pictures), "notes": list(shown.notes)}
-    more = {"options": dict(shown.options), "evaluated": shown.evaluated}
+    more = {"options": dict(shown.options), "evaluated": shown.evaluated, "data": shown.data}
     text = finite({"schema": SHOWN_SCHEMA, **value, **more})
     write_json(run.folder("eval") / f"{split}-shown.json", json.loads(json.dumps(text, default=str)))
 
@@ -71,7 +83,8 @@ def read_shown(run: RunDir, split: str) -> Shown | None:
         if any(len(row) != len(table.columns) for table in tables for row in table.rows):
             return None
         texts = {name: [str(text) for text in value[name]] for name in ("pictures", "notes")}
-        return Shown(tables, texts["pictures"], texts["notes"], dict(value["options"]), str(value["evaluated"]))
+        options, evaluated, data = dict(value["options"]), str(value["evaluated"]), str(value.get("data", ""))
+        return Shown(tables, texts["pictures"], texts["notes"], options, evaluated, data)
     except (RunError, KeyError, TypeError, ValueError):
         return None
 

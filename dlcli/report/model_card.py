@@ -18,7 +18,7 @@ from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
 from dlcli.core.records import is_number
 from dlcli.core.run_dir import RunDir
-from dlcli.data.card import Card
+from dlcli.data.card import GIVEN_AWAY, SHARED_ITEMS, Card
 from dlcli.report.evaluations import Evaluation, is_older_than_weights, read_evaluations
 from dlcli.report.sections import duration
 
@@ -240,8 +240,11 @@ def _limits(card: Card | None, measured: Evaluation | None, run: RunDir | None, 
     yield "- It knows what its training data shows, and answers anything else with the same confidence."
     if card is not None and card.classes:
         yield "- It chooses among the classes above, whatever it is given."
-    if card is not None and any(warning.startswith("leak") for warning in card.warnings):
+    warnings = card.warnings if card is not None else ()
+    if any(map(SHARED_ITEMS.match, warnings)):
         yield "- The data leaks between its parts, so the figures are too good."
+    if any(map(GIVEN_AWAY.match, warnings)):
+        yield "- Something in the data gives the answers away, see above, so the figures are too good."
     if measured is not None:
         yield f"- The figures are those of the split `{measured.split}` of the same data; other data is harder."
     elif run is not None:

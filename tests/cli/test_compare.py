@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
+import numpy as np
 import pytest
+
+from dlcli.core.run_dir import RunDir
+from dlcli.metrics.item_scores import ItemFigure, scores_of
+from dlcli.report.kept import keep_items
+
+
+def make(folder, figures):
+    """Return a run with the time of its weights before that of its evaluation, of these figures by item."""
+    run = RunDir(folder)
+    run.best_checkpoint.parent.mkdir(parents=True)
+    run.best_checkpoint.write_bytes(b"")
+    run.info_file.write_text(json.dumps({"schema": 1, "task": "classification", "goal": "accuracy"}))
+    report = {"metrics": {"accuracy": float(np.mean(figures))}, "items": len(figures)}
+    (run.folder("eval") / "test.json").write_text(json.dumps(report))
+    figure = ItemFigure(np.asarray(figures, float), is_share=True)
+    keep_items(
+        run, "test", scores_of(np.arange(len(figures)), np.zeros(len(figures)), {"accuracy": figure}, names_items=True)
+    )
+    os.utime(run.best_checkpoint, (1, 1))
+    os.utime(run.path / "eval" / "test.json", (2, 2))
+    return run
+
+
+def test_an_evaluation_of_earlier_weights_is_compared_with_a_warning(tmp_path, monkeypatch, dl):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "runs" / "first", [1, 1, 0])
+    other = make(tmp_path / "runs" / "other", [1, 0, 0])
+    answer = dl("compare", "first", "other")
+    assert (answer.code, "warning" in answer.err) == (0, False)
+    os.utime(other.best_checkpoint, (3, 3))
+    answer = dl("compare", "first", "other")
+    assert answer.code == 0
+    assert "the weights of other are newer than its evaluation: repeat `dl eval other`" in answer.err
+    assert "of first" not in answer.err
 
 
 @pytest.mark.slow

@@ -39,6 +39,18 @@ def test_a_form_that_nobody_knows_shows_its_card(bench: Any, dl: Any) -> None:
     assert [finding["found"] for finding in findings] == ["choir: form voices, 7 train", "hoarse"]
 
 
+def test_a_study_stands_for_its_best_run(bench: Any, dl: Any) -> None:
+    bench.write("tunes/digits-1/tune.json", '{"schema": 1, "best": {"run": "0002"}}')
+    bench.write("tunes/digits-1/trials/0002/run.json", '{"schema": 1, "status": "interrupted"}')
+    for word in ("tunes/digits-1", "digits-1"):
+        answer = dl("doctor", word, "--json")
+        assert answer.code == 4, "it has no checkpoint"
+        assert states(answer) == {"status": "warning", "best.pt": "fault", "last.pt": "fault", "network": "fault"}
+    bench.write("tunes/digits-2/tune.json", '{"schema": 1}')
+    answer = dl("doctor", "tunes/digits-2")
+    assert (answer.code, "no trial of this study has finished" in answer.err) == (4, True)
+
+
 def test_a_folder_that_no_form_is_like_is_answered_with_the_forms_that_were_looked_for(bench: Any, dl: Any) -> None:
     (bench.home / "empty").mkdir()
     answer = dl("doctor", "empty")

@@ -43,6 +43,20 @@ def test_the_best_comes_first_and_runs_without_it_last(runs, dl, sort, expected)
     assert names == [f"runs/{name}" for name in expected]
 
 
+@pytest.mark.parametrize("larger_is_better", [False, True])
+def test_a_goal_is_sorted_by_what_its_run_says_of_it_before_any_is_evaluated(
+    tmp_path, monkeypatch, dl, larger_is_better
+):
+    monkeypatch.chdir(tmp_path)
+    for number, value in enumerate((2.0, 1.0, 3.0)):
+        folder = tmp_path / "runs" / f"run-{number}"
+        folder.mkdir(parents=True)
+        info = {"schema": 1, "goal": "score", "larger_is_better": larger_is_better, "best": {"score": value}}
+        (folder / "run.json").write_text(json.dumps(info))
+    expected = ["run-1", "run-0", "run-2"]
+    assert order(dl("runs", "--sort", "score")) == (expected[::-1] if larger_is_better else expected)
+
+
 def test_a_sorted_list_shows_what_it_is_sorted_by(runs, dl):
     assert "test_accuracy  0.9000" in dl("runs", "--sort", "test_accuracy").out
 

@@ -205,7 +205,7 @@ def test_the_same_line_again_answers_from_the_finished_study(in_tuned: Path, dl:
 
 @pytest.mark.slow
 def test_joining_with_more_trials_goes_on_and_retrain_makes_a_run(in_tuned: Path, dl: Any) -> None:
-    answer = dl("tune", "--join", "digits-1", "--trials", "5", "--retrain", "--json")
+    answer = dl("tune", "--join", "digits-1", "--trials", "5", "--retrain", "--workers", "1", "--json")
     assert answer.code == 0, answer.err
     document = json.loads(answer.out)
     assert document["schema"] == "dl.tune/1"
@@ -213,6 +213,7 @@ def test_joining_with_more_trials_goes_on_and_retrain_makes_a_run(in_tuned: Path
     assert Path(document["run"]).parent == Path("runs")
     config = RunDir(Path(document["run"])).config()
     assert config["learning_rate"] == document["best"]["values"]["learning_rate"]
+    assert config["workers"] == 1, "the machine is that of this line"
     assert study_in(in_tuned).tune.info()["trials"] == 5
     refused = dl("tune", "--join", "digits-1", "--epochs", "9")
     assert (refused.code, refused.out) == (2, "")

@@ -15,6 +15,7 @@ pytest.importorskip("optuna")
 from dlcli.cli.tuned import answer_study, draw_study
 from dlcli.core.console import Console
 from dlcli.core.errors import RunError
+from dlcli.core.run_dir import RunDir
 from dlcli.core.tune_dir import create_tune
 from dlcli.engine.tuning.plan import Plan, default_values
 from dlcli.engine.tuning.search import search
@@ -77,6 +78,24 @@ def test_folds_have_standard_errors_and_lead_to_a_training_on_all_items(studied:
     _, err = capsys.readouterr()
     assert "accuracy 0.8000 ± 0.1000 (standard error), trial 1 of 2; the default recipe has 0.7000 ± 0.1000" in err
     assert err.endswith("next: dl train --from tunes/digits-1\n")
+
+
+def test_the_best_options_are_trained_again_on_the_machine_of_the_line(
+    studied: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def start(request: Any, console: Console) -> RunDir:
+        asked.append(request)
+        return RunDir(Path("runs/digits-lenet-1"))
+
+    monkeypatch.setattr("dlcli.engine.runs.training.start_training", start)
+    study = studied(0.7, 0.8, options={**PLAN.options, "device": "cuda", "threads": 3})
+    machine = {"device": "cpu", "threads": 1}
+    answer_study(study, Console(is_quiet=True), retrain="same", machine=machine)
+    answer_study(study, Console(is_quiet=True), retrain="all")
+    assert [(each.train.device, each.train.threads) for each in asked] == [("cpu", 1), ("cuda", 3)]
+    assert [each.train.learning_rate for each in asked] == [study.best().values["learning_rate"]] * 2
 
 
 def test_json_has_every_trial(studied: Any, capsys: Any) -> None:

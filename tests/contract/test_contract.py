@@ -128,6 +128,7 @@ def test_the_goal_picks_the_best_epoch_and_without_figures_the_newest_is_best(ho
     run = house.dl("runs", house.run, "--json").json["run"]
     goal = open_task(house).goal
     assert run["goal"] == house.original.goal == (goal.metric if goal is not None else None)
+    assert run["larger_is_better"] == (goal.larger_is_better if goal is not None else None)
     epochs = read_metrics(house.folder / house.run / "metrics.jsonl")
     figures = [record[run["goal"]] for record in epochs if run["goal"] in record]
     if goal is None or not figures:  # without a validation part there are no figures either

@@ -9,6 +9,7 @@ import pytest
 
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.run_dir import RunDir
+from dlcli.data.card import Card
 from dlcli.metrics.item_scores import ItemFigure, scores_of
 from dlcli.report.comparing import (
     choose_metric,
@@ -17,20 +18,24 @@ from dlcli.report.comparing import (
     require_comparable,
     verdicts_of,
 )
-from dlcli.report.kept import keep_items
+from dlcli.report.kept import Shown, data_digest, keep_items, keep_shown
 
-CARD = {"form": "images", "classes": ["a", "b"], "counts": {"test": {"a": 50, "b": 50}}, "sources": []}
+CARD = {"form": "images", "name": "v1", "classes": ["a", "b"], "counts": {"test": {"a": 50, "b": 50}}, "sources": []}
+OTHER = {**CARD, "sources": [{"sha256": "ab"}]}
 
 
-def make(folder, right, *, task="classification", truths=None, card=CARD, config="epochs = 2\n", **figure):
-    """Return a run whose test items have these scores of accuracy."""
+def make(
+    folder, right, *, task="classification", truths=None, card=CARD, config="epochs = 2\n", data="data/v1", **figure
+):
+    """Return a run, trained on `card` in data/v1 and evaluated in `data`, whose items have these scores of accuracy."""
     folder.mkdir(parents=True)
     run = RunDir(folder)
-    (folder / "run.json").write_text(json.dumps({"schema": 1, "task": task, "goal": "accuracy", "status": "finished"}))
+    info = {"schema": 1, "task": task, "goal": "accuracy", "status": "finished", "data": "data/v1"}
+    (folder / "run.json").write_text(json.dumps(info))
     (folder / "config.toml").write_text(config)
     (folder / "data.json").write_text(json.dumps(card))
     values = np.asarray(right, float)
-    report = {"metrics": {"loss": 0.5, "accuracy": float(values.mean())}, "items": len(values)}
+    report = {"metrics": {"loss": 0.5, "accuracy": float(values.mean())}, "items": len(values), "data": data}
     (run.folder("eval") / "test.json").write_text(json.dumps(report))
     truths = np.zeros(len(values)) if truths is None else truths
     settings = {"is_share": True, **figure}
@@ -92,7 +97,7 @@ def test_three_runs_give_the_best_against_each_other_best_first(tmp_path):
         ({"task": "regression"}, "different tasks"),
         ({"right": np.ones(99)}, "100 and 99 items"),
         ({"truths": np.ones(100)}, "different items"),
-        ({"card": {**CARD, "sources": [{"sha256": "ab"}]}}, "other files or options"),
+        ({"card": OTHER}, "other files or options"),
         ({"card": {**CARD, "details": {"options": {"seed": 1}}}}, "other files or options"),
         ({"reduction": "root_mean"}, "not the same figure"),
         ({"signature": "v:2"}, "not the same figure"),
@@ -104,6 +109,31 @@ def test_unlike_things_are_refused_in_one_sentence(tmp_path, change, says):
     with pytest.raises(UsageError, match=says) as raised:
         compare(first, other)
     assert len(raised.value.lines()) <= 2
+
+
+def evaluated_on(run, card):
+    keep_shown(run, "test", Shown(data=data_digest(Card.from_json(card, "card"))))
+
+
+def test_what_counts_is_the_data_of_the_evaluation_and_not_of_the_training(tmp_path):
+    first = make(tmp_path / "first", np.ones(100), card=CARD, data="data/v2")
+    other = make(tmp_path / "other", np.ones(100), card=OTHER, data="data/v2")
+    for run in (first, other):
+        evaluated_on(run, OTHER)
+    assert compare(first, other)[0][0].difference.value == 0
+    noisy = make(tmp_path / "noisy", np.ones(100), card=OTHER, data="data/noisy")
+    evaluated_on(noisy, {**OTHER, "details": {"options": {"noise": 0.1}}})
+    with pytest.raises(UsageError, match="other files or options"):
+        compare(other, noisy)
+
+
+def test_an_older_evaluation_elsewhere_is_of_the_folder_that_it_names(tmp_path):
+    first = make(tmp_path / "first", np.ones(100), data="data/v2")
+    same = make(tmp_path / "same", np.ones(100), card=OTHER, data="./data/v2")
+    assert compare(first, same)[0][0].difference.value == 0
+    noisy = make(tmp_path / "noisy", np.ones(100), data="data/noisy")
+    with pytest.raises(UsageError, match="data/v2 and data/noisy, which may hold different items"):
+        compare(first, noisy)
 
 
 def test_a_run_is_not_compared_with_itself_nor_unevaluated(tmp_path):

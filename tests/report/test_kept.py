@@ -70,10 +70,22 @@ def test_what_was_shown_is_read_back(run):
         Table("per_class", ["name", "f1"], [["猫", 0.5], ["dog", float("nan")]], []),
         Table("empty", ["x"], [], []),
     ]
-    keep_shown(run, "test", Shown(tables, ["plots/test-roc.png"], ["a note"], {"tta": True}, "2026-01-01T00:00:00"))
+    shown = Shown(tables, ["plots/test-roc.png"], ["a note"], {"tta": True}, "2026-01-01T00:00:00", "ab12")
+    keep_shown(run, "test", shown)
     found = read_shown(run, "test")
+    assert (found.evaluated, found.data) == ("2026-01-01T00:00:00", "ab12")
     assert [(table.name, table.rows) for table in found.tables] == [("per_class", [["猫", 0.5], ["dog", None]])]
     assert (found.pictures, found.notes, found.options) == (["plots/test-roc.png"], ["a note"], {"tta": True})
+
+
+def test_an_evaluation_of_an_older_version_does_not_say_which_data_it_was(run):
+    keep_shown(run, "test", Shown(evaluated="2026-01-01T00:00:00", data="ab12"))
+    path = run.path / "eval" / "test-shown.json"
+    value = json.loads(path.read_text())
+    del value["data"]
+    path.write_text(json.dumps(value))
+    found = read_shown(run, "test")
+    assert (found.evaluated, found.data) == ("2026-01-01T00:00:00", "")
 
 
 @pytest.mark.parametrize("text", ["[", "[]", "{}", '{"tables": [{"name": "x", "columns": ["a"], "rows": [[1, 2]]}]}'])

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import ModelCardData
 
 from dlcli.core.run_dir import RunDir
+from dlcli.data.images.pixels import leak_warnings, row_checksums
+from dlcli.data.importing.preparing import prepare_dataset
+from dlcli.data.tables.rows import parse_sheet
+from dlcli.data.tables.writer import TableRequest, write_table
+from dlcli.datasets.parallel.importer import tsv_importer
+from dlcli.datasets.parallel.options import ColumnOptions
+from dlcli.datasets.text.labelled import csv_importer
+from dlcli.datasets.text.options import TextOptions
 from dlcli.report.model_card import Exported, model_card
 
 EXPORTED = Exported("cats.onnx", "onnx", 1_234_567, "ab" * 32, 3, 1.5e-6, "cats.onnx.py")
@@ -106,6 +116,67 @@ def test_a_leak_is_told_with_its_consequence(run: RunDir) -> None:
     text = card_of(run)
     assert "2 images are in both train and test" in text
     assert "so the figures are too good" in text
+
+
+SHARED, GIVEN = "leaks between its parts", "gives the answers away"
+
+
+def warnings_of_texts(folder: Path, lines: Iterable[str]) -> Sequence[str]:
+    (folder / "t.csv").write_text("\n".join(["label,text", *lines]), encoding="utf-8")
+    importer = csv_importer(TextOptions(tokenizer="char", min_count=1))
+    return prepare_dataset(importer, folder / "t.csv", folder / "t", command="", force=False, report=print)[0].warnings
+
+
+def warnings_of_table(folder: Path, lines: Iterable[str]) -> Sequence[str]:
+    sheet = parse_sheet("\n".join(["x,size,y,split", *lines]), "t.csv", delimiter="comma", header=True)
+    return write_table(sheet, TableRequest("y"), folder, "t", "t.csv").warnings
+
+
+def warnings_of_pairs(folder: Path) -> Sequence[str]:
+    pairs = [
+        (f"{one} {two}", f"{'一二三四五'[one % 5]}{'六七八九十'[two]}{one}") for one in range(10) for two in range(5)
+    ]
+    lines = [f"{english}{more}\t{chinese}" for english, chinese in pairs for more in ("", " is it")]
+    (folder / "t.tsv").write_text("\n".join(lines), encoding="utf-8")
+    importer = tsv_importer(ColumnOptions(tokenizer="char", min_count=1, split="random"))
+    return prepare_dataset(importer, folder / "t.tsv", folder / "t", command="", force=False, report=print)[0].warnings
+
+
+def warnings_of_images() -> Sequence[str]:
+    images = np.arange(48, dtype=np.uint8).reshape(4, 2, 2, 3)
+    splits = {"train": images, "test": images[1:]}
+    return leak_warnings(splits, {name: row_checksums(each) for name, each in splits.items()})
+
+
+NUMBERS = [(row * 37 % 101, "test" if row % 4 else "train") for row in range(80)]
+AUDITS: dict[str, tuple[Callable[[Path], Sequence[str]], str | None]] = {
+    "images": (lambda _: warnings_of_images(), SHARED),
+    "texts": (
+        lambda at: warnings_of_texts(at, [f"{n % 2},n{n}{stop}" for n in range(200) for stop in ("", "!")]),
+        SHARED,
+    ),
+    "emoticons": (
+        lambda at: warnings_of_texts(at, [f"{n % 2},n{n}{'[泪]' if n % 2 else '[赞]'}" for n in range(400)]),
+        GIVEN,
+    ),
+    "pairs": (warnings_of_pairs, SHARED),
+    "rows": (
+        lambda at: warnings_of_table(
+            at, [f"{n % 9},{n % 7},{n % 5},{s}" for n in range(60) for s in ("train", "test")]
+        ),
+        SHARED,
+    ),
+    "a copy of the target": (lambda at: warnings_of_table(at, [f"{v},{v % 7},{v}.5,{s}" for v, s in NUMBERS]), GIVEN),
+    "nothing": (lambda at: warnings_of_table(at, [f"{v % 9},{v},{v % 7},{s}" for v, s in NUMBERS]), None),
+}
+
+
+@pytest.mark.parametrize("audit", AUDITS)
+def test_what_any_audit_calls_a_leak_is_told_with_its_consequence(run: RunDir, tmp_path: Path, audit: str) -> None:
+    find, expected = AUDITS[audit]
+    run.card_file.write_text(json.dumps({**CARD, "warnings": list(find(tmp_path))}))
+    text = card_of(run)
+    assert [sign for sign in (SHARED, GIVEN) if sign in text] == ([expected] if expected else [])
 
 
 def test_nothing_names_a_folder_of_this_machine(run: RunDir) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 
-from dlcli.core.errors import DataError
+from dlcli.core.errors import DataError, ExitCode, StoppedError
 
 
 def add(channel, one, two):
@@ -24,6 +25,14 @@ def crash(channel):
 
 def run_out_of_memory(channel):
     raise MemoryError
+
+
+def stop_on_a_full_disk(channel):
+    raise StoppedError("runs/x: the disk is full", exit_code=ExitCode.DATA, hint="free some space")
+
+
+def fill_the_disk(channel):
+    raise OSError(errno.ENOSPC, "No space left on device", "runs/x")
 
 
 def have_a_fault(channel):

@@ -83,6 +83,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
         "git": git_revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "goal": task.goal.metric,
+        "larger_is_better": task.goal.larger_is_better,
         "origins": dict(request.origins),
         "folds": per_round * train.repeats,
         "folds_a_round": per_round,

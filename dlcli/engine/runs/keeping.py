@@ -10,7 +10,7 @@ from dlcli.core.run_dir import RunDir
 from dlcli.engine.runs.evaluation import Measured, keep_report
 from dlcli.engine.task import Metric
 from dlcli.metrics.item_scores import ScoresItems
-from dlcli.report.kept import Shown, keep_items, keep_shown, read_shown
+from dlcli.report.kept import Shown, data_digest, keep_items, keep_shown, read_shown
 from dlcli.visualize.canvas import write_png
 
 
@@ -38,7 +38,9 @@ def keep_evaluation(run: RunDir, measured: Measured, *, draws: bool, inference: 
     drawn = [path.relative_to(run.path).as_posix() for path in written]
     pictures = drawn if draws else _pictures_of_these_weights(run, split)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    keep_shown(run, split, Shown(measured.tables, pictures, measured.notes, options, now))
+    card = measured.task.card
+    data = data_digest(card) if card is not None else ""
+    keep_shown(run, split, Shown(measured.tables, pictures, measured.notes, options, now, data))
     return [str(path) for path in written]
 
 

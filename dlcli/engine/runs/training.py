@@ -329,6 +329,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in network_of(task).parameters()),
         "goal": task.goal.metric if task.goal is not None else None,
+        "larger_is_better": task.goal.larger_is_better if task.goal is not None else None,
         "origins": dict(request.origins),
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)

@@ -78,5 +78,5 @@ def suggest(trial: optuna.Trial, parameter: Parameter) -> Any:
         last = int(low) + (int(high) - int(low)) // whole * whole
         return trial.suggest_int(parameter.name, int(low), last, step=whole, log=is_log)
     if step is not None:
-        high = low + math.floor((high - low) / step + 1e-9) * step
-    return trial.suggest_float(parameter.name, low, high, step=step, log=is_log)
+        high = parameter.at(int(parameter.num_values) - 1)
+    return parameter.settled(trial.suggest_float(parameter.name, low, high, step=step, log=is_log))

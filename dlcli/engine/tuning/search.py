@@ -50,7 +50,7 @@ def search(
         clock: returns seconds since an arbitrary moment.
 
     Raises:
-        StoppedError: a signal has stopped it; the command that goes on is in the hint.
+        StoppedError: a signal has stopped it, or the disk is full; the command that goes on is in the hint.
         DlError: the default recipe cannot be trained, or one trial after the other fails.
     """
     deadline = math.inf if budget_s is None else clock() + budget_s
@@ -69,14 +69,17 @@ def search(
                 try:
                     _try(study, job, console, machine or {}, train, stop)
                     failures = []
-                except StoppedError:
+                except StoppedError as error:
+                    if error.exit_code == ExitCode.DATA:
+                        raise _full(study, error) from None
                     break
                 except DlError as error:
+                    # What is at fault is not the trial: it is given back, to be tried again when that is mended.
+                    if job.is_default and error.exit_code in FATAL:
+                        raise
                     study.fail(job, error)
                     console.say(_line(study, job))
                     failures.append(error)
-                    if job.is_default and error.exit_code in FATAL:
-                        raise
         number = signals.received
     if number is not None:
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
@@ -91,6 +94,12 @@ def search(
     return False
 
 
+def _full(study: Study, error: StoppedError) -> StoppedError:
+    """Return the error of a study whose disk is full, in place of that of a trial."""
+    hint = f"free some space and go on with `dl tune --join {study.tune.reference}`"
+    return StoppedError(error.message, exit_code=error.exit_code, hint=hint)
+
+
 def _try(
     study: Study,
     job: Job,
@@ -102,7 +111,7 @@ def _try(
     """Train a trial, fold after fold, and note its end.
 
     Raises:
-        StoppedError: it was stopped; nothing is noted.
+        StoppedError: it was stopped, or the disk is full; nothing is noted.
         DlError: it failed.
     """
     plan, figures = study.plan, list[Figure]()

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from dlcli.core.choices import SWITCH
@@ -77,16 +78,24 @@ class Parameter:
         """Return all that can be drawn, for an option of which that is finitely many."""
         if self.choices:
             return list(self.choices)
-        assert self.low is not None
-        step = self.step or 1
-        values = [self.low + index * step for index in range(int(self.num_values))]
-        return [int(value) for value in values] if self.is_int else values
+        return [self.at(index) for index in range(int(self.num_values))]
+
+    def at(self, index: int) -> int | float:
+        """Return a value of a range with steps by its number, as one writes it: 0.3, which 3 * 0.1 is not."""
+        value = Decimal(repr(self.low)) + index * Decimal(repr(self.step or 1))
+        return int(value) if self.is_int else float(value)
+
+    def settled(self, drawn: Any) -> Any:
+        """Return what was drawn as `values` has it: others add up steps, and differ in the last digit."""
+        if self.choices or self.is_int or self.step is None or self.low is None:
+            return drawn
+        return self.at(round((drawn - self.low) / self.step))
 
     def value_of(self, drawn: Any) -> Any:
         """Return the option's value for what was drawn: a number of the range, or the text of a choice."""
         if self.choices:
             return parse_value(self.info, str(drawn))
-        return int(drawn) if self.info.kind is int else float(drawn)
+        return int(drawn) if self.info.kind is int else float(self.settled(drawn))
 
     def drawn_of(self, value: Any) -> Any:
         """Return what would have to be drawn for an option's value; None if the space does not have it."""
@@ -97,7 +106,7 @@ class Parameter:
             return None
         step = self.step or (1 if self.is_int else None)
         steps = (value - self.low) / step if step is not None else 0.0
-        return value if abs(steps - round(steps)) < 1e-9 else None
+        return self.settled(value) if abs(steps - round(steps)) < 1e-9 else None
 
 
 def read_space(texts: Sequence[str], configs: Sequence[type]) -> tuple[Parameter, ...]:

@@ -172,13 +172,18 @@ class Study:
         num_waiting = sum(each.state.name == "WAITING" for each in counted)
         if len(counted) - num_waiting >= num_trials:
             return None
-        tried = [each.params for each in counted if each.params]
+        tried = [self._settled(each.params) for each in counted if each.params]
         if not num_waiting and num_combinations(self.space) <= num_trials:
             drawn = draw_untried(self.plan, self.space, tried, len(counted))
             if drawn is None:
                 return None
             self._study.enqueue_trial(drawn)
         return self._ask(len(counted), tried)
+
+    def _settled(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a trial has drawn, so that equal options are equal numbers."""
+        known = {each.name: each for each in self.space}
+        return {name: known[name].settled(drawn) if name in known else drawn for name, drawn in params.items()}
 
     def _ask(self, num_counted: int, tried: Sequence[Mapping[str, Any]]) -> Job:
         """Return the trial that waits, or else a new one that differs from those tried."""

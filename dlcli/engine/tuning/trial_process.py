@@ -23,6 +23,7 @@ from typing import Any
 
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode, RunError, StoppedError, UsageError, first_line
+from dlcli.core.files import FULL
 from dlcli.core.locks import HeldError, hold_when_free
 from dlcli.core.run_dir import FINISHED, RunDir, remove_run
 from dlcli.engine.request import TrainRequest
@@ -95,7 +96,7 @@ def train_trial(
         is_loud: whether the trial prints its lines to stderr, rather than to its log alone.
 
     Raises:
-        StoppedError: `stop` has stopped it; its checkpoint is saved.
+        StoppedError: `stop` has stopped it, or the disk is full (`ExitCode.DATA`); its checkpoint is saved.
         TrialError: it failed, or its process was killed.
     """
 
@@ -118,7 +119,7 @@ def find_judge(
 
     Raises:
         TrialError: one cannot be opened, or nothing judges a training of this task.
-        StoppedError: `stop` has stopped it.
+        StoppedError: `stop` has stopped it, or the disk is full.
     """
     found = _call(_open, (list(requests),), lambda _: False, stop)
     assert isinstance(found, tuple)
@@ -180,6 +181,9 @@ def _serve(
             return content[0]
         elif kind == "stopped":
             raise _stopped(number or signal.SIGTERM)
+        elif kind == "full":
+            hint = "free some space and run the command again"
+            raise StoppedError(content[0], exit_code=ExitCode.DATA, hint=hint)
         else:
             raise TrialError(*content)
 
@@ -209,7 +213,7 @@ def _body(body: Callable[..., Any], channel: multiprocessing.connection.Connecti
     try:
         content: tuple[Any, ...] = ("done", body(channel, *arguments))
     except StoppedError as error:
-        content = ("stopped",) if error.exit_code != ExitCode.DATA else ("failed", error.lines(), error.exit_code)
+        content = ("stopped",) if error.exit_code != ExitCode.DATA else ("full", error.message)
     except DlError as error:
         content = ("failed", error.lines(), error.exit_code)
     except KeyboardInterrupt:
@@ -217,6 +221,8 @@ def _body(body: Callable[..., Any], channel: multiprocessing.connection.Connecti
     except Exception as error:
         lines = [f"error: {type(error).__name__}: {first_line(error)}"]
         content = ("failed", lines, ExitCode.DEVICE if isinstance(error, MemoryError) else ExitCode.FAULT)
+        if isinstance(error, OSError) and error.errno in FULL:  # before the first step, where no run is left
+            content = ("full", f"{error.filename or 'a trial'}: the disk is full")
     try:
         channel.send(content)
     except OSError:  # nobody is left to hear it

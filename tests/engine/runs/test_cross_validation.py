@@ -61,6 +61,8 @@ def test_a_cross_validation_killed_in_its_second_fold_goes_on_to_the_same_end(dl
     out, _ = dl(*LINE, "--name", "whole")
     assert out == "runs/whole\n"
     whole = json.loads((tmp_path / "runs/whole/eval/test.json").read_text())
+    info = RunDir(tmp_path / "runs/whole").info()
+    assert (info["goal"], info["larger_is_better"]) == ("accuracy", True)
     with terminated_at(monkeypatch, 25):  # 17 steps a fold
         _, err = dl(*LINE, "--name", "cut", expect=143)
     assert "dl train --resume cut" in err

@@ -11,9 +11,10 @@ import pytest
 
 from dlcli.core.run_dir import RunDir
 from dlcli.core.table import Table
+from dlcli.data.card import Card
 from dlcli.engine.runs.evaluation import Measured
 from dlcli.engine.runs.keeping import keep_evaluation
-from dlcli.report.kept import read_items, read_shown
+from dlcli.report.kept import data_digest, read_items, read_shown
 from dlcli.tasks.classes.metric import LogitsMetric
 
 
@@ -27,7 +28,8 @@ class Inference:
 def measured():
     metric = LogitsMetric(("cat", "dog"))
     metric.update({"rows": np.arange(3), "labels": np.array([0, 1, 1])}, {"logits": np.eye(2)[[0, 1, 0]]})
-    task = SimpleNamespace(draw_report=lambda report, split: [("roc.png", np.zeros((4, 5, 3), np.uint8))])
+    card = Card("images", "pets", ("cat", "dog"), {"test": {"cat": 1, "dog": 2}}, sources=({"sha256": "ab"},))
+    task = SimpleNamespace(draw_report=lambda report, split: [("roc.png", np.zeros((4, 5, 3), np.uint8))], card=card)
     return Measured(task, {"split": "test", "metrics": {}}, [Table("t", ["a"], [[1]], [])], metric, ["a note"])
 
 
@@ -40,6 +42,10 @@ def test_report_items_tables_and_pictures_are_stored(tmp_path, measured):
     assert (shown.pictures, shown.notes, shown.options) == (["plots/test-roc.png"], ["a note"], {"tta": True})
     assert read_items(run, "test").figures["accuracy"].statistics.ravel().tolist() == [1, 1, 0]
     assert run.read_json("eval/test.json")["split"] == "test"
+    assert shown.data == data_digest(measured.task.card)
+    measured.task.card = None
+    keep_evaluation(run, measured, draws=False)
+    assert read_shown(run, "test").data == ""
 
 
 def test_without_drawing_the_pictures_of_the_same_weights_stay(tmp_path, measured):

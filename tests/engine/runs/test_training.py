@@ -99,6 +99,7 @@ def test_a_finished_run_holds_all_that_made_it(data):
     info = run.info()
     assert (info["status"], info["dataset"], info["model"], info["epochs"]) == ("finished", "pictures", "lenet", 3)
     assert info["parameters"] == sum(value.numel() for value in load_task(run)[0].model.parameters())
+    assert (info["goal"], info["larger_is_better"]) == ("accuracy", True)
     assert run.read_json("data.json")["classes"] == run.read_json("labels.json") == ["dark", "light"]
     assert read_toml(run.config_file)["batch_size"] == 8
     assert [record["epoch"] for record in read_metrics(run.metrics_file)] == [1, 2, 3]
@@ -276,7 +277,7 @@ def test_a_task_without_a_goal_is_trained_to_its_last_epoch(data, monkeypatch):
     monkeypatch.setattr(ClassificationTask, "goal", None)
     run = start_training(request_for(data), quiet())
     records = read_metrics(run.metrics_file)
-    assert run.info()["goal"] is None
+    assert (run.info()["goal"], run.info()["larger_is_better"]) == (None, None)
     assert run.info()["best"] == records[-1]
     assert "accuracy" in records[-1], "it is validated all the same"
     assert_same_weights(weights(run, "best.pt"), weights(run))

@@ -134,5 +134,13 @@ def test_a_finite_parameter_has_all_its_values():
     assert width.values() == [64, 128, 192]
     assert model.values() == ["lstm", "textcnn"]
     assert epochs.values() == [3, 4, 5]
-    assert rate.values() == pytest.approx([0.1, 0.2, 0.3])
+    assert rate.values() == [0.1, 0.2, 0.3]
     assert all(len(each.values()) == each.num_values for each in (width, model, epochs, rate))
+
+
+def test_values_between_steps_are_the_numbers_that_one_writes():
+    [rate] = read("dropout=0..0.5:step=0.1")
+    assert rate.values() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert [rate.settled(3 * 0.1), rate.value_of(3 * 0.1), rate.drawn_of(3 * 0.1)] == [0.3] * 3
+    [decay] = read("weight-decay=0.1..0.3")
+    assert decay.value_of(3 * 0.1) == 3 * 0.1, "a range without steps has all numbers"

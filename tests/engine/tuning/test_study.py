@@ -200,6 +200,40 @@ def test_what_fails_the_default_recipe_for_a_reason_of_the_user_ends_the_study(p
     assert (caught.value.exit_code, caught.value.hint) == (DataError.exit_code, "run `dl prepare digits`")
 
 
+def test_a_default_recipe_that_could_not_be_trained_is_tried_again_when_the_cause_is_mended(place):
+    study = new_study()
+
+    def failing(request, report, stop, *, is_loud=False):
+        raise TrialError(["error: CUDA out of memory"], ExitCode.DEVICE)
+
+    with pytest.raises(TrialError):
+        search(study, QUIET, num_trials=2, train=failing)
+    assert [trial.status for trial in study.trials()] == ["waiting"]
+    assert search(reopened(study), QUIET, num_trials=2, train=train)
+    assert [(trial.place, trial.status) for trial in reopened(study).trials()] == [(0, "finished"), (1, "finished")]
+
+
+def test_a_full_disk_ends_the_study_and_costs_no_trial(place):
+    study, begun = new_study(pruner="none"), []
+
+    def filling(request, report, stop, *, is_loud=False):
+        if request.name == "0001":
+            raise StoppedError("runs/x: the disk is full", exit_code=ExitCode.DATA)
+        return train(request, report, stop)
+
+    def noting(request, report, stop, *, is_loud=False):
+        begun.append(request.name)
+        return train(request, report, stop)
+
+    with pytest.raises(StoppedError, match="the disk is full") as caught:
+        search(study, QUIET, num_trials=3, train=filling)
+    assert caught.value.exit_code == ExitCode.DATA
+    assert f"free some space and go on with `dl tune --join {study.tune.reference}`" == caught.value.hint
+    assert [trial.status for trial in study.trials()] == ["finished", "waiting"]
+    assert search(reopened(study), QUIET, num_trials=3, train=noting)
+    assert begun == ["0001", "0002"]
+
+
 def test_a_study_in_which_everything_fails_ends(place):
     calls = []
 
@@ -274,6 +308,19 @@ def test_a_small_space_is_tried_in_full_and_nothing_twice(place):
     assert search(study, QUIET, num_trials=50, train=train)
     tried = [tuple(trial.values.values()) for trial in study.trials() if trial.values]
     assert len(tried) == len(set(tried)) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "expected"),
+    [("0..0.5:step=0.1", 0.3, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]), ("0..0.9:step=0.3", 0.3, [0.0, 0.3, 0.6, 0.9])],
+)
+def test_a_small_space_of_steps_is_tried_in_full_and_the_default_recipe_once(place, text, default, expected):
+    options = {**PLAN.options, "weight_decay": default}
+    study = new_study(options=options, param=(f"weight-decay={text}",), pruner="none")
+    assert search(study, QUIET, num_trials=len(expected), train=train)
+    tried = [trial.values["weight_decay"] for trial in study.trials()]
+    assert tried[0] == default
+    assert sorted(tried) == expected
 
 
 def test_a_smaller_goal_can_be_the_better_one(place):

@@ -7,7 +7,17 @@ import sys
 import time
 
 import pytest
-from toys.trials import add, crash, have_a_fault, leave, misuse, run_out_of_memory, work_on
+from toys.trials import (
+    add,
+    crash,
+    fill_the_disk,
+    have_a_fault,
+    leave,
+    misuse,
+    run_out_of_memory,
+    stop_on_a_full_disk,
+    work_on,
+)
 
 from dlcli.core.errors import DataError, DeviceError, ExitCode, StoppedError
 from dlcli.core.run_dir import RunDir
@@ -55,6 +65,13 @@ def test_a_process_that_ends_badly_is_an_error_here_and_no_more(body, told, code
         _call(body, (), bool, never)
     assert caught.value.message.startswith(told)
     assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize("body", [stop_on_a_full_disk, fill_the_disk])
+def test_a_full_disk_is_no_failure_of_the_trial(body):
+    with pytest.raises(StoppedError, match="runs/x: the disk is full") as caught:
+        _call(body, (), bool, never)
+    assert caught.value.exit_code == ExitCode.DATA
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

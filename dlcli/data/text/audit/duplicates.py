@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BLOCK_TOKENS = 4_000_000
 """Tokens hashed at a time."""
 MOST_VERIFIED = 20_000
-"""Maximum texts per split that are read to verify that they are duplicates."""
+"""Maximum texts per split that are read to verify that they are duplicates, those of equal hashes together."""
 HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
 """An odd number with well-mixed bits (2^64 / golden ratio; Knuth, The Art of Computer Programming 3, 6.4)."""
 
@@ -38,7 +38,7 @@ class Copies:
 
 
 def find_copies(form: TextForm) -> list[Copies]:
-    """Return the texts that occur in two splits, for each pair of splits that shares any.
+    """Return the texts that occur in two splits, for each pair of splits that shares any or was not searched in full.
 
     The tokens' hashes are combined to one of the text's letters and digits, which does not depend on token boundaries;
     texts with equal hashes are read and compared. The hash ignores tokens outside the vocabulary.
@@ -51,7 +51,7 @@ def find_copies(form: TextForm) -> list[Copies]:
     for index, split in enumerate(splits):
         for other in splits[:index]:
             copies = _compare(form, (split, hashes[split]), (other, hashes[other]), stripped)
-            if copies.pairs:
+            if copies.pairs or not copies.is_complete:
                 found.append(copies)
     return found
 
@@ -61,10 +61,12 @@ def _compare(
 ) -> Copies:
     (split, hashes), (other, other_hashes) = first, second
     is_known = hashes != 0
-    rows = np.flatnonzero(is_known & np.isin(hashes, other_hashes))
-    other_rows = np.flatnonzero(np.isin(other_hashes, hashes[rows]))
-    is_complete = max(len(rows), len(other_rows)) <= MOST_VERIFIED
-    rows, other_rows = rows[:MOST_VERIFIED], other_rows[:MOST_VERIFIED]
+    candidates = np.flatnonzero(is_known & np.isin(hashes, other_hashes))
+    rows = candidates[:MOST_VERIFIED]
+    # Only what has the hash of one of these rows, wherever it stands: the splits may be in different orders.
+    partners = np.flatnonzero(np.isin(other_hashes, hashes[rows]))
+    other_rows = _first_of_each(partners, other_hashes[partners], MOST_VERIFIED)
+    is_complete = len(rows) == len(candidates) and len(other_rows) == len(partners)
     first_row: dict[str, int] = {}
     for row, text in zip(other_rows.tolist(), form.texts(other, other_rows.tolist()), strict=True):
         first_row.setdefault(letters_of(text, stripped), row)
@@ -74,6 +76,15 @@ def _compare(
         if letters and letters in first_row:
             pairs.append((row, first_row[letters]))
     return Copies(split, other, pairs, is_complete)
+
+
+def _first_of_each(rows: np.ndarray, hashes: np.ndarray, most: int) -> np.ndarray:
+    """Return at most `most` of the rows in their order, the first of each hash before any second one."""
+    if len(rows) <= most:
+        return rows
+    _, first = np.unique(hashes, return_index=True)
+    is_first = np.isin(np.arange(len(rows)), first)
+    return np.sort(np.concatenate([rows[is_first], rows[~is_first]])[:most])
 
 
 def letters_of(text: str, stripped: frozenset[str] = frozenset()) -> str:

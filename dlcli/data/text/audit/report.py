@@ -255,6 +255,12 @@ def _copies_finding(form: TextForm, copies: Copies) -> Finding:
     labels, others = np.asarray(form.labels(copies.split)), np.asarray(form.labels(copies.other))
     num_other_label = sum(int(labels[row] != others[other]) for row, other in copies.pairs)
     share = len(copies.pairs) / len(labels)
+    what = f"{copies.split} texts in {copies.other}"
+    if not copies.pairs:
+        text = (
+            f"too many of the {len(labels):,} {copies.split} texts resemble some of {copies.other} to compare them all"
+        )
+        return _finding(what, NOTE, f"{text}; none of the others is in {copies.other} too", (None, None, None), [])
     text = (
         f"{'' if copies.is_complete else 'at least '}{len(copies.pairs):,} of {len(labels):,} {copies.split} texts"
         f" ({_percent(share)}) are in {copies.other} too, apart from whitespace and punctuation"
@@ -267,7 +273,7 @@ def _copies_finding(form: TextForm, copies: Copies) -> Finding:
         for row, text, other_row, other_text in zip(rows, mine, other_rows, theirs, strict=True)
     ]
     severity = LEAK if share >= COPIES_LEAK else NOTE
-    return _finding(f"{copies.split} texts in {copies.other}", severity, text, (None, None, share), examples)
+    return _finding(what, severity, text, (None, None, share), examples)
 
 
 def _order(form: TextForm) -> Iterator[Finding]:

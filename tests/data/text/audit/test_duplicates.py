@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from dlcli.data.text.audit import duplicates
 from dlcli.data.text.audit.duplicates import find_copies, letters_of, text_hashes
+from dlcli.data.text.audit.leakage import NOTE
+from dlcli.data.text.audit.report import audit_texts
 
 
 class Form:
@@ -114,6 +116,34 @@ def test_where_too_many_would_be_read_the_answer_says_that_it_is_not_complete(mo
     assert copies.pairs == [(0, 0), (1, 1), (2, 2)]
     [copies] = find_copies(Form(train=texts[:3], test=texts[:3]))
     assert copies.is_complete
+
+
+def test_copies_in_another_order_are_found_where_too_many_would_be_read(monkeypatch):
+    texts = [f"text|{number}" for number in range(10)]
+    monkeypatch.setattr(duplicates, "MOST_VERIFIED", 3)
+    [copies] = find_copies(Form(train=texts, test=texts[::-1]))
+    assert copies.pairs == [(0, 9), (1, 8), (2, 7)]
+    assert not copies.is_complete
+
+
+def test_one_text_that_stands_there_many_times_does_not_keep_others_from_being_read(monkeypatch):
+    monkeypatch.setattr(duplicates, "MOST_VERIFIED", 3)
+    [copies] = find_copies(Form(train=["a", "a", "a", "a", "b"], test=["a", "b"]))
+    assert copies.pairs == [(0, 0), (1, 4)]
+    assert not copies.is_complete
+
+
+def test_a_search_that_finds_nothing_says_so_if_it_is_not_complete(monkeypatch):
+    form = Form(vocabulary=["很", "好"], train=["很|好|龘"], test=["很|好|龖"] * 4)
+    assert find_copies(form) == []
+    monkeypatch.setattr(duplicates, "MOST_VERIFIED", 3)
+    [copies] = find_copies(form)
+    assert (copies.pairs, copies.is_complete) == ([], False)
+    form.card = SimpleNamespace(classes=(), details={})
+    form.labels = lambda split: np.zeros(len(form.offsets(split)) - 1, np.int64)
+    [finding] = audit_texts(form)["findings"]
+    assert (finding["severity"], finding["what"]) == (NOTE, "test texts in train")
+    assert finding["text"].startswith("too many of the 4 test texts resemble some of train")
 
 
 @pytest.mark.parametrize(
