@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.answering.ready import find_run, open_ready
 from dlcli.core.errors import DlError, RunError, UsageError
+from dlcli.core.installing import UPGRADE
 from dlcli.core.networks import find_owner
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import resolve_run
@@ -202,7 +203,7 @@ def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], i
         return SearchPredictor(load_object(spec.search), graphs, inference)
     first, *others = graphs.values()
     if others:
-        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint="upgrade dlcli")
+        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint=UPGRADE)
     return first
 
 

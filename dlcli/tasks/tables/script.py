@@ -40,7 +40,10 @@ def refuse_notations(columns: dict[str, Any]) -> None:
     for column in columns["numeric"]:
         notation = column.get("notation") or {}
         if [notation.get(key, plain) for key, plain in NOTATION.items()] != list(NOTATION.values()):
-            sys.exit(f"the numbers of {column['name']} are read by dlcli: pip install dlcli, then `dl predict`")
+            sys.exit(
+                f"the numbers of {column['name']} are read by `dl predict` alone. Install dl from its own source; "
+                "the package called dlcli on PyPI is another program."
+            )
 
 
 def predict(path: str, session: Any, assets: dict[str, Any]) -> Iterator[dict[str, Any]]:
