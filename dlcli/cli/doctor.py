@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -167,7 +168,8 @@ def _training(path: Path) -> Iterator[Finding]:
     from dlcli.engine.runs.opening import first_batch, open_task
     from dlcli.engine.targets import resolve_target
 
-    target = resolve_target(str(path.resolve()), None)
+    whole = str(path.resolve())
+    target = resolve_target(whole, None)
     request = resolve_request(target.spec, target.dataset, path)
     try:
         _, loader, valid = open_task(request)
@@ -178,7 +180,10 @@ def _training(path: Path) -> Iterator[Finding]:
         yield Finding("training", WARNING, error.message, error.hint or "")
     else:
         held_out = f"{valid.num_items:,} for validation" if valid is not None else "none for validation"
-        yield Finding("training", OK, f"{loader.num_items:,} items, {held_out}; `dl train {target.spec.name}` opens it")
+        # A folder may be called as a task or a dataset is, which the word alone would mean.
+        is_meant = resolve_target(str(path), None).data.resolve() == path.resolve()
+        word = shlex.quote(str(path) if is_meant else whole)
+        yield Finding("training", OK, f"{loader.num_items:,} items, {held_out}; `dl train {word}` opens it")
 
 
 def _folds(parent: RunDir) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -60,7 +61,13 @@ def test_a_prepared_folder_is_opened_as_training_opens_it(bench: Any, dl: Any) -
     prepare_csv(bench)
     findings = {finding["what"]: finding for finding in json.loads(dl("doctor", "data/t", "--json").out)["findings"]}
     assert findings["training"]["state"] == "ok"
-    assert findings["training"]["found"].startswith("32 items, none for validation")
+    assert findings["training"]["found"] == "32 items, none for validation; `dl train data/t` opens it"
+
+
+def test_a_folder_that_is_called_as_a_dataset_is_advised_by_its_whole_path(bench: Any, dl: Any) -> None:
+    bench.photos("digits")
+    found = json.loads(dl("doctor", "digits", "--json").out)["findings"][-1]["found"]
+    assert found.endswith(f"; `dl train {shlex.quote(str((bench.home / 'digits').resolve()))}` opens it")
 
 
 def test_what_only_folds_need_is_a_warning(bench: Any, dl: Any) -> None:
