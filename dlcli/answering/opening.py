@@ -145,10 +145,13 @@ def form_of(text: str) -> str:
     from dlcli.export.model_file import kind_of
 
     if not is_file:
-        raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
+        raise RunError(f"{text}: no such file", hint="check the path; `dl export RUN` writes a model file")
     kind = kind_of(path)
     if kind is None:
-        raise RunError(f"{text}: neither a checkpoint nor a file that `dl export` wrote")
+        raise RunError(
+            f"{text}: neither a checkpoint nor a file that `dl export` wrote",
+            hint="name a run, a checkpoint in it or a file that `dl export` wrote",
+        )
     return CHECKPOINT if kind == CHECKPOINT else EXPORT
 
 

@@ -19,12 +19,13 @@ from dlcli.cli.doctor_items import (
     find_suspects,
 )
 from dlcli.cli.options import Argument, Values, make_command
-from dlcli.core.errors import DataError, DlError, RunError
+from dlcli.core.errors import DataError, DlError, RunError, nearest
 from dlcli.core.files import is_folder
 from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.core.registry import broken_plugins, load_object
-from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.run_dir import MAX_NAME, NoRunError, RunDir, list_runs, resolve_run
 from dlcli.core.table import Table
+from dlcli.engine.targets import DATA
 
 
 def build(rest: list[str]) -> Any:
@@ -41,7 +42,7 @@ def _doctor(values: Values) -> None:
     options = values.resolve(DoctorOptions)
     file = _model_file(subject) if subject is not None else None
     data = _data_folder(subject) if subject is not None and file is None else None
-    run = resolve_run(subject) if subject is not None and data is None and file is None else None
+    run = _run_of(subject) if subject is not None and data is None and file is None else None
     has_folds = run is not None and run.holds_folds
     check_options(options, is_data=data is not None, is_run=run is not None, has_folds=has_folds)
     if options.near_duplicates:
@@ -65,6 +66,24 @@ def _doctor(values: Values) -> None:
         again = trained if is_run else "restore the file, or prepare the data again with `dl prepare`"
         message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {first.what}: {first.found}"
         raise (RunError if is_run else DataError)(message, hint=first.fix or again)
+
+
+def _run_of(text: str) -> RunDir:
+    """Return the run that a word refers to, which is neither data nor a model file.
+
+    Raises:
+        RunError: it is no run either.
+    """
+    try:
+        return resolve_run(text)
+    except NoRunError:
+        known = [run.name for run, _ in list_runs()]
+        known += [path.name for path in DATA.glob("*") if (path / "dataset.json").is_file()]
+        near = nearest(text, known)
+        raise RunError(
+            f"no prepared data, run or model file {text[:MAX_NAME]!r}",
+            hint=f"did you mean {near!r}?" if near else "name one of them, or nothing: `dl doctor` examines the machine",
+        ) from None
 
 
 def _machine() -> Iterator[Finding]:
@@ -133,7 +152,7 @@ def _subject(text: str, file: Path | None) -> Iterator[Finding]:
 
 def _data_folder(text: str) -> Path | None:
     """Return the folder of the dataset that a word refers to, or None if it is a run."""
-    path = Path(text) if is_folder(Path(text)) else Path("data") / text
+    path = Path(text) if is_folder(Path(text)) else DATA / text
     return path if is_folder(path) and not (path / "run.json").exists() else None
 
 

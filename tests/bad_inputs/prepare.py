@@ -140,7 +140,7 @@ PREPARE = {
         "prepare table t.csv --target price", DATA, "--drop 'day'", lambda b: write_csv(b, has_days=True)
     ),
     "table that is a picture": Row("prepare table cat.png --target x", DATA, "cat.png", lambda b: b.png("cat.png")),
-    "table that is no file": Row("prepare table t.csv --target x", DATA, "t.csv: no such file"),
+    "table that is no file": Row("prepare table t.csv --target x", DATA, "fix: SOURCE is a CSV, TSV or Excel file"),
     "table with a quotation mark that never closes": Row(
         "prepare table t.csv --target price",
         DATA,

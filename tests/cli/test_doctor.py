@@ -70,6 +70,17 @@ def test_a_folder_that_is_called_as_a_dataset_is_advised_by_its_whole_path(bench
     assert found.endswith(f"; `dl train {shlex.quote(str((bench.home / 'digits').resolve()))}` opens it")
 
 
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [("nosuch", "name one of them, or nothing: `dl doctor` examines the machine"), ("dat-t", "did you mean 'data-t'?")],
+)
+def test_what_is_nothing_at_all_is_not_called_a_missing_run(word: str, fix: str, bench: Any, dl: Any) -> None:
+    bench.write("data/data-t/dataset.json", json.dumps(CARD))
+    answer = dl("doctor", word)
+    assert answer.code == 4
+    assert answer.err == f"error: no prepared data, run or model file {word!r}\n  fix: {fix}\n"
+
+
 def test_what_only_folds_need_is_a_warning(bench: Any, dl: Any) -> None:
     prepare_csv(bench)
     bench.write("data/t/source.csv", "row\n")
