@@ -10,7 +10,7 @@ PREPARE = {
     "source missing": Row("prepare cifar10 nowhere", DATA, "nowhere: no such"),
     "no dataset": Row("prepare", USAGE, "which dataset?"),
     "dataset misspelt": Row("prepare cifar01 x", USAGE, "'cifar10'"),
-    "no source": Row("prepare cifar10", USAGE, "name the SOURCE"),
+    "no source": Row("prepare cifar10", USAGE, "fix: dl prepare cifar10 SOURCE, or --download"),
     "source of the embedded": Row("prepare digits x", DATA, "takes no SOURCE"),
     "option misspelt": Row("prepare digits --test-fractoin 0.1", USAGE, "--test-fraction"),
     "option out of range": Row("prepare digits --test-fraction 2", USAGE, "at most 0.9"),
