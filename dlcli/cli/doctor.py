@@ -82,7 +82,9 @@ def _run_of(text: str) -> RunDir:
         near = nearest(text, known)
         raise RunError(
             f"no prepared data, run or model file {text[:MAX_NAME]!r}",
-            hint=f"did you mean {near!r}?" if near else "name one of them, or nothing: `dl doctor` examines the machine",
+            hint=f"did you mean {near!r}?"
+            if near
+            else "name one of them, or nothing: `dl doctor` examines the machine",
         ) from None
 
 

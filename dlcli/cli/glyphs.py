@@ -21,6 +21,4 @@ def warn_of_missing_glyphs(console: Console, texts: Iterable[str]) -> None:
 
     missing = "".join(char for char in missing_glyphs(texts) if unicodedata.name(char, "").startswith(CJK))
     if missing:
-        console.warn(
-            f"no font here has {missing[:10]!r}: boxes are drawn instead; to install one, {extra('cjk')}"
-        )
+        console.warn(f"no font here has {missing[:10]!r}: boxes are drawn instead; to install one, {extra('cjk')}")

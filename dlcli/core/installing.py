@@ -1,4 +1,4 @@
-"""What messages say of installing dl: from its own source, since the package called dlcli on PyPI is another program."""
+"""What messages say of installing dl: from its own source, as the package called dlcli on PyPI is another program."""
 
 from __future__ import annotations
 

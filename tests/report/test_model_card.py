@@ -142,7 +142,11 @@ def test_a_network_without_a_run_says_that_it_was_not_trained() -> None:
 
 @pytest.mark.parametrize(
     ("format", "reads", "holds_all"),
-    [("pt2", "dl predict cats.pt2 INPUT...", True), ("prototxt", "readNetFromCaffe", True), ("word2vec", "gensim", False)],
+    [
+        ("pt2", "dl predict cats.pt2 INPUT...", True),
+        ("prototxt", "readNetFromCaffe", True),
+        ("word2vec", "gensim", False),
+    ],
 )
 def test_a_card_names_what_opens_the_file(format: str, reads: str, holds_all: bool) -> None:
     file = {"pt2": "cats.pt2", "prototxt": "cats.prototxt", "word2vec": "words.vec"}[format]
