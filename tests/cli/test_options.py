@@ -106,7 +106,7 @@ def test_a_default_of_several_numbers_is_shown_as_it_is_typed() -> None:
 
 def test_an_argument_that_repeats_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     page = _page(capsys, "--help")
-    assert "dl try [OPTIONS] WHAT [INPUT...]" in page
+    assert "dl try [OPTIONS] {WHAT} [INPUT...]" in page
     command = make_command("try", "Try.", lambda values: None, arguments=[Argument("run", "runs", many=True)])
     assert command.get_usage(typer.Context(command, info_name="try")) == "Usage: try [OPTIONS] {RUN...}"
 
