@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dlcli.answering.opening import Opened, Predictor
+from dlcli.core.console import shorten
 from dlcli.core.files import finite
 from dlcli.core.wording import brief
 
@@ -23,6 +24,9 @@ MAX_PIXEL_BYTES = 1 << 26
 
 MAX_ROWS = 16
 """Rows of a batch that are run at once where an item has several."""
+
+MAX_NAME = 80
+"""Characters of an input's name in a message: that of a text is the text itself."""
 
 
 def answer(opened: Opened, sources: Sequence[Source]) -> Iterator[tuple[Source, Answer]]:
@@ -97,6 +101,12 @@ def batches_of_sources(sources: Iterable[Source], size: int) -> Iterator[list[So
             batch, held = [], 0
     if batch:
         yield batch
+
+
+def failure_of(record: Record) -> str:
+    """Return why an input could not be answered, behind its name: many reasons of texts, rows and bytes name none."""
+    name, reason = brief(str(record["input"])), str(record["error"])
+    return reason if reason.startswith(name) else f"{shorten(name, MAX_NAME)}: {reason}"
 
 
 def lines_of(record: Record, listed: str | None) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcli.answering.ready import find_run, open_ready
 from dlcli.core.errors import DlError, RunError, UsageError
+from dlcli.core.installing import UPGRADE
 from dlcli.core.networks import find_owner
 from dlcli.core.registry import TaskSpec, get_task, load_object
 from dlcli.core.run_dir import resolve_run
@@ -144,10 +145,13 @@ def form_of(text: str) -> str:
     from dlcli.export.model_file import kind_of
 
     if not is_file:
-        raise RunError(f"{text}: no such file", hint="`dl runs` lists the runs")
+        raise RunError(f"{text}: no such file", hint="check the path; `dl export RUN` writes a model file")
     kind = kind_of(path)
     if kind is None:
-        raise RunError(f"{text}: neither a checkpoint nor a file that `dl export` wrote")
+        raise RunError(
+            f"{text}: neither a checkpoint nor a file that `dl export` wrote",
+            hint="name a run, a checkpoint in it or a file that `dl export` wrote",
+        )
     return CHECKPOINT if kind == CHECKPOINT else EXPORT
 
 
@@ -202,7 +206,7 @@ def _as_predictor(path: Path, spec: TaskSpec, graphs: Mapping[str, Predictor], i
         return SearchPredictor(load_object(spec.search), graphs, inference)
     first, *others = graphs.values()
     if others:
-        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint="upgrade dlcli")
+        raise RunError(f"{path}: has several graphs, which {spec.name} cannot combine", hint=UPGRADE)
     return first
 
 

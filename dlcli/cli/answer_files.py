@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.answering.answer_file import answer_file
+from dlcli.answering.answers import failure_of
 from dlcli.answering.shards import Share
 from dlcli.core.console import Console
 from dlcli.core.errors import DataError, DlError, PartialError, UsageError
@@ -115,7 +116,7 @@ class CountedFile:
         self.num_new += 1
         if "error" in record:
             self.num_new_errors += 1
-            self.first_error = self.first_error or [str(record["error"])]
+            self.first_error = self.first_error or [failure_of(record)]
         if time.monotonic() - self._said_at >= PACE_S:
             self._said_at = time.monotonic()
             self._console.say(f"{self._file.path.name}: {self.num_answers:,} inputs answered")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,7 +102,6 @@ def build_app() -> Any:
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; every exception ends here."""
     console = Console()
-    debug = "--debug" in args
     if args[:1] == [COMPLETE]:
         from dlcli.cli.completing import print_candidates
 
@@ -124,37 +124,40 @@ def run(args: Sequence[str]) -> int:
     except (ReaderGoneError, BrokenPipeError, SystemExit):  # Typer itself exits where it prints a help page
         discard_stream(sys.stdout)
         return ExitCode.DONE
-    except DlError as error:
-        if debug:
-            raise
-        console.error(error.lines())
-        return error.exit_code
     except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, UsageFault):
-            return _usage_fault(error, args, console)
-        if isinstance(error, OSError):
-            return _system_fault(error, console)
-        text = f"internal error in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        hint = "run the command again with --debug for the traceback, and please report it"
-        console.error(DlError(text, hint=hint).lines())
-        return ExitCode.FAULT
+        if "--debug" in args:
+            console.say("".join(traceback.format_exception(error)).rstrip())
+        fault = _fault_of(error, args)
+        console.error(fault.lines())
+        return fault.exit_code
     finally:
         forget_signals()
 
 
-def _usage_fault(error: Any, args: Sequence[str], console: Console) -> int:
+def _fault_of(error: Exception, args: Sequence[str]) -> DlError:
+    """Return what the user is told of an exception, with its exit code."""
+    if isinstance(error, DlError):
+        return error
+    if isinstance(error, UsageFault):
+        return _usage_fault(error, args)
+    if isinstance(error, OSError):
+        return _system_fault(error)
+    text = f"internal error in dl: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    again = "run the command again with --debug for the traceback, and please report it"
+    return DlError(text, hint="please report it, with the traceback above" if "--debug" in args else again)
+
+
+def _usage_fault(error: Any, args: Sequence[str]) -> UsageError:
     message = " ".join(error.format_message().split())
     is_command = bool(args) and args[0] in COMMANDS
     hint = f"`dl {args[0]} -h` shows its arguments and options" if is_command else "`dl -h` lists the commands"
-    console.error(UsageError(f"{message[0].lower()}{message[1:]}", hint=hint).lines())
-    return ExitCode.USAGE
+    return UsageError(f"{message[0].lower()}{message[1:]}", hint=hint)
 
 
-def _system_fault(error: OSError, console: Console) -> int:
+def _system_fault(error: OSError) -> DataError:
     where = f"{error.filename}: " if error.filename else ""
-    is_full = error.errno == errno.ENOSPC
-    hint = "free some space and run the command again" if is_full else None
-    console.error(DataError(f"{where}{'the disk is full' if is_full else error.strerror or error}", hint=hint).lines())
-    return ExitCode.DATA
+    if error.errno == errno.ENOSPC:
+        return DataError(f"{where}the disk is full", hint="free some space and run the command again")
+    access = "check that its folder exists, and that you may read and write there"
+    hint = access if where else "`--debug` shows where it happened"
+    return DataError(f"{where}{error.strerror or error}", hint=hint)

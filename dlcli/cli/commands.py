@@ -13,7 +13,7 @@ COMMANDS = {
     "rerun": ("train a run again, and check that the result is the same", "dlcli.cli.rerun:build"),
     "eval": ("evaluate a run or an exported file on its test data", "dlcli.cli.evaluate:build"),
     "predict": ("predict for new inputs, with a run or an exported file", "dlcli.cli.predict:build"),
-    "export": ("export a run to ONNX or TorchScript, and verify the file", "dlcli.cli.export:build"),
+    "export": ("export a run to ONNX or another format, and verify the file", "dlcli.cli.export:build"),
     "benchmark": ("measure how fast runs and exported files answer", "dlcli.cli.benchmark:build"),
     "serve": ("answer HTTP requests with runs or exported files", "dlcli.cli.serve:build"),
     "visualize": ("draw a run or a dataset, as PNG files", "dlcli.cli.visualize:build"),

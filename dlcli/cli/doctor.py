@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,13 +19,14 @@ from dlcli.cli.doctor_items import (
     find_suspects,
 )
 from dlcli.cli.options import Argument, Values, make_command
-from dlcli.core.errors import DataError, DlError, RunError
+from dlcli.core.errors import DataError, DlError, RunError, nearest
 from dlcli.core.files import is_folder
 from dlcli.core.findings import FAULT, OK, WARNING, Finding
 from dlcli.core.registry import broken_plugins, load_object
-from dlcli.core.run_dir import RunDir, resolve_run
+from dlcli.core.run_dir import MAX_NAME, NoRunError, RunDir, list_runs, resolve_run
 from dlcli.core.table import Table
 from dlcli.core.tune_dir import TUNE_FILE
+from dlcli.engine.targets import DATA
 
 
 def build(rest: list[str]) -> Any:
@@ -41,7 +43,7 @@ def _doctor(values: Values) -> None:
     options = values.resolve(DoctorOptions)
     file = _model_file(subject) if subject is not None else None
     data = _data_folder(subject) if subject is not None and file is None else None
-    run = resolve_run(subject) if subject is not None and data is None and file is None else None
+    run = _run_of(subject) if subject is not None and data is None and file is None else None
     has_folds = run is not None and run.holds_folds
     check_options(options, is_data=data is not None, is_run=run is not None, has_folds=has_folds)
     if options.near_duplicates:
@@ -65,6 +67,26 @@ def _doctor(values: Values) -> None:
         again = trained if is_run else "restore the file, or prepare the data again with `dl prepare`"
         message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}: {first.what}: {first.found}"
         raise (RunError if is_run else DataError)(message, hint=first.fix or again)
+
+
+def _run_of(text: str) -> RunDir:
+    """Return the run that a word refers to, which is neither data nor a model file.
+
+    Raises:
+        RunError: it is no run either.
+    """
+    try:
+        return resolve_run(text)
+    except NoRunError:
+        known = [run.name for run, _ in list_runs()]
+        known += [path.name for path in DATA.glob("*") if (path / "dataset.json").is_file()]
+        near = nearest(text, known)
+        raise RunError(
+            f"no prepared data, run or model file {text[:MAX_NAME]!r}",
+            hint=f"did you mean {near!r}?"
+            if near
+            else "name one of them, or nothing: `dl doctor` examines the machine",
+        ) from None
 
 
 def _machine() -> Iterator[Finding]:
@@ -133,7 +155,7 @@ def _subject(text: str, file: Path | None) -> Iterator[Finding]:
 
 def _data_folder(text: str) -> Path | None:
     """Return the folder of the dataset that a word refers to; None for a run and for a study, which stands for one."""
-    path = Path(text) if is_folder(Path(text)) else Path("data") / text
+    path = Path(text) if is_folder(Path(text)) else DATA / text
     return path if is_folder(path) and not any((path / name).exists() for name in ("run.json", TUNE_FILE)) else None
 
 
@@ -168,7 +190,8 @@ def _training(path: Path) -> Iterator[Finding]:
     from dlcli.engine.runs.opening import first_batch, open_task
     from dlcli.engine.targets import resolve_target
 
-    target = resolve_target(str(path.resolve()), None)
+    whole = str(path.resolve())
+    target = resolve_target(whole, None)
     request = resolve_request(target.spec, target.dataset, path)
     try:
         _, loader, valid = open_task(request)
@@ -179,7 +202,10 @@ def _training(path: Path) -> Iterator[Finding]:
         yield Finding("training", WARNING, error.message, error.hint or "")
     else:
         held_out = f"{valid.num_items:,} for validation" if valid is not None else "none for validation"
-        yield Finding("training", OK, f"{loader.num_items:,} items, {held_out}; `dl train {target.spec.name}` opens it")
+        # A folder may be called as a task or a dataset is, which the word alone would mean.
+        is_meant = resolve_target(str(path), None).data.resolve() == path.resolve()
+        word = shlex.quote(str(path) if is_meant else whole)
+        yield Finding("training", OK, f"{loader.num_items:,} items, {held_out}; `dl train {word}` opens it")
 
 
 def _folds(parent: RunDir) -> Iterator[Finding]:

@@ -63,8 +63,8 @@ def build(rest: list[str]) -> Any:
 
     return make_command(
         "export",
-        "Export a run to ONNX, TorchScript, torch.export or safetensors, with labels and preprocessing, and verify "
-        "that the file equals the run.",
+        "Export a run to ONNX, TorchScript, torch.export, safetensors, Caffe or word2vec, with labels and "
+        "preprocessing, and verify that the file equals the run.",
         run,
         arguments=[Argument("run", "a run (as for `dl eval`), or a network, with random or --pretrained weights")],
         configs=[ExportOptions, Refining, Beside, Pruning, Ready, *inference, Compute],

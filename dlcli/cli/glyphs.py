@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from dlcli.core.console import Console
+from dlcli.core.installing import extra
 
 CJK = ("CJK ", "HIRAGANA ", "KATAKANA ", "IDEOGRAPHIC ", "FULLWIDTH ")
 """How Unicode's names of the characters begin that a Chinese font has and a Latin one has not."""
@@ -20,6 +21,4 @@ def warn_of_missing_glyphs(console: Console, texts: Iterable[str]) -> None:
 
     missing = "".join(char for char in missing_glyphs(texts) if unicodedata.name(char, "").startswith(CJK))
     if missing:
-        console.warn(
-            f"no font here has {missing[:10]!r}: boxes are drawn instead; `pip install 'dlcli[cjk]'` installs one"
-        )
+        console.warn(f"no font here has {missing[:10]!r}: boxes are drawn instead; to install one, {extra('cjk')}")

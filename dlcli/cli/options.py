@@ -241,7 +241,8 @@ def _show_all(context: typer.Context, wanted: bool) -> None:
 
 
 def _argument_parameter(argument: Argument) -> inspect.Parameter:
-    info = typer.Argument(help=argument.help, metavar=argument.name.upper(), show_default=False)
+    metavar = f"{argument.name.upper()}{'...' if argument.many else ''}"
+    info = typer.Argument(help=argument.help, metavar=metavar, show_default=False)
     kind: Any = list[str] if argument.many else str
     if argument.is_required:
         return _parameter(argument.name, Annotated[kind, info])
@@ -270,10 +271,12 @@ def _number_parser(info: FieldInfo) -> Callable[[str], Any]:
         try:
             numbers = tuple(info.kind(part) for part in parts)
         except ValueError:
-            kinds = [f"a number of type {info.kind.__name__}"]
-            kinds += ["several with commas between them"] if info.may_be_list else []
+            kinds = ["a whole number" if info.kind is int else "a number"]
+            kinds += [f"{'whole ' if info.kind is int else ''}numbers separated by commas"] if info.may_be_list else []
             kinds += [AUTO] if info.option.may_be_auto else []
-            raise typer.BadParameter(f"{text!r} is neither {' nor '.join(kinds)}") from None
+            *others, last = kinds
+            listed = f"{', '.join(others)}{',' if len(others) > 1 else ''} or {last}" if others else last
+            raise typer.BadParameter(f"{text!r} is not {listed}") from None
         return numbers if len(numbers) > 1 else numbers[0]
 
     return parse
@@ -282,7 +285,14 @@ def _number_parser(info: FieldInfo) -> Callable[[str], Any]:
 def _help(info: FieldInfo, default: Any) -> str:
     if info.kind is bool or default is None or default == () or default == "":
         return info.option.help
-    return f"{info.option.help} [{default:g}]" if isinstance(default, float) else f"{info.option.help} [{default}]"
+    return f"{info.option.help} [{_as_typed(default)}]"
+
+
+def _as_typed(value: Any) -> str:
+    """Return a default as a user would type it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_as_typed, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _metavar(info: FieldInfo) -> str | None:

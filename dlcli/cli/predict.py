@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlcli.answering.answer_file import maker_of
-from dlcli.answering.answers import answer, lines_of
+from dlcli.answering.answers import answer, failure_of, lines_of
 from dlcli.answering.opening import Opened, open_model, task_of
 from dlcli.answering.shards import Share, share_of
 from dlcli.cli.answer_files import answering_to_file, check_answers, local_rank_of
@@ -219,7 +219,7 @@ class Writer:
         """Write one record, or store it for the end; a NaN that was copied from the input becomes null."""
         record = finite(record)
         if "error" in record and not self.first_error:
-            self.first_error = [str(record["error"])]
+            self.first_error = [failure_of(record)]
         if self._options.jsonl:
             self._console.answer(json_text(record))
         elif self._options.csv:

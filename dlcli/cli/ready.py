@@ -14,7 +14,9 @@ class Ready:
     """The option that makes a network's name stand for a run."""
 
     pretrained: str | None = option(
-        None, "RUN is a network, with published weights (`default`) or a file's", metavar="default|FILE"
+        None,
+        "take the name given for that of a network, with its published weights (`default`) or those in FILE",
+        metavar="default|FILE",
     )
 
 

@@ -13,6 +13,7 @@ from dlcli.core.config import fields_of
 from dlcli.core.console import Console
 from dlcli.core.cores import usable_cores
 from dlcli.core.errors import UsageError
+from dlcli.core.installing import extra
 from dlcli.core.registry import TaskSpec, load_object
 from dlcli.serve.options import ServeOptions, check_options, is_loopback, resolved_token
 from dlcli.serve.plan import Plan, plan_of, target_of
@@ -122,4 +123,4 @@ def _require_packages() -> None:
 
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise UsageError(f"dl serve needs {', '.join(missing)}", hint="pip install 'dlcli[serve]'")
+        raise UsageError(f"dl serve needs {', '.join(missing)}", hint=extra("serve"))

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.files import numbered_folder
+from dlcli.core.installing import UPGRADE
 from dlcli.core.wording import is_unicode
 
 
@@ -83,7 +84,7 @@ def check_schema(value: Any, path: Path, newest: int, fault: RunError) -> dict[s
     if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
         raise fault
     if value["schema"] > newest:
-        raise RunError(f"{path}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
+        raise RunError(f"{path}: written by a newer dl", hint=UPGRADE)
     return value
 
 

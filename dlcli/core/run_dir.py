@@ -34,6 +34,10 @@ EXPORTS_FILE = "exports.json"
 FINISHED, RUNNING, INTERRUPTED, FAILED, DIVERGED = "finished", "running", "interrupted", "failed", "diverged"
 
 
+class NoRunError(RunError):
+    """A word refers to nothing that could be a run."""
+
+
 @dataclass(frozen=True)
 class RunDir:
     """A run's folder; every path in a run is defined here and nowhere else."""
@@ -254,7 +258,7 @@ def resolve_run(text: str) -> RunDir:
     name of a dataset, task or model (its newest finished run).
 
     Raises:
-        RunError: there is no such run.
+        RunError: there is no such run; a NoRunError if the word refers to nothing at all.
     """
     path = Path(text)
     if _is_run(path):
@@ -275,7 +279,7 @@ def resolve_run(text: str) -> RunDir:
         raise RunError(f"{text}: a folder, but not a run (no run.json)", hint="`dl runs` lists the runs")
     known = [run.name for run, _ in list_runs()]
     hint = did_you_mean(text, known) if known else "there are no runs in ./runs yet: train one with `dl train TARGET`"
-    raise RunError(f"no run {text[:MAX_NAME]!r}", hint=hint)
+    raise NoRunError(f"no run {text[:MAX_NAME]!r}", hint=hint)
 
 
 def _is_run(path: Path) -> bool:

@@ -94,8 +94,9 @@ def source_path(request: PrepareRequest, importer: Any, say: Callable[[str], Non
         path: Path = importer.download(DATA / ".downloads", say)
         return path
     where = f" (original: {spec.page})" if spec.page else ""
-    instead = " ".join(f"--{name} DIR" for name in spec.source_options)
-    hint = f"dl prepare {spec.name} FOLDER{f', or {instead}' if instead else ''}"
+    instead = [" ".join(f"--{name} DIR" for name in spec.source_options)] if spec.source_options else []
+    instead += ["--download"] if "download" in vars(request.options) else []
+    hint = ", or ".join([f"dl prepare {spec.name} SOURCE", *instead])
     raise UsageError(f"dl prepare {spec.name}: name the SOURCE{where}", hint=hint)
 
 

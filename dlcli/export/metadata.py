@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.core.errors import RunError
+from dlcli.core.installing import UPGRADE
 
 METADATA_SCHEMA = 2
 """2: a file has the full description of its run, and may be one graph of several; files of schema 1 can be read."""
@@ -146,7 +147,7 @@ def _check_keys(metadata: Any, required: Mapping[str, type], where: str) -> dict
         elif not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
             raise RunError(f"{where}: its metadata {key!r} is not of type {kind.__name__}", hint=_HINT)
     if metadata["schema"] > METADATA_SCHEMA:
-        raise RunError(f"{where}: written by a newer dl", hint="upgrade with `pip install -U dlcli`")
+        raise RunError(f"{where}: written by a newer dl", hint=UPGRADE)
     if metadata["schema"] < 1:
         raise RunError(f"{where}: its metadata has the unknown schema {metadata['schema']}", hint=_HINT)
     return metadata

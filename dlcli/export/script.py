@@ -11,6 +11,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+from dlcli.core.installing import FROM_SOURCE
+
 MARK = "Written by `dl export`"
 """Stands in every page and script that an export wrote: only those are replaced."""
 
@@ -19,9 +21,9 @@ MAX_CARD_BYTES = 2**20
 _OWN = "dlcli."
 """What a part imports from here becomes part of the script: such modules import no more than the script may."""
 
-_CALLING = '''"""Answer inputs with the exported model beside this script: `python SCRIPT INPUT...`.
+_CALLING = f'''"""Answer inputs with the exported model beside this script: `python SCRIPT INPUT...`.
 
-This model's inputs are read by dlcli itself: `pip install dlcli`.
+This model's inputs are read by dl itself. {FROM_SOURCE}
 """
 
 import importlib.util
@@ -33,7 +35,7 @@ HERE = Path(__file__).resolve()
 MODEL = HERE.parent if (HERE.parent / "model.json").is_file() else HERE.with_suffix("")
 
 if importlib.util.find_spec("dlcli") is None:
-    sys.exit("this model needs dlcli to read its inputs: pip install dlcli")
+    sys.exit("this model needs dl to read its inputs. {FROM_SOURCE}")
 sys.exit(subprocess.call([sys.executable, "-m", "dlcli", "predict", str(MODEL), *sys.argv[1:], "--jsonl"]))
 '''
 
@@ -52,10 +54,10 @@ def script_text(reference: str) -> str:
 
     Args:
         reference: "module:function", the task's own part, `TaskSpec.script` or `TaskSpec.short_script`; "" for a script
-            that calls dlcli.
+            that calls dl.
     """
     if not reference:
-        return _marked(_CALLING, "dlcli")
+        return _marked(_CALLING, "dl")
     imports: set[str] = set()
     bodies: list[str] = []
     docstring = _join(reference.partition(":")[0], imports, bodies, set())
@@ -65,12 +67,13 @@ def script_text(reference: str) -> str:
     standard = [line for line in (*plain, *named) if line not in own]
     head = f'"""{docstring}"""\n\n' + "\n".join([*standard, "", *own])
     return _marked(
-        head + "\n\n" + "\n\n\n".join(body.strip("\n") for body in bodies) + "\n", "onnxruntime numpy pillow"
+        head + "\n\n" + "\n\n\n".join(body.strip("\n") for body in bodies) + "\n",
+        "pip install onnxruntime numpy pillow",
     )
 
 
-def _marked(text: str, packages: str) -> str:
-    return f"# {MARK}. Needs: pip install {packages}\n{text}"
+def _marked(text: str, needs: str) -> str:
+    return f"# {MARK}. Needs: {needs}\n{text}"
 
 
 def _join(module: str, imports: set[str], bodies: list[str], seen: set[str]) -> str:

@@ -16,6 +16,7 @@ import yaml
 
 from dlcli.core.console import format_figure
 from dlcli.core.errors import DlError
+from dlcli.core.installing import FROM_SOURCE
 from dlcli.core.records import is_number
 from dlcli.core.run_dir import RunDir
 from dlcli.data.card import GIVEN_AWAY, SHARED_ITEMS, Card
@@ -26,6 +27,14 @@ MAX_LABELS = 50
 MAX_WARNINGS = 20
 MAX_LISTED = 200
 """Characters of an asset's value that are shown."""
+
+READERS: Mapping[str, str] = {
+    "prototxt": "Caffe reads it together with the `.caffemodel` beside it, and so does OpenCV 4 "
+    "(`cv2.dnn.readNetFromCaffe`).",
+    "word2vec": "gensim (`KeyedVectors.load_word2vec_format`) and fastText read it, and so does "
+    "`dl train sentiment --embedding FILE`.",
+}
+"""What opens the files that `dl predict` does not, by format."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def model_card(
         *_section("How it was trained", _training(run, metadata)),
         *_section("Data", _data(card)),
         *_section("Figures", _figures(run, measured, exported)),
-        *_section("Inputs and preprocessing", _inputs(metadata)),
+        *_section("Inputs and preprocessing", _inputs(metadata, exported.format)),
         *_section("How to run it", _usage(exported)),
         *_section("Limits", _limits(card, measured, run, license)),
     ]
@@ -217,7 +226,7 @@ def _figures(run: RunDir | None, measured: Evaluation | None, exported: Exported
         yield f"| {name}{' (lower is better)' if name in lower else ''} | {format_figure(value)} | {interval} |"
 
 
-def _inputs(metadata: Mapping[str, Any]) -> Iterator[str]:
+def _inputs(metadata: Mapping[str, Any], format: str) -> Iterator[str]:
     names = {key: ", ".join(_code(str(each)) for each in metadata.get(key, ())) for key in ("inputs", "outputs")}
     if names["inputs"]:
         yield f"Inputs: {names['inputs']}; outputs: {names['outputs']}.\n"
@@ -227,13 +236,17 @@ def _inputs(metadata: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"- {_plain(name)}, {_plain(key)}: {_shown(each)}" for key, each in value.items())
         elif name != "labels":
             yield f"- {_plain(name)}: {_shown(value)}"
-    yield "\nThe file itself holds all of this, so a program can read it from there."
+    if format != "word2vec":  # words and numbers alone
+        yield "\nThe file itself holds all of this, so a program can read it from there."
 
 
 def _usage(exported: Exported) -> Iterator[str]:
     if exported.script:
         yield f"```sh\npython {exported.script} INPUT...\n```\n\nor, with everything that `dl` can do:\n"
-    yield f"```sh\npip install dlcli\ndl predict {exported.file} INPUT...\n```"
+    if reader := READERS.get(exported.format):
+        yield reader
+        return
+    yield f"```sh\ndl predict {exported.file} INPUT...\n```\n\n{FROM_SOURCE}"
 
 
 def _limits(card: Card | None, measured: Evaluation | None, run: RunDir | None, license: str | None) -> Iterator[str]:

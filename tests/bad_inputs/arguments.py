@@ -128,7 +128,7 @@ NAMES = {
     "target with a line break": Row("train 'a\nb'", USAGE, r"'a\nb'"),
     "target of 5,000 characters": Row(f"train {'x' * 5000}", USAGE, "…"),
     "data of 5,000 characters": Row(f"train digits --data {'x' * 5000}", DATA, "…"),
-    "subject of 5,000 characters": Row(f"doctor {'x' * 5000}", RUN_CODE, "no run"),
+    "subject of 5,000 characters": Row(f"doctor {'x' * 5000}", RUN_CODE, "no prepared data, run or model file"),
     "picture of 5,000 characters": Row(f"visualize grid {'x' * 5000}", USAGE, "…"),
     "source of 5,000 characters": Row(f"prepare image-folder {'x' * 5000}", DATA, "…"),
     "network of 5,000 characters": Row(f"export {'x' * 5000}", RUN_CODE, "no run"),

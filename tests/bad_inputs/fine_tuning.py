@@ -12,7 +12,7 @@ FINE_TUNING = {
     "no group left": Row(f"{DIGITS} --freeze -0", USAGE, "-1 (the head alone)", lambda b: b.digits()),
     "more rates than stages": Row(f"{DIGITS} --lr 1,1,1,1,1,1,1", USAGE, "too few for 7 groups", lambda b: b.digits()),
     "every rate zero": Row(f"{DIGITS} --lr 0,0", USAGE, "every layer is frozen", lambda b: b.digits()),
-    "a rate that is no number": Row("train digits --lr 1e-3,fast", USAGE, "several with commas"),
+    "a rate that is no number": Row("train digits --lr 1e-3,fast", USAGE, "numbers separated by commas"),
     "a rate below zero": Row("train digits --lr 1e-3,-1", USAGE, "--lr must be at least 0"),
     "rates with a gap": Row("train digits --lr 1e-3,,1e-2", USAGE, "'1e-3,,1e-2'"),
     "a stage before the target": Row(

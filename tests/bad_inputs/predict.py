@@ -51,9 +51,14 @@ PREDICT = {
     "nothing piped in": Row(f"predict {RUN} - --jsonl", DATA, "no input", with_empty_stdin),
     "run missing": Row("predict digits-lenet-11 x.png", RUN_CODE, RUN, lambda b: b.run()),
     "file that is no model": Row(
-        "predict notes.txt x.png", RUN_CODE, "neither", lambda b: b.write("notes.txt", "hello")
+        "predict notes.txt x.png",
+        RUN_CODE,
+        "fix: name a run, a checkpoint in it",
+        lambda b: b.write("notes.txt", "hello"),
     ),
-    "file missing": Row("predict model.onnx x.png", RUN_CODE, "no such file"),
+    "file missing": Row(
+        "predict model.onnx x.png", RUN_CODE, "fix: check the path; `dl export RUN` writes a model file"
+    ),
     "file that is a trap": Row("predict model.pt x.png", RUN_CODE, "model.pt", lambda b: b.write("model.pt", b.trap())),
     "checkpoint that is half": Row(
         "predict half.pt x.png",

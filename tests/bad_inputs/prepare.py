@@ -10,7 +10,7 @@ PREPARE = {
     "source missing": Row("prepare cifar10 nowhere", DATA, "nowhere: no such"),
     "no dataset": Row("prepare", USAGE, "which dataset?"),
     "dataset misspelt": Row("prepare cifar01 x", USAGE, "'cifar10'"),
-    "no source": Row("prepare cifar10", USAGE, "name the SOURCE"),
+    "no source": Row("prepare cifar10", USAGE, "fix: dl prepare cifar10 SOURCE, or --download"),
     "source of the embedded": Row("prepare digits x", DATA, "takes no SOURCE"),
     "option misspelt": Row("prepare digits --test-fractoin 0.1", USAGE, "--test-fraction"),
     "option out of range": Row("prepare digits --test-fraction 2", USAGE, "at most 0.9"),
@@ -140,7 +140,7 @@ PREPARE = {
         "prepare table t.csv --target price", DATA, "--drop 'day'", lambda b: write_csv(b, has_days=True)
     ),
     "table that is a picture": Row("prepare table cat.png --target x", DATA, "cat.png", lambda b: b.png("cat.png")),
-    "table that is no file": Row("prepare table t.csv --target x", DATA, "t.csv: no such file"),
+    "table that is no file": Row("prepare table t.csv --target x", DATA, "fix: SOURCE is a CSV, TSV or Excel file"),
     "table with a quotation mark that never closes": Row(
         "prepare table t.csv --target price",
         DATA,

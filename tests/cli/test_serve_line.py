@@ -79,4 +79,4 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
     answer = dl("serve", RUN)
     assert answer.code == ExitCode.USAGE
     assert "dl serve needs no_such_package" in answer.err
-    assert "pip install 'dlcli[serve]'" in answer.err
+    assert "fix: in dl's source folder: pip install '.[serve]'" in answer.err

@@ -51,10 +51,10 @@ def test_a_flags_number_wins_over_a_files_auto(bench: Any, dl: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--batch-size", "many"), "'many' is neither a number of type int nor auto"),
+        (("--batch-size", "many"), "'many' is not a whole number or auto"),
         (
             ("--lr", "automatic"),
-            "'automatic' is neither a number of type float nor several with commas between them nor auto",
+            "'automatic' is not a number, numbers separated by commas, or auto",
         ),
         (("--batch-size", "0"), "--batch-size must be at least 1"),
         (("--max-time", "5"), "--max-time: '5' is not a length of time: write it as 90s, 5m or 1h30m"),

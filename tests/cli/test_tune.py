@@ -61,7 +61,7 @@ def test_optuna_is_advised_where_it_is_missing(bench: Any, dl: Any, monkeypatch:
     monkeypatch.setitem(sys.modules, "optuna", None)
     answer = dl("tune", "digits", *SPACE)
     assert (answer.code, answer.out) == (2, "")
-    assert "pip install 'dlcli[tune]'" in answer.err
+    assert "fix: in dl's source folder: pip install '.[tune]'" in answer.err
 
 
 def test_the_help_page_shows_the_options_of_tuning_and_help_all_those_of_training(bench: Any, dl: Any) -> None:

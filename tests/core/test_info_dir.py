@@ -12,6 +12,7 @@ import pytest
 from dlcli.core.errors import RunError, UsageError
 from dlcli.core.files import MAX_NESTING, parse_json
 from dlcli.core.info_dir import check_schema, new_folder, readable
+from dlcli.core.installing import UPGRADE
 from dlcli.core.run_dir import RunDir, create_run
 from dlcli.core.tune_dir import TuneDir, create_tune
 
@@ -94,8 +95,9 @@ def test_older_schemas_are_read_and_newer_ones_refused(schema: int, is_read: boo
     if is_read:
         assert check_schema(value, tmp_path, 2, RunError("none")) is value
         return
-    with pytest.raises(RunError, match="written by a newer dl"):
+    with pytest.raises(RunError, match="written by a newer dl") as caught:
         check_schema(value, tmp_path, 2, RunError("none"))
+    assert caught.value.hint == UPGRADE
 
 
 def test_damaged_folders_hide_no_others_and_equal_starts_are_ordered_by_name(tmp_path: Path) -> None:

@@ -52,7 +52,14 @@ def test_without_a_source_all_ways_to_name_one_are_said() -> None:
     with pytest.raises(UsageError) as caught:
         source_of(SPEC, None, Options())
     assert caught.value.message == "dl prepare words: name the SOURCE (original: https://example.org)"
-    assert caught.value.hint == "dl prepare words FOLDER, or --source DIR --target DIR"
+    assert caught.value.hint == "dl prepare words SOURCE, or --source DIR --target DIR, or --download"
+
+
+def test_a_dataset_that_cannot_be_fetched_is_not_said_to_be() -> None:
+    spec = replace(DATASETS["voc"], source_options=())
+    with pytest.raises(UsageError) as caught:
+        source_path(PrepareRequest(spec, load_object(spec.options)()), Importer(), print)
+    assert caught.value.hint == "dl prepare voc SOURCE"
 
 
 def test_a_dataset_that_can_be_fetched_has_the_option_and_the_means() -> None:

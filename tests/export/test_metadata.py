@@ -65,7 +65,7 @@ def test_damaged_metadata_is_refused(changes: dict[str, str | None]) -> None:
 def test_newer_schema_asks_for_an_upgrade() -> None:
     with pytest.raises(RunError, match="newer dl") as caught:
         decode_metadata(texts(schema="3"), "file")
-    assert "upgrade" in str(caught.value.hint)
+    assert caught.value.hint == "upgrade: `git pull && pip install .` in dl's source folder"
 
 
 @pytest.mark.parametrize("schema", [1, 2])

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlcli.core.builtin import TASKS
+from dlcli.core.installing import FROM_SOURCE
 from dlcli.data.annotated.fitting import fit_image, fit_size
 from dlcli.data.annotated.masks import from_pixels
 from dlcli.data.images.decoding import read_image, resize_image
@@ -55,7 +56,9 @@ def test_the_script_of_a_file_that_fits_images_is_shorter_and_scales_nothing(nam
 
 @pytest.mark.parametrize("name", [name for name, spec in TASKS.items() if not spec.script])
 def test_a_task_without_a_script_of_its_own_calls_dl(name: str) -> None:
-    assert "pip install dlcli" in script_text(TASKS[name].script)
+    text = script_text(TASKS[name].script)
+    assert text.splitlines()[0].endswith("Needs: dl")
+    assert text.count(FROM_SOURCE) == 2  # at its head, and where dl is missing
 
 
 def test_only_what_an_export_wrote_is_known_as_its_own(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import ModelCardData
 
+from dlcli.core.installing import FROM_SOURCE
 from dlcli.core.run_dir import RunDir
 from dlcli.data.images.pixels import leak_warnings, row_checksums
 from dlcli.data.importing.preparing import prepare_dataset
@@ -208,6 +209,22 @@ def test_a_network_without_a_run_says_that_it_was_not_trained() -> None:
     assert "with random weights" in text
     assert "not trained" in text
     assert head_of(text).datasets is None
+
+
+@pytest.mark.parametrize(
+    ("format", "reads", "holds_all"),
+    [
+        ("pt2", "dl predict cats.pt2 INPUT...", True),
+        ("prototxt", "readNetFromCaffe", True),
+        ("word2vec", "gensim", False),
+    ],
+)
+def test_a_card_names_what_opens_the_file(format: str, reads: str, holds_all: bool) -> None:
+    file = {"pt2": "cats.pt2", "prototxt": "cats.prototxt", "word2vec": "words.vec"}[format]
+    text = card_of(None, Exported(file, format, 1, "ab", 3, 0.0))
+    assert reads in text.partition("## How to run it")[2]
+    assert ("dl predict" in text) == (FROM_SOURCE in text) == (format == "pt2")
+    assert ("The file itself holds all of this" in text) == holds_all
 
 
 def test_a_card_is_a_function_of_the_run(run: RunDir) -> None:

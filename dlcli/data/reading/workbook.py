@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
+from dlcli.core.installing import extra
 
 MAX_UNPACKED = 2**31
 """Bytes that the parts of a workbook may take: one that promises more would fill the memory."""
@@ -30,7 +31,7 @@ def workbook_as_csv(path: Path) -> bytes:
     except ImportError:
         raise DataError(
             f"{path}: is an Excel workbook, and openpyxl, which reads it, is not installed",
-            hint="pip install 'dlcli[excel]', or save the sheet as CSV",
+            hint=f"{extra('excel')}; or save the sheet as CSV",
         ) from None
     try:
         with zipfile.ZipFile(path) as archive:

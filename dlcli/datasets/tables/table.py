@@ -35,7 +35,9 @@ class TableImporter:
         assert source is not None
         if not source.is_dir():
             if not source.exists():
-                raise DataError(f"{source}: no such file")
+                raise DataError(
+                    f"{source}: no such file", hint="SOURCE is a CSV, TSV or Excel file, or a folder with one"
+                )
             return [source]
         found = sorted(path for path in source.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
         if len(found) != 1:

@@ -8,13 +8,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from dlcli.core.errors import UsageError
+from dlcli.core.installing import extra
 from dlcli.engine.tuning.plan import Plan
 from dlcli.engine.tuning.space import Parameter
 
 if TYPE_CHECKING:
     import optuna
-
-INSTALL = "pip install 'dlcli[tune]'"
 
 
 def require_optuna() -> None:
@@ -26,7 +25,7 @@ def require_optuna() -> None:
     try:
         import optuna
     except ImportError:
-        raise UsageError("dl tune needs Optuna, which is not installed", hint=INSTALL) from None
+        raise UsageError("dl tune needs Optuna, which is not installed", hint=extra("tune")) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

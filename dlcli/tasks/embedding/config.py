@@ -18,7 +18,7 @@ class EmbeddingConfig:
     )
     negatives: int = option(5, "noise words for each pair", minimum=1, maximum=100)
     subsample: float = option(
-        1e-3, "keep a word of frequency f with probability sqrt(T / f); 0: keep all", minimum=0, maximum=1
+        1e-3, "keep a word of frequency f with probability sqrt(X / f); 0: keep all", minimum=0, maximum=1
     )
     min_count: int = option(2, "no vector for words that occur less often in training", minimum=1, maximum=1_000_000)
 

