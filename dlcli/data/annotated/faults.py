@@ -24,6 +24,7 @@ KINDS = {
     "box_outside": "boxes outside their image, left out",
     "box_cut": "boxes cut at the image's edge",
     "box_small": "boxes without a pixel, left out",
+    "box_of_mask": "boxes that are empty or outside their image, of objects with a mask, whose extent is used",
     "box_twice": "boxes that occur twice in their image, used once",
     "mask_damaged": "damaged masks, left out",
     "mask_cut": "masks cut at the image's edge",
