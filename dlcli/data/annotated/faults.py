@@ -14,6 +14,7 @@ KINDS = {
     "image_in_two_splits": "images listed in two splits, used in the one that is measured",
     "image_annotated_twice": "images with two annotations, whose objects are joined",
     "image_without_annotation": "images without an annotation, used as background",
+    "annotation_damaged": "images whose annotation is damaged, left out",
     "size_wrong": "annotations with another size than their image, whose own size is used",
     "size_before_exif": "annotations of images as stored, turned with the image by its EXIF orientation",
     "class_empty": "objects without a class, left out",

@@ -96,11 +96,11 @@ def read(source: Path, options: Reading) -> Found:
     has_keypoints = data is not None and data.has_keypoints
     files = {image: _label_file(finder.root, image) for image, _ in listed}
     faults: list[str] = []
-    lines = {
-        image: _read_labels(finder.root, file, has_keypoints, faults)
-        for image, file in files.items()
-        if file is not None
-    }
+    lines: dict[str, list[_Line]] = {}
+    damaged: dict[str, str] = {}
+    for image, file in files.items():
+        if file is not None:
+            lines[image], damaged[image] = _read_labels(finder.root, file, has_keypoints, faults)
     if faults and not any(lines.values()):
         raise DataError(f"{source}: no label line can be read", details=faults[:3], hint="class cx cy w h, shares of 1")
     notes += faults
@@ -113,7 +113,7 @@ def read(source: Path, options: Reading) -> Found:
     for image, split in listed:
         where, size = files[image] or "", sizes.get(image)
         objects = () if size is None else tuple(_objects(size, where, lines[image], names, first, notes))
-        images.append(FoundImage(finder.root / image, where, split, objects))
+        images.append(FoundImage(finder.root / image, where, split, objects, damage=damaged.get(image, "")))
     return Found(tuple(images), tuple(name for name in names if name), tuple(notes))
 
 
@@ -185,22 +185,23 @@ def _label_file(root: Path, image: str) -> str | None:
     return None
 
 
-def _read_labels(root: Path, where: str, has_keypoints: bool, notes: list[str]) -> list[_Line]:
-    """Return the lines of a label file that can be read; the others are noted."""
+def _read_labels(root: Path, where: str, has_keypoints: bool, notes: list[str]) -> tuple[list[_Line], str]:
+    """Return the lines of a label file that can be read, and why none can; those that cannot are noted."""
     try:
         text = read_text(root / where)
     except DataError as error:
         notes.append(f"{where}: {error.message}")
-        return []
-    lines = []
+        return [], error.message
+    lines, num_refused = [], 0
     for position, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             lines.append(_parse(line, has_keypoints=has_keypoints))
         except ValueError as error:
+            num_refused += 1
             notes.append(f"{where}: line {position}: {error}")
-    return lines
+    return lines, "no line of it can be read" if num_refused and not lines else ""
 
 
 def _parse(line: str, *, has_keypoints: bool) -> _Line:

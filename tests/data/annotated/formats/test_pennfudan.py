@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.formats import pennfudan
 from dlcli.data.annotated.found import Reading
 
@@ -96,6 +100,17 @@ def test_a_mask_that_is_none_is_noted(tmp_path, picture, values, note):
     assert len(result.images) == 1
     assert result.notes[0].startswith("masks/b.png: ")
     assert note in result.notes[0]
+
+
+def test_an_image_whose_mask_has_another_size_is_no_background(tmp_path, picture):
+    for name in ("a", "b"):
+        picture(f"images/{name}.jpg")
+    masked(tmp_path, "masks/a.png", instances(1))
+    masked(tmp_path, "masks/b.png", instances(1, 2)[:50])
+    checked = check(found(tmp_path), tmp_path)
+    assert [(Path(image.file).name, len(image.objects)) for image in checked.images[""]] == [("a.jpg", 1)]
+    assert any(note.startswith(f"{KINDS['annotation_damaged']}: 1, the first in masks/b.png") for note in checked.notes)
+    assert not any(note.startswith(KINDS["box_missing"]) for note in checked.notes)
 
 
 def test_a_damaged_mask_and_files_without_a_partner_are_noted(tmp_path, picture, put):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.formats import yolo
 from dlcli.data.annotated.found import Reading
 
@@ -206,6 +209,28 @@ def test_a_label_file_that_is_no_text_is_noted(tmp_path, picture, put):
     picture("images/train/b.jpg")
     put("labels/train/b.txt", b"\xff\xfe0\x00")
     assert any("b.txt: not UTF-8" in note for note in found(tmp_path).notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("0 .5 .5 .1 .1\n".encode("utf-16"), "not UTF-8"),
+        ("\n0 100 50 20 20\n0 .5 .5 .1\n", "no line of it can be read"),
+    ],
+)
+def test_an_image_whose_label_file_is_damaged_is_no_background(tmp_path, picture, put, labels, reason):
+    labelled(put, picture, "0 .5 .5 .1 .1\n")
+    for name, text in (("b", labels), ("c", "\n"), ("d", "0 100 50 20 20\n0 .5 .5 .2 .2\n")):
+        picture(f"images/train/{name}.jpg")
+        put(f"labels/train/{name}.txt", text)
+    checked = check(found(tmp_path), tmp_path)
+    assert {Path(image.file).name: len(image.objects) for image in checked.images["train"]} == {
+        "a.jpg": 1,
+        "c.jpg": 0,
+        "d.jpg": 1,
+    }
+    start = f"{KINDS['annotation_damaged']}: 1, the first in labels/train/b.txt: {reason}"
+    assert any(note.startswith(start) for note in checked.notes)
 
 
 def test_a_folder_without_images_is_refused(tmp_path, put):
