@@ -140,7 +140,8 @@ class _Year:
         xml = [name for name in names if name.lower().endswith(".xml")]
         place = "" if root == source else f"{root.relative_to(source).as_posix()}/"
         prefix = f"{root.name}/" if place else ""
-        return cls(root, place, prefix, xml, index, photos, maps, read_lists(root, names, options.task))
+        lists = read_lists(root, names, options.task)
+        return cls(root, place, prefix, xml, index, photos, maps, lists, [f"{prefix}{note}" for note in lists.notes])
 
     def images(self) -> Iterator[FoundImage]:
         """Yield the images: those of the lists if there are any, else those of all XML files, and the rest."""

@@ -10,9 +10,18 @@ from pathlib import Path
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.folders import base_name, stem_of
 
-SPLIT_OF = {"train": "train", "val": "valid", "valid": "valid", "test": "test", "trainval": "train"}
-_ORDER = ("test", "val", "valid", "train", "trainval")  # that an image of several lists is in: what is measured first
-_BY_CLASS = re.compile(r"(.+)_(train|val|valid|trainval|test)")
+SPLIT_OF = {
+    "train": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+    "trainval": "train",
+}
+"""Name of a list, in any case -> its split."""
+
+_ORDER = ("test", "val", "valid", "validation", "train", "trainval")  # of several lists that which is measured counts
+_BY_CLASS = re.compile(rf"(.+)_({'|'.join(SPLIT_OF)})", re.IGNORECASE)
 _MAX_BYTES = 64 * 2**20
 _WIDE = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16, which PowerShell's redirection writes
 _KINDS = {"boxes": ("main",), "masks": ("segmentation",), "semantic": ("segmentation",)}
@@ -26,11 +35,13 @@ class Lists:
         splits: stem of an image -> its name in the list, and its split.
         tags: stem of an image -> classes that it shows.
         has_tags: whether there are lists of classes.
+        notes: the lists that are neither, one line.
     """
 
     splits: dict[str, tuple[str, str]]
     tags: dict[str, tuple[str, ...]]
     has_tags: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
@@ -47,19 +58,8 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
     Raises:
         DataError: a list is larger than 64 MiB.
     """
-    found: dict[str, dict[str, list[str]]] = {"main": {}, "segmentation": {}}
+    found, by_class, others = _lists_among(names)
     known = {stem_of(name.removesuffix(".xml")) for name in names}
-    by_class: list[tuple[str, str]] = []
-    for name in names:
-        parts = name.split("/")
-        if len(parts) < 3 or parts[-3] != "ImageSets" or not name.endswith(".txt"):
-            continue
-        stem, kind = parts[-1][: -len(".txt")], parts[-2].lower()
-        match = _BY_CLASS.fullmatch(stem)
-        if kind in found and stem in SPLIT_OF:
-            found[kind].setdefault(stem, []).append(name)
-        elif kind == "main" and match is not None:
-            by_class.append((match[1], name))
     kinds = _KINDS.get(task, ("main", "segmentation"))
     kinds = kinds if any(found[kind] for kind in kinds) else ("main", "segmentation")
     splits: dict[str, tuple[str, str]] = {}
@@ -69,7 +69,30 @@ def read_lists(root: Path, names: Sequence[str], task: str) -> Lists:
                 first = line.split(" ")[0]  # some tools write the image and its XML file in one line
                 name = first if stem_of(line) not in known and stem_of(first) in known else line
                 splits.setdefault(stem_of(name), (base_name(name), SPLIT_OF[listed]))
-    return Lists(splits, _tags(root, by_class), bool(by_class))
+    notes: tuple[str, ...] = ()
+    if others:
+        notes = (f"{others[0]}: a list of no split and no class that is known, not used; {len(others):,} such",)
+    return Lists(splits, _tags(root, by_class), bool(by_class), notes)
+
+
+def _lists_among(names: Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], list[tuple[str, str]], list[str]]:
+    """Return the files that list the images of splits, by folder and name; those of classes, with the class; others."""
+    found: dict[str, dict[str, list[str]]] = {"main": {}, "segmentation": {}}
+    by_class: list[tuple[str, str]] = []
+    others: list[str] = []
+    for name in names:
+        parts = name.split("/")
+        if len(parts) < 3 or parts[-3] != "ImageSets" or not name.endswith(".txt"):
+            continue
+        stem, kind = parts[-1][: -len(".txt")], parts[-2].lower()
+        match = _BY_CLASS.fullmatch(stem)
+        if kind in found and stem.lower() in SPLIT_OF:
+            found[kind].setdefault(stem.lower(), []).append(name)
+        elif kind == "main" and match is not None:
+            by_class.append((match[1], name))
+        elif kind in found:
+            others.append(name)
+    return found, by_class, others
 
 
 def _tags(root: Path, by_class: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

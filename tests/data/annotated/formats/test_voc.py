@@ -47,6 +47,20 @@ def test_lists_are_splits_and_what_is_measured_comes_first(tmp_path):
     assert found.notes == ("e.xml: in no list of ImageSets, not used; 1 such",)
 
 
+def test_lists_with_capitals_are_splits_and_others_are_noted(tmp_path):
+    root = voc_folder(
+        tmp_path,
+        {name: [CAT] for name in "abc"},
+        lists={"Main/Train": "a", "Main/Validation": "b", "Main/default": "a b c"},
+    )
+    found = read(root, Reading())
+    assert splits(found) == {"a.jpg": "train", "b.jpg": "valid"}
+    assert found.notes == (
+        "ImageSets/Main/default.txt: a list of no split and no class that is known, not used; 1 such",
+        "c.xml: in no list of ImageSets, not used; 1 such",
+    )
+
+
 def test_lists_of_segmentation_are_read_too_or_alone(tmp_path):
     root = voc_folder(
         tmp_path,
