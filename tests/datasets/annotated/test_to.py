@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
-from toys.annotated import coco_file, coco_value, picture, voc_file, voc_folder, voc_object
+from toys.annotated import coco_file, coco_value, copied_pictures, picture, voc_folder, voc_object
 
 from dlcli.core.errors import DataError
 from dlcli.data.annotated.checking import check
@@ -77,17 +75,7 @@ def test_masks_of_more_classes_than_vocs_label_maps_hold_are_refused_before_anyt
 
 
 def test_a_drawn_split_keeps_rescaled_copies_together(tmp_path):
-    root = tmp_path / "source"
-    for at in range(12):
-        small = picture(root / f"a{at}.png", 9, 9)
-        image = Image.open(small).convert("RGB").resize((160, 160))
-        image.save(root / f"a{at}.png")
-        image.resize((120, 120)).save(root / f"b{at}.jpg")
-        shutil.copyfile(root / f"a{at}.png", root / f"c{at}.png")
-        for name in (f"a{at}.png", f"b{at}.jpg", f"c{at}.png"):
-            file = (root / name).with_suffix(".xml")
-            voc_file(file, [voc_object("cat", (2, 2, 50, 50))], filename=name, size=None)
-    form = prepare(root, tmp_path / "out")
+    form = prepare(copied_pictures(tmp_path / "source", 12), tmp_path / "out")
     splits = {image.file.rpartition("/")[2][1:].partition(".")[0]: set() for image in form.of_split("train")}
     for split in form.splits():
         for image in form.of_split(split):
