@@ -64,16 +64,14 @@ def part(
         numbers = numbers_of() if numbers_of is not None and train.splits is not None else None
         times = _times(train, times_of)
         return ALL, part_of_fold(split, len(labels), train, labels=labels, groups=groups, numbers=numbers, times=times)
-    if split in ("train", "valid") and train.val_fold is not None and "train" in splits:
-        groups = _if_shared(together_of("train")) if together_of is not None else None
-        is_valid = _val_fold(labels_of("train"), groups, train)
-        return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
-    if split in ("train", "valid") and "valid" not in splits and "train" in splits:
-        groups = _if_shared(together_of("train")) if together_of is not None else None
-        if groups is None:
-            is_valid = stratified_part(labels_of("train"), train.val_fraction, train.seed)
+    if split in ("train", "valid") and "train" in splits and (train.val_fold is not None or "valid" not in splits):
+        labels, groups = labels_of("train"), _if_shared(together_of("train")) if together_of is not None else None
+        if train.val_fold is not None:
+            is_valid = _val_fold(labels, groups, train)
+        elif groups is not None:
+            is_valid = _part_of_groups(groups, train.val_fraction, train.seed, labels)
         else:
-            is_valid = _part_of_groups(groups, train.val_fraction, train.seed)
+            is_valid = stratified_part(labels, train.val_fraction, train.seed)
         return "train", np.flatnonzero(is_valid if split == "valid" else ~is_valid)
     if split not in splits:
         raise DataError(f"{root}: no split {split!r}", hint=f"it has: {', '.join(splits)}")
@@ -319,13 +317,25 @@ def _deal_groups(groups: np.ndarray, count: int, random: np.random.Generator) ->
     return np.asarray(fold_of_group[member_of])
 
 
-def _part_of_groups(groups: np.ndarray, fraction: float, seed: int | np.random.Generator) -> np.ndarray:
-    """Return which items are in a part of whole groups, of about this fraction of the items but never all groups."""
+def _part_of_groups(
+    groups: np.ndarray, fraction: float, seed: int | np.random.Generator, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """Return which items are in a part of whole groups, of about this fraction of the items but never all groups.
+
+    With labels that is so among the groups of each one, unless no label has two; a group has its rarest label.
+    """
     names, member_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    before = np.cumsum(sizes[order]) - sizes[order]
-    chosen = order[(before < fraction * len(groups))][: len(names) - 1]
-    return np.isin(member_of, chosen)
+    _, label_of, counts = np.unique(0 * groups if labels is None else labels, return_inverse=True, return_counts=True)
+    rarest = np.full(len(names), len(counts))
+    np.minimum.at(rarest, member_of, np.argsort(np.argsort(counts, kind="stable"))[label_of])
+    chosen, random = np.zeros(len(names), bool), np.random.default_rng(seed)
+    for label in np.unique(rarest):
+        order = random.permutation(np.flatnonzero(rarest == label))
+        before = np.cumsum(sizes[order]) - sizes[order]
+        chosen[order[before < fraction * sizes[order].sum()][: len(order) - 1]] = True
+    if labels is not None and not chosen.any():
+        return _part_of_groups(groups, fraction, seed)
+    return np.asarray(chosen[member_of])
 
 
 def num_folds(train: TrainConfig, num_items: int) -> int:

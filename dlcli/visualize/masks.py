@@ -68,7 +68,7 @@ def _mask_at(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     plain = np.ascontiguousarray(mask, dtype=np.uint8)
     if plain.shape == (height, width):
         return plain
-    return cv2.resize(plain, (width, height), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(plain, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _tinted(pixels: np.ndarray, colour: Sequence[int], opacity: float = OPACITY) -> np.ndarray:

@@ -271,6 +271,21 @@ def test_a_validation_fold_keeps_what_belongs_together():
     assert not set(together[train]) & set(together[valid])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_validation_part_of_small_groups_keeps_the_shares_of_the_classes(seed):
+    together, options = np.arange(len(LABELS)) // 2, TrainConfig(val_fraction=0.2, seed=seed)
+    _, valid = cut("valid", {"train": LABELS}, train=options, together_of=lambda _: together)
+    _, train = cut("train", {"train": LABELS}, train=options, together_of=lambda _: together)
+    assert not set(together[train]) & set(together[valid]) and len(train) + len(valid) == len(LABELS)
+    np.testing.assert_allclose(np.bincount(LABELS[valid], minlength=3), [10, 6, 1.5], atol=1.5)
+
+
+def test_a_validation_part_of_two_groups_of_different_classes_has_one_of_them():
+    together = np.repeat([0, 1], [30, 58])
+    _, valid = cut("valid", {"train": together}, train=TrainConfig(val_fraction=0.2), together_of=lambda _: together)
+    assert set(together[valid]) in ({0}, {1})
+
+
 def test_validation_folds_depend_on_the_seed_and_need_an_item_each():
     one, other = (cut("valid", train=TrainConfig(val_fold="1/4", seed=seed))[1] for seed in (0, 1))
     assert not np.array_equal(one, other)

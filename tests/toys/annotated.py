@@ -80,3 +80,15 @@ def coco_file(path: Path, value: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")
     return path
+
+
+def copied_pictures(root: Path, count: int) -> Path:
+    """Write pictures 0.png, 1.png, ... with an object each, in folders a, b and c: as is, smaller, and as a copy."""
+    for at in range(count):
+        image = Image.open(picture(root / f"{at}.png", 9, 9)).convert("RGB").resize((160, 160))
+        (root / f"{at}.png").unlink()
+        for folder, side in (("a", 160), ("b", 120), ("c", 160)):
+            (root / folder).mkdir(exist_ok=True)
+            image.resize((side, side)).save(root / f"{folder}/{folder}{at}.png")
+            voc_file(root / f"{folder}/{folder}{at}.xml", [voc_object("cat", (2, 2, 50, 50))], filename="", size=None)
+    return root

@@ -25,6 +25,14 @@ def test_a_mask_tints_its_inside_and_outlines_its_edge(scale: int) -> None:
     assert (picture[:, 93 * scale :] == 200).all()
 
 
+def test_a_mask_in_the_middle_stays_there_in_a_smaller_picture() -> None:
+    mask = np.zeros((90, 90), np.uint8)
+    mask[29:61, 29:61] = 1
+    picture = draw_masks(np.full((90, 90, 3), 200, np.uint8), [mask], [1], scale=1 / 3)
+    rows, columns, _ = np.nonzero(picture != 200)
+    assert rows.min() + rows.max() == columns.min() + columns.max() == 29
+
+
 def test_a_hole_stays_clear_and_a_small_mask_lies_over_a_large_one() -> None:
     large, small = np.zeros((2, 100, 120), np.uint8)
     large[5:95, 5:115] = 1

@@ -240,5 +240,5 @@ def _masks(objects: Sequence[Annotation], record: AnnotatedImage, boxes: np.ndar
             mask[top:bottom, left:right] = 1
         else:
             pixels = to_pixels(each.segmentation, record.height, record.width)
-            mask[:] = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST)
+            mask[:] = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     return masks

@@ -95,8 +95,10 @@ def check(found: Found, source: Path, *, with_digests: bool = False) -> Checked:
             kind, reason = each.fault
             faults.add(kind, place_of(image), reason)
             continue
-        files[str(image.path)] = each.file
         checked = _check_image(image, each, palette, label_of, classes, faults)
+        if checked is None:
+            continue
+        files[str(image.path)] = each.file
         splits.setdefault(image.split, []).append(checked)
         if any(label_values[value] == VOID != value for value in each.values):
             faults.add("label_map_values", place_of(image))
@@ -168,9 +170,13 @@ def _check_image(
     label_of: Mapping[str, int],
     classes: Sequence[str],
     faults: Faults,
-) -> AnnotatedImage:
+) -> AnnotatedImage | None:
+    """Return what an image shows; None if its annotation is damaged, so that nobody knows it."""
     assert seen.file is not None
     where, file = place_of(image), seen.file
+    if image.damage:
+        faults.add("annotation_damaged", where, image.damage)
+        return None
     for kind, reason in seen.map_faults:
         faults.add(kind, where, reason)
     is_stored = file.orientation >= 5 and file.height != file.width and image.size == (file.height, file.width)
@@ -178,13 +184,18 @@ def _check_image(
         faults.add("size_before_exif", where)
     elif image.size is not None and image.size != (file.width, file.height):
         faults.add("size_wrong", where)
-    instances = seen.instances
+    instances, is_lost = seen.instances, bool(seen.map_faults)
     if is_stored and instances:
         faults.add("instances_upright", where)
-        instances = ()
+        instances, is_lost = (), True
     objects = _with_instances(image.objects, instances, palette, where, faults)
+    if is_lost:  # objects of which only the map said where they are
+        objects = tuple(each for each in objects if each.box is not None or each.segmentation is not None)
     annotations = check_objects(objects, Frame(file, is_stored, where), label_of, classes, faults)
     tags = sorted({label_of[tag] for tag in image.tags if tag in label_of})
+    if is_lost and not annotations and not tags:
+        faults.add("annotation_damaged", where, "nothing but a map that cannot be used")
+        return None
     label_map = str(image.label_map) if seen.has_label_map else ""
     return AnnotatedImage(str(image.path), file.height, file.width, annotations, tuple(tags), label_map, image.group)
 

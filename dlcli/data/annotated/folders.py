@@ -94,19 +94,30 @@ class ImageIndex:
             name: as the annotation has it, perhaps with folders of another machine.
             near: path of the annotation, relative to the root.
         """
+        found = self.find_name(name, near)
+        return None if found is None else self._root / found
+
+    def find_name(self, name: str, near: str = "") -> str | None:
+        """Return the path of an image relative to the root; see `find`."""
         found = self._by_stem.get(stem_of(name))
         if not found:
             return None
         if len(found) == 1:
-            return self._root / found[0]
-        wanted, folders = re.split(r"[/\\]", name), near.split("/")[:-1]
+            return found[0]
+        *wanted, base = re.split(r"[/\\]", name)
+        folders = near.split("/")[:-1]
 
-        def nearness(candidate: str) -> tuple[int, int, int]:
-            parts = candidate.split("/")
+        def nearness(candidate: str) -> tuple[bool, int, int, int]:
+            *parts, own = candidate.split("/")
             end = _num_equal(parts[::-1], wanted[::-1])
-            return end, _num_equal(parts[:-1], folders), len(set(parts[:-1]) & set(folders))
+            return own == base, end, _num_equal(parts, folders), len(set(parts) & set(folders))
 
-        return self._root / max(found, key=nearness)
+        return max(found, key=nearness)
+
+    def is_elsewhere(self, name: str) -> bool:
+        """Return whether there are several images of a name with folders, and none of them in a folder of that name."""
+        found, wanted = self._by_stem.get(stem_of(name), []), re.split(r"[/\\]", name)
+        return len(wanted) > 1 < len(found) and not any(path.split("/")[-2:-1] == wanted[-2:-1] for path in found)
 
 
 def _num_equal(one: Sequence[str], other: Sequence[str]) -> int:

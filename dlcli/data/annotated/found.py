@@ -71,6 +71,7 @@ class FoundImage:
         instance_map: a PNG of instance numbers, one for each pixel, 0 for none; None if there is none. The checker
             makes masks of it; the class of instance k is that of `objects[k - 1]`, or that which `label_map` has there.
         group: as in `AnnotatedImage`.
+        damage: why its annotation cannot be read at all, so that nobody knows what it shows; "" if it can.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class FoundImage:
     label_map: Path | None = None
     instance_map: Path | None = None
     group: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True)

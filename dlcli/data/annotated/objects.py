@@ -84,6 +84,9 @@ def _check(each: FoundObject, label: int, frame: Frame, faults: Faults) -> Annot
                 faults.add("box_missing", frame.where)
             return None
         box = hull
+    elif hull is not None and _fault_of(box, frame) and not _fault_of(hull, frame):
+        faults.add("box_of_mask", frame.where)
+        box = hull
     cut = _cut(box, frame, faults)
     if cut is None:
         return None
@@ -136,18 +139,28 @@ def _box(each: FoundObject, frame: Frame, faults: Faults) -> Box | None:
 
 def _cut(box: Box, frame: Frame, faults: Faults) -> Box | None:
     """Return the part of a box within its image; None if that is less than a pixel."""
-    width, height = float(frame.file.width), float(frame.file.height)
-    left, top, right, bottom = box
-    if right <= 0 or bottom <= 0 or left >= width or top >= height:
-        faults.add("box_outside", frame.where)
+    fault = _fault_of(box, frame)
+    if fault:
+        faults.add(fault, frame.where)
         return None
-    cut = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
-    if cut[2] - cut[0] < _MIN_SIDE_PX or cut[3] - cut[1] < _MIN_SIDE_PX:
-        faults.add("box_small", frame.where)
-        return None
+    cut = _within(box, frame)
     if cut != box:
         faults.add("box_cut", frame.where)
     return cut
+
+
+def _fault_of(box: Box, frame: Frame) -> str:
+    """Return the kind of fault for which a box shows nothing of its image; "" if it shows a pixel."""
+    left, top, right, bottom = box
+    if right <= 0 or bottom <= 0 or left >= frame.file.width or top >= frame.file.height:
+        return "box_outside"
+    cut = _within(box, frame)
+    return "box_small" if cut[2] - cut[0] < _MIN_SIDE_PX or cut[3] - cut[1] < _MIN_SIDE_PX else ""
+
+
+def _within(box: Box, frame: Frame) -> Box:
+    left, top, right, bottom = box
+    return max(left, 0.0), max(top, 0.0), min(right, float(frame.file.width)), min(bottom, float(frame.file.height))
 
 
 def _lies_within(hull: Box, box: Box) -> bool:

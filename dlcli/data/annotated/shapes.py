@@ -82,7 +82,11 @@ def _runs_of(text: str) -> list[int]:
 
 
 def cut_polygons(segmentation: Segmentation, height: int, width: int) -> tuple[Segmentation, bool]:
-    """Return a sound segmentation within its image, and whether more than a rounding was cut off."""
+    """Return the part of a sound segmentation within its image, and whether more than a rounding was cut off.
+
+    Raises:
+        ValueError: nothing of it lies within.
+    """
     if isinstance(segmentation, dict):
         return segmentation, False
     limit = np.array([width, height], np.float64)
@@ -93,10 +97,29 @@ def cut_polygons(segmentation: Segmentation, height: int, width: int) -> tuple[S
             polygons.append(polygon)
             continue
         points = np.array(polygon, np.float64).reshape(-1, 2)
-        inside = points.clip(0, limit)
-        is_cut = is_cut or bool((np.abs(points - inside) > _OVERHANG_PX).any())
-        polygons.append(inside.ravel().tolist())
+        is_cut = is_cut or bool((np.abs(points - points.clip(0, limit)) > _OVERHANG_PX).any())
+        inside = _clipped(points, height, width).round(_DIGITS)
+        if len(inside) >= 3:
+            polygons.append(inside.ravel().tolist())
+    if not polygons:
+        raise ValueError("a mask outside its image")
     return polygons, is_cut
+
+
+def _clipped(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the part of a polygon, (N, 2), within an image; where it is in pieces, lines along the edge join them.
+
+    Source: Sutherland and Hodgman, "Reentrant polygon clipping", 1974.
+    """
+    for axis, sign, least in ((0, 1, 0), (0, -1, -width), (1, 1, 0), (1, -1, -height)):
+        depth = sign * points[:, axis] - least  # of each corner within this edge of the image
+        after, depth_after = np.roll(points, -1, axis=0), np.roll(depth, -1)
+        crosses = depth * depth_after < 0
+        share = depth / np.where(crosses, depth - depth_after, 1.0)
+        met = points + share[:, None] * (after - points)
+        met[:, axis] = sign * least
+        points = np.stack([points, met], axis=1)[np.stack([depth >= 0, crosses], axis=1)]
+    return points
 
 
 def turned_mask(segmentation: Segmentation, orientation: int, height: int, width: int) -> Segmentation:

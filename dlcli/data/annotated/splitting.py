@@ -1,8 +1,12 @@
-"""Cutting a test part off annotated images: by their rarest classes, with copies and groups kept together."""
+"""Cutting a test part off annotated images: by their rarest classes, with copies and groups kept together.
+
+Copies become a group, so that the validation part and folds, which are drawn later, keep them together as well.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -10,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcli.core.errors import DataError
 from dlcli.data.annotated.annotation import AnnotatedImage
 from dlcli.data.annotated.checking import Checked
 from dlcli.data.annotated.describing import SPLITS
+from dlcli.data.images.decoding import read_bytes
+from dlcli.data.images.each import for_each
 from dlcli.data.images.near_duplicates import MAX_COMPARED, group_of
 from dlcli.data.images.pixels import leak_warning
 from dlcli.data.parts import stratified_part
@@ -23,6 +30,7 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
 
     A `valid` beside which there is no `test` becomes the test split: training cuts its own validation part, so that
     what is measured at the end never selects a checkpoint. A `valid` alone is divided; a `test` alone is for measuring.
+    Copies of an image have a common `group`.
 
     Args:
         checked: the data.
@@ -42,8 +50,12 @@ def with_test_part(checked: Checked, fraction: float, seed: int) -> Checked:
     if "valid" in splits and "test" not in splits:
         notes.append("valid is the only other split: it is used as the test split")
         splits["test"] = splits.pop("valid")
+    everything = [image for of in splits.values() for image in of]
+    copies = _copies(checked, everything)
+    grouped = iter(with_copies_grouped(everything, copies))
+    splits = {split: tuple(itertools.islice(grouped, len(of))) for split, of in splits.items()}
     if set(splits) == {"train"}:
-        is_test = choose_part(splits["train"], _copies(checked, splits["train"]), fraction, seed)
+        is_test = choose_part(splits["train"], copies, fraction, seed)
         pairs = list(zip(splits["train"], is_test.tolist(), strict=True))
         splits["test"] = tuple(image for image, chosen in pairs if chosen)
         splits["train"] = tuple(image for image, chosen in pairs if not chosen)
@@ -56,8 +68,45 @@ def _copies(checked: Checked, images: Sequence[AnnotatedImage]) -> Sequence[Hash
     """Return a key for each image that its copies share: by their look, or by their bytes if there are too many."""
     if len(images) > MAX_COMPARED:
         return [_digest(checked, image) for image in images]
-    keys: list[int] = group_of([Path(image.file) for image in images]).tolist()
+    return copies_of([Path(image.file) for image in images])
+
+
+def copies_of(files: Sequence[Path]) -> Sequence[Hashable]:
+    """Return a key for each image that its copies share: by their look, or by their bytes if there are too many."""
+    if len(files) > MAX_COMPARED:
+        return for_each(_digest_of, files, are_large=True)
+    keys: list[int] = group_of(files).tolist()
     return keys
+
+
+def _digest_of(file: Path) -> Hashable:
+    try:
+        return hashlib.sha256(read_bytes(file)).digest()
+    except DataError:
+        return file
+
+
+def with_copies_grouped(images: Sequence[AnnotatedImage], copies: Sequence[Hashable]) -> list[AnnotatedImage]:
+    """Return images of which copies, and the groups that they are in, have one group.
+
+    Args:
+        images: the images.
+        copies: a key for each, which copies share; not "".
+    """
+    member_of = _groups(images, copies).tolist()
+    sizes = Counter(member_of)
+    taken = {image.group for image in images}
+    fresh = (name for number in itertools.count(1) if (name := f"copies {number}") not in taken)
+    names: dict[int, str] = {}
+    for image, member in zip(images, member_of, strict=True):
+        if image.group:
+            names[member] = min(image.group, names.get(member, image.group))
+    for member in dict.fromkeys(member_of):
+        if sizes[member] > 1 and member not in names:
+            names[member] = next(fresh)
+    return [
+        dataclasses.replace(image, group=names.get(member, "")) for image, member in zip(images, member_of, strict=True)
+    ]
 
 
 def choose_part(images: Sequence[AnnotatedImage], copies: Sequence[Hashable], fraction: float, seed: int) -> np.ndarray:

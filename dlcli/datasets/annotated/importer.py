@@ -57,17 +57,21 @@ class AnnotatedImporter:
         """Read, check and split the source, write the form, and return its card.
 
         Raises:
-            DataError: nothing in it can be used.
+            DataError: nothing in it can be used, or the format of `--to` cannot hold it.
         """
         source, images = files[0], files[1] if len(files) > 1 else None
         task = "" if self.options.annotations == "all" else self.options.annotations
         found = self._format.read(source, Reading(images, task))
         report(f"{source}: checking {len(found.images):,} images")
-        checked = with_test_part(check(found, source, with_digests=True), self.options.test_fraction, self.options.seed)
+        checked = check(found, source, with_digests=True)
+        writer = WRITERS.get(self.options.to)
+        if writer is not None and writer.require_writable is not None:  # before the images are copied
+            writer.require_writable((image for of in checked.images.values() for image in of), checked.classes)
+        checked = with_test_part(checked, self.options.test_fraction, self.options.seed)
         name = source.resolve().stem if source.is_file() else source.resolve().name
         card = write_annotated(checked, folder, name)
-        if self.options.to != "coco":
-            WRITERS[self.options.to].write(read_prepared(folder, card), folder)
+        if writer is not None:
+            writer.write(read_prepared(folder, card), folder)
         if self.options.annotations == "semantic" and {"label_maps", "masks"} & set(card.details["has"]):
             # The user has said what the images are for, boxes or not.
             return dataclasses.replace(card, details={**card.details, "task": "segmentation"})

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcli.core.errors import UsageError
 from dlcli.models.detection.detector import Detections, Limits, Target
 from dlcli.models.images.backbone import build_backbone
 
@@ -48,7 +49,7 @@ class SingleObject(nn.Module):
         pretrained: weights of the backbone, see `build_backbone`.
 
     Raises:
-        UsageError: there is no such backbone, or it has no map of stride 32.
+        UsageError: there is no such backbone, it has no map of stride 32, or the size is no multiple of 32.
     """
 
     finds_largest = True
@@ -63,6 +64,11 @@ class SingleObject(nn.Module):
         pretrained: str | None = None,
     ) -> None:
         super().__init__()
+        if image_size % STRIDE:
+            raise UsageError(
+                f"single needs an image size that is a multiple of {STRIDE}, not {image_size}",
+                hint=f"--image-size {max(1, round(image_size / STRIDE)) * STRIDE}",
+            )
         self.fixed_size = image_size
         self.num_classes = num_classes
         self.class_factor = class_factor

@@ -17,6 +17,7 @@ from dlcli.data.annotated.fitting import typical_canvas
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.loader import Training, evaluation_loader
 from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.annotated.splitting import copies_of, with_copies_grouped
 from dlcli.data.card import Card, unreadable_notes
 from dlcli.data.items import Item
 from dlcli.data.labels import indices_in_run
@@ -73,6 +74,7 @@ class AnnotatedSource:
             ]
             for split in form.splits()
         }
+        self._groups: dict[str, np.ndarray] = {}
         self.bad_files: list[str] = []
 
     @property
@@ -92,7 +94,7 @@ class AnnotatedSource:
     def part(self, split: str) -> tuple[list[AnnotatedImage], np.ndarray]:
         """Return the images of the split from which a part is read, and the indices in it; see `dlcli.data.parts.part`.
 
-        Parts are stratified by the rarest class that an image shows, and images of one group stay together.
+        Parts are stratified by the rarest class that an image shows; images of one group, and copies, stay together.
 
         Raises:
             DataError: there is no such split.
@@ -103,9 +105,21 @@ class AnnotatedSource:
             self._train,
             lambda own: rarest_classes(self._of(own), len(self.labels)),
             root=self.form.root,
-            together_of=lambda own: group_numbers(self._of(own)),
+            together_of=self._together,
         )
         return self._of(name), indices
+
+    def _together(self, name: str) -> np.ndarray:
+        """Return the number of each image's group in a split, or in all, (N,) int64.
+
+        A prepared folder has its copies as groups. In a folder as it is they are looked for here, where they count.
+        """
+        if name not in self._groups:
+            records = self._of(name)
+            if not self.form.is_prepared:
+                records = with_copies_grouped(records, copies_of([self.form.root / each.file for each in records]))
+            self._groups[name] = group_numbers(records)
+        return self._groups[name]
 
     def _of(self, name: str) -> list[AnnotatedImage]:
         """Return the images of a split, or of all splits."""

@@ -52,7 +52,9 @@ class DetectionSaver:
     def _annotation(self, each: Record, size: tuple[int, int]) -> Annotation:
         left, top, right, bottom = each["box"]
         mask: Segmentation | None = each.get("mask") or None  # polygons may be none
-        area = (right - left) * (bottom - top) if mask is None else float(to_pixels(mask, *size).sum())
+        area = float(to_pixels(mask, *size).sum()) if mask is not None else 0.0
+        if not area:  # a mask without a pixel has no outline, and no annotation of an object is one
+            mask, area = None, (right - left) * (bottom - top)
         box = (left, top, right, bottom)
         label = self._labels[each["label"]]
         return Annotation(label, box, round(area, 3), segmentation=mask, extra={"score": each["score"]})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.augmenting import DETECTION, LEAST_SIDE, Augmented, Recipe, augment, mosaic, recipe_of
 from dlcli.data.annotated.fitting import fit_image, fit_size
+from dlcli.data.annotated.masks import from_pixels
 from dlcli.data.images.operations.colour import FILL
 
 GEOMETRY = "flip zoom=1.6 aspect=1.1"
@@ -155,6 +156,27 @@ def test_masks_are_those_of_their_segmentation() -> None:
     assert abs(result.masks[0].mean() - 0.5) < 0.02
     assert result.masks[0, 10, 10] == 1
     assert result.masks[0, 90, 90] == 0
+
+
+@pytest.mark.parametrize("size", [(200, 300), (133, 200), (77, 115), (120, 180)])
+def test_masks_lie_on_average_in_the_middle_of_their_boxes(size: tuple[int, int]) -> None:
+    """A mask that is brought to the size of a cached image by the corners of its pixels lies half a pixel off."""
+    random, objects = np.random.default_rng(0), []
+    for _ in range(60):
+        side = int(random.integers(20, 60))
+        left, top = int(random.integers(0, 300 - side)), int(random.integers(0, 200 - side))
+        pixels = np.zeros((200, 300), np.uint8)
+        pixels[top : top + side, left : left + side] = 1
+        box = (float(left), float(top), float(left + side), float(top + side))
+        objects.append(Annotation(0, box, 1.0, segmentation=from_pixels(pixels)))
+    record = AnnotatedImage("a.png", 200, 300, tuple(objects))
+    result = augment(np.zeros((*size, 3), np.uint8), record, (128, 192), Recipe(), 0, with_masks=True)
+    assert len(result.masks) == 60
+    offsets = [
+        np.argwhere(mask).mean(axis=0)[::-1] + 0.5 - (box[:2] + box[2:]) / 2
+        for mask, box in zip(result.masks, result.boxes, strict=True)
+    ]
+    np.testing.assert_allclose(np.mean(offsets, axis=0), 0, atol=0.1)
 
 
 @settings(max_examples=10)

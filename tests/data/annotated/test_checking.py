@@ -163,6 +163,26 @@ def test_an_instance_map_is_used_where_it_fits_the_image_and_its_boxes(size, sha
     assert any(note.startswith(KINDS[fault]) for note in checked.notes) if fault else not checked.notes
 
 
+@pytest.mark.parametrize(
+    ("exif", "size", "shape", "kinds"),
+    [(1, None, (31, 41), ["label_map_size"]), (6, (40, 30), (40, 30), ["size_before_exif", "instances_upright"])],
+)
+def test_an_image_of_which_only_a_lost_map_told_is_no_background(exif, size, shape, kinds, tmp_path):
+    """The second image is stored as 40 x 30 pixels; turned by its EXIF orientation it is seen as its map has it."""
+    Image.fromarray(np.ones(shape, np.uint8)).save(tmp_path / "map.png")
+    placeless = (FoundObject("cat", None),)
+    lost = FoundImage(picture(tmp_path / "b.jpg", exif=exif), "b.png", "", placeless, size)
+    lost = dataclasses.replace(lost, instance_map=tmp_path / "map.png")
+    sound = FoundImage(picture(tmp_path / "a.jpg"), "a.xml", "", (GOOD,))
+    checked = check(Found((sound, lost)), tmp_path)
+    assert [Path(image.file).name for image in checked.images[""]] == ["a.jpg"]
+    assert [note.partition(":")[0] for note in checked.notes] == [
+        KINDS[kind] for kind in ("annotation_damaged", *kinds)
+    ]
+    boxed = check(Found((sound, dataclasses.replace(lost, objects=(GOOD,)))), tmp_path)
+    assert len(boxed.images[""]) == 2
+
+
 def _upright(pixels: np.ndarray, orientation: int) -> Any:
     from PIL import ImageOps
 

@@ -81,6 +81,19 @@ def test_a_mask_away_from_its_box_is_left_out_and_the_box_stays() -> None:
     assert counts == {"mask_elsewhere": 1}
 
 
+@pytest.mark.parametrize("box", [(0, 0, 0, 0), (10, 10, 10, 20), (-9, -9, -1, -1), (99, 10, 120, 20)])
+def test_an_empty_box_beside_a_sound_mask_is_that_of_the_mask(box) -> None:
+    (found,), counts = checked(FoundObject("cat", box, SQUARE, extra={"area": 90}))
+    assert (found.box, found.segmentation, found.area) == ((10, 10, 20, 20), SQUARE, 90)
+    assert counts == {"box_of_mask": 1}
+
+
+def test_an_empty_box_beside_a_mask_of_less_than_a_pixel_is_left_out() -> None:
+    sliver = [[10.0, 10.0, 20.0, 10.0, 20.0, 10.5, 10.0, 10.5]]
+    kept, counts = checked(FoundObject("cat", (10, 10, 10, 10), sliver))
+    assert not kept and counts == {"box_small": 1}
+
+
 @pytest.mark.parametrize("masked_first", [True, False])
 def test_of_equal_boxes_the_one_with_a_mask_is_kept(masked_first: bool) -> None:
     both = [FoundObject("cat", (10, 10, 20, 20), SQUARE), FoundObject("cat", (10, 10, 20, 20))]

@@ -70,10 +70,34 @@ def test_polygons_are_cut_and_measured():
     inside = [[1.0, 2.0, 11.0, 2.0, 11.0, 12.0, 1.0, 12.0]]
     assert cut_polygons(inside, 30, 40) == (inside, False)
     assert area_of_mask(inside, 30, 40) == 100 and hull_of_mask(inside, 30, 40) == (1, 2, 11, 12)
-    rounding, is_cut = cut_polygons([[-0.5, 2, 40.5, 2, 40.5, 30.2]], 30, 40)
-    assert rounding == [[0, 2, 40, 2, 40, 30]] and not is_cut
-    assert cut_polygons([[-5, 2, 11, 2, 11, 12]], 30, 40) == ([[0, 2, 11, 2, 11, 12]], True)
+    rounding, is_cut = cut_polygons([[-0.5, 2, 40.5, 2, 40.5, 20.2]], 30, 40)
+    assert rounding == [[0, 2, 40, 2, 40, 19.978, 0, 2.222]] and not is_cut
+    assert cut_polygons([[-5, 2, 11, 2, 11, 10]], 30, 40) == ([[0, 2, 11, 2, 11, 10, 0, 4.5]], True)
     assert checked_mask([[1, 2.00049, 3, 4, 5, 6]], 30, 40) == [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("polygon", "expected", "area"),
+    [
+        ([-100, 0, 100, 0, -100, 200], (0, 0, 100, 100), 5000),  # half of a side, and a quarter of the area
+        ([50, -50, 250, 150, 50, 350, -150, 150], (0, 0, 200, 200), 35000),  # the image without one of its corners
+        ([-10, -10, 210, -10, 210, 210, -10, 210], (0, 0, 200, 200), 40000),  # no corner of it within
+        ([10, -20, 30, 20, 50, -20, 70, 20, 90, -20], (20, 0, 80, 20), 400),  # two pieces
+    ],
+)
+def test_what_is_beyond_the_image_is_cut_off_and_not_pressed_into_it(polygon, expected, area):
+    cut, is_cut = cut_polygons([polygon], 200, 200)
+    assert is_cut
+    assert hull_of_mask(cut, 200, 200) == pytest.approx(expected, abs=1e-3)
+    assert area_of_mask(cut, 200, 200) == pytest.approx(area, rel=1e-3)
+    assert int(to_pixels(cut, 200, 200).sum()) == pytest.approx(area, rel=0.05)
+
+
+def test_a_polygon_outside_is_left_out_and_its_other_parts_stay():
+    inside, outside = [1.0, 2.0, 11.0, 2.0, 11.0, 12.0], [-9.0, 2.0, -1.0, 2.0, -1.0, 12.0]
+    assert cut_polygons([outside, inside], 30, 40) == ([inside], True)
+    with pytest.raises(ValueError, match="outside"):
+        cut_polygons([outside], 30, 40)
 
 
 def test_instances_have_their_most_frequent_value():

@@ -6,10 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from toys.annotated import picture
 
+from dlcli.data.annotated import splitting
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.checking import Checked
-from dlcli.data.annotated.splitting import choose_part, with_test_part
+from dlcli.data.annotated.splitting import choose_part, copies_of, with_copies_grouped, with_test_part
 from dlcli.data.images.probing import ImageFile
 
 
@@ -56,6 +58,28 @@ def test_groups_and_copies_are_never_cut(seed):
             if key:
                 sides.setdefault(key, set()).add(chosen)
         assert all(len(side) == 1 for side in sides.values())
+
+
+def test_copies_and_their_groups_become_one_group():
+    images = [image(str(at), 0, group=group) for at, group in enumerate(("", "x", "y", "", "", "copies 1", "z", ""))]
+    found = with_copies_grouped(images, [0, 1, 1, 2, 2, 3, 4, 5])
+    assert [each.group for each in found] == ["", "x", "x", "copies 2", "copies 2", "copies 1", "z", ""]
+    assert [each.file for each in found] == [each.file for each in images]
+
+
+def test_copies_in_several_splits_of_the_source_have_one_group(tmp_path):
+    one, other = (picture(tmp_path / f"{folder}/1.png") for folder in "ab")
+    third = picture(tmp_path / "2.png")
+    given = checked(train=[image(str(one), 0)], test=[image(str(other), 0), image(str(third), 0)])
+    groups = [each.group for of in with_test_part(given, 0.5, 0).images.values() for each in of]
+    assert groups == ["copies 1", "copies 1", ""]
+
+
+def test_many_copies_are_known_by_their_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(splitting, "MAX_COMPARED", 1)
+    one, other = (picture(tmp_path / f"{folder}/1.png") for folder in "ab")
+    keys = copies_of([one, tmp_path / "none.png", other, picture(tmp_path / "2.png"), tmp_path / "gone.png"])
+    assert keys[0] == keys[2] and len(set(keys)) == 4
 
 
 def test_the_seed_decides():

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-
+import numpy as np
 import pytest
-from toys.annotated import picture, voc_file, voc_folder, voc_object
+from PIL import Image
+from toys.annotated import coco_file, coco_value, copied_pictures, picture, voc_folder, voc_object
 
+from dlcli.core.errors import DataError
 from dlcli.data.annotated.checking import check
 from dlcli.data.annotated.form import open_annotated
 from dlcli.data.annotated.formats import voc, yolo
+from dlcli.data.annotated.formats.texts import WRITERS
 from dlcli.data.annotated.found import Reading
 from dlcli.data.importing.preparing import prepare_dataset
-from dlcli.datasets.annotated.importer import voc_importer
+from dlcli.datasets.annotated.importer import coco_importer, voc_importer
 from dlcli.datasets.annotated.options import AnnotatedOptions
 
 READERS = {"voc": voc.read, "yolo": yolo.read}
 
 
-def prepare(source, out, **options):
+def prepare(source, out, *, importer=voc_importer, **options):
     prepare_dataset(
-        voc_importer(AnnotatedOptions(**options)), source, out, command="dl", force=False, report=lambda line: None
+        importer(AnnotatedOptions(**options)), source, out, command="dl", force=False, report=lambda line: None
     )
     return open_annotated(out)
 
@@ -49,20 +51,31 @@ def test_no_other_format_unless_wanted(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["annotations", "dataset.json", "images"]
 
 
-def test_a_drawn_split_keeps_rescaled_copies_together(tmp_path):
-    from PIL import Image
+@pytest.mark.parametrize("num_classes", [254, 255])
+def test_masks_of_more_classes_than_vocs_label_maps_hold_are_refused_before_anything_is_written(tmp_path, num_classes):
+    square = {"bbox": [4, 5, 10, 10], "segmentation": [[4, 5, 14, 5, 14, 15, 4, 15]]}
+    rows = [{"image_id": number, "category_id": num_classes, **square} for number in (1, 2)]
+    names = {number: f"class {number}" for number in range(1, num_classes + 1)}
+    source = coco_file(tmp_path / "source/a.json", coco_value({1: "a.jpg", 2: "b.jpg"}, rows, names)).parent
+    for name in ("a", "b"):
+        picture(source / f"{name}.jpg")
+    out = tmp_path / "out"
+    if num_classes == 254:
+        prepare(source, out, importer=coco_importer, to="voc", test_fraction=0.5)
+        with Image.open(next((out / "SegmentationClass").iterdir())) as label_map:
+            assert np.unique(label_map).tolist() == [0, 254]
+        return
+    with pytest.raises(DataError, match=r"at most 254 classes, and these masks are of 255") as caught:
+        prepare(source, out, importer=coco_importer, to="voc", test_fraction=0.5)
+    assert "--to yolo" in caught.value.hint and not out.exists()
+    form = prepare(source, out, importer=coco_importer, test_fraction=0.5)
+    with pytest.raises(DataError, match="at most 254 classes"):
+        WRITERS["voc"].write(form, out)
+    assert not (out / "Annotations").exists()
 
-    root = tmp_path / "source"
-    for at in range(12):
-        small = picture(root / f"a{at}.png", 9, 9)
-        image = Image.open(small).convert("RGB").resize((160, 160))
-        image.save(root / f"a{at}.png")
-        image.resize((120, 120)).save(root / f"b{at}.jpg")
-        shutil.copyfile(root / f"a{at}.png", root / f"c{at}.png")
-        for name in (f"a{at}.png", f"b{at}.jpg", f"c{at}.png"):
-            file = (root / name).with_suffix(".xml")
-            voc_file(file, [voc_object("cat", (2, 2, 50, 50))], filename=name, size=None)
-    form = prepare(root, tmp_path / "out")
+
+def test_a_drawn_split_keeps_rescaled_copies_together(tmp_path):
+    form = prepare(copied_pictures(tmp_path / "source", 12), tmp_path / "out")
     splits = {image.file.rpartition("/")[2][1:].partition(".")[0]: set() for image in form.of_split("train")}
     for split in form.splits():
         for image in form.of_split(split):

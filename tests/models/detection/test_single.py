@@ -71,6 +71,13 @@ def test_images_of_another_size_are_refused() -> None:
         _network()(torch.zeros(1, 3, 64, 96))
 
 
+@pytest.mark.parametrize(("size", "nearest"), [(33, 32), (100, 96), (300, 288), (319, 320)])
+def test_a_size_that_is_no_multiple_of_32_is_refused_with_the_nearest(size: int, nearest: int) -> None:
+    with pytest.raises(UsageError, match=f"multiple of 32, not {size}") as caught:
+        _network(size)
+    assert caught.value.hint == f"--image-size {nearest}"
+
+
 def test_unknown_backbone() -> None:
     with pytest.raises(UsageError, match="not a network with maps"):
         SingleObject(num_classes=2, backbone="vit_b_16")

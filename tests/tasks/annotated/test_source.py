@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toys.annotated import copied_pictures
 from toys.shapes import CLASSES, coco_shapes
 
 from dlcli.core.errors import DataError
@@ -17,7 +18,10 @@ from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.form import AnnotatedForm, open_annotated
 from dlcli.data.annotated.preprocess import CanvasPreprocess
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.data.order import Shard
+from dlcli.datasets.annotated.importer import voc_importer
+from dlcli.datasets.annotated.options import AnnotatedOptions
 from dlcli.tasks.annotated.source import EVAL_BATCH, AnnotatedSource, group_numbers, rarest_classes, relabelled
 
 TURNED = ("blue", "yellow", "red", "green")
@@ -109,6 +113,24 @@ def test_images_of_one_group_stay_on_one_side(form: AnnotatedForm) -> None:
     source._records["train"] = grouped
     sides = [{grouped[row].group for row in source.part(split)[1].tolist()} for split in ("train", "valid")]
     assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize("options", [{}, {"val_fold": "1/4"}, {"folds": "4", "fold": 1}, {"folds": "0.3", "fold": 1}])
+def test_copies_stay_on_one_side(options: dict[str, Any], prepared: bool, tmp_path: Path) -> None:
+    folder = copied_pictures(tmp_path / "source", 12)
+    if prepared:
+        importer = voc_importer(AnnotatedOptions())
+        prepare_dataset(importer, folder, tmp_path / "data", command="x", force=False, report=lambda line: None)
+        folder = tmp_path / "data"
+    source = opened(open_annotated(folder), **options)
+    shown = []
+    for split in ("train", "valid", "test") if prepared or "fold" in options else ("train", "valid"):
+        records, indices = source.part(split)
+        shown.append([Path(records[row].file).stem[1:] for row in indices.tolist()])
+    names = [set(each) for each in shown]
+    assert sum(map(len, shown)) == 36 and all(names)
+    assert len(set.union(*names)) == sum(map(len, names)) == 12
 
 
 def test_images_without_what_the_task_learns_from_are_left_out(form: AnnotatedForm) -> None:

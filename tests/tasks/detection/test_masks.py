@@ -8,13 +8,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from toys.annotated import voc_folder, voc_object
+from toys.annotated import picture, voc_folder, voc_object
 from toys.shapes import coco_shapes
 
 from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.annotated.answers import paste_mask
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.fitting import Fit
+from dlcli.data.annotated.formats.table import get_format
+from dlcli.data.annotated.found import Reading
 from dlcli.data.annotated.masks import to_pixels
 from dlcli.data.codec import Encoded, Source
 from dlcli.engine.compute.device import to_numpy
@@ -138,9 +142,9 @@ def test_masks_are_drawn_under_boxes(answered):
     for options in (DetectionInference(), DetectionInference(masks="polygons")):
         codec = DetectionCodec(ASSETS, options)
         (answer,) = codec.decode(outputs, [item])
-        picture = codec.draw(source, answer)
+        drawn = codec.draw(source, answer)
         y, x = 18, 16  # the centre of the disc
-        assert not np.array_equal(picture[y, x], image[y, x])
+        assert not np.array_equal(drawn[y, x], image[y, x])
         answer.record["objects"][0]["mask"] = []  # a mask without a pixel is not drawn
         assert np.array_equal(codec.draw(source, answer)[y, x], image[y, x])
 
@@ -159,6 +163,32 @@ def test_saved_masks_do_not_depend_on_how_records_write_them(answered, tmp_path,
     pasted = paste_mask(outputs["masks"][0, 0], outputs["boxes"][0, 0] / item.context["fit"].scale, (40, 60))
     assert np.array_equal(to_pixels(disc["segmentation"], 40, 60), pasted)
     assert not to_pixels(empty["segmentation"], 40, 60).any()
+
+
+@pytest.mark.parametrize("written", ["rle", "polygons"])
+@pytest.mark.parametrize("format", ["coco", "labelme", "voc", "yolo"])
+def test_an_object_whose_mask_has_no_pixel_is_saved_by_its_box(answered, tmp_path, format, written):
+    outputs, item = answered
+    outputs["masks"][0, 1] = 0.0
+    photo = picture(tmp_path / "a.png", 60, 40)
+    codec = DetectionCodec(ASSETS, DetectionInference(masks=written))
+    (answer,) = codec.decode(outputs, [item])
+    saver = codec.saver(format, tmp_path / "out", lambda path: False)
+    saver.save(Source("a.png", photo), answer)
+    saver.close()
+    checked = check(get_format(format).read(tmp_path / "out", Reading()), tmp_path / "out")
+    assert not any(note.startswith(tuple(KINDS.values())) for note in checked.notes)
+    ((image,),) = checked.images.values()
+    disc, empty = image.objects
+    assert [checked.classes[each.label] for each in (disc, empty)] == ["disc", "ring"]
+    assert (disc.segmentation is None) == (format == "voc")
+    left, top, right, bottom = empty.box
+    np.testing.assert_allclose(empty.box, answer.record["objects"][1]["box"], atol=1.0 if format == "voc" else 0.01)
+    assert empty.area == pytest.approx((right - left) * (bottom - top), abs=0.1)
+    if format in ("coco", "labelme"):
+        assert empty.segmentation is None
+    if format == "yolo":  # lines of one file are of one kind
+        assert to_pixels(empty.segmentation, 40, 60).sum() == pytest.approx(empty.area, rel=0.1)
 
 
 def exported_assets(task):

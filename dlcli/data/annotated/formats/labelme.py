@@ -61,11 +61,17 @@ def read(source: Path, options: Reading) -> Found:
     names = [name for name in list_files(source, []) if name.lower().endswith(".json")]
     notes: list[str] = []
     images: dict[Path, FoundImage] = {}
+    damaged: dict[Path, FoundImage] = {}
     for name in names:
         try:
             image = _read_file(source, name, finder, notes)
         except DataError as error:
-            notes.append(f"{name}: {error.message}")
+            namesake = _namesake(name, finder)
+            if namesake is None:
+                notes.append(f"{name}: {error.message}")
+            else:  # what it shows is then unknown, not nothing
+                path = finder.root / namesake
+                damaged.setdefault(path, FoundImage(path, name, split_of_path(name), damage=error.message))
             continue
         if image.path in images:
             notes.append(f"{name}: describes {image.path.name}, as {images[image.path].annotation} does: skipped")
@@ -74,9 +80,10 @@ def read(source: Path, options: Reading) -> Found:
     if not images:
         raise DataError(
             f"{source}: {len(names)} JSON files, of which none can be read as labelme's",
-            details=notes[:3],
+            details=[*notes, *(f"{each.annotation}: {each.damage}" for each in damaged.values())][:3],
             hint="expected: a.json with shapes and imagePath, beside a.jpg",
         )
+    images = {**damaged, **images}
     described = {image.path for image in images.values()}
     others = [finder.root / image for image in finder.names if finder.root / image not in described]
     images |= {path: FoundImage(path, "", split_of_path(path.relative_to(finder.root).as_posix())) for path in others}
@@ -114,15 +121,26 @@ def _image_of(content: dict[str, Any], name: str, finder: ImageFinder) -> Path:
     written = content.get("imagePath")
     folder, _, base = name.rpartition("/")
     found = finder.find(written, folder) if isinstance(written, str) else None
-    stem = base.rpartition(".")[0]
     if found is None:
-        prefix = f"{folder}/{stem}." if folder else f"{stem}."
-        found = next((image for image in finder.names if image.rpartition(".")[0] + "." == prefix), None)
+        found = _image_beside(name, finder)
     if found is not None:
         return finder.root / found
     if content.get("imageData"):
         raise DataError("its image is only embedded (imageData): skipped; save it beside the JSON file")
-    return finder.missing(written if isinstance(written, str) else stem)
+    return finder.missing(written if isinstance(written, str) else base.rpartition(".")[0])
+
+
+def _image_beside(name: str, finder: ImageFinder) -> str | None:
+    """Return the image of the same name, but for its suffix, as a JSON file; None if there is none."""
+    stem = name.rpartition(".")[0]
+    return next((image for image in finder.names if image.rpartition(".")[0] == stem), None)
+
+
+def _namesake(name: str, finder: ImageFinder) -> str | None:
+    """Return the image of a JSON file's name beside it, or the only one of that name elsewhere; None without one."""
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    found = [image for image in finder.names if image.rpartition("/")[2].rpartition(".")[0] == stem]
+    return _image_beside(name, finder) or (found[0] if len(found) == 1 else None)
 
 
 def _objects(shapes: list[Any], name: str, notes: list[str]) -> Iterator[FoundObject]:

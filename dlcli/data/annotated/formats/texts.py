@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,19 @@ class Writer:
         suffix: of the file that describes one image.
         text: (image, classes) -> the content of that file.
         write: (form, folder) -> None: adds the format's files to a prepared folder.
+        require_writable: (images, classes) -> None: raises a DataError where the format cannot hold them; None if it
+            holds any.
     """
 
     suffix: str
     text: Callable[[AnnotatedImage, Sequence[str]], str]
     write: Callable[[AnnotatedForm, Path], None]
+    require_writable: Callable[[Iterable[AnnotatedImage], Sequence[str]], None] | None = None
 
 
 WRITERS: Mapping[str, Writer] = {
     "yolo": Writer(".txt", yolo_writer.yolo_text, yolo_writer.write),
-    "voc": Writer(".xml", voc_writer.voc_text, voc_writer.write),
+    "voc": Writer(".xml", voc_writer.voc_text, voc_writer.write, voc_writer.require_writable),
 }
 """The form itself is COCO's."""
 

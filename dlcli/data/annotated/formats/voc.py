@@ -15,7 +15,7 @@ from pathlib import Path
 from dlcli.core.errors import DataError
 from dlcli.core.wording import brief
 from dlcli.data.annotated.folders import ImageIndex, base_name, is_image_name, split_of_path, stem_of
-from dlcli.data.annotated.formats.voc_lists import Lists, read_lists
+from dlcli.data.annotated.formats.voc_lists import Lists, is_map_name, read_lists
 from dlcli.data.annotated.formats.voc_xml import Description, looks_like_voc, read_description
 from dlcli.data.annotated.found import Found, FoundImage, Reading
 from dlcli.data.walking import list_files
@@ -115,56 +115,71 @@ class _Year:
     xml: list[str]
     index: ImageIndex
     image_names: list[str]
-    maps: dict[str, dict[str, Path]]
+    maps: dict[str, ImageIndex]
     lists: Lists
     notes: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, root: Path, source: Path, options: Reading) -> _Year:
         names = list_files(root, [])
         pictures = [name for name in names if is_image_name(name)]
-        maps: dict[str, dict[str, Path]] = {kind: {} for kind in _MAPS}
-        photos = []
-        for name in pictures:
-            kind = next((part for part in name.lower().split("/")[:-1] if part.startswith("segmentation")), None)
-            if kind is None:
-                photos.append(name)
-            elif kind in maps:
-                maps[kind][stem_of(name)] = root / name
+        photos = [name for name in pictures if not is_map_name(name)]
+        maps = {
+            kind: ImageIndex(root, [name for name in pictures if kind in name.lower().split("/")[:-1]])
+            for kind in _MAPS
+        }
         elsewhere = options.images or (None if photos else source)
         if elsewhere is not None:
             photos = []
-            index = ImageIndex(elsewhere, [name for name in list_files(elsewhere, []) if is_image_name(name)])
+            found = [name for name in list_files(elsewhere, []) if is_image_name(name) and not is_map_name(name)]
+            index = ImageIndex(elsewhere, found)
+            names = [*(name for name in names if not is_image_name(name)), *found]
         else:
             index = ImageIndex(root, photos)
         xml = [name for name in names if name.lower().endswith(".xml")]
         place = "" if root == source else f"{root.relative_to(source).as_posix()}/"
         prefix = f"{root.name}/" if place else ""
-        return cls(root, place, prefix, xml, index, photos, maps, read_lists(root, names, options.task))
+        lists = read_lists(root, names, options.task)
+        return cls(root, place, prefix, xml, index, photos, maps, lists, [f"{prefix}{note}" for note in lists.notes])
 
     def images(self) -> Iterator[FoundImage]:
         """Yield the images: those of the lists if there are any, else those of all XML files, and the rest."""
         yield from self._listed() if self.lists.splits else self._unlisted()
+        self._note(self.strangers, "the label map of another image of this name, not used for both")
 
     def _listed(self) -> Iterator[FoundImage]:
-        by_stem = {stem_of(_without_xml(name)): name for name in reversed(self.xml)}
-        for stem, (name, split) in self.lists.splits.items():
-            xml = by_stem.pop(stem, None)
-            described = self._describe(xml) if xml is not None else None
-            if xml is not None and described is None:
+        xml_of = {_without_xml(name): name for name in reversed(self.xml)}
+        index = ImageIndex(self.root, sorted(xml_of))
+        used: dict[str, Path | None] = {}  # XML file -> its photo
+        lost: list[str] = []
+        for name, split in self.lists.splits.values():
+            found = index.find_name(name)
+            if (index if found is not None else self.index).is_elsewhere(name):
+                lost.append(name)
                 continue
-            yield self._image(xml or "", name, described, split)
-        if by_stem:
-            first = min(by_stem.values())
-            self.notes.append(
-                f"{self.prefix}{base_name(first)}: in no list of ImageSets, not used; {len(by_stem):,} such"
-            )
+            xml, photo = xml_of[found] if found is not None else "", self.index.find(name, found or name)
+            if xml in used:
+                if photo in (None, used[xml]):  # listed by another path, too
+                    continue
+                xml = ""
+            described = self._describe(xml) if xml else None
+            if xml:
+                used[xml] = photo
+            if not xml or described is not None:
+                yield self._image(xml, name, described, split)
+        self._note(lost, "listed in ImageSets, but no file of this name is in that folder, not used")
+        self._note(sorted(map(base_name, set(self.xml) - used.keys())), "in no list of ImageSets, not used")
+
+    def _note(self, names: Sequence[str], what: str) -> None:
+        if names:
+            self.notes.append(f"{self.prefix}{names[0]}: {what}; {len(names):,} such")
 
     def _unlisted(self) -> Iterator[FoundImage]:
         used = set()
         for xml in self.xml:
             described = self._describe(xml)
-            image = self._image(xml, base_name(_without_xml(xml)), described, split_of_path(self.place + xml))
+            image = self._image(xml, _without_xml(xml), described, split_of_path(self.place + xml))
             used.add(image.path)  # also of a damaged file: what an image shows is then unknown, not nothing
             if described is not None:
                 yield image
@@ -188,12 +203,11 @@ class _Year:
             described: what the XML file says.
             split: its split.
         """
-        path = self.index.find(described.filename, xml) if described is not None and described.filename else None
+        path = self.index.find(_beside(name, described.filename), xml) if described and described.filename else None
         path = path or self.index.find(name, xml or name)
         if path is None:
             path = self.root / "JPEGImages" / (base_name(described.filename if described else name) or "unnamed")
-        stem = stem_of(name)
-        class_map, object_map = (self.maps[kind].get(stem) for kind in _MAPS)
+        class_map, object_map = (self._map_of(kind, name, xml or name, path) for kind in _MAPS)
         is_described = described is not None or class_map is not None or self.lists.has_tags
         return FoundImage(
             path,
@@ -201,10 +215,27 @@ class _Year:
             split,
             described.objects if described is not None else (),
             described.size if described is not None else None,
-            () if described is not None else self.lists.tags.get(stem, ()),
+            () if described is not None else self.lists.tags_of(name),
             class_map,
             object_map,
         )
+
+    def _map_of(self, kind: str, name: str, near: str, path: Path) -> Path | None:
+        """Return the label map of an image: the nearest of its name, unless that is nearer to another image."""
+        found = self.maps[kind].find_name(name, near)
+        if found is None:
+            return None
+        nearest = self.index.find(found.rpartition(".")[0], found)
+        if nearest != path and stem_of(path.name) == stem_of(found):
+            self.strangers.append(found)
+            return None
+        return self.root / found
+
+
+def _beside(name: str, base: str) -> str:
+    """Return a name without folders in those of another one, so that of several images the right one is found."""
+    folder = name.rpartition("/")[0]
+    return f"{folder}/{base}" if folder and base == base_name(base) else base
 
 
 def _without_xml(name: str) -> str:

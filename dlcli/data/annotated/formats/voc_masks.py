@@ -11,12 +11,18 @@ from dlcli.core.files import atomic_file
 from dlcli.data.annotated.annotation import VOID, AnnotatedImage
 from dlcli.data.annotated.masks import to_pixels
 
+MAX_CLASSES = VOID - 1
+"""A pixel's byte also holds the background and `VOID`."""
+
 
 def label_maps(image: AnnotatedImage) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the maps of objects and of classes, (H, W) uint8 each; None for an image without masks.
 
     In the first the k-th object has the number k, in the second class c is c + 1; 0 is the background. Where masks
     overlap, the smaller object is seen. Crowds are void, and so are objects beyond the 254th, which have no number.
+
+    Args:
+        image: its classes are the first `MAX_CLASSES` ones.
     """
     masked = [(number, each) for number, each in enumerate(image.objects, start=1) if each.segmentation is not None]
     if not any(not each.is_crowd for _, each in masked):

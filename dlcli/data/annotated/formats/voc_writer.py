@@ -6,18 +6,33 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from dlcli.core.errors import DataError
 from dlcli.core.files import write_text
 from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.form import AnnotatedForm
-from dlcli.data.annotated.formats.voc_masks import label_maps, write_map
+from dlcli.data.annotated.formats.voc_masks import MAX_CLASSES, label_maps, write_map
 
 _SETS = {"train": "train", "valid": "val", "test": "test"}
 _UNLINKABLE = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
 _CONTROL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+
+
+def require_writable(images: Iterable[AnnotatedImage], classes: Sequence[str]) -> None:
+    """Check that label maps can say of each pixel of a mask which class it is.
+
+    Raises:
+        DataError: there are masks of more classes than a map has numbers.
+    """
+    has_masks = any(each.segmentation is not None and not each.is_crowd for image in images for each in image.objects)
+    if has_masks and len(classes) > MAX_CLASSES:
+        raise DataError(
+            f"Pascal VOC has label maps of at most {MAX_CLASSES} classes, and these masks are of {len(classes):,}",
+            hint="use --to yolo, or leave --to out: COCO's masks have no such bound",
+        )
 
 
 def write(form: AnnotatedForm, folder: Path) -> None:
@@ -28,8 +43,10 @@ def write(form: AnnotatedForm, folder: Path) -> None:
     VOC's protocol leaves out of the evaluation, too. Images with masks have label maps of objects and of classes.
 
     Raises:
+        DataError: there are masks of more than 254 classes; then nothing is written.
         OSError: a file cannot be written.
     """
+    require_writable((image for split in form.splits() for image in form.of_split(split)), form.card.classes)
     taken: set[str] = set()
     for each in ("Annotations", "JPEGImages"):
         (folder / each).mkdir(exist_ok=True)

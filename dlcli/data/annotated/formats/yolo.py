@@ -1,7 +1,8 @@
 """YOLO: a `data.yaml` with `images/` and `labels/`, whose lines are "class cx cy w h" as shares of the image.
 
 A line with more numbers is a polygon, "class x1 y1 x2 y2 ...". An image without a label file, or with an empty one,
-shows nothing. Source: docs.ultralytics.com, "Object Detection Datasets Overview".
+shows nothing. Darknet's layout (CVAT's "YOLO 1.1") is read as well: `obj.names`, `obj.data`, and lists of the images.
+Sources: docs.ultralytics.com, "Object Detection Datasets Overview"; github.com/AlexeyAB/darknet.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,21 @@ from dlcli.core.errors import DataError
 from dlcli.core.files import is_folder
 from dlcli.data.annotated.folders import split_of_path
 from dlcli.data.annotated.formats.places import ImageFinder, is_file, number, read_text
-from dlcli.data.annotated.formats.yolo_yaml import CLASS_FILES, YoloData, find_yaml, read_class_file, read_yaml
+from dlcli.data.annotated.formats.yolo_yaml import (
+    CLASS_FILES,
+    DARKNET_FILES,
+    YoloData,
+    find_lists,
+    find_yaml,
+    read_class_file,
+    read_yaml,
+)
 from dlcli.data.annotated.found import Found, FoundImage, FoundObject, Reading
 from dlcli.data.images.each import for_each
 from dlcli.data.images.probing import probe_image
 
 NAME = "yolo"
-SUMMARY = "YOLO: data.yaml with images/ and labels/, or images/, labels/ and classes.txt"
+SUMMARY = "YOLO: data.yaml with images/ and labels/, or images/, labels/ and classes.txt, or obj.names and train.txt"
 
 _MOST = 2.0
 """A larger number is no share of an image, not even of one that a box reaches out of."""
@@ -46,7 +55,7 @@ class _Line:
 
 
 def matches(source: Path) -> bool:
-    """Return whether this is a `data.yaml`, a folder with one, or one with label files and a list of classes."""
+    """Return whether this is a `data.yaml`, a folder with one, or one with lists of classes and of images or labels."""
     try:
         if source.is_file():
             return source.suffix.lower() in (".yaml", ".yml") and bool(read_yaml(source))
@@ -56,6 +65,8 @@ def matches(source: Path) -> bool:
         if any((source / name).is_file() for name in CLASS_FILES) and any(
             map(_has_labels, (source, source / "images"))
         ):
+            return True
+        if any(is_file(names) and find_lists(names)[0] for names in map(source.joinpath, DARKNET_FILES)):
             return True
         return any(_has_labels(source / folder) for folder in _LABEL_FOLDERS)
     except (DataError, OSError):
@@ -96,11 +107,11 @@ def read(source: Path, options: Reading) -> Found:
     has_keypoints = data is not None and data.has_keypoints
     files = {image: _label_file(finder.root, image) for image, _ in listed}
     faults: list[str] = []
-    lines = {
-        image: _read_labels(finder.root, file, has_keypoints, faults)
-        for image, file in files.items()
-        if file is not None
-    }
+    lines: dict[str, list[_Line]] = {}
+    damaged: dict[str, str] = {}
+    for image, file in files.items():
+        if file is not None:
+            lines[image], damaged[image] = _read_labels(finder.root, file, has_keypoints, faults)
     if faults and not any(lines.values()):
         raise DataError(f"{source}: no label line can be read", details=faults[:3], hint="class cx cy w h, shares of 1")
     notes += faults
@@ -113,7 +124,7 @@ def read(source: Path, options: Reading) -> Found:
     for image, split in listed:
         where, size = files[image] or "", sizes.get(image)
         objects = () if size is None else tuple(_objects(size, where, lines[image], names, first, notes))
-        images.append(FoundImage(finder.root / image, where, split, objects))
+        images.append(FoundImage(finder.root / image, where, split, objects, damage=damaged.get(image, "")))
     return Found(tuple(images), tuple(name for name in names if name), tuple(notes))
 
 
@@ -127,7 +138,9 @@ def _root_of(folder: Path, data: YoloData | None) -> Path:
 
 
 def _listed(finder: ImageFinder, data: YoloData | None, notes: list[str]) -> list[tuple[str, str]]:
-    """Return the images with their splits: as the file says, else as the folders are called."""
+    """Return the images with their splits: as a file or lists say, else as the folders are called."""
+    if data is not None and data.lists:
+        return _in_lists(finder, data.lists, notes)
     if data is None or not data.splits:
         return [(name, split_of_path(name)) for name in finder.names]
     found: dict[tuple[str, str], None] = {}  # an image of two splits is passed on twice, and the checker decides
@@ -145,6 +158,22 @@ def _listed(finder: ImageFinder, data: YoloData | None, notes: list[str]) -> lis
     return list(found)
 
 
+def _in_lists(finder: ImageFinder, lists: Mapping[str, Path], notes: list[str]) -> list[tuple[str, str]]:
+    """Return the images of darknet's lists with their splits; those in no list are noted."""
+    found = dict.fromkeys((image, split) for split, file in lists.items() for image in _of_list(finder, file, notes))
+    if not found:
+        raise DataError(
+            f"{finder.root}: none of the images in {', '.join(file.name for file in lists.values())} is there",
+            details=notes[-3:],
+            hint="name the folder of the images with --images, or correct the lists",
+        )
+    listed = {image for image, _ in found}
+    others = [name for name in finder.names if name not in listed]
+    if others:
+        notes.append(f"{others[0][:100]}: in no list, not used; {len(others):,} such")
+    return list(found)
+
+
 def _of_place(finder: ImageFinder, place: str, notes: list[str]) -> list[str]:
     """Return the images of a folder or of a file of paths; its first folders may be those of another machine."""
     parts = [part for part in place.replace("\\", "/").split("/") if part not in ("", ".", "..")]
@@ -159,15 +188,15 @@ def _of_place(finder: ImageFinder, place: str, notes: list[str]) -> list[str]:
 
 
 def _of_list(finder: ImageFinder, file: Path, notes: list[str]) -> list[str]:
+    where = file.relative_to(finder.root).as_posix() if file.is_relative_to(finder.root) else file.name
     try:
         names = [line.strip() for line in read_text(file).splitlines() if line.strip()]
     except DataError as error:
-        notes.append(f"{file.relative_to(finder.root).as_posix()}: {error.message}")
+        notes.append(f"{where}: {error.message}")
         return []
     images = [(name, finder.find(name)) for name in names]
     missing = [name for name, image in images if image is None]
     if missing:
-        where = file.relative_to(finder.root).as_posix()
         notes.append(f"{where}: images not found: {len(missing):,}, the first {missing[0][:100]}")
     return [image for _, image in images if image is not None]
 
@@ -185,22 +214,23 @@ def _label_file(root: Path, image: str) -> str | None:
     return None
 
 
-def _read_labels(root: Path, where: str, has_keypoints: bool, notes: list[str]) -> list[_Line]:
-    """Return the lines of a label file that can be read; the others are noted."""
+def _read_labels(root: Path, where: str, has_keypoints: bool, notes: list[str]) -> tuple[list[_Line], str]:
+    """Return the lines of a label file that can be read, and why none can; those that cannot are noted."""
     try:
         text = read_text(root / where)
     except DataError as error:
         notes.append(f"{where}: {error.message}")
-        return []
-    lines = []
+        return [], error.message
+    lines, num_refused = [], 0
     for position, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             lines.append(_parse(line, has_keypoints=has_keypoints))
         except ValueError as error:
+            num_refused += 1
             notes.append(f"{where}: line {position}: {error}")
-    return lines
+    return lines, "no line of it can be read" if num_refused and not lines else ""
 
 
 def _parse(line: str, *, has_keypoints: bool) -> _Line:

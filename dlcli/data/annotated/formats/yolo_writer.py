@@ -83,22 +83,19 @@ def _outline(each: Annotation, image: AnnotatedImage) -> list[float]:
 
 
 def outline_of(each: Annotation, image: AnnotatedImage) -> np.ndarray:
-    """Return the corners of an object's mask as one polygon, or of its box if it has none, (N, 2) in pixels."""
-    if isinstance(each.segmentation, list):
-        polygons = each.segmentation
-    elif each.segmentation is not None:
+    """Return the corners of an object's mask as one polygon, (N, 2) in pixels; those of its box if it has no pixel."""
+    polygons = each.segmentation if isinstance(each.segmentation, list) else []
+    if isinstance(each.segmentation, dict):
         polygons = polygons_of(to_pixels(each.segmentation, image.height, image.width))
-    else:
-        left, top, right, bottom = each.box
-        polygons = [[left, top, right, top, right, bottom, left, bottom]]
-    return joined(polygons)
+    left, top, right, bottom = each.box
+    return joined(polygons or [[left, top, right, top, right, bottom, left, bottom]])
 
 
 def joined(polygons: Sequence[Sequence[float]]) -> np.ndarray:
     """Return several polygons as one, (N, 2): each is reached and left by a line without width, so areas add up.
 
     Args:
-        polygons: each x1, y1, x2, y2, ...
+        polygons: at least one, each x1, y1, x2, y2, ...
     """
     parts = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in polygons]
     outline = parts.pop(0)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dlcli.core.errors import DataError
-from dlcli.data.annotated.formats.places import read_text
+from dlcli.data.annotated.formats.places import is_file, read_text
 
-CLASS_FILES = ("classes.txt", "obj.names", "labels/classes.txt", "images/classes.txt", "data/obj.names")
+DARKNET_FILES = ("obj.names", "data/obj.names")
+CLASS_FILES = ("classes.txt", DARKNET_FILES[0], "labels/classes.txt", "images/classes.txt", DARKNET_FILES[1])
 """Where labelImg and darknet put the names of the classes, one a line."""
 
 _SPLIT_KEYS = {"train": ("train",), "valid": ("val", "valid", "validation"), "test": ("test",)}
@@ -26,6 +29,7 @@ class YoloData:
     Attributes:
         names: class of each index; () if nothing says it.
         splits: split -> its folders, lists or patterns as they are written; empty if nothing says it.
+        lists: split -> the file that lists its images, beside darknet's `obj.names`.
         path: the folder they are relative to, as it is written; "" for that of the file.
         has_keypoints: whether label lines go on with key points behind the box.
         notes: what was found on the way.
@@ -36,6 +40,7 @@ class YoloData:
     path: str = ""
     has_keypoints: bool = False
     notes: tuple[str, ...] = ()
+    lists: Mapping[str, Path] = field(default_factory=dict)
 
 
 def find_yaml(folder: Path) -> Path | None:
@@ -74,6 +79,8 @@ def read_yaml(path: Path) -> YoloData:
 def read_class_file(folder: Path) -> YoloData | None:
     """Return the classes of a folder without a YAML file, or None if none of `CLASS_FILES` is there.
 
+    Beside `obj.names`, also the lists of the splits.
+
     Raises:
         DataError: the file cannot be read.
     """
@@ -86,7 +93,33 @@ def read_class_file(folder: Path) -> YoloData | None:
         raise DataError(f"{file}: {error.message}", hint="one class a line, as UTF-8") from None
     while lines and not lines[-1]:
         lines.pop()
-    return YoloData(_distinct(lines, file))
+    found, notes = find_lists(file) if file.name == "obj.names" else ({}, [])
+    return YoloData(_distinct(lines, file), lists=found, notes=tuple(notes))
+
+
+def find_lists(file: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return the lists of images by split that lie beside darknet's `obj.names`, with notes.
+
+    They are those that `obj.data` names ("train = data/train.txt", relative to the folder that darknet is started in),
+    and `train.txt`, `valid.txt` (or `val.txt`) and `test.txt`.
+    """
+    folder = file.parent
+    named: dict[str, str] = {}
+    notes: list[str] = []
+    with contextlib.suppress(DataError):
+        pairs = (line.partition("=") for line in read_text(folder / "obj.data", _MAX_BYTES).splitlines())
+        named = {key.strip().lower(): value.strip() for key, _, value in pairs if value.strip()}
+    found: dict[str, Path] = {}
+    for split, keys in _SPLIT_KEYS.items():
+        wanted = next((named[key] for key in keys if key in named), "")
+        names = [re.split(r"[/\\]", wanted)[-1], *(f"{key}.txt" for key in keys)]
+        path = next((folder / name for name in names if name.endswith(".txt") and is_file(folder / name)), None)
+        if path is not None and path not in found.values():
+            found[split] = path
+        elif wanted:
+            reason = "no such file beside obj.names" if path is None else "the list of another split"
+            notes.append(f"obj.data: {split} = {wanted[:100]}: {reason}, not used")
+    return found, notes
 
 
 def _parse(path: Path) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.formats import labelme
 from dlcli.data.annotated.found import Reading
 from dlcli.data.annotated.masks import to_pixels
@@ -186,6 +189,35 @@ def test_a_file_that_is_none_is_noted(tmp_path, picture, put, text, note):
     written(put, "a.json", [shape()])
     put("b.json", text)
     assert any(line.startswith("b.json: ") and note in line for line in found(tmp_path).notes)
+
+
+@pytest.mark.parametrize("text", ["{", b"\xff\xfe{", '{"shapes": 1}'])
+def test_an_image_whose_file_is_damaged_is_no_background(tmp_path, picture, put, text):
+    for name in ("a", "b", "images/c", "d", "x/e", "y/e"):
+        picture(f"{name}.jpg")
+    written(put, shapes=[shape()])
+    for name in ("b", "labels/c", "x/e"):
+        put(f"{name}.json", text)
+    result = found(tmp_path)
+    assert sorted(image.path.relative_to(tmp_path).as_posix() for image in result.images if image.damage) == [
+        "b.jpg",
+        "images/c.jpg",
+        "x/e.jpg",
+    ]
+    checked = check(result, tmp_path)
+    assert sorted(Path(image.file).relative_to(tmp_path).as_posix() for image in checked.images[""]) == [
+        "a.jpg",
+        "d.jpg",
+        "y/e.jpg",
+    ]
+    assert any(note.startswith(f"{KINDS['annotation_damaged']}: 3, the first in b.json: ") for note in checked.notes)
+
+
+def test_a_damaged_file_beside_a_sound_one_of_its_image_loses_nothing(tmp_path, picture, put):
+    picture("a.jpg")
+    put("a.json", "{")
+    written(put, "b.json", [shape()])
+    assert [(len(image.objects), image.damage) for image in found(tmp_path).images] == [(1, "")]
 
 
 def test_images_without_a_file_are_passed_on(tmp_path, picture, put):

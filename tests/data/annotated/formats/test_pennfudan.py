@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.formats import pennfudan
 from dlcli.data.annotated.found import Reading
 
@@ -69,6 +73,43 @@ def test_masks_of_classes(tmp_path, picture, put, names, palette):
     assert (image.label_map, image.instance_map, image.objects) == (mask, None, ())
 
 
+@pytest.mark.parametrize("task", ["", "semantic"])
+def test_a_mask_whose_numbers_were_changed_by_its_format_is_refused(tmp_path, picture, task):
+    for name in ("a", "b"):
+        picture(f"images/{name}.jpg")
+    masked(tmp_path, "masks/a.png", instances(1))
+    Image.fromarray(np.kron(np.eye(2), np.ones((50, 100))).astype(np.uint8) * 9).save(tmp_path / "masks/b.jpg")
+    result = found(tmp_path, task=task)
+    assert [image.path.name for image in result.images] == ["a.jpg"]
+    assert result.notes[0] == "masks/b.jpg: save masks as PNG: JPEG changes the numbers: skipped"
+
+
+@pytest.mark.parametrize("every", [1, 40])
+@pytest.mark.parametrize(("num_names", "is_refused"), [(0, True), (19, True), (20, False), (120, False)])
+def test_numbers_far_beyond_the_names_are_no_classes(tmp_path, picture, put, num_names, is_refused, every):
+    picture("images/a.jpg")
+    masked(tmp_path, "masks/a.png", (np.arange(20000) % 121 // every * every).astype(np.uint8).reshape(100, 200))
+    if num_names:
+        put("classes.txt", "".join(f"class {number}\n" for number in range(num_names)))
+    if is_refused:
+        with pytest.raises(DataError, match=f"numbers up to 120, and {num_names} classes are named") as caught:
+            found(tmp_path, task="semantic")
+        assert "classes.txt" in caught.value.hint
+    else:
+        assert len(found(tmp_path, task="semantic").classes) == 120
+
+
+def test_masks_of_0_and_255_have_no_class_and_say_what_to_do(tmp_path, picture):
+    for name in ("a", "b"):
+        picture(f"images/{name}.jpg")
+        masked(tmp_path, f"masks/{name}.png", instances(255))
+    with pytest.raises(DataError, match="but 0, the background, and 255, which is void") as caught:
+        found(tmp_path, task="semantic")
+    assert caught.value.hint == "save the class as 1 in place of 255"
+    masked(tmp_path, "masks/b.png", instances(1, 255))
+    assert found(tmp_path, task="semantic").classes == ("1",)
+
+
 def test_a_palette_holds_numbers_and_no_colours(tmp_path, picture):
     picture("images/a.jpg")
     image = Image.fromarray(instances(1, 2)).convert("P")
@@ -96,6 +137,17 @@ def test_a_mask_that_is_none_is_noted(tmp_path, picture, values, note):
     assert len(result.images) == 1
     assert result.notes[0].startswith("masks/b.png: ")
     assert note in result.notes[0]
+
+
+def test_an_image_whose_mask_has_another_size_is_no_background(tmp_path, picture):
+    for name in ("a", "b"):
+        picture(f"images/{name}.jpg")
+    masked(tmp_path, "masks/a.png", instances(1))
+    masked(tmp_path, "masks/b.png", instances(1, 2)[:50])
+    checked = check(found(tmp_path), tmp_path)
+    assert [(Path(image.file).name, len(image.objects)) for image in checked.images[""]] == [("a.jpg", 1)]
+    assert any(note.startswith(f"{KINDS['annotation_damaged']}: 1, the first in masks/b.png") for note in checked.notes)
+    assert not any(note.startswith(KINDS["box_missing"]) for note in checked.notes)
 
 
 def test_a_damaged_mask_and_files_without_a_partner_are_noted(tmp_path, picture, put):

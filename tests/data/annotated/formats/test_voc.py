@@ -47,6 +47,20 @@ def test_lists_are_splits_and_what_is_measured_comes_first(tmp_path):
     assert found.notes == ("e.xml: in no list of ImageSets, not used; 1 such",)
 
 
+def test_lists_with_capitals_are_splits_and_others_are_noted(tmp_path):
+    root = voc_folder(
+        tmp_path,
+        {name: [CAT] for name in "abc"},
+        lists={"Main/Train": "a", "Main/Validation": "b", "Main/default": "a b c"},
+    )
+    found = read(root, Reading())
+    assert splits(found) == {"a.jpg": "train", "b.jpg": "valid"}
+    assert found.notes == (
+        "ImageSets/Main/default.txt: a list of no split and no class that is known, not used; 1 such",
+        "c.xml: in no list of ImageSets, not used; 1 such",
+    )
+
+
 def test_lists_of_segmentation_are_read_too_or_alone(tmp_path):
     root = voc_folder(
         tmp_path,
@@ -195,6 +209,101 @@ def test_label_maps_and_instances_of_vocs_palette(tmp_path):
         assert np.array_equal(to_pixels(each.segmentation, 30, 40), numbers == number)
         assert each.area == (numbers == number).sum()
     assert checked.label_values[:21] == tuple(range(21)) and set(checked.label_values[21:]) == {255}
+
+
+def segmented(root, *names):
+    """Write photos of these paths, and label maps that differ at the places of their names."""
+    for name in names:
+        picture(root / f"JPEGImages/{name}.jpg", seed=len(name))
+        pixels = np.zeros((30, 40), np.uint8)
+        pixels[names.index(name) :] = 1
+        write_map(root / f"SegmentationClass/{name}.png", pixels)
+
+
+def map_of(found):
+    """Return the label map of each image, both as paths without a suffix below their folders."""
+    return {
+        str(image.path.with_suffix("")).partition("JPEGImages/")[2]: image.label_map
+        and str(image.label_map.with_suffix("")).partition("SegmentationClass/")[2]
+        for image in found.images
+    }
+
+
+def test_label_maps_of_one_name_in_several_folders_stay_with_their_images(tmp_path):
+    names = ("train/1", "val/1", "val/2")
+    segmented(tmp_path, *names)
+    found = read(tmp_path, Reading(task="semantic"))
+    assert map_of(found) == {name: name for name in names} and found.notes == ()
+    (tmp_path / "SegmentationClass/train/1.png").unlink()
+    found = read(tmp_path, Reading(task="semantic"))
+    assert map_of(found) == {"train/1": None, "val/1": "val/1", "val/2": "val/2"}
+    assert found.notes == (
+        "SegmentationClass/val/1.png: the label map of another image of this name, not used for both; 1 such",
+    )
+
+
+def test_a_label_map_without_folders_is_of_one_image(tmp_path):
+    segmented(tmp_path, "1", "2")
+    for folder in ("a", "b"):
+        (tmp_path / "JPEGImages" / folder).mkdir()
+    (tmp_path / "JPEGImages/1.jpg").rename(tmp_path / "JPEGImages/a/1.jpg")
+    picture(tmp_path / "JPEGImages/b/1.jpg")
+    found = read(tmp_path, Reading())
+    assert map_of(found) == {"a/1": "1", "b/1": None, "2": "2"}
+    assert [note.partition(":")[0] for note in found.notes] == ["SegmentationClass/1.png"]
+
+
+def in_folders(root, *names):
+    """Write VOC's files of these paths; each shows an object of the class that its folders are called."""
+    for name in names:
+        folder = name.rpartition("/")[0]
+        voc_file(root / f"Annotations/{name}.xml", [voc_object(folder, (1, 1, 10, 12))], filename="1.jpg")
+        picture(root / f"JPEGImages/{name}.jpg")
+
+
+def listed(root, **lists):
+    (root / "ImageSets/Main").mkdir(parents=True)
+    for name, lines in lists.items():
+        (root / f"ImageSets/Main/{name}.txt").write_text("\n".join(lines))
+    found = read(root, Reading())
+    shown = {
+        image.path.parent.name: (image.split, *(each.name for each in image.objects), *image.tags)
+        for image in found.images
+    }
+    assert len(shown) == len(found.images)
+    return shown, found.notes
+
+
+@pytest.mark.parametrize("prefix", ["", "JPEGImages/", "Annotations\\"])
+def test_files_of_one_name_in_several_folders_are_listed_by_their_paths(prefix, tmp_path):
+    in_folders(tmp_path, "a/1", "b/1", "c/1")
+    shown, notes = listed(tmp_path, train=[f"{prefix}a/1", f"{prefix}b/1.jpg"], val=["c/1"], trainval=["a/1", "c/1"])
+    assert shown == {"a": ("train", "a"), "b": ("train", "b"), "c": ("valid", "c")}
+    assert notes == ()
+
+
+def test_a_listed_path_that_is_not_there_takes_no_other_file_of_its_name(tmp_path):
+    in_folders(tmp_path, "a/1", "b/1")
+    shown, notes = listed(tmp_path, train=["c/1", "a/1"])
+    assert shown == {"a": ("train", "a")}
+    assert notes == (
+        "c/1: listed in ImageSets, but no file of this name is in that folder, not used; 1 such",
+        "1.xml: in no list of ImageSets, not used; 1 such",
+    )
+
+
+def test_one_xml_file_is_of_one_of_several_listed_photos(tmp_path):
+    in_folders(tmp_path, "b/1")
+    (tmp_path / "Annotations/b/1.xml").rename(tmp_path / "Annotations/1.xml")
+    picture(tmp_path / "JPEGImages/a/1.jpg")
+    assert listed(tmp_path, train=["b/1", "a/1"])[0] == {"b": ("train", "b"), "a": ("train",)}
+
+
+def test_classes_of_listed_paths(tmp_path):
+    for name in "ab":
+        picture(tmp_path / f"JPEGImages/{name}/1.jpg")
+    shown, _ = listed(tmp_path, train=["a/1", "b/1"], cat_train=["a/1 1", "b/1 -1"], dog_train=["b/1 1"])
+    assert shown == {"a": ("train", "cat"), "b": ("train", "dog")}
 
 
 def test_the_palette_of_another_tool_is_read(tmp_path):

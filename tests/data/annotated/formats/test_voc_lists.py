@@ -37,12 +37,25 @@ def test_what_is_measured_comes_first_in_any_order_of_the_files(listed, order):
     assert splits(found) == {"a": "test", "b": "valid", "c": "train", "d": "train"}
 
 
-@pytest.mark.parametrize("name", SPLIT_OF)
+@pytest.mark.parametrize(
+    ("name", "split"), [*SPLIT_OF.items(), ("Train", "train"), ("Validation", "valid"), ("TEST", "test")]
+)
 @pytest.mark.parametrize("folder", ["Main", "main", "Segmentation"])
-def test_each_list_alone(listed, name, folder):
-    assert listed({f"{folder}/{name}": "2007_000027\n"}) == Lists(
-        {"2007_000027": ("2007_000027", SPLIT_OF[name])}, {}, False
-    )
+def test_each_list_alone(listed, name, split, folder):
+    assert listed({f"{folder}/{name}": "2007_000027\n"}) == Lists({"2007_000027": ("2007_000027", split)}, {}, False)
+
+
+def test_lists_with_capitals_are_those_of_splits_and_classes(listed):
+    found = listed({"Main/Train": "a", "Main/Validation": "b", "Main/Cat_Validation": "b 1"})
+    assert splits(found) == {"a": "train", "b": "valid"}
+    assert found.tags == {"b": ("Cat",)} and found.notes == ()
+
+
+def test_a_list_of_no_known_split_is_noted(listed):
+    found = listed({"Main/default": "a", "Segmentation/fold 1": "a", "Layout/person": "a", "Main/train": "b"})
+    assert splits(found) == {"b": "train"}
+    (note,) = found.notes
+    assert note == "ImageSets/Main/default.txt: a list of no split and no class that is known, not used; 2 such"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +85,7 @@ def test_other_files_are_no_lists(listed, tmp_path, put):
     names = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
     assert len(names) == 5
     assert read_lists(tmp_path, names, "") == Lists({}, {}, False)
-    assert listed({"Layout/train": "a", "Main/everything": "a"}) == Lists({}, {}, False)
+    assert listed({"Layout/train": "a", "Action/everything": "a"}) == Lists({}, {}, False)
 
 
 def test_lists_of_several_years_are_joined(tmp_path, put):

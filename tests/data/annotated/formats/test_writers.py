@@ -13,7 +13,7 @@ from dlcli.data.annotated.annotation import AnnotatedImage, Annotation
 from dlcli.data.annotated.form import AnnotatedForm
 from dlcli.data.annotated.formats import yolo
 from dlcli.data.annotated.formats.texts import WRITERS, annotation_text
-from dlcli.data.annotated.formats.yolo_writer import joined
+from dlcli.data.annotated.formats.yolo_writer import joined, outline_of
 from dlcli.data.annotated.found import Reading
 from dlcli.data.annotated.masks import from_pixels, to_pixels
 from dlcli.data.card import Card
@@ -84,6 +84,13 @@ def test_joined_polygons_have_the_sum_of_the_areas():
     x, y = joined(polygons).T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
     assert area == 100 + 25 + 16
+
+
+@pytest.mark.parametrize("empty", [[], from_pixels(np.zeros((100, 200), np.uint8))])
+def test_a_mask_without_a_pixel_is_written_as_its_box(empty):
+    image = AnnotatedImage("a.jpg", 100, 200, (boxed(0, (20, 10, 60, 30), segmentation=empty),))
+    assert outline_of(image.objects[0], image).tolist() == [[20, 10], [60, 10], [60, 30], [20, 30]]
+    assert annotation_text(image, CLASSES, "yolo") == "0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3\n"
 
 
 def test_yolo_leaves_out_crowds_and_says_so(form):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from dlcli.core.errors import DataError
+from dlcli.data.annotated.checking import check
+from dlcli.data.annotated.faults import KINDS
 from dlcli.data.annotated.formats import yolo
 from dlcli.data.annotated.found import Reading
 
@@ -111,6 +114,54 @@ def test_labels_beside_the_images_and_classes_txt(tmp_path, picture, put):
     assert found(tmp_path).classes == ("cat", "dog")
 
 
+def darknet(put, picture, split_of_image, folder="", **lists):
+    """Write images in folders of their splits, as CVAT does, and lists with the paths that darknet sees."""
+    put(f"{folder}obj.names", "cat\ndog\n")
+    for name, split in split_of_image.items():
+        picture(f"{folder}obj_{split}_data/{name}.jpg")
+        put(f"{folder}obj_{split}_data/{name}.txt", "1 .5 .5 .1 .1\n")
+    for file, names in lists.items():
+        put(f"{folder}{file}.txt", "".join(f"data/obj_{split_of_image[name]}_data/{name}.jpg\n" for name in names))
+
+
+@pytest.mark.parametrize("folder", ["", "data/"])
+@pytest.mark.parametrize("valid", ["valid", "val", "held_out"])
+def test_darknets_lists_are_splits(tmp_path, picture, put, folder, valid):
+    split_of_image = {"a": "train", "b": "train", "c": "valid", "d": "test"}
+    darknet(put, picture, split_of_image, folder, **{"train": "ab", valid: "c", "test": "d"})
+    if valid == "held_out":
+        put(f"{folder}obj.data", "classes = 2\ntrain = data/train.txt\nvalid = data/held_out.txt\nbackup = backup/\n")
+    assert yolo.matches(tmp_path)
+    result = found(tmp_path)
+    assert {image.path.stem: image.split for image in result.images} == split_of_image
+    assert [each.name for image in result.images for each in image.objects] == ["dog"] * 4
+    assert (result.classes, result.notes) == (("cat", "dog"), ())
+
+
+def test_what_darknets_lists_leave_out_is_noted(tmp_path, picture, put):
+    darknet(put, picture, dict.fromkeys("abc", "train"), train="a")
+    put("obj.data", "train = data/train.txt\nvalid = data/train.txt\ntest = data/gone.txt\n")
+    put("train.txt", "data/obj_train_data/a.jpg\ndata/obj_train_data/lost.jpg\n")
+    result = found(tmp_path)
+    assert [(image.path.name, image.split) for image in result.images] == [("a.jpg", "train")]
+    assert result.notes == (
+        "obj.data: valid = data/train.txt: the list of another split, not used",
+        "obj.data: test = data/gone.txt: no such file beside obj.names, not used",
+        "train.txt: images not found: 1, the first data/obj_train_data/lost.jpg",
+        "obj_train_data/b.jpg: in no list, not used; 2 such",
+    )
+
+
+def test_darknets_images_elsewhere_or_nowhere(tmp_path, picture, put):
+    darknet(put, picture, {"a": "train"}, "set/", train="a")
+    (tmp_path / "set/obj_train_data").rename(tmp_path / "photos")
+    assert [image.split for image in found(tmp_path / "set", images=tmp_path / "photos").images] == ["train"]
+    picture("set/z.jpg")
+    with pytest.raises(DataError, match=r"none of the images in train\.txt is there") as caught:
+        found(tmp_path / "set")
+    assert "--images" in caught.value.hint
+
+
 def test_images_and_labels_without_any_names(tmp_path, picture, put):
     picture("images/train/a.jpg")
     put("labels/train/a.txt", "3 .5 .5 .1 .1\n")
@@ -208,6 +259,28 @@ def test_a_label_file_that_is_no_text_is_noted(tmp_path, picture, put):
     assert any("b.txt: not UTF-8" in note for note in found(tmp_path).notes)
 
 
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("0 .5 .5 .1 .1\n".encode("utf-16"), "not UTF-8"),
+        ("\n0 100 50 20 20\n0 .5 .5 .1\n", "no line of it can be read"),
+    ],
+)
+def test_an_image_whose_label_file_is_damaged_is_no_background(tmp_path, picture, put, labels, reason):
+    labelled(put, picture, "0 .5 .5 .1 .1\n")
+    for name, text in (("b", labels), ("c", "\n"), ("d", "0 100 50 20 20\n0 .5 .5 .2 .2\n")):
+        picture(f"images/train/{name}.jpg")
+        put(f"labels/train/{name}.txt", text)
+    checked = check(found(tmp_path), tmp_path)
+    assert {Path(image.file).name: len(image.objects) for image in checked.images["train"]} == {
+        "a.jpg": 1,
+        "c.jpg": 0,
+        "d.jpg": 1,
+    }
+    start = f"{KINDS['annotation_damaged']}: 1, the first in labels/train/b.txt: {reason}"
+    assert any(note.startswith(start) for note in checked.notes)
+
+
 def test_a_folder_without_images_is_refused(tmp_path, put):
     put("data.yaml", YAML)
     with pytest.raises(DataError, match="no images"):
@@ -252,6 +325,8 @@ def test_what_matches(tmp_path, put, picture):
         (("images/a.jpg", "images/a.txt"), False),
         (("images/001.owl/a.jpg", "classes.txt", "images.txt"), False),  # CUB-200-2011
         (("labels/classes.txt", "images/a.jpg"), False),
+        (("obj.names", "obj_train_data/a.jpg", "obj_train_data/a.txt", "train.txt"), True),
+        (("obj.names", "obj_train_data/a.jpg"), False),
     ],
 )
 def test_what_matches_without_a_yaml_file(tmp_path, put, files, is_yolo):
