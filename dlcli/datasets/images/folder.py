@@ -43,6 +43,7 @@ from dlcli.datasets.images.inspecting import (
     BadImage,
     FoundImage,
     Item,
+    bad_line,
     bad_notes,
     inspect,
     leak_notes,
@@ -113,7 +114,7 @@ class ImageFolderImporter:
         images, bad = inspect(items)
         self._refuse_too_many(bad, root)
         images, copy_notes = without_contradictions(images, folder_names, root)
-        classes, images, class_notes = _settle_classes(folder_names, images, root)
+        classes, images, class_notes = _settle_classes(folder_names, images, bad, root)
         if not any(image.item.split == "test" for image in images):
             images = self._cut_test_part(images)
         notes += [*class_notes, *bad_notes(bad, root), *copy_notes, *leak_notes(images)]
@@ -197,9 +198,15 @@ def _as_target(root: Path) -> str:
 
 
 def _settle_classes(
-    classes: list[str], images: list[FoundImage], root: Path
+    classes: list[str], images: list[FoundImage], bad: Sequence[BadImage], root: Path
 ) -> tuple[tuple[str, ...], list[FoundImage], list[str]]:
     """Drop classes without a readable image; return the other classes, the relabelled images, and notes.
+
+    Args:
+        classes: the names of the folders.
+        images: the images that can be read.
+        bad: the others, which an error names.
+        root: the folder, for messages.
 
     Raises:
         DataError: fewer than two classes are left, or one has no training image.
@@ -207,12 +214,14 @@ def _settle_classes(
     in_train = {image.item.label for image in images if image.item.split == "train"}
     elsewhere = {image.item.label for image in images} - in_train
     if elsewhere:
+        of_class = [entry for entry in bad if entry.item.label == min(elsewhere) and entry.item.split == "train"]
         raise DataError(
             f"{root}: the class {classes[min(elsewhere)]!r} has no readable image in the training split",
+            details=bad_line(of_class, root),
             hint="every class needs images to train on; check the folder's name in both splits",
         )
     if len(in_train) < 2:
-        raise _too_few(root, len(in_train))
+        raise _too_few(root, len(in_train), bad_line(bad, root))
     kept = sorted(in_train)
     new_label = {label: index for index, label in enumerate(kept)}
     relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
@@ -226,9 +235,10 @@ def _settle_classes(
     return tuple(classes[label] for label in kept), relabelled, notes
 
 
-def _too_few(root: Path, count: int) -> DataError:
+def _too_few(root: Path, count: int, details: Sequence[str] = ()) -> DataError:
     return DataError(
         f"{root}: {count} classes with images; a classifier needs two",
+        details=details,
         hint="put the images of each class into a separate folder, or set --labels-from",
     )
 

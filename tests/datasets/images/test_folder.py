@@ -177,6 +177,25 @@ def test_a_class_of_the_test_split_alone_is_an_error(tmp_path):
         prepare(tmp_path / "source", tmp_path / "out")
 
 
+def test_an_error_that_comes_of_unreadable_files_says_why_they_are(tmp_path):
+    source = tmp_path / "source"
+    fill(source / "a", 2)
+    (source / "b").mkdir()
+    for number in range(3):
+        (source / "b" / f"{number}.png").write_bytes(b"")
+    with pytest.raises(DataError, match="1 classes with images") as caught:
+        prepare(source, tmp_path / "out")
+    assert caught.value.details == ("3 files cannot be read, the first: b/0.png: the file is empty",)
+    for place in ("train/a", "test/a", "train/b", "test/b"):
+        fill(tmp_path / "splits" / place, 2, seed=ord(place[-1]))
+    for number in range(2):
+        (tmp_path / "splits" / "train" / "b" / f"{number:03d}.png").write_bytes(b"")
+    (tmp_path / "splits" / "test" / "a" / "000.png").write_bytes(b"")
+    with pytest.raises(DataError, match="'b' has no readable image in the training split") as caught:
+        prepare(tmp_path / "splits", tmp_path / "out")
+    assert caught.value.details == ("2 files cannot be read, the first: train/b/000.png: the file is empty",)
+
+
 @pytest.mark.parametrize("build", [lambda root: None, lambda root: fill(root, 3), lambda root: fill(root / "a", 3)])
 def test_without_two_classes_there_is_nothing_to_learn(tmp_path, build):
     (tmp_path / "source").mkdir()
