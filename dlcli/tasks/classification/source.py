@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -187,15 +188,29 @@ class ImageSource:
         return np.ascontiguousarray(images[:count].permute(0, 2, 3, 1).numpy())
 
     def examples(self, count: int) -> dict[int, int]:
-        """Return the row and the class index of up to `count` training images, of as many classes as there are."""
+        """Return the row and the class index of up to `count` training images, of as many classes as there are.
+
+        Unreadable ones are left out.
+        """
         folder, indices = self._part("train")
         labels = self._labels(folder)[indices]
         by_class = np.argsort(labels, kind="stable")
         in_class = np.arange(len(labels)) - np.searchsorted(labels[by_class], labels[by_class])
-        chosen = np.sort(by_class[np.argsort(in_class, kind="stable")[:count]])
-        return dict(
-            sorted(zip(indices[chosen].tolist(), labels[chosen].tolist(), strict=True), key=lambda pair: pair[1])
-        )
+        ranked = by_class[np.argsort(in_class, kind="stable")]
+        of_row = dict(zip(indices[ranked].tolist(), labels[ranked].tolist(), strict=True))
+        chosen = sorted(itertools.islice(self._readable(folder, of_row), count))
+        return dict(sorted(((row, of_row[row]) for row in chosen), key=lambda pair: pair[1]))
+
+    def _readable(self, folder: str, rows: Iterable[int]) -> Iterator[int]:
+        """Yield the rows of a split whose images can be read."""
+        files = self._files(folder)
+        for row in rows:
+            try:
+                if not self._is_packed:  # else all have been read
+                    self._read(files[row])
+            except DataError:
+                continue
+            yield row
 
     def versions(self, rows: Sequence[int], count: int, augment: str | None = None) -> list[list[np.ndarray]]:
         """Return training images as `count` epochs would show them: for each row a list of (H, W, C) uint8.
@@ -217,10 +232,35 @@ class ImageSource:
         return list(seen.values())
 
     def some_images(self, count: int) -> np.ndarray:
-        """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else the first split."""
-        folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
-        chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
-        return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
+        """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else of another split.
+
+        In place of an unreadable one stands the next that can be read. None are returned if no image can be.
+        """
+        for folder in sorted(self.form.splits(), key=lambda name: name != "test"):
+            files = self.form.files(folder)
+            chosen = np.linspace(0, max(len(files) - 1, 0), count).astype(int).tolist()
+            images = self._from_rows(files, chosen)
+            if images:
+                return np.stack(images).transpose(0, 3, 1, 2)
+        return np.zeros((0, self._preprocess.channels, *self.size), np.uint8)
+
+    def _from_rows(self, files: Sequence[Path], rows: Sequence[int]) -> list[np.ndarray]:
+        """Return an image (H, W, C) uint8 for each row, that of the next readable file; none if no file can be read."""
+        images: list[np.ndarray] = []
+        bad: set[int] = set()
+        for row in rows:
+            for place in ((row + step) % len(files) for step in range(len(files))):
+                if place in bad:
+                    continue
+                try:
+                    images.append(self._read(files[place]))
+                    break
+                except DataError:
+                    bad.add(place)
+        return images
+
+    def _read(self, file: Path) -> np.ndarray:
+        return self._preprocess.fit(read_image(file, channels=self._preprocess.channels))
 
     def some_validation(self, count: int) -> tuple[list[np.ndarray], list[int]]:
         """Return up to `count` validation images, evenly spaced, each (H, W, C) uint8, and their class indices.
@@ -234,10 +274,9 @@ class ImageSource:
         images, labels, files = [], [], self._files(folder)
         for row in indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)].tolist():
             try:
-                image = read_image(files[row], channels=self._preprocess.channels)
+                images.append(self._read(files[row]))
             except DataError:
                 continue
-            images.append(self._preprocess.fit(image))
             labels.append(int(self._labels(folder)[row]))
         return images, labels
 
@@ -245,7 +284,7 @@ class ImageSource:
         """Return the images with these row numbers in a split, each (H, W, C) uint8."""
         folder, _ = self._part(split)
         files = self._files(folder)
-        return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
+        return [self._read(files[row]) for row in rows]
 
     def items(self, split: str, rows: Sequence[int]) -> list[Item]:
         """Return the images with these row numbers in a split, as the network sees them, with file and class.
