@@ -20,7 +20,7 @@ from dlcli.data.images.augmentation import Augmentation
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
 from dlcli.data.images.loader import file_loader, packed_loader
-from dlcli.data.images.packed import Stacked
+from dlcli.data.images.packed import Stacked, is_packable
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
@@ -62,12 +62,11 @@ class ImageSource:
         self._preprocess = preprocess
         self._config = config
         self._train = train
-        size = form.card.details.get("image_size")
-        fits = size is not None and tuple(size) == (preprocess.height, preprocess.width)
-        self._is_packed = fits and preprocess.channels == form.card.details["channels"]
-        self._is_packed = (
-            self._is_packed and form.packed("train" if "train" in form.splits() else form.splits()[0]) is not None
-        )
+        size, channels = form.card.details.get("image_size"), form.card.details["channels"]
+        fits = size is not None and (*size, channels) == (preprocess.height, preprocess.width, preprocess.channels)
+        self._is_small = fits and is_packable(form.card)
+        first = "train" if "train" in form.splits() else form.splits()[0]
+        self._is_packed = self._is_small and form.packed(first) is not None
         self.bad_files: list[str] = []
 
     @property
@@ -128,7 +127,7 @@ class ImageSource:
             labels,
             order,
             channels=self._preprocess.channels,
-            to_size=file_augmentation(self._config, self._preprocess) if is_augmented else fit,
+            to_size=file_augmentation(self._config, self._preprocess, is_small=self._is_small) if is_augmented else fit,
             workers=self._workers(len(order.indices)),
             max_bad=self._config.max_bad,
             on_bad=self.bad_files.append,

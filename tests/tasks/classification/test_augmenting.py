@@ -14,6 +14,7 @@ from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.images.form import open_images
 from dlcli.data.images.operations.batched import OperationBatches
+from dlcli.data.images.operations.colour import FILL
 from dlcli.data.images.operations.table import parse_augment
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.loading import ArrayLoader, ItemLoader
@@ -21,6 +22,7 @@ from dlcli.data.order import Shard
 from dlcli.engine.task import HasNotes, notes_of
 from dlcli.tasks.classification.augmenting import alternates, mirrors_images, operate
 from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, ClassificationConfig, ClassificationInference
+from dlcli.tasks.classification.inputs import preprocess_for
 from dlcli.tasks.classification.recipes import recipe
 from dlcli.tasks.classification.source import ImageSource
 
@@ -76,6 +78,39 @@ def test_small_images_are_augmented_in_batches_and_large_ones_one_by_one(make_im
     folder = make_images(COUNTS)
     assert open_source(folder, augment=OPERATIONS).augmentation == OperationBatches(parse_augment(OPERATIONS))
     assert open_source(folder, 6, augment=OPERATIONS).augmentation is None
+
+
+@pytest.mark.parametrize("keep", [0, 30, 200])
+def test_small_images_beside_an_unreadable_file_are_augmented_as_small_images(make_images, keep):
+    folder = make_images(COUNTS)
+    file = folder / "train" / "a" / "000.png"
+    file.write_bytes(file.read_bytes()[:keep])  # without a header, or with one
+    config = ClassificationConfig(model="cnn", crop_pad=1, flip=False, cutout=0)
+    preprocess = preprocess_for(open_images(folder), config)
+    assert (preprocess.height, preprocess.width) == (8, 8)
+    source = ImageSource(open_images(folder), ("a", "b"), preprocess, config, TRAIN)
+    num_moved = 0
+    for row, pixels in seen(source).items():
+        [image] = source.images_at("train", [row])
+        wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+        shifted = [wide[y : y + 8, x : x + 8].transpose(2, 0, 1).tobytes() for y in range(3) for x in range(3)]
+        assert pixels in shifted
+        num_moved += pixels != shifted[4]
+    assert num_moved > 5
+
+
+def test_small_images_beside_an_unreadable_file_alternate_by_the_epoch_and_may_be_cut(make_images):
+    folder = make_images(COUNTS)
+    (folder / "train" / "a" / "000.png").write_bytes(b"")
+    source = open_source(folder, crop_pad=0, flip_mode="alternating")
+    first, second = seen(source, 0), seen(source, 1)
+    for row, pixels in first.items():
+        [image] = source.images_at("train", [row])
+        both = {view.transpose(2, 0, 1).tobytes() for view in (image, image[:, ::-1])}
+        assert {pixels, second.get(row, pixels)} <= both
+    assert {row for row in first if first[row] != second.get(row)} >= set(first) & set(second)
+    for pixels in seen(open_source(folder, crop_pad=0, flip=False, cutout=4)).values():
+        assert (np.frombuffer(pixels, np.uint8) == FILL).sum() >= 3 * 2 * 2
 
 
 @pytest.mark.parametrize(("side", "kind"), BOTH_KINDS)
