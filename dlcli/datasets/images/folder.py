@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.images import packed
+from dlcli.data.images.copies import COPIES
 from dlcli.data.images.decoding import decode_image, read_bytes, resize_image
 from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
@@ -151,8 +153,12 @@ class ImageFolderImporter:
 
     def _cut_test_part(self, images: list[FoundImage]) -> list[FoundImage]:
         train = [image for image in images if image.item.split == "train"]
-        labels = np.array([image.item.label for image in train])
-        is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)
+        # Copies of an image are drawn as one: in both splits, what was learned by heart would be measured.
+        row_of: dict[bytes, int] = {}
+        copies = [row_of.setdefault(image.sha256, row) for row, image in enumerate(train)]
+        first, member_of = np.unique(copies, return_inverse=True)
+        labels = np.array([image.item.label for image in train])[first]
+        is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)[member_of]
         moved = [
             replace(image, item=replace(image.item, split="test")) if test else image
             for image, test in zip(train, is_test.tolist(), strict=True)
@@ -226,7 +232,7 @@ def _settle_classes(
     new_label = {label: index for index, label in enumerate(kept)}
     relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
     notes = [f"the class {name!r} has no images: skipped" for i, name in enumerate(classes) if i not in in_train]
-    sizes = Counter(image.item.label for image in relabelled)
+    sizes = Counter(label for label, *_ in {(i.item.label, i.item.split, i.sha256) for i in relabelled})
     notes += [
         f"the class {classes[old]!r} has a single image: it is in train only"
         for old in kept
@@ -264,7 +270,9 @@ def _copy(
     sources = [image.item.path for image in images]
     for_each(shutil.copyfile, sources, targets, are_large=are_large(sources))
     train = [target for image, target in zip(images, targets, strict=True) if image.item.split == "train"]
-    details = {"channels": channels, "image_size": size}
+    details: dict[str, Any] = {"channels": channels, "image_size": size}
+    if num_copies := len(images) - len({image.sha256 for image in images}):
+        details[COPIES] = num_copies
     return Card("images", printable(root.resolve().name), classes, counts, details, warnings=tuple(notes)), train
 
 

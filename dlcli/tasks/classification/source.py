@@ -16,7 +16,9 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
+from dlcli.data.distinct import part_of_distinct
 from dlcli.data.images.augmentation import Augmentation
+from dlcli.data.images.copies import first_copies, may_have_copies
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
 from dlcli.data.images.loader import file_loader, packed_loader
@@ -26,7 +28,7 @@ from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.data.parts import ALL, part
+from dlcli.data.parts import ALL
 from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classification.augmenting import alternates, batch_augmentation, centre_crop, file_augmentation
 from dlcli.tasks.classification.config import ClassificationConfig
@@ -68,6 +70,7 @@ class ImageSource:
         first = "train" if "train" in form.splits() else form.splits()[0]
         self._is_packed = self._is_small and form.packed(first) is not None
         self.bad_files: list[str] = []
+        self._copies: dict[str, np.ndarray] = {}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,10 +95,18 @@ class ImageSource:
         return self._config.augment
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the folder from which a split is read, and the indices in it; see `dlcli.data.parts.part`."""
+        """Return the folder from which a split is read, and the indices in it; see `part_of_distinct`."""
         if self._train.fold is None:
             self.form.require(split)
-        return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
+        where = (split, self.form.splits(), self._train, self._labels)
+        return part_of_distinct(*where, self._first_copies, root=self.form.root)
+
+    def _first_copies(self, folder: str) -> np.ndarray:
+        """Return for each image of a split, or of all splits, the index of its first copy, (N,) int64."""
+        if folder not in self._copies:
+            files = self._files(folder)
+            self._copies[folder] = first_copies(files) if may_have_copies(self.form) else np.arange(len(files))
+        return self._copies[folder]
 
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its images."""

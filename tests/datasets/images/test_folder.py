@@ -50,6 +50,7 @@ def test_plain_class_folders_are_split_and_copied_byte_for_byte(source, tmp_path
     card = prepare(source, tmp_path / "out")
     assert card.name == "数据 集" and card.classes == ("dog", "橘 猫")
     assert card.counts == {"train": {"dog": 4, "橘 猫": 8}, "test": {"dog": 1, "橘 猫": 2}}
+    assert "copies" not in card.details
     for name in card.classes:
         train, test = (contents(tmp_path / "out" / split / name) for split in ("train", "test"))
         assert not train.keys() & test.keys()
@@ -273,6 +274,18 @@ def test_an_image_in_several_classes_is_left_out_and_named(source, tmp_path):
         "橘 猫": 10,
     }
     assert card.warnings == ("3 images are in several classes, so left out: the first is dog/000.png, in dog, 橘 猫",)
+
+
+def test_copies_of_an_image_are_in_one_split_and_counted(source, tmp_path):
+    for name, number in (("橘 猫", 10), ("dog", 5)):
+        for place in range(number):
+            (source / name / f"copy {place}.png").write_bytes((source / name / f"{place:03d}.png").read_bytes())
+    fill(source / "zebra", 1, seed=5)
+    (source / "zebra" / "again.png").write_bytes((source / "zebra" / "000.png").read_bytes())
+    card = prepare(source, tmp_path / "out")
+    assert card.counts == {"train": {"dog": 8, "zebra": 2, "橘 猫": 16}, "test": {"dog": 2, "zebra": 0, "橘 猫": 4}}
+    assert card.details["copies"] == 16
+    assert card.warnings == ("the class 'zebra' has a single image: it is in train only",)  # and no leak
 
 
 def test_a_class_may_be_called_train(tmp_path):

@@ -16,9 +16,11 @@ from dlcli.data.card import CARD_NAME, Card
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
 from dlcli.data.images.preprocess import Preprocess
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.data.labels import balanced_weights
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.parts import part_of_fold
+from dlcli.datasets.images.folder import ImageFolderImporter, ImageFolderOptions
 from dlcli.tasks.classification.augmenting import centre_crop, random_crop
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.source import ImageSource
@@ -44,6 +46,23 @@ def test_every_image_of_the_training_split_trains_or_validates(make_images):
     assert sorted([*parts[0], *parts[1]]) == list(range(19))
     assert parts[2] == list(range(9))
     assert {source.form.labels("train")[row] for row in parts[1]} == {0, 1}
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_copies_of_an_image_train_or_validate_together(make_images, tmp_path, is_prepared):
+    folder = make_images({"train": {"a": 12, "b": 12}})
+    for name, number in itertools.product("ab", range(12)):
+        file = folder / "train" / name / f"{number:03d}.png"
+        (file.parent / f"copy-{number}.png").write_bytes(file.read_bytes())
+    if is_prepared:
+        importer = ImageFolderImporter(ImageFolderOptions())
+        prepare_dataset(importer, folder, tmp_path / "out", command="x", force=False, report=lambda _line: None)
+    source = open_source(tmp_path / "out" if is_prepared else folder)
+    files = source.form.files("train")
+    train, valid = ({files[row].read_bytes() for row in rows_of(source, split)} for split in ("train", "valid"))
+    assert valid and not train & valid
+    if is_prepared:
+        assert not {file.read_bytes() for file in source.form.files("test")} & {file.read_bytes() for file in files}
 
 
 def test_a_validation_split_of_the_datas_own_is_used_whole(make_images):
