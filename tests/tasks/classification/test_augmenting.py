@@ -21,7 +21,12 @@ from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import Shard
 from dlcli.engine.task import HasNotes, notes_of
 from dlcli.tasks.classification.augmenting import alternates, mirrors_images, operate
-from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, ClassificationConfig, ClassificationInference
+from dlcli.tasks.classification.config import (
+    DEFAULT_AUGMENTATION,
+    OF_SMALL_IMAGES,
+    ClassificationConfig,
+    ClassificationInference,
+)
 from dlcli.tasks.classification.inputs import preprocess_for
 from dlcli.tasks.classification.recipes import recipe
 from dlcli.tasks.classification.source import ImageSource
@@ -164,9 +169,28 @@ def test_only_the_default_augmentation_mirrors_in_turn():
 
 def test_photos_have_operations_unless_their_default_augmentation_is_shaped():
     assert recipe("photos", {})["augment"] == "flip scale=0.35"
-    for name in DEFAULT_AUGMENTATION:
+    for name in ("flip", "flip_mode"):
         assert recipe("photos", {name: 1})["augment"] == "default"
     assert "augment" not in recipe("photos", {"pretrained": "none"})
+
+
+@pytest.mark.parametrize("name", OF_SMALL_IMAGES)
+def test_options_of_small_images_are_refused_where_images_are_cropped_as_photos(make_images, name):
+    small, large = (make_images(COUNTS, name=str(side), size=(side, side)) for side in (8, 70))
+    assert open_source(small).augmentation is not None and open_source(large, 70).augmentation is None
+    mixed = make_images(COUNTS, name="mixed")
+    make_images({"train": {"a": 1}}, name="mixed", size=(9, 9))
+    grey, no_images = make_images(COUNTS, name="grey", channels=1), small / "train" / "a"
+    scaled, coloured = {"image_size": 16}, {"model": "resnet18", "pretrained": "default"}
+    for folder, given in ((large, {}), (mixed, {}), (small, scaled), (grey, coloured), (None, {})):
+        with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} acts on small images") as caught:
+            recipe("photos", {name: 2, **given}, folder)
+        assert "--augment" in caught.value.hint
+        assert recipe("photos", {name: 0, **given}, folder) == recipe("photos", given, folder)
+        recipe("photos", {name: 2, **given, "augment": "none"}, folder)
+    for folder, given in ((small, coloured), (grey, {"image_size": 8}), (no_images, {})):
+        recipe("photos", {name: 2, **given}, folder)
+    recipe("digits", {name: 2})
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "digits"])
