@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcli.answering.opening import CHECKPOINT, form_of, open_exported, refuse_whole_images
-from dlcli.answering.run_data import data_of_file
+from dlcli.answering.run_data import data_of_file, run_around
 from dlcli.core.description import Description
 from dlcli.core.errors import RunError, UsageError
 from dlcli.data.codec import LimitsRows
@@ -60,7 +61,7 @@ def measure_model_file(
 
     open_device("cpu", threads=threads)
     task = task_of_file(opened.description, path, place, inference)
-    return measure_file(
+    measured = measure_file(
         task,
         opened.predictor,
         {"run": str(path), "split": split, "data": str(place)},
@@ -68,6 +69,16 @@ def measure_model_file(
         most_rows=opened.codec.most_rows if isinstance(opened.codec, LimitsRows) else None,
         **more,
     )
+    return _with_changes(measured, path, place, split)
+
+
+def _with_changes(measured: Measured, path: Path, data: Path, split: str) -> Measured:
+    """Return the evaluation of a file with a note on how the data of the run around it has changed."""
+    from dlcli.engine.runs.changed_data import changes_since_trained
+
+    run = run_around(path)
+    notes = changes_since_trained(run, measured.task.card, data, split) if run is not None else []
+    return replace(measured, notes=[*notes, *measured.notes])
 
 
 def _measure_checkpoint(
@@ -85,4 +96,4 @@ def _measure_checkpoint(
         return found[0]
 
     task, _ = load_task_from_file(path, data=choose, inference=inference)
-    return measure_task(task, str(path), found[0], split, place, **more)
+    return _with_changes(measure_task(task, str(path), found[0], split, place, **more), path, found[0], split)

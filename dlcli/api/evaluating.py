@@ -69,7 +69,8 @@ def evaluate(
         from dlcli.engine.runs.cross_validation import summarise
 
         where = TrainConfig(device=device, threads=threads)
-        return {**summarise(found, place, where, with_baselines=baseline, on_unwritable=warn), "plots": []}
+        more: dict[str, Any] = {"on_unwritable": warn, "warn": console.warn}
+        return {**summarise(found, place, where, with_baselines=baseline, **more), "plots": []}
     from dlcli.engine.compute.device import open_device, seed_everything
     from dlcli.engine.observers.data_notes import print_notes
     from dlcli.engine.runs.evaluation import measure_run, require_items

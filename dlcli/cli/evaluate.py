@@ -205,6 +205,7 @@ def _evaluate_folds(
         train,
         with_baselines=options.baseline,
         on_unwritable=lambda error: _warn_unwritable(run, error, console),
+        warn=console.warn,
     )
     if console.is_json:
         console.answer_json("eval", {**report, "plots": []})

@@ -64,6 +64,7 @@ def _evaluate(run: RunDir, options: ReportOptions, compute: Compute, console: Co
 
     data = data_of_run(run.info(), options.data)
     from dlcli.engine.compute.device import open_device, seed_everything
+    from dlcli.engine.observers.data_notes import print_notes
     from dlcli.engine.runs.evaluation import measure_run, require_items
     from dlcli.engine.runs.keeping import keep_evaluation
 
@@ -72,4 +73,5 @@ def _evaluate(run: RunDir, options: ReportOptions, compute: Compute, console: Co
     console.say(f"evaluating {run.path} on the test split")
     measured = measure_run(run, data, "test", device)
     require_items(measured.report, measured.notes)
+    print_notes(console, measured.notes)
     keep_evaluation(run, measured, draws=True)

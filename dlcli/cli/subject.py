@@ -172,18 +172,18 @@ class OpenedSubject:
     def inputs(self) -> Sequence[Input]:
         import torch
 
-        from dlcli.data.inputs import stem_of
+        from dlcli.data.inputs import UniqueNames
 
         if not self._inputs:
             raise UsageError("this picture needs an input: name one", hint="`dl visualize PICTURE RUN INPUT...`")
-        items = []
+        items, names = [], UniqueNames(set().__contains__)  # cat/1.jpg and dog/1.jpg are two pictures
         for source in self._codec.expand(self._inputs):
             encoded = self._codec.encode(source)
             if encoded.arrays is None:
                 raise DataError(f"{source.name}: {encoded.error}")
             [(_, batch)] = self._codec.batches([encoded])
             arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
-            items.append(Input(stem_of(source.name), source, arrays))
+            items.append(Input(names.of(source.name), source, arrays))
         return items
 
     def images(self) -> Iterator[tuple[str, str, np.ndarray]]:

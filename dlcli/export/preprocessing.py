@@ -8,7 +8,7 @@ that of Resize does, and the pixels are the run's to a level of 255: OpenCV roun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def embed_preprocessing(source: Path, target: Path, preprocess: Preprocess) -> N
     Args:
         source: its only input is `images`, (N, C, H, W) uint8.
         target: the new file.
-        preprocess: either `size` (height, width: a square that is cut from the centre) or `side` and `canvas` (the
+        preprocess: either `size` (height, width: of a window that is cut from the centre) or `side` and `canvas` (the
             longer side, in a canvas); boxes and label maps are brought back to the image.
 
     Raises:
@@ -56,7 +56,7 @@ def embed_preprocessing(source: Path, target: Path, preprocess: Preprocess) -> N
     nodes, pixels = Nodes(PREFIX), f"{PREFIX}pixels"
     rename_values(graph.node, {INPUT: pixels})
     if "size" in preprocess:
-        _square(nodes, preprocess["size"][0], channels.dim_value, pixels)
+        _window(nodes, preprocess["size"], channels.dim_value, pixels)
         back = Nodes(f"{PREFIX}back/")
     else:
         inner, size = _canvas(nodes, preprocess, channels.dim_value, pixels)
@@ -73,20 +73,29 @@ def embed_preprocessing(source: Path, target: Path, preprocess: Preprocess) -> N
     onnx.checker.check_model(model)
 
 
-def _square(nodes: Nodes, side: int, channels: int, pixels: str) -> None:
-    """Cut a square from the centre and scale it to `side`: areas are averaged, or it is enlarged by bilinear steps."""
+def _window(nodes: Nodes, frame: Sequence[int], channels: int, pixels: str) -> None:
+    """Cut the largest centred window of the frame's proportions and scale it, see `Preprocess.fit`."""
     size = nodes.add("Slice", nodes.add("Shape", INPUT), nodes.ints(1), nodes.ints(3))
-    shorter = _least(nodes, size)
-    start = nodes.add("Div", nodes.add("Sub", size, shorter), nodes.ints(2))
-    square = nodes.add("Slice", INPUT, start, nodes.add("Add", start, shorter), nodes.ints(1, 2))
-    length = nodes.cast(shorter, TensorProto.DOUBLE)
+    sides = nodes.doubles(*frame)
+    scale = _least(nodes, nodes.add("Div", nodes.cast(size, TensorProto.DOUBLE), sides))
+    rounded = nodes.add("Round", nodes.add("Mul", sides, scale))
+    window = nodes.cast(nodes.add("Max", rounded, nodes.doubles(1)), TensorProto.INT64)
+    start = nodes.add("Div", nodes.add("Sub", size, window), nodes.ints(2))
+    cut = nodes.add("Slice", INPUT, start, nodes.add("Add", start, window), nodes.ints(1, 2))
+    rows = _scaled(nodes, frame[0], _at(nodes, window, 0))
+    columns = rows if frame[0] == frame[1] else _scaled(nodes, frame[1], _at(nodes, window, 1))
+    _multiply(nodes, cut, rows, columns, channels, to=pixels)
+
+
+def _scaled(nodes: Nodes, side: int, given: str) -> str:
+    """Return the matrix (side, given) float32 of a scaled side: areas are averaged, or bilinear steps enlarge it."""
+    length = nodes.cast(given, TensorProto.DOUBLE)
     scale = nodes.add("Div", length, nodes.doubles(side))
     column = nodes.add("Unsqueeze", nodes.constant(np.arange(side), np.float64), nodes.ints(1))
-    row = _range(nodes, shorter)
+    row = _range(nodes, given)
     area = _areas(nodes, column, row, scale)
     linear = _linear(nodes, column, row, scale, length)
-    matrix = nodes.add("Where", nodes.add("Greater", scale, nodes.doubles(1)), area, linear)
-    _multiply(nodes, square, matrix, matrix, channels, to=pixels)
+    return nodes.add("Where", nodes.add("Greater", scale, nodes.doubles(1)), area, linear)
 
 
 def _canvas(nodes: Nodes, preprocess: Preprocess, channels: int, pixels: str) -> tuple[str, str]:

@@ -15,6 +15,12 @@ AUGMENT = {
     "option of the default beside operations": Row(
         "train digits --augment 'rotate=10' --crop-pad 2", USAGE, "--crop-pad shapes the default augmentation"
     ),
+    "option of small images for photos": Row(
+        "train ./photos --model resnet18 --cutout 8",
+        USAGE,
+        "--cutout acts on small images",
+        lambda b: b.photos("photos", size=80),
+    ),
     "flips in turn beside operations": Row(
         "train cifar10 --augment trivial --flip-mode alternating", USAGE, "--flip-mode shapes the default augmentation"
     ),

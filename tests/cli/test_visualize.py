@@ -171,3 +171,12 @@ def test_an_animation_is_a_gif_and_a_picture_is_none(dl: Any, bench: Any, monkey
     answer = dl("visualize", "red", "digits-lenet-1", "--out", "r.gif")
     assert answer.code == 2 and "a picture is a PNG file" in answer.err
     assert not Path("m.png").exists() and not Path("r.gif").exists()
+
+
+def test_inputs_of_one_file_name_have_a_picture_each(dl: Any, bench: Any) -> None:
+    run = bench.run()
+    inputs = [str(bench.png(f"{place}/1.png", value)) for place, value in (("cat", 10), ("dog", 200))]
+    answer = dl("visualize", "cam", str(run), *inputs)
+    assert answer.code == 0
+    assert [Path(line).name for line in answer.out.splitlines()] == ["cam-1.png", "cam-1-2.png"]
+    assert {path.name for path in (run / "plots").glob("cam-*")} == {"cam-1.png", "cam-1-2.png"}

@@ -105,6 +105,7 @@ def test_a_finished_run_is_not_resumed(house):
 def test_evaluation_gives_metrics_and_says_which_are_better_lower(house):
     report = house.answers["eval"].json
     assert report["schema"] == "dl.eval/1"
+    assert "since the run was trained" not in house.answers["eval"].stderr  # the data is the same
     assert ("loss" in report["lower_is_better"]) == house.original.has_loss
     assert set(report["lower_is_better"]) <= set(report["metrics"])
     assert all(value is None or math.isfinite(value) for value in report["metrics"].values())

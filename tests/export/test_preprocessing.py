@@ -30,6 +30,8 @@ WAYS = [
     CanvasPreprocess(320, None, *RGB),
     CanvasPreprocess(64, None, *RGB),
     CanvasPreprocess(128, (96, 128), *RGB),
+    Preprocess(3, 24, 40, *RGB),
+    Preprocess(1, 33, 20, (0.5,), (0.2,)),
 ]
 
 CANVASES = [way for way in WAYS if isinstance(way, CanvasPreprocess)]

@@ -17,6 +17,7 @@ from dlcli.core.installing import FROM_SOURCE
 from dlcli.data.annotated.fitting import fit_image, fit_size
 from dlcli.data.annotated.masks import from_pixels
 from dlcli.data.images.decoding import read_image, resize_image
+from dlcli.data.images.operations.geometry import MIDDLE, windows
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.export.script import MARK, is_own, script_text
 from dlcli.export.scripts import canvas, pixels
@@ -83,27 +84,30 @@ def test_halving_rounds_as_opencv_does(height: int, width: int) -> None:
     assert np.array_equal(pixels.shrink(image, height, width), expected)
 
 
-def mean_over_areas(image: np.ndarray, size: int) -> np.ndarray:
-    """Return side^2 times the mean over the area of each pixel of a square that is scaled to `size`: whole numbers."""
-    side = len(image)
-    edges, starts = np.arange(size)[:, None] * side, np.arange(side) * size
-    shares = (np.minimum(edges + side, starts + size) - np.maximum(edges, starts)).clip(0)
-    rows = np.tensordot(shares, image.astype(np.int64), 1)
-    return np.einsum("wx,hxc->hwc", shares, rows)
+def shares(old: int, new: int) -> np.ndarray:
+    """Return the share of each of `old` pixels in each of `new`, in whole numbers that add up to `old`, (new, old)."""
+    edges, starts = np.arange(new)[:, None] * old, np.arange(old) * new
+    return (np.minimum(edges + old, starts + new) - np.maximum(edges, starts)).clip(0)
 
 
-def check_roundings(found: np.ndarray, expected: np.ndarray, total: np.ndarray, side: int) -> None:
-    """Check that both images are right roundings of total / side^2, so that they differ where it is a tie alone.
+def mean_over_areas(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return H W times the mean over the area of each pixel of an H x W image that shrinks: whole numbers."""
+    rows = np.tensordot(shares(image.shape[0], height), image.astype(np.int64), 1)
+    return np.einsum("wx,hxc->hwc", shares(image.shape[1], width), rows)
 
-    Ours is computed in float64, whose error is far below 1 / (2 side^2), the least distance from a tie of what is none.
-    OpenCV's sums are of float32: side terms in each direction, each off by at most a unit in the last place.
+
+def check_roundings(found: np.ndarray, expected: np.ndarray, total: np.ndarray, size: tuple[int, ...]) -> None:
+    """Check that both images are right roundings of total / (H W), so that they differ where it is a tie alone.
+
+    Ours is computed in float64, whose error is far below 1 / (2 H W), the least distance from a tie of what is none.
+    OpenCV's sums are of float32: H and W terms in each direction, each off by at most a unit in the last place.
     """
-    error = 255 * 2 * (side + 2) * 2.0**-24
-    assert np.abs(2 * (found * side**2 - total)).max() <= side**2  # in whole numbers: no tolerance
-    assert np.abs(expected - total / side**2).max() <= 0.5 + error
+    area, error = size[0] * size[1], 255 * (size[0] + size[1] + 4) * 2.0**-24
+    assert np.abs(2 * (found * area - total)).max() <= area  # in whole numbers: no tolerance
+    assert np.abs(expected - total / area).max() <= 0.5 + error
     differs = found != expected
     assert np.array_equal(np.abs(found - expected)[differs], np.ones(differs.sum()))
-    assert np.abs(total[differs] / side**2 % 1 - 0.5).max(initial=0) <= error
+    assert np.abs(total[differs] / area % 1 - 0.5).max(initial=0) <= error
 
 
 @given(SIDES, st.integers(1, 60), st.sampled_from([1, 3]))
@@ -114,20 +118,20 @@ def test_the_mean_over_areas_is_opencvs_but_for_ties(side: int, new: int, channe
     expected = resize_image(image, new)
     if side > new:
         found = pixels.shrink(image, new, new)
-        check_roundings(found.astype(int), expected.astype(int), mean_over_areas(image, new), side)
+        check_roundings(found.astype(int), expected.astype(int), mean_over_areas(image, new, new), (side, side))
     else:
         assert np.array_equal(pixels.interpolate(image, new, new), expected)
 
 
 def test_one_level_too_many_is_no_rounding() -> None:
     image = noise(64, 64)
-    found, total = pixels.shrink(image, 48, 48).astype(int), mean_over_areas(image, 48)
+    found, total = pixels.shrink(image, 48, 48).astype(int), mean_over_areas(image, 48, 48)
     is_tie = total * 2 % (2 * 64**2) == 64**2
     assert is_tie.mean() == pytest.approx(1 / 9, abs=0.01)  # 4/9 of 1/16, 4/9 of 1/8, 1/9 of 1/4
     wrong = np.where(is_tie, found, found + 1)
     for pair in ((wrong, found), (found, wrong)):
         with pytest.raises(AssertionError):
-            check_roundings(*pair, total, 64)
+            check_roundings(*pair, total, (64, 64))
 
 
 @given(SIDES, SIDES, st.sampled_from([(16, 16), (24, 16), (16, 40)]))
@@ -136,15 +140,12 @@ def test_an_image_is_fitted_as_by_the_run(height: int, width: int, size: tuple[i
     expected = Preprocess(3, *size, (0.5,) * 3, (0.5,) * 3).fit(image)
     found = fit(image, *size)
     assert found.shape == expected.shape
-    side, goal = min(height, width), max(size)
-    if side <= goal or (height, width) == size:
+    left, top, columns, rows = windows(MIDDLE, (height, width), size)[0].astype(int)
+    if rows <= size[0] and columns <= size[1]:
         assert np.array_equal(found, expected)
         return
-    top, left = (height - side) // 2, (width - side) // 2
-    total = mean_over_areas(image[top : top + side, left : left + side], goal)
-    top, left = (goal - size[0]) // 2, (goal - size[1]) // 2
-    inner = total[top : top + size[0], left : left + size[1]]
-    check_roundings(found.astype(int), expected.astype(int), inner, side)
+    window = image[top : top + rows, left : left + columns]
+    check_roundings(found.astype(int), expected.astype(int), mean_over_areas(window, *size), window.shape)
 
 
 @given(st.integers(8, 300), st.integers(8, 300), st.sampled_from([None, (64, 96)]))

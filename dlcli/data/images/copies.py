@@ -1,17 +1,25 @@
-"""Images that are in several classes, byte for byte: whatever is learned from one copy, the other contradicts."""
+"""Copies of images, byte for byte.
+
+Whatever is learned from one copy, a copy in another class contradicts, and one in another part of the data repeats.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from dlcli.core.errors import DataError
 from dlcli.core.wording import printable
 from dlcli.data.images.decoding import read_bytes
 from dlcli.data.images.form import ImagesForm
+
+COPIES = "copies"
+"""The detail of a prepared card that counts the images which repeat another one; only there if there are any."""
 
 MAX_COMPARED_BYTES = 256 * 2**20
 """Maximum bytes read for the comparison, about a second; `dl prepare` compares all files, as it reads them anyway."""
@@ -32,11 +40,9 @@ def contradictions(form: ImagesForm) -> list[str]:
     """
     groups: dict[bytes, list[tuple[str, Path]]] = {}
     for name, path in _candidates(form):
-        try:
-            digest = hashlib.sha256(read_bytes(path)).digest()
-        except DataError:  # reported when it is decoded
-            continue
-        groups.setdefault(digest, []).append((name, path))
+        digest = _digest(path)
+        if digest is not None:
+            groups.setdefault(digest, []).append((name, path))
     several = [group for group in groups.values() if len({name for name, _ in group}) > 1]
     if not several:
         return []
@@ -45,6 +51,41 @@ def contradictions(form: ImagesForm) -> list[str]:
     names = ", ".join(dict.fromkeys(name for name, _ in first))
     place = printable(str(first[0][1].relative_to(form.root)))
     return [f"{count} in several classes: the first is {place}, in {names}; `dl prepare image-folder` leaves them out"]
+
+
+def may_have_copies(form: ImagesForm) -> bool:
+    """Return whether images may be in the data several times: prepared data says so, a user's own folder never does."""
+    return not form.is_prepared or bool(form.card.details.get(COPIES))
+
+
+def first_copies(files: Sequence[Path]) -> np.ndarray:
+    """Return for each file the index of the first that is equal to it, its own if there is no other, (N,) int64.
+
+    Only files of equal size are read, and none if those are too many to be compared quickly.
+    """
+    first = np.arange(len(files))
+    by_size: dict[int, list[int]] = {}
+    for row, path in enumerate(files):
+        try:
+            by_size.setdefault(path.stat().st_size, []).append(row)
+        except OSError:  # reported when it is decoded
+            continue
+    shared = {size: rows for size, rows in by_size.items() if len(rows) > 1}
+    if sum(size * len(rows) for size, rows in shared.items()) > MAX_COMPARED_BYTES:
+        return first
+    known: dict[bytes, int] = {}
+    for row in (row for rows in shared.values() for row in rows):
+        digest = _digest(files[row])
+        if digest is not None:
+            first[row] = known.setdefault(digest, row)
+    return first
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        return hashlib.sha256(read_bytes(path)).digest()
+    except DataError:  # reported when it is decoded
+        return None
 
 
 def _candidates(form: ImagesForm) -> Iterator[tuple[str, Path]]:

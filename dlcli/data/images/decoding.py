@@ -221,19 +221,29 @@ def read_image(path: Path, channels: int) -> np.ndarray:
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
     """Return the centre crop of the image with its shorter side scaled to `size`, (size, size, C) uint8.
 
-    Shrinking averages areas (no aliasing); enlarging is bilinear. The square is cropped before it is scaled, which
-    gives the same region and touches fewer pixels.
+    The square is cropped before it is scaled, which gives the same region and touches fewer pixels; see `scale_image`.
 
     Args:
         image: (H, W, C) uint8.
         size: side of the result in pixels.
     """
-    height, width, channels = image.shape
+    height, width, _ = image.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side]
-    if side == size:
-        return np.ascontiguousarray(square)
-    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=method)
-    return resized.reshape(size, size, channels)
+    return scale_image(image[top : top + side, left : left + side], size, size)
+
+
+def scale_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the image at another size of about the same proportions, (height, width, C) uint8.
+
+    Shrinking averages areas (no aliasing); enlarging is bilinear.
+
+    Args:
+        image: (H, W, C) uint8.
+        height, width: of the result in pixels, both at least those of the image or both at most.
+    """
+    if image.shape[:2] == (height, width):
+        return np.ascontiguousarray(image)
+    method = cv2.INTER_AREA if image.shape[0] > height or image.shape[1] > width else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method)
+    return resized.reshape(height, width, image.shape[2])

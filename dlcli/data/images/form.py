@@ -309,11 +309,15 @@ def _judge(files: Sequence[Path], everything: Sequence[Path]) -> dict[str, objec
 
 
 def _all_have(files: Sequence[Path], size: tuple[int, int]) -> bool:
-    try:
-        headers = (read_header(read_bytes(path)) for path in files)
-        return all((header.height, header.width) == size for header in headers)
-    except DataError:
-        return False
+    """Return whether all images have a size; files that cannot be read have none, the loader counts and names them."""
+    for path in files:
+        try:
+            header = read_header(read_bytes(path))
+        except DataError:
+            continue
+        if (header.height, header.width) != size:
+            return False
+    return True
 
 
 def cut_images(folder: Path, card: Card, size: int) -> Card | None:

@@ -9,7 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from dlcli.core.errors import RunError
-from dlcli.data.images.decoding import resize_image
+from dlcli.data.images.decoding import scale_image
+from dlcli.data.images.operations.geometry import MIDDLE, windows
+
+SQUARE, OBLONG = "shorter side, then centre crop", "largest centred window, then scaled"
+"""What the asset says of images of other sizes, for people who read it; a square is the same either way."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Preprocess:
 
     Attributes:
         channels: 1 or 3.
-        height, width: of the input, in pixels; other images are resized by their shorter side and centre-cropped.
+        height, width: of the input, in pixels; of other images the largest centred window of these proportions is
+            scaled, which for a square is to resize by the shorter side and crop the centre.
         mean, std: per channel in [0, 1]; applied inside the network.
     """
 
@@ -33,7 +38,7 @@ class Preprocess:
         return {
             "channels": self.channels,
             "size": [self.height, self.width],
-            "resize": "shorter side, then centre crop",
+            "resize": SQUARE if self.height == self.width else OBLONG,
             "mean": list(self.mean),
             "std": list(self.std),
             "normalise": "inside the network",
@@ -64,6 +69,6 @@ class Preprocess:
         """Return the (H, W, C) uint8 image at the network's size, (height, width, C)."""
         if image.shape[:2] == (self.height, self.width):
             return image
-        side = max(self.height, self.width)
-        top, left = (side - self.height) // 2, (side - self.width) // 2
-        return resize_image(image, side)[top : top + self.height, left : left + self.width]
+        frame = self.height, self.width
+        left, top, width, height = windows(MIDDLE, (image.shape[0], image.shape[1]), frame)[0].astype(int).tolist()
+        return scale_image(image[top : top + height, left : left + width], *frame)

@@ -71,7 +71,7 @@ class DomainsImporter:
         report(f"{' and '.join(map(str, files))}: checking {len(wanted):,} files")
         found, notes = read_files([path for _, _, path in wanted], files[0], self.options.max_bad)
         items = [Placed(found[path], split, domain) for split, domain, path in wanted if path in found]
-        require_both(items, folders["train"])
+        require_both(items, folders["train"], [path for _, _, path in wanted if path not in found])
         items, split_notes = self._settle_test(items, classes)
         notes = [*(layout.notes() if layout is not None else ()), *skipped_note(skipped), *notes, *split_notes]
         notes += [*single_notes(items, classes), *shared_notes(items, classes), *leak_notes(items)]

@@ -111,20 +111,27 @@ def _below(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def require_both(items: Sequence[Placed], where: Sequence[Path]) -> None:
+def require_both(items: Sequence[Placed], where: Sequence[Path], bad: Sequence[Path] = ()) -> None:
     """Check that each domain has a training image.
 
     Args:
         items: the images of all domains and splits.
         where: the folder of each domain's training images, for the message.
+        bad: the files that cannot be used.
 
     Raises:
         DataError: one has none.
     """
     for domain, folder in enumerate(where):
         if not any(each.domain == domain and each.split == "train" for each in items):
+            own = [path for path in bad if path.is_relative_to(folder)]
             raise DataError(
                 f"{folder}: no image that can be used, and training needs some of both domains",
+                details=[
+                    f"{counted(len(own), 'file')} cannot be used, the first: "
+                    f"{printable(_below(path, folder))}: {_inspect(path)}"
+                    for path in own[:1]
+                ],
                 hint=f"put images of the domain into {folder}",
             )
 

@@ -4,7 +4,8 @@ The layout decides the splits:
 - `train/` and `test/` (and `valid/` or `val/`) are used unchanged.
 - `train/` and `val/` only, as in ImageNet: `val/` becomes the test split, and training splits its validation part off
   train, so that the test images never select a checkpoint.
-- `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split.
+- `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split, chosen by
+  the content of the files, so that preparing again with a few files more leaves nearly all others where they were.
 
 Which files are images, `dlcli.data.images.folders` decides, as for `dl train FOLDER`. Each is decoded, then copied byte
 for byte; images of subfolders lie beside the others of their class. Files that cannot be decoded are skipped, counted
@@ -16,12 +17,14 @@ images, which the task `multilabel` reads.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +32,7 @@ from dlcli.core.errors import DataError
 from dlcli.core.wording import printable
 from dlcli.data.card import Card
 from dlcli.data.images import packed
+from dlcli.data.images.copies import COPIES
 from dlcli.data.images.decoding import decode_image, read_bytes, resize_image
 from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.folders import IMAGE_SUFFIXES, class_folders, find_layout, image_names
@@ -37,12 +41,13 @@ from dlcli.data.images.muffling import muffled
 from dlcli.data.images.pixels import PixelStatistics
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
-from dlcli.data.parts import stratified_part
+from dlcli.data.parts import size_of_part
 from dlcli.data.walking import list_files, skipped_note
 from dlcli.datasets.images.inspecting import (
     BadImage,
     FoundImage,
     Item,
+    bad_line,
     bad_notes,
     inspect,
     leak_notes,
@@ -113,7 +118,7 @@ class ImageFolderImporter:
         images, bad = inspect(items)
         self._refuse_too_many(bad, root)
         images, copy_notes = without_contradictions(images, folder_names, root)
-        classes, images, class_notes = _settle_classes(folder_names, images, root)
+        classes, images, class_notes = _settle_classes(folder_names, images, bad, root)
         if not any(image.item.split == "test" for image in images):
             images = self._cut_test_part(images)
         notes += [*class_notes, *bad_notes(bad, root), *copy_notes, *leak_notes(images)]
@@ -149,14 +154,25 @@ class ImageFolderImporter:
             )
 
     def _cut_test_part(self, images: list[FoundImage]) -> list[FoundImage]:
-        train = [image for image in images if image.item.split == "train"]
-        labels = np.array([image.item.label for image in train])
-        is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)
-        moved = [
+        """Return the images with a test split: those of each class that come first by a hash of seed and content.
+
+        So copies are in one split, or what was learned by heart would be measured, and one file more, or less, moves
+        at most one other of its class.
+        """
+        seed = str(self.options.seed).encode()
+        digests: dict[int, set[bytes]] = {}
+        for image in images:
+            if image.item.split == "train":
+                digests.setdefault(image.item.label, set()).add(image.sha256)
+        chosen: set[bytes] = set()
+        for own in digests.values():
+            ranked = sorted(own, key=lambda digest: hashlib.sha256(seed + digest).digest())
+            chosen.update(ranked[: size_of_part(len(own), self.options.test_fraction)])
+        is_test = [image.item.split == "train" and image.sha256 in chosen for image in images]
+        return [
             replace(image, item=replace(image.item, split="test")) if test else image
-            for image, test in zip(train, is_test.tolist(), strict=True)
+            for image, test in zip(images, is_test, strict=True)
         ]
-        return moved + [image for image in images if image.item.split != "train"]
 
 
 def _list(root: Path) -> tuple[list[str], list[Item], list[str]]:
@@ -197,9 +213,15 @@ def _as_target(root: Path) -> str:
 
 
 def _settle_classes(
-    classes: list[str], images: list[FoundImage], root: Path
+    classes: list[str], images: list[FoundImage], bad: Sequence[BadImage], root: Path
 ) -> tuple[tuple[str, ...], list[FoundImage], list[str]]:
     """Drop classes without a readable image; return the other classes, the relabelled images, and notes.
+
+    Args:
+        classes: the names of the folders.
+        images: the images that can be read.
+        bad: the others, which an error names.
+        root: the folder, for messages.
 
     Raises:
         DataError: fewer than two classes are left, or one has no training image.
@@ -207,17 +229,19 @@ def _settle_classes(
     in_train = {image.item.label for image in images if image.item.split == "train"}
     elsewhere = {image.item.label for image in images} - in_train
     if elsewhere:
+        of_class = [entry for entry in bad if entry.item.label == min(elsewhere) and entry.item.split == "train"]
         raise DataError(
             f"{root}: the class {classes[min(elsewhere)]!r} has no readable image in the training split",
+            details=bad_line(of_class, root),
             hint="every class needs images to train on; check the folder's name in both splits",
         )
     if len(in_train) < 2:
-        raise _too_few(root, len(in_train))
+        raise _too_few(root, len(in_train), bad_line(bad, root))
     kept = sorted(in_train)
     new_label = {label: index for index, label in enumerate(kept)}
     relabelled = [replace(image, item=replace(image.item, label=new_label[image.item.label])) for image in images]
     notes = [f"the class {name!r} has no images: skipped" for i, name in enumerate(classes) if i not in in_train]
-    sizes = Counter(image.item.label for image in relabelled)
+    sizes = Counter(label for label, *_ in {(i.item.label, i.item.split, i.sha256) for i in relabelled})
     notes += [
         f"the class {classes[old]!r} has a single image: it is in train only"
         for old in kept
@@ -226,9 +250,10 @@ def _settle_classes(
     return tuple(classes[label] for label in kept), relabelled, notes
 
 
-def _too_few(root: Path, count: int) -> DataError:
+def _too_few(root: Path, count: int, details: Sequence[str] = ()) -> DataError:
     return DataError(
         f"{root}: {count} classes with images; a classifier needs two",
+        details=details,
         hint="put the images of each class into a separate folder, or set --labels-from",
     )
 
@@ -254,7 +279,9 @@ def _copy(
     sources = [image.item.path for image in images]
     for_each(shutil.copyfile, sources, targets, are_large=are_large(sources))
     train = [target for image, target in zip(images, targets, strict=True) if image.item.split == "train"]
-    details = {"channels": channels, "image_size": size}
+    details: dict[str, Any] = {"channels": channels, "image_size": size}
+    if num_copies := len(images) - len({image.sha256 for image in images}):
+        details[COPIES] = num_copies
     return Card("images", printable(root.resolve().name), classes, counts, details, warnings=tuple(notes)), train
 
 

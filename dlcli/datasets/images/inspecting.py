@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.core.errors import DataError
+from dlcli.core.wording import printable
 from dlcli.data.images.decoding import SUFFIX_OF, decode_image, read_bytes, read_header
 from dlcli.data.images.each import are_large, for_each
 from dlcli.data.images.muffling import muffled
@@ -71,6 +72,14 @@ def bad_notes(bad: Sequence[BadImage], root: Path) -> list[str]:
     notes = [f"{len(bad):,} files could not be read as images and were skipped"]
     notes += [f"skipped {entry.item.path.relative_to(root)}: {entry.reason}" for entry in bad[:_MAX_NAMED]]
     return notes
+
+
+def bad_line(bad: Sequence[BadImage], root: Path) -> list[str]:
+    """Return a line for an error that comes of files that cannot be read: how many, and the first; [] for none."""
+    if not bad:
+        return []
+    count = "1 file" if len(bad) == 1 else f"{len(bad):,} files"
+    return [printable(f"{count} cannot be read, the first: {bad[0].item.path.relative_to(root)}: {bad[0].reason}")]
 
 
 def without_contradictions(

@@ -40,6 +40,7 @@ from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
 from dlcli.engine.observers.signals import StopOnSignal
 from dlcli.engine.request import TrainRequest
+from dlcli.engine.runs.changed_data import changes_since_trained
 from dlcli.engine.runs.environment import git_revision, versions
 from dlcli.engine.runs.evaluation import keep_report, measure_run
 from dlcli.engine.runs.judging import refuse_unjudged
@@ -216,6 +217,7 @@ def summarise(
     *,
     with_baselines: bool = False,
     on_unwritable: Callable[[OSError], None] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Evaluate the folds, and store and return the metrics over all their predictions.
 
@@ -232,6 +234,7 @@ def summarise(
         train: device and threads.
         with_baselines: also evaluate the task's baselines.
         on_unwritable: called if nothing can be stored, in place of raising.
+        warn: told how the data has changed since the folds were trained.
 
     Returns:
         `metrics`, `fold_means` and `standard_errors` (None where a fold has no such value), `lower_is_better`, `folds`
@@ -257,6 +260,8 @@ def summarise(
         reports.append(measured.report)
         if metric is None:
             metric = measured.metric
+            for note in changes_since_trained(run, measured.task.card, data, "test"):
+                warn(note)
         else:
             metric.merge(measured.metric)
     assert metric is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from dlcli.data.card import warnings_since_prepared
 from dlcli.engine.compute.device import Device
 from dlcli.engine.embedding import few_shot_figures
 from dlcli.engine.evaluate import evaluate
+from dlcli.engine.runs.changed_data import changes_since_trained
 from dlcli.engine.runs.restore import load_task
 from dlcli.engine.task import HasBaselines, Loader, Metric, Task, network_of
 
@@ -30,7 +31,8 @@ class Measured:
             `baselines` if requested.
         tables: the tables to print.
         metric: the metric, to be merged with those of other folds.
-        notes: what was found while the data was read, such as unreadable items, which `items` does not count.
+        notes: how the data has changed since the run was trained, and what was found while it was read, such as
+            unreadable items, which `items` does not count.
     """
 
     task: Task
@@ -64,7 +66,8 @@ def measure_run(
     """
     task, _ = load_task(run, data=data, inference=inference)
     more: dict[str, Any] = {"with_baselines": with_baselines, "few_shot": few_shot}
-    return measure_task(task, str(run.path), data, split, device, **more)
+    measured = measure_task(task, str(run.path), data, split, device, **more)
+    return replace(measured, notes=[*changes_since_trained(run, task.card, data, split), *measured.notes])
 
 
 def measure_task(

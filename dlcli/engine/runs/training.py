@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 import torch
 
 from dlcli.core.config import to_dict, write_toml
-from dlcli.core.console import Console, shorten
+from dlcli.core.console import Console
 from dlcli.core.description import Description
-from dlcli.core.errors import DataError, UsageError
+from dlcli.core.errors import UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
@@ -29,7 +28,6 @@ from dlcli.core.run_dir import (
     remove_run,
 )
 from dlcli.core.train_config import MACHINE, TrainConfig
-from dlcli.data.card import Card
 from dlcli.engine.callbacks import Callback
 from dlcli.engine.compute.device import Device, all_threads, open_device, seed_everything, set_determinism
 from dlcli.engine.compute.distributed import World, joined, world_of_environment
@@ -41,6 +39,7 @@ from dlcli.engine.observers.observing import Observing
 from dlcli.engine.observers.pace import Pace
 from dlcli.engine.observers.plugins import require_callbacks
 from dlcli.engine.request import TrainRequest
+from dlcli.engine.runs.changed_data import refuse_other_data
 from dlcli.engine.runs.checkpoint import find_checkpoint, restore_training
 from dlcli.engine.runs.ending import run_to_end
 from dlcli.engine.runs.environment import git_revision, versions
@@ -227,7 +226,7 @@ def _go_on(
     seed_everything(request.train.seed)
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
-    _refuse_other_data(run, description, task, data)
+    refuse_other_data(run, description, task, data)
     seed_everything(request.train.seed + world.rank)  # as at the start, in case there is no checkpoint
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
@@ -247,34 +246,6 @@ def _go_on(
 def _read_run(run: RunDir) -> tuple[dict[str, Any], Description, str, tuple[Path, dict[str, Any]] | None]:
     """Return a run's `run.json`, description and precision, and the path and content of its newest checkpoint."""
     return run.info(), describe_run(run), precision_of(run), find_checkpoint(run)
-
-
-def _refuse_other_data(run: RunDir, description: Description, task: Task, data: Path) -> None:
-    """Check that the data still has the classes, vocabularies, preprocessing and sizes with which the run started.
-
-    Raises:
-        DataError: it was prepared differently since, or it is other data.
-    """
-    differences = list(_differences(json.loads(json.dumps(task.assets())), description.assets))
-    if task.card is not None and run.card_file.exists():
-        before = Card.from_json(run.read_json(run.card_file.name), str(run.card_file))
-        counts = [{split: card.num_items(split) for split in card.splits} for card in (task.card, before)]
-        differences += _differences({"items": counts[0]}, {"items": counts[1]})
-    if differences:
-        raise DataError(
-            f"{data}: the data has changed since {run.path} was started",
-            details=differences[:3],
-            hint=f"name the run's data with --data, or start a new run: `dl train --from {run.reference}`",
-        )
-
-
-def _differences(now: Any, before: Any, name: str = "") -> Iterator[str]:
-    """Yield where JSON values differ; names that only one of them has are those of another version, and equal."""
-    if isinstance(now, dict) and isinstance(before, dict):
-        for key in now.keys() & before.keys():
-            yield from _differences(now[key], before[key], f"{name}.{key}" if name else key)
-    elif now != before:
-        yield f"{name}: {shorten(str(before), 60)} then, {shorten(str(now), 60)} now"
 
 
 def _note_resumption(run: RunDir, request: TrainRequest, state: TrainState) -> None:

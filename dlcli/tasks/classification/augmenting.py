@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
@@ -49,12 +50,24 @@ def batch_augmentation(config: ClassificationConfig, size: tuple[int, int]) -> A
     return BatchAugmentation(min(config.crop_pad, side - 1), config.flip, min(config.cutout, side), alternates(config))
 
 
-def file_augmentation(config: ClassificationConfig, preprocess: Preprocess) -> ToSize:
-    """Return the augmentation of images of any size, one by one, as they are decoded."""
+def file_augmentation(config: ClassificationConfig, preprocess: Preprocess, *, is_small: bool = False) -> ToSize:
+    """Return the augmentation of images of any size, one by one, as they are decoded.
+
+    Args:
+        config: the options.
+        preprocess: the network's size.
+        is_small: the images are small ones of the network's size, read one by one because some cannot be read: they are
+            augmented as those of a packed copy are.
+    """
     if config.augment == NONE:
         return functools.partial(centre_crop, preprocess)
     if config.augment != DEFAULT:
         return functools.partial(operate, preprocess, parse_augment(config.augment))
+    augmentation = batch_augmentation(config, (preprocess.height, preprocess.width))
+    if is_small and isinstance(augmentation, BatchAugmentation):
+        if augmentation.alternates:  # by the loader, which knows the epoch
+            augmentation = dataclasses.replace(augmentation, flip=False, alternates=False)
+        return functools.partial(shift_and_cut, preprocess, augmentation)
     import torchvision.transforms.v2  # noqa: F401 - once here, or each worker would need seconds for it
 
     return functools.partial(random_crop, preprocess, config.flip and not alternates(config))
@@ -64,6 +77,21 @@ def centre_crop(preprocess: Preprocess, image: np.ndarray, seed: int) -> np.ndar
     """Return the image at the network's size, as in prediction: (H, W, C) uint8 in and out."""
     del seed
     return preprocess.fit(image)
+
+
+def shift_and_cut(preprocess: Preprocess, augmentation: BatchAugmentation, image: np.ndarray, seed: int) -> np.ndarray:
+    """Return the image augmented like one of a batch of small images, (H, W, C) uint8 in and out.
+
+    Args:
+        preprocess: the network's size.
+        augmentation: of batches, which here hold this image alone.
+        image: (H, W, C) uint8.
+        seed: the seed of its random numbers.
+    """
+    batch = torch.from_numpy(preprocess.fit(image)).permute(2, 0, 1)[None]
+    plan = augmentation.plan(1, (preprocess.height, preprocess.width), np.random.default_rng(seed))
+    augmented: np.ndarray = augmentation.apply(batch, plan)[0].permute(1, 2, 0).numpy()
+    return augmented
 
 
 def operate(preprocess: Preprocess, steps: Sequence[Step], image: np.ndarray, seed: int) -> np.ndarray:

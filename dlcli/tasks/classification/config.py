@@ -24,6 +24,9 @@ FLIP_MODES = ("random", "alternating")
 DEFAULT_AUGMENTATION = ("crop_pad", "flip", "flip_mode", "cutout")
 """The options that shape the default augmentation; they have no effect on operations."""
 
+OF_SMALL_IMAGES = ("crop_pad", "cutout")
+"""Those of them that act on small images of the network's size alone."""
+
 
 @dataclass(frozen=True)
 class ClassificationConfig:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.errors import UsageError
+from dlcli.core.errors import DataError, UsageError
 from dlcli.core.train_config import HEAD
 from dlcli.data.images.operations.table import DEFAULT, NONE
 from dlcli.data.images.sides import typical_side
 from dlcli.models.images.published import is_installed
-from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, SCRATCH
+from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, OF_SMALL_IMAGES, SCRATCH
 
 SMALL_SIDE_PX = 64
 """Images of at most this side are learned from scratch: ImageNet's features are of larger things."""
@@ -141,18 +141,20 @@ def recipe(dataset: str, given: Mapping[str, Any], data: Path | None = None) -> 
 
     Args:
         dataset: the name of the dataset.
-        given: the user's options, of which `model`, `image_size`, `pretrained`, `cache`, `budget` and `augment` change
-            the defaults.
+        given: the user's options, of which `model`, `image_size`, `pretrained`, `cache`, `budget`, `augment` and those
+            that shape the default augmentation change the defaults.
         data: the folder of the images; None, as for a help page, stands for photos.
 
     Raises:
-        UsageError: an option shapes the default augmentation, and `augment` replaces it.
+        UsageError: an option shapes the default augmentation, and `augment` replaces it, or it is not that of photos.
     """
     has_operations = given.get("augment") not in (None, True, False, DEFAULT, NONE)
     if has_operations:
         _check_operations(given)
+    _check_small_images(dataset, given, data)
     if dataset not in BY_DATASET and _starts_from_backbone(given, data):
-        shaped = any(name in given for name in DEFAULT_AUGMENTATION)  # the default augmentation, which PHOTOS replaces
+        # The default augmentation, which PHOTOS replaces.
+        shaped = any(name in given for name in DEFAULT_AUGMENTATION if name not in OF_SMALL_IMAGES)
         return {**PHOTOS, **({"augment": DEFAULT} if shaped else {}), **(HEAD_ALONE if given.get("cache") else {})}
     chosen = dict(BY_DATASET.get(dataset, FOLDER))
     model = str(given.get("model") or chosen["model"])
@@ -188,3 +190,30 @@ def _check_operations(given: Mapping[str, Any]) -> None:
                 f"--{name.replace('_', '-')} shapes the default augmentation, which --augment replaces here",
                 hint="leave one of them out; operations such as flip, translate=0.1 and cutout=0.25 do as much",
             )
+
+
+def _check_small_images(dataset: str, given: Mapping[str, Any], data: Path | None) -> None:
+    """Refuse options that act on small images alone where photos are cropped at random in their place."""
+    names = [name for name in OF_SMALL_IMAGES if given.get(name)]
+    if names and given.get("augment") not in (NONE, False) and _are_cropped_as_photos(dataset, given, data):
+        raise UsageError(
+            f"--{names[0].replace('_', '-')} acts on small images of one size, not scaled; these are cropped at random",
+            hint='leave it out, or name operations: --augment "flip scale=0.35 translate=0.1 cutout=0.25"',
+        )
+
+
+def _are_cropped_as_photos(dataset: str, given: Mapping[str, Any], data: Path | None) -> bool:
+    """Return whether images are not all small and of the network's size; the training says if they cannot be read."""
+    if data is None:
+        return dataset not in BY_DATASET
+    from dlcli.data.images.form import open_images
+    from dlcli.data.images.packed import is_packable
+
+    try:
+        card = open_images(data).card
+    except DataError:
+        return False
+    side = given.get("image_size")
+    is_scaled = side is not None and card.details["image_size"] != [side, side]
+    becomes_colour = given.get("pretrained") == "default" and card.details["channels"] == 1
+    return is_scaled or becomes_colour or not is_packable(card)

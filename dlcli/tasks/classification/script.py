@@ -10,16 +10,14 @@ from dlcli.tasks.classification.script_answer import answer
 
 
 def fit(image: Pixels, height: int, width: int) -> Pixels:
-    """Return the centre of an image at the network's size."""
-    if image.shape[:2] == (height, width):
-        return image
-    side, goal = min(image.shape[:2]), max(height, width)
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    square = image[top : top + side, left : left + side]
-    if side != goal:
-        square = (shrink if side > goal else interpolate)(square, goal, goal)
-    top, left = (goal - height) // 2, (goal - width) // 2
-    return square[top : top + height, left : left + width]
+    """Return the largest window in the middle of an image that has the proportions of the network, at its size."""
+    scale = min(image.shape[0] / height, image.shape[1] / width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
+    window = image[top : top + rows, left : left + columns]
+    if (rows, columns) == (height, width):
+        return window
+    return (shrink if scale > 1 else interpolate)(window, height, width)
 
 
 def predict(path: str, session: Any, assets: dict[str, Any]) -> dict[str, Any]:

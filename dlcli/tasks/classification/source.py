@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,19 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import DataError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.card import Card, unreadable_notes
+from dlcli.data.distinct import part_of_distinct
 from dlcli.data.images.augmentation import Augmentation
+from dlcli.data.images.copies import first_copies, may_have_copies
 from dlcli.data.images.decoding import read_image
 from dlcli.data.images.form import ImagesForm
 from dlcli.data.images.loader import file_loader, packed_loader
-from dlcli.data.images.packed import Stacked
+from dlcli.data.images.packed import Stacked, is_packable
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.items import Item
 from dlcli.data.labels import balanced_weights, indices_in_run
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import WHOLE, Order, Shard
-from dlcli.data.parts import ALL, part
+from dlcli.data.parts import ALL
 from dlcli.tasks.classes.options import SAMPLE
 from dlcli.tasks.classification.augmenting import alternates, batch_augmentation, centre_crop, file_augmentation
 from dlcli.tasks.classification.config import ClassificationConfig
@@ -61,13 +64,13 @@ class ImageSource:
         self._preprocess = preprocess
         self._config = config
         self._train = train
-        size = form.card.details.get("image_size")
-        fits = size is not None and tuple(size) == (preprocess.height, preprocess.width)
-        self._is_packed = fits and preprocess.channels == form.card.details["channels"]
-        self._is_packed = (
-            self._is_packed and form.packed("train" if "train" in form.splits() else form.splits()[0]) is not None
-        )
+        size, channels = form.card.details.get("image_size"), form.card.details["channels"]
+        fits = size is not None and (*size, channels) == (preprocess.height, preprocess.width, preprocess.channels)
+        self._is_small = fits and is_packable(form.card)
+        first = "train" if "train" in form.splits() else form.splits()[0]
+        self._is_packed = self._is_small and form.packed(first) is not None
         self.bad_files: list[str] = []
+        self._copies: dict[str, np.ndarray] = {}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,10 +95,18 @@ class ImageSource:
         return self._config.augment
 
     def _part(self, split: str) -> tuple[str, np.ndarray]:
-        """Return the folder from which a split is read, and the indices in it; see `dlcli.data.parts.part`."""
+        """Return the folder from which a split is read, and the indices in it; see `part_of_distinct`."""
         if self._train.fold is None:
             self.form.require(split)
-        return part(split, self.form.splits(), self._train, self._labels, root=self.form.root)
+        where = (split, self.form.splits(), self._train, self._labels)
+        return part_of_distinct(*where, self._first_copies, root=self.form.root)
+
+    def _first_copies(self, folder: str) -> np.ndarray:
+        """Return for each image of a split, or of all splits, the index of its first copy, (N,) int64."""
+        if folder not in self._copies:
+            files = self._files(folder)
+            self._copies[folder] = first_copies(files) if may_have_copies(self.form) else np.arange(len(files))
+        return self._copies[folder]
 
     def class_weights(self) -> np.ndarray:
         """Return (C,) float32 weights, inverse to the class frequencies in training, with mean 1 over its images."""
@@ -127,7 +138,7 @@ class ImageSource:
             labels,
             order,
             channels=self._preprocess.channels,
-            to_size=file_augmentation(self._config, self._preprocess) if is_augmented else fit,
+            to_size=file_augmentation(self._config, self._preprocess, is_small=self._is_small) if is_augmented else fit,
             workers=self._workers(len(order.indices)),
             max_bad=self._config.max_bad,
             on_bad=self.bad_files.append,
@@ -187,15 +198,29 @@ class ImageSource:
         return np.ascontiguousarray(images[:count].permute(0, 2, 3, 1).numpy())
 
     def examples(self, count: int) -> dict[int, int]:
-        """Return the row and the class index of up to `count` training images, of as many classes as there are."""
+        """Return the row and the class index of up to `count` training images, of as many classes as there are.
+
+        Unreadable ones are left out.
+        """
         folder, indices = self._part("train")
         labels = self._labels(folder)[indices]
         by_class = np.argsort(labels, kind="stable")
         in_class = np.arange(len(labels)) - np.searchsorted(labels[by_class], labels[by_class])
-        chosen = np.sort(by_class[np.argsort(in_class, kind="stable")[:count]])
-        return dict(
-            sorted(zip(indices[chosen].tolist(), labels[chosen].tolist(), strict=True), key=lambda pair: pair[1])
-        )
+        ranked = by_class[np.argsort(in_class, kind="stable")]
+        of_row = dict(zip(indices[ranked].tolist(), labels[ranked].tolist(), strict=True))
+        chosen = sorted(itertools.islice(self._readable(folder, of_row), count))
+        return dict(sorted(((row, of_row[row]) for row in chosen), key=lambda pair: pair[1]))
+
+    def _readable(self, folder: str, rows: Iterable[int]) -> Iterator[int]:
+        """Yield the rows of a split whose images can be read."""
+        files = self._files(folder)
+        for row in rows:
+            try:
+                if not self._is_packed:  # else all have been read
+                    self._read(files[row])
+            except DataError:
+                continue
+            yield row
 
     def versions(self, rows: Sequence[int], count: int, augment: str | None = None) -> list[list[np.ndarray]]:
         """Return training images as `count` epochs would show them: for each row a list of (H, W, C) uint8.
@@ -217,10 +242,35 @@ class ImageSource:
         return list(seen.values())
 
     def some_images(self, count: int) -> np.ndarray:
-        """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else the first split."""
-        folder = "test" if "test" in self.form.splits() else self.form.splits()[0]
-        chosen = np.linspace(0, len(self.form.labels(folder)) - 1, count).astype(int)
-        return np.stack(self.images_at(folder, chosen.tolist())).transpose(0, 3, 1, 2)
+        """Return `count` images, evenly spaced and not augmented, (N, C, H, W) uint8: of test, else of another split.
+
+        In place of an unreadable one stands the next that can be read. None are returned if no image can be.
+        """
+        for folder in sorted(self.form.splits(), key=lambda name: name != "test"):
+            files = self.form.files(folder)
+            chosen = np.linspace(0, max(len(files) - 1, 0), count).astype(int).tolist()
+            images = self._from_rows(files, chosen)
+            if images:
+                return np.stack(images).transpose(0, 3, 1, 2)
+        return np.zeros((0, self._preprocess.channels, *self.size), np.uint8)
+
+    def _from_rows(self, files: Sequence[Path], rows: Sequence[int]) -> list[np.ndarray]:
+        """Return an image (H, W, C) uint8 for each row, that of the next readable file; none if no file can be read."""
+        images: list[np.ndarray] = []
+        bad: set[int] = set()
+        for row in rows:
+            for place in ((row + step) % len(files) for step in range(len(files))):
+                if place in bad:
+                    continue
+                try:
+                    images.append(self._read(files[place]))
+                    break
+                except DataError:
+                    bad.add(place)
+        return images
+
+    def _read(self, file: Path) -> np.ndarray:
+        return self._preprocess.fit(read_image(file, channels=self._preprocess.channels))
 
     def some_validation(self, count: int) -> tuple[list[np.ndarray], list[int]]:
         """Return up to `count` validation images, evenly spaced, each (H, W, C) uint8, and their class indices.
@@ -234,10 +284,9 @@ class ImageSource:
         images, labels, files = [], [], self._files(folder)
         for row in indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)].tolist():
             try:
-                image = read_image(files[row], channels=self._preprocess.channels)
+                images.append(self._read(files[row]))
             except DataError:
                 continue
-            images.append(self._preprocess.fit(image))
             labels.append(int(self._labels(folder)[row]))
         return images, labels
 
@@ -245,7 +294,7 @@ class ImageSource:
         """Return the images with these row numbers in a split, each (H, W, C) uint8."""
         folder, _ = self._part(split)
         files = self._files(folder)
-        return [self._preprocess.fit(read_image(files[row], channels=self._preprocess.channels)) for row in rows]
+        return [self._read(files[row]) for row in rows]
 
     def items(self, split: str, rows: Sequence[int]) -> list[Item]:
         """Return the images with these row numbers in a split, as the network sees them, with file and class.

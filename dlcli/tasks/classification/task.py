@@ -314,12 +314,11 @@ class ClassificationTask:
         return image_baselines(train, held_out, len(self.labels))
 
     def export_plan(self) -> ExportPlan:
-        """Return the model with samples: real images if there is data, else noise; with --tta, over views too."""
+        """Return the model with samples: real images if there are any, else noise; with --tta, over views too."""
         shape = (self.preprocess.channels, self.preprocess.height, self.preprocess.width)
         total = sum(PARITY_BATCHES)
-        if self._source is not None:
-            pixels = self._source.some_images(total)
-        else:
+        pixels = self._source.some_images(total) if self._source is not None else np.zeros((0, *shape), np.uint8)
+        if not len(pixels):
             pixels = np.random.default_rng(0).integers(0, 256, (total, *shape), dtype=np.uint8)
         has_views = self._inference.tta
         return single_graph(

@@ -1,11 +1,11 @@
-"""Images in several classes are found by their bytes, and little is read for it."""
+"""Copies are found by their bytes, those in several classes are named, and little is read for it."""
 
 from __future__ import annotations
 
 import pytest
 
 from dlcli.data.images import copies
-from dlcli.data.images.copies import contradictions, note_contradictions
+from dlcli.data.images.copies import contradictions, first_copies, note_contradictions
 from dlcli.data.images.form import open_images
 
 
@@ -55,3 +55,15 @@ def test_files_of_a_size_of_their_own_are_not_read(folder, monkeypatch):
 def test_too_many_bytes_are_not_read(folder, monkeypatch):
     monkeypatch.setattr(copies, "MAX_COMPARED_BYTES", 1000)
     assert contradictions(open_images(folder)) == []
+
+
+def test_each_file_has_the_index_of_its_first_copy(folder):
+    files = open_images(folder).files("train")  # ant/1, ant/2, bee/1, bee/3
+    files += [folder / "gone.bmp", folder / "ant" / "1.bmp"]
+    assert first_copies(files).tolist() == [0, 1, 2, 1, 4, 0]
+
+
+def test_copies_among_too_many_bytes_are_not_looked_for(folder, monkeypatch):
+    monkeypatch.setattr(copies, "MAX_COMPARED_BYTES", 1000)
+    monkeypatch.setattr(copies, "read_bytes", lambda path: pytest.fail(f"{path} is read"))
+    assert first_copies(open_images(folder).files("train")).tolist() == [0, 1, 2, 3]

@@ -192,6 +192,12 @@ def test_own_folder_with_a_bad_image_is_not_packed(own):
     assert open_images(own).packed("train") is None
 
 
+@pytest.mark.parametrize("content", [b"", b"no image"])
+def test_a_file_that_is_no_image_has_no_say_in_the_size_of_the_others(own, content):
+    (own / "cat" / "0.PNG").write_bytes(content)
+    assert open_images(own).card.details["image_size"] == [6, 5]
+
+
 def test_own_folder_of_several_sizes_is_not_packed(own):
     cv2.imwrite(str(own / "cat" / "9.png"), np.zeros((9, 9, 3), np.uint8))
     form = open_images(own)

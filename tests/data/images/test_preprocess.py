@@ -98,7 +98,7 @@ def test_a_square_network_sees_the_centre_square_in_proportion():
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 32), (32, 24), (5, 8), (1, 4)])
-def test_an_oblong_network_sees_the_middle_band_of_the_square(height, width):
+def test_an_oblong_network_sees_the_middle_band_of_a_square_of_its_longer_side(height, width):
     side = max(height, width)
     fitted = Preprocess(3, height, width, (0.5,) * 3, (0.2,) * 3).fit(ramp(side, side))
     top, left = (side - height) // 2, (side - width) // 2
@@ -106,8 +106,23 @@ def test_an_oblong_network_sees_the_middle_band_of_the_square(height, width):
     np.testing.assert_array_equal(fitted[:, :, 0], np.arange(left, left + width)[None].repeat(height, 0))
 
 
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("beside", [(0, 0), (0, 10), (14, 0)])
+@pytest.mark.parametrize(("height", "width"), [(24, 32), (32, 24), (5, 8), (1, 4)])
+def test_an_oblong_network_sees_the_largest_centred_window_of_its_proportions(height, width, beside, times):
+    window = ramp(height, width).repeat(times, 0).repeat(times, 1)
+    image = np.pad(window, (*((side, side) for side in beside), (0, 0)), constant_values=255)
+    preprocess = Preprocess(3, height, width, (0.5,) * 3, (0.2,) * 3)
+    np.testing.assert_array_equal(preprocess.fit(image), ramp(height, width))
+
+
+def test_the_asset_says_how_an_image_of_another_size_is_fitted():
+    assert square(24).to_json()["resize"] == "shorter side, then centre crop"  # as runs of former versions say
+    assert PREPROCESS.to_json()["resize"] == "largest centred window, then scaled"
+
+
 def test_a_mirrored_image_is_fitted_to_the_mirror_of_its_fit():
-    image = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (48, 70, 3), dtype=np.uint8)
     first, second = PREPROCESS.fit(image), PREPROCESS.fit(image[:, ::-1])[:, ::-1]
     assert np.abs(first.astype(int) - second.astype(int)).max() <= 1
 

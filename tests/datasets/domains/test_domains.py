@@ -59,6 +59,15 @@ def test_two_folders_give_their_names_and_a_seeded_test_part(tmp_path: Path) -> 
     assert names[0] == names[1] != names[2]
 
 
+def test_a_domain_of_unreadable_files_is_refused_with_the_reason(tmp_path: Path) -> None:
+    a, b = put(tmp_path / "cats", 0, 2), put(tmp_path / "dogs", 1, 2)
+    for path in (a / "000.png", *sorted(b.iterdir())):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="dogs: no image that can be used") as caught:
+        prepare(None, tmp_path / "out", a=str(a), b=str(b))
+    assert caught.value.details == ("2 files cannot be used, the first: 000.png: the file is empty",)
+
+
 @pytest.mark.parametrize(
     ("folder", "names", "classes"),
     [("fruit", None, ("A", "B")), ("fruit", "apple, orange", ("apple", "orange")), ("a2b", "x,y", ("x", "y"))],

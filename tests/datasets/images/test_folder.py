@@ -50,6 +50,7 @@ def test_plain_class_folders_are_split_and_copied_byte_for_byte(source, tmp_path
     card = prepare(source, tmp_path / "out")
     assert card.name == "数据 集" and card.classes == ("dog", "橘 猫")
     assert card.counts == {"train": {"dog": 4, "橘 猫": 8}, "test": {"dog": 1, "橘 猫": 2}}
+    assert "copies" not in card.details
     for name in card.classes:
         train, test = (contents(tmp_path / "out" / split / name) for split in ("train", "test"))
         assert not train.keys() & test.keys()
@@ -62,6 +63,19 @@ def test_the_seed_decides_the_split(source, tmp_path):
         prepare(source, tmp_path / str(number), **options)
     names = [sorted(contents(tmp_path / str(number) / "test" / "橘 猫")) for number in range(3)]
     assert names[0] == names[1] != names[2]
+
+
+def test_one_file_more_leaves_the_others_in_their_splits(source, tmp_path):
+    def tested(number):
+        prepare(source, tmp_path / str(number))
+        return [contents(tmp_path / str(number) / "test" / name) for name in ("橘 猫", "dog")]
+
+    fill(source / "橘 猫", 40, seed=1)
+    before = tested(0)
+    (source / "橘 猫" / "000 first.png").write_bytes(image_bytes(7))
+    after = tested(1)
+    assert len(before[0]) == len(after[0]) == 8
+    assert after[1] == before[1] and after[0].keys() - before[0].keys() <= {"000 first.png"}
 
 
 def test_small_images_of_one_size_are_packed_in_order(source, tmp_path):
@@ -177,6 +191,25 @@ def test_a_class_of_the_test_split_alone_is_an_error(tmp_path):
         prepare(tmp_path / "source", tmp_path / "out")
 
 
+def test_an_error_that_comes_of_unreadable_files_says_why_they_are(tmp_path):
+    source = tmp_path / "source"
+    fill(source / "a", 2)
+    (source / "b").mkdir()
+    for number in range(3):
+        (source / "b" / f"{number}.png").write_bytes(b"")
+    with pytest.raises(DataError, match="1 classes with images") as caught:
+        prepare(source, tmp_path / "out")
+    assert caught.value.details == ("3 files cannot be read, the first: b/0.png: the file is empty",)
+    for place in ("train/a", "test/a", "train/b", "test/b"):
+        fill(tmp_path / "splits" / place, 2, seed=ord(place[-1]))
+    for number in range(2):
+        (tmp_path / "splits" / "train" / "b" / f"{number:03d}.png").write_bytes(b"")
+    (tmp_path / "splits" / "test" / "a" / "000.png").write_bytes(b"")
+    with pytest.raises(DataError, match="'b' has no readable image in the training split") as caught:
+        prepare(tmp_path / "splits", tmp_path / "out")
+    assert caught.value.details == ("2 files cannot be read, the first: train/b/000.png: the file is empty",)
+
+
 @pytest.mark.parametrize("build", [lambda root: None, lambda root: fill(root, 3), lambda root: fill(root / "a", 3)])
 def test_without_two_classes_there_is_nothing_to_learn(tmp_path, build):
     (tmp_path / "source").mkdir()
@@ -254,6 +287,18 @@ def test_an_image_in_several_classes_is_left_out_and_named(source, tmp_path):
         "橘 猫": 10,
     }
     assert card.warnings == ("3 images are in several classes, so left out: the first is dog/000.png, in dog, 橘 猫",)
+
+
+def test_copies_of_an_image_are_in_one_split_and_counted(source, tmp_path):
+    for name, number in (("橘 猫", 10), ("dog", 5)):
+        for place in range(number):
+            (source / name / f"copy {place}.png").write_bytes((source / name / f"{place:03d}.png").read_bytes())
+    fill(source / "zebra", 1, seed=5)
+    (source / "zebra" / "again.png").write_bytes((source / "zebra" / "000.png").read_bytes())
+    card = prepare(source, tmp_path / "out")
+    assert card.counts == {"train": {"dog": 8, "zebra": 2, "橘 猫": 16}, "test": {"dog": 2, "zebra": 0, "橘 猫": 4}}
+    assert card.details["copies"] == 16
+    assert card.warnings == ("the class 'zebra' has a single image: it is in train only",)  # and no leak
 
 
 def test_a_class_may_be_called_train(tmp_path):

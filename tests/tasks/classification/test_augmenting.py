@@ -14,13 +14,20 @@ from dlcli.core.errors import UsageError
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.images.form import open_images
 from dlcli.data.images.operations.batched import OperationBatches
+from dlcli.data.images.operations.colour import FILL
 from dlcli.data.images.operations.table import parse_augment
 from dlcli.data.images.preprocess import Preprocess
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.order import Shard
 from dlcli.engine.task import HasNotes, notes_of
 from dlcli.tasks.classification.augmenting import alternates, mirrors_images, operate
-from dlcli.tasks.classification.config import DEFAULT_AUGMENTATION, ClassificationConfig, ClassificationInference
+from dlcli.tasks.classification.config import (
+    DEFAULT_AUGMENTATION,
+    OF_SMALL_IMAGES,
+    ClassificationConfig,
+    ClassificationInference,
+)
+from dlcli.tasks.classification.inputs import preprocess_for
 from dlcli.tasks.classification.recipes import recipe
 from dlcli.tasks.classification.source import ImageSource
 
@@ -78,6 +85,39 @@ def test_small_images_are_augmented_in_batches_and_large_ones_one_by_one(make_im
     assert open_source(folder, 6, augment=OPERATIONS).augmentation is None
 
 
+@pytest.mark.parametrize("keep", [0, 30, 200])
+def test_small_images_beside_an_unreadable_file_are_augmented_as_small_images(make_images, keep):
+    folder = make_images(COUNTS)
+    file = folder / "train" / "a" / "000.png"
+    file.write_bytes(file.read_bytes()[:keep])  # without a header, or with one
+    config = ClassificationConfig(model="cnn", crop_pad=1, flip=False, cutout=0)
+    preprocess = preprocess_for(open_images(folder), config)
+    assert (preprocess.height, preprocess.width) == (8, 8)
+    source = ImageSource(open_images(folder), ("a", "b"), preprocess, config, TRAIN)
+    num_moved = 0
+    for row, pixels in seen(source).items():
+        [image] = source.images_at("train", [row])
+        wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+        shifted = [wide[y : y + 8, x : x + 8].transpose(2, 0, 1).tobytes() for y in range(3) for x in range(3)]
+        assert pixels in shifted
+        num_moved += pixels != shifted[4]
+    assert num_moved > 5
+
+
+def test_small_images_beside_an_unreadable_file_alternate_by_the_epoch_and_may_be_cut(make_images):
+    folder = make_images(COUNTS)
+    (folder / "train" / "a" / "000.png").write_bytes(b"")
+    source = open_source(folder, crop_pad=0, flip_mode="alternating")
+    first, second = seen(source, 0), seen(source, 1)
+    for row, pixels in first.items():
+        [image] = source.images_at("train", [row])
+        both = {view.transpose(2, 0, 1).tobytes() for view in (image, image[:, ::-1])}
+        assert {pixels, second.get(row, pixels)} <= both
+    assert {row for row in first if first[row] != second.get(row)} >= set(first) & set(second)
+    for pixels in seen(open_source(folder, crop_pad=0, flip=False, cutout=4)).values():
+        assert (np.frombuffer(pixels, np.uint8) == FILL).sum() >= 3 * 2 * 2
+
+
 @pytest.mark.parametrize(("side", "kind"), BOTH_KINDS)
 def test_operations_are_all_that_is_done(make_images, side, kind):
     """Nothing of the default augmentation is left: without strength, training sees what prediction sees."""
@@ -129,9 +169,28 @@ def test_only_the_default_augmentation_mirrors_in_turn():
 
 def test_photos_have_operations_unless_their_default_augmentation_is_shaped():
     assert recipe("photos", {})["augment"] == "flip scale=0.35"
-    for name in DEFAULT_AUGMENTATION:
+    for name in ("flip", "flip_mode"):
         assert recipe("photos", {name: 1})["augment"] == "default"
     assert "augment" not in recipe("photos", {"pretrained": "none"})
+
+
+@pytest.mark.parametrize("name", OF_SMALL_IMAGES)
+def test_options_of_small_images_are_refused_where_images_are_cropped_as_photos(make_images, name):
+    small, large = (make_images(COUNTS, name=str(side), size=(side, side)) for side in (8, 70))
+    assert open_source(small).augmentation is not None and open_source(large, 70).augmentation is None
+    mixed = make_images(COUNTS, name="mixed")
+    make_images({"train": {"a": 1}}, name="mixed", size=(9, 9))
+    grey, no_images = make_images(COUNTS, name="grey", channels=1), small / "train" / "a"
+    scaled, coloured = {"image_size": 16}, {"model": "resnet18", "pretrained": "default"}
+    for folder, given in ((large, {}), (mixed, {}), (small, scaled), (grey, coloured), (None, {})):
+        with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} acts on small images") as caught:
+            recipe("photos", {name: 2, **given}, folder)
+        assert "--augment" in caught.value.hint
+        assert recipe("photos", {name: 0, **given}, folder) == recipe("photos", given, folder)
+        recipe("photos", {name: 2, **given, "augment": "none"}, folder)
+    for folder, given in ((small, coloured), (grey, {"image_size": 8}), (no_images, {})):
+        recipe("photos", {name: 2, **given}, folder)
+    recipe("digits", {name: 2})
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "digits"])

@@ -10,13 +10,17 @@ import pytest
 import torch
 
 from dlcli.core.errors import DataError
+from dlcli.core.files import write_json
 from dlcli.core.train_config import TrainConfig
+from dlcli.data.card import CARD_NAME, Card
 from dlcli.data.images.augmentation import BatchAugmentation
 from dlcli.data.images.form import open_images
 from dlcli.data.images.preprocess import Preprocess
+from dlcli.data.importing.preparing import prepare_dataset
 from dlcli.data.labels import balanced_weights
 from dlcli.data.loading import ArrayLoader, ItemLoader
 from dlcli.data.parts import part_of_fold
+from dlcli.datasets.images.folder import ImageFolderImporter, ImageFolderOptions
 from dlcli.tasks.classification.augmenting import centre_crop, random_crop
 from dlcli.tasks.classification.config import ClassificationConfig
 from dlcli.tasks.classification.source import ImageSource
@@ -42,6 +46,23 @@ def test_every_image_of_the_training_split_trains_or_validates(make_images):
     assert sorted([*parts[0], *parts[1]]) == list(range(19))
     assert parts[2] == list(range(9))
     assert {source.form.labels("train")[row] for row in parts[1]} == {0, 1}
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_copies_of_an_image_train_or_validate_together(make_images, tmp_path, is_prepared):
+    folder = make_images({"train": {"a": 12, "b": 12}})
+    for name, number in itertools.product("ab", range(12)):
+        file = folder / "train" / name / f"{number:03d}.png"
+        (file.parent / f"copy-{number}.png").write_bytes(file.read_bytes())
+    if is_prepared:
+        importer = ImageFolderImporter(ImageFolderOptions())
+        prepare_dataset(importer, folder, tmp_path / "out", command="x", force=False, report=lambda _line: None)
+    source = open_source(tmp_path / "out" if is_prepared else folder)
+    files = source.form.files("train")
+    train, valid = ({files[row].read_bytes() for row in rows_of(source, split)} for split in ("train", "valid"))
+    assert valid and not train & valid
+    if is_prepared:
+        assert not {file.read_bytes() for file in source.form.files("test")} & {file.read_bytes() for file in files}
 
 
 def test_a_validation_split_of_the_datas_own_is_used_whole(make_images):
@@ -201,6 +222,41 @@ def test_some_images_are_of_the_test_split_or_of_the_first(make_images, counts):
     assert images.shape == (3, 3, 8, 8)
     if expected is not None:
         np.testing.assert_array_equal(images, expected.transpose(0, 3, 1, 2))
+
+
+def test_the_next_image_stands_in_for_one_that_cannot_be_read(make_images):
+    source = open_source(make_images(COUNTS, size=(70, 70)))
+    plain = source.images_at("test", range(9))
+    for name in ("a/000.png", "b/003.png", "b/004.png"):  # rows 0, 7 and 8
+        (source.form.root / "test" / name).write_bytes(b"")
+    images = source.some_images(9)
+    expected = [plain[row] for row in (1, 1, 2, 3, 4, 5, 6, 1, 1)]
+    np.testing.assert_array_equal(images, np.stack(expected).transpose(0, 3, 1, 2))
+
+
+def test_an_empty_split_gives_way_to_another_and_at_last_to_none(make_images):
+    folder = make_images({"train": COUNTS["train"]}, size=(70, 70))
+    for name in ("a", "b"):
+        (folder / "test" / name).mkdir(parents=True)
+    pixels = {"channels": 3, "image_size": [70, 70], "mean": [0.5] * 3, "std": [0.2] * 3}
+    write_json(folder / CARD_NAME, Card("images", "pictures", ("a", "b"), COUNTS, pixels).to_json())
+    source = open_source(folder)
+    assert source.form.splits() == ("train", "test")
+    expected = np.stack(source.images_at("train", [0, 9, 18])).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(source.some_images(3), expected)
+    for file in source.form.files("train"):
+        file.write_bytes(b"")
+    assert source.some_images(3).shape == (0, 3, 8, 8)
+
+
+def test_examples_can_be_read(make_images):
+    source = open_source(make_images({"train": {"a": 6, "b": 6}}, size=(70, 70)))
+    [first, *_] = source.examples(4)
+    assert len(source.examples(4)) == 4
+    source.form.files("train")[first].write_bytes(b"")
+    examples = source.examples(4)
+    assert first not in examples and sorted(examples.values()) == [0, 0, 1, 1]
+    assert len(source.images_at("train", list(examples))) == 4
 
 
 def test_a_centre_crop_does_not_depend_on_the_seed():

@@ -308,3 +308,12 @@ def test_the_export_plan_has_real_images_where_there_are_any(make_images, open_t
     means = np.concatenate([sample["images"].mean((1, 2, 3)) for sample in graph.samples])
     assert (means < 40).any()
     assert ((means > 90) & (means < 140)).any()
+
+
+def test_the_export_plan_has_noise_where_no_image_can_be_read(make_images, open_task):
+    task = open_task(make_images({"train": TWO}, size=(70, 70)), image_size=8)
+    for file in task.source.form.files("train"):
+        file.write_bytes(b"")
+    [graph] = task.export_plan().graphs
+    assert [len(sample["images"]) for sample in graph.samples] == list(PARITY_BATCHES)
+    assert all(sample["images"].std() > 50 for sample in graph.samples)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
+from dlcli.data.images.decoding import scale_image
 from dlcli.data.images.operations.boxes import move_boxes
 from dlcli.data.images.operations.columns import Columns
 from dlcli.data.images.operations.geometry import MIDDLE, exact_moves, fits, matrices, windows
@@ -111,13 +112,15 @@ def test_shifts_are_by_whole_pixels_and_need_no_interpolation() -> None:
     np.testing.assert_array_equal(moved[:, :3], moved[:, 5:2:-1])  # what is uncovered is a reflection
 
 
-@pytest.mark.parametrize("size", [(16, 20), (37, 12), (100, 75), (8, 8)])
-def test_the_largest_window_in_the_middle_is_the_crop_of_prediction(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("frame", [(8, 8), (6, 9), (9, 4)])
+@pytest.mark.parametrize("size", [(16, 20), (37, 12), (100, 75), (8, 8), (5, 3)])
+def test_the_largest_window_in_the_middle_is_the_crop_of_prediction(
+    size: tuple[int, int], frame: tuple[int, int]
+) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 1), dtype=np.uint8)
-    left, top, width, height = windows(MIDDLE, size, (8, 8))[0].astype(int)
-    whole = Preprocess(1, 8, 8, (0.5,), (0.5,)).fit(image)
-    part = Preprocess(1, 8, 8, (0.5,), (0.5,)).fit(image[top : top + height, left : left + width])
-    np.testing.assert_array_equal(whole, part)
+    left, top, width, height = windows(MIDDLE, size, frame)[0].astype(int)
+    part = scale_image(image[top : top + height, left : left + width], *frame)
+    np.testing.assert_array_equal(Preprocess(1, *frame, (0.5,), (0.5,)).fit(image), part)
 
 
 @pytest.mark.parametrize("frame", [(8, 8), (6, 9)])
