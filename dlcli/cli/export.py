@@ -173,7 +173,7 @@ def _write_all(
         path,
         order.refining,
         max_drop=order.pruning.max_drop,
-        baseline=pruned["before"] if pruned else None,
+        baseline=(pruned["metric"], pruned["before"]) if pruned else None,
         inference=subject.inference,
         console=console,
         write=write,

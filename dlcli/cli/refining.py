@@ -50,13 +50,18 @@ class Refining:
 
 @dataclass(frozen=True)
 class _Limit:
-    """How much worse the metric may get, and from where; None for any, and for the plain file."""
+    """How much worse the metric may get (None for any), and from which name and value (None for the plain file's)."""
 
     max_drop: float | None
-    baseline: float | None
+    baseline: tuple[str, float] | None
 
     def check(self, name: str, before: float, after: float, *, larger_is_better: bool) -> None:
-        start = before if self.baseline is None else self.baseline
+        if self.max_drop is not None and self.baseline is not None and self.baseline[0] != name:
+            raise UsageError(
+                f"--max-drop: pruning is measured by {self.baseline[0]}, and int8 files of this task by {name}",
+                hint="leave out --max-drop, or one of --prune and --quantize",
+            )
+        start = before if self.baseline is None else self.baseline[1]
         drop = start - after if larger_is_better else after - start
         if self.max_drop is not None and not drop <= self.max_drop:  # NaN is refused, too
             raise ParityError(
@@ -99,7 +104,7 @@ def export_changed(
     options: Refining,
     *,
     max_drop: float | None,
-    baseline: float | None = None,
+    baseline: tuple[str, float] | None = None,
     inference: Any,
     console: Console,
     write: Write | None = None,
@@ -112,7 +117,8 @@ def export_changed(
         path: the file or folder.
         options: what to change.
         max_drop: of the metric; None for any.
-        baseline: the metric before anything was changed, from which it drops; None for that of the plain file.
+        baseline: name and value of the metric before anything was changed, from which it drops; None for that of the
+            plain file.
         inference: the task's inference options.
         console: for the lines that say what it costs.
         write: see `export_refined`.

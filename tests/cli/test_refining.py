@@ -68,6 +68,24 @@ def test_pruning_and_int8_share_the_limit(bench: Any, dl: Any, monkeypatch: Any)
     assert not Path("small.onnx").exists()
 
 
+def test_a_limit_is_not_counted_from_one_metric_to_another(bench: Any, dl: Any, monkeypatch: Any) -> None:
+    """The own metric of translators is the perplexity, that of their files BLEU."""
+    from dlcli.engine.quantising import Figure
+
+    run = str(bench.run())
+    monkeypatch.setattr(
+        "dlcli.engine.runs.evaluation.measure_task",
+        lambda *_: type("Measured", (), {"report": {"metrics": {"accuracy": 0.9}}})(),
+    )
+    monkeypatch.setattr("dlcli.engine.quantising.measure_files", lambda *_: Figure("bleu", 30.0, True))
+    line = ("export", run, "--prune", "0.3", "--quantize", "int8", "--out", "small.onnx", *THREADS)
+    answer = dl(*line, "--max-drop", "0.1")
+    assert answer.code == ExitCode.USAGE
+    assert "--max-drop: pruning is measured by accuracy, and int8 files of this task by bleu" in answer.err
+    assert not Path("small.onnx").exists()
+    assert dl(*line).code == 0, "without a limit there is nothing to compare"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
