@@ -99,7 +99,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         pruned = prune_task(task, subject.run, data, order.pruning, console)
     more = {**more, **({"pruned": pruned} if pruned else {}), "versions": _versions(options)}
     plan, norms = _plan_of(order, task, more)
-    result, changed = _write_all(order, task, plan, more, pruned, console)
+    result, plan, changed = _write_all(order, task, plan, more, pruned, console)
     if any(norms):
         console.say(f"{max(norms)} batch norms stay: no convolution before them could take them up")
     if subject.run is not None:
@@ -153,8 +153,8 @@ def _write_all(
     more: Mapping[str, Any],
     pruned: Mapping[str, Any] | None,
     console: Console,
-) -> tuple[ExportResult, dict[str, Any]]:
-    """Write the file, changed as it is wanted, and return what it was found to be and what was changed."""
+) -> tuple[ExportResult, ExportPlan, dict[str, Any]]:
+    """Write the file, changed as it is wanted; return what it was found to be, the plan as written, and the changes."""
     from dlcli.export.exporting import default_name
 
     subject, options = order.subject, order.options
@@ -166,7 +166,7 @@ def _write_all(
         return _write(task, plan, more, path, options, order.variant, subject.inference, console)
 
     if not order.refining.is_wanted:
-        return write(plan, path), {}
+        return write(plan, path), plan, {}
     return export_changed(
         task,
         plan,

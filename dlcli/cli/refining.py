@@ -108,8 +108,8 @@ def export_changed(
     inference: Any,
     console: Console,
     write: Write | None = None,
-) -> tuple[ExportResult, dict[str, Any]]:
-    """Write the changed files, and return the result with what was done, for `--json`.
+) -> tuple[ExportResult, ExportPlan, dict[str, Any]]:
+    """Write the changed files, and return the result, the plan with their metadata and what was done, for `--json`.
 
     Args:
         task: with its data.
@@ -142,8 +142,8 @@ def export_changed(
         steps.append(lambda draft, folder: _quantise(task, draft, folder, limit, inference, console, done))
     if options.embed_preprocess:
         steps.append(lambda draft, folder: _embed(task, draft, folder, inference, console, done))
-    result = export_refined(plan, path, steps, report=console.say, write=write)
-    return result, done
+    result, changed = export_refined(plan, path, steps, report=console.say, write=write)
+    return result, changed, done
 
 
 def check_images(plan: ExportPlan) -> None:
@@ -269,6 +269,7 @@ def _measured(task: Task, draft: Draft, files: Mapping[str, Path], inference: An
 def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Console, done: dict[str, Any]) -> Draft:
     from dlcli.answering.agreement import agreement_on, some_images
     from dlcli.data.images.whole import WHOLE_IMAGES
+    from dlcli.export.ecosystem import SIZE_KEYS
     from dlcli.export.plan import ONE_GRAPH, Check
     from dlcli.export.preprocessing import embed_preprocessing
     from dlcli.export.refining import complete
@@ -276,7 +277,8 @@ def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Cons
     plain, file = draft.files[ONE_GRAPH], folder / f"{ONE_GRAPH}.onnx"
     assets = draft.plan.metadata["assets"]
     embed_preprocessing(plain, file, assets["preprocess"])
-    changed = complete(draft, {ONE_GRAPH: file}, {"assets": {**assets, WHOLE_IMAGES: True}}, checks=draft.result.checks)
+    more = {"assets": {**assets, WHOLE_IMAGES: True}}
+    changed = complete(draft, {ONE_GRAPH: file}, more, draft.result.checks, dropped=SIZE_KEYS)
     images, are_real = some_images(task, assets["preprocess"])
     found = agreement_on(plain, file, images, inference, assets["preprocess"])
     kind = "real images" if are_real else "made-up images"

@@ -121,6 +121,10 @@ def test_a_file_that_fits_images_answers_like_the_run_at_any_size(bench: Any, dl
     assert [each.dim_param or each.dim_value for each in given.type.tensor_type.shape.dim][1:] == [
         *("image_height", "image_width", 1)
     ]
+    keys = {each.key for each in onnx.load("whole.onnx").metadata_props}
+    assert "names" in keys and not keys & {"imgsz", "stride"}, "it takes images of any size"
+    card = Path("whole.onnx.md").read_text(encoding="utf-8")
+    assert "whole\\_images: True" in card, "its inputs are those of this file, not of the plain one"
     names = []
     for number, size in enumerate(((8, 8), (97, 131), (33, 300), (5, 9))):
         random = np.random.default_rng(number)
