@@ -242,6 +242,8 @@ def _variant(options: ExportOptions) -> Variant:
             "--embed: weights alone give the vector without it",
             hint="leave it out; `dl predict` has --embed for the folder",
         )
+    if options.fold_norms and FORMATS[options.format].is_weights:
+        raise UsageError("--fold-norms: weights alone are no graph", hint="leave it out, or choose --format onnx")
     return variant
 
 
