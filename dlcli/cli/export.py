@@ -231,18 +231,22 @@ def _variant(options: ExportOptions) -> Variant:
     """Return what is asked beside the format.
 
     Raises:
-        UsageError: the format does not have it.
+        UsageError: the format does not have it, or the output file is the place of a second one.
     """
     from dlcli.export.exporting import FORMATS, Variant, check_variant
+    from dlcli.export.publishing import check_name
 
     variant = Variant(options.opset, options.half)
     check_variant(options.format, variant)
-    if options.embed and FORMATS[options.format].is_weights:
+    format = FORMATS[options.format]
+    if options.out is not None:
+        check_name(Path(options.out), format.suffix, format.beside)
+    if options.embed and format.is_weights:
         raise UsageError(
             "--embed: weights alone give the vector without it",
             hint="leave it out; `dl predict` has --embed for the folder",
         )
-    if options.fold_norms and FORMATS[options.format].is_weights:
+    if options.fold_norms and format.is_weights:
         raise UsageError("--fold-norms: weights alone are no graph", hint="leave it out, or choose --format onnx")
     return variant
 

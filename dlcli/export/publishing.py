@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.errors import ExportError
+from dlcli.core.errors import ExportError, UsageError
 from dlcli.core.files import file_sha256
 from dlcli.export.model_file import MODEL_JSON, is_graph_folder, is_weights_folder
 
@@ -53,6 +53,24 @@ def check_place(path: Path, *, is_folder: bool) -> None:
         # Only an exported folder may be replaced: one named by mistake contains somebody's work.
         if any(path.iterdir()) and not is_graph_folder(path) and not is_weights_folder(path):
             raise FileExistsError(errno.EEXIST, "it is a folder with other content")
+def check_name(path: Path, usual: str, beside: str) -> None:
+    """Check that a file does not get the name of a second one, which its format puts beside it.
+
+    Args:
+        path: the file.
+        usual: the suffix of the format's files.
+        beside: that of the second file; "" if there is none.
+
+    Raises:
+        UsageError: it does.
+    """
+    if beside and path.suffix == beside:
+        raise UsageError(
+            f"{path}: the weights are written there, beside the file that is named",
+            hint=f"name {path.with_suffix(usual).name}",
+        )
+
+
     elif path.exists():
         raise NotADirectoryError(errno.ENOTDIR, "a folder is written, but it is a file")
 

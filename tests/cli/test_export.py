@@ -55,6 +55,11 @@ def test_what_caffe_has_no_layer_for_is_refused_by_its_name(bench: Any, dl: Call
             "--fold-norms: weights alone are no graph",
             "leave it out, or choose --format onnx",
         ),
+        (
+            ("--format", "prototxt", "--out", "a.caffemodel"),
+            "a.caffemodel: the weights are written there, beside the file that is named",
+            "name a.prototxt",
+        ),
     ],
 )
 def test_what_a_format_cannot_do_is_refused_before_anything_is_loaded(
