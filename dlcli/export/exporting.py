@@ -291,7 +291,7 @@ def _halved(graph: Graph, references: list[dict[str, np.ndarray]], draft: Path) 
     from dlcli.export.verify import parity_gate
 
     try:
-        halve(draft)
+        halve(draft, graph.samples)
         return parity_gate(loosened(graph, references), references, draft)
     except ParityError:
         raise
