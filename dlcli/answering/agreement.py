@@ -14,6 +14,7 @@ import numpy as np
 from dlcli.answering.answers import answer
 from dlcli.answering.opening import open_model
 from dlcli.core.errors import DataError, ParityError
+from dlcli.data.annotated.masks import to_pixels
 from dlcli.data.codec import Record, Source
 from dlcli.engine.embedding import ShowsItems
 from dlcli.engine.task import Task
@@ -24,6 +25,9 @@ trained networks by up to 0.005."""
 
 BOX_TOLERANCE = 0.5
 """Of the sides of boxes, in pixels of the network's input."""
+
+UNEQUAL_PIXELS = 0.02
+"""The share of a label map whose class may be another: it is nearly tied in pixels between two areas."""
 
 SIZES = (None, (97, 131), (240, 180), (301, 402), (64, 64), (33, 150))
 """Height and width of the images that are compared; None for an image's own."""
@@ -39,12 +43,14 @@ class Agreement:
         values: of probabilities, scores or shares.
         boxes: of the sides of boxes, in pixels of the network's input; None without boxes.
         num_objects: objects that were matched.
+        unequal: the share of a label map whose class is another; None without label maps.
         faults: a line for each disagreement.
     """
 
     values: float = 0.0
     boxes: float | None = None
     num_objects: int = 0
+    unequal: float | None = None
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -55,6 +61,8 @@ class Agreement:
     @property
     def figures(self) -> dict[str, Any]:
         """The differences as JSON values."""
+        if self.unequal is not None:
+            return {"max_difference": self.values, "unequal_pixels": self.unequal}
         if self.boxes is None:
             return {"max_difference": self.values}
         return {"max_difference": self.values, "max_pixels": self.boxes, "objects": self.num_objects}
@@ -62,6 +70,8 @@ class Agreement:
     @property
     def said(self) -> str:
         """The differences in words."""
+        if self.unequal is not None:
+            return f"up to {self.unequal:.2g} of the pixels of another class, shares within {self.values:.2g}"
         if self.boxes is None:
             return f"answers equal, numbers within {self.values:.2g}"
         return f"{self.num_objects} objects equal, boxes within {self.boxes:.2g} px, scores within {self.values:.2g}"
@@ -147,6 +157,8 @@ def agreement_on(
 def _compare(found: Agreement, where: str, reference: Record, given: Record, listed: str, pixels: float) -> None:
     """Compare two answers to an image, `pixels` of which are one of the network's input."""
     one, other = reference[listed], given[listed]
+    if any("mask" in entry for entry in (*one, *other)) and listed != "objects":
+        _compare_label_maps(found, where, one, other)
     if listed == "objects":
         found.boxes = found.boxes or 0.0
         for mine, theirs in ((one, other), (other, one)):
@@ -167,6 +179,26 @@ def _compare(found: Agreement, where: str, reference: Record, given: Record, lis
         gap = mine[one[0]["label"]] - mine.get(other[0]["label"], 0.0)
         if gap > 2 * VALUE_TOLERANCE:
             found.faults.append(f"{where}: {other[0]['label']}, not {one[0]['label']}")
+
+
+def _compare_label_maps(
+    found: Agreement, where: str, one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
+) -> None:
+    """Compare the classes of all pixels: a map that is mirrored or moved has equal shares."""
+    labels = list(dict.fromkeys(entry["label"] for entry in (*one, *other)))
+    sizes = {tuple(entry["mask"]["size"]) for entry in (*one, *other)}
+    if len(sizes) > 1:
+        found.faults.append(f"{where}: the label maps have different sizes")
+        return
+    [size] = sizes
+    maps = [np.zeros(size, np.int64), np.zeros(size, np.int64)]
+    for label_map, entries in zip(maps, (one, other), strict=True):
+        for entry in entries:
+            label_map[to_pixels(entry["mask"], *size) > 0] = 1 + labels.index(entry["label"])
+    unequal = float(np.mean(maps[0] != maps[1]))
+    found.unequal = max(found.unequal or 0.0, unequal)
+    if unequal > UNEQUAL_PIXELS:
+        found.faults.append(f"{where}: {unequal:.1%} of the pixels have another class; tolerance {UNEQUAL_PIXELS:.0%}")
 
 
 def _match(

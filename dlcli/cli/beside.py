@@ -59,11 +59,12 @@ def write_beside(
     Returns:
         "card" and "script" with their paths.
     """
+    from dlcli.export.model_file import CARD_PAGE, SCRIPT_PAGE
     from dlcli.export.script import MARK, is_own, script_text
 
     is_folder = result.path.is_dir()
-    card = result.path / "README.md" if is_folder else result.path.with_name(f"{result.path.name}.md")
-    script = result.path / "predict.py" if is_folder else result.path.with_name(f"{result.path.name}.py")
+    card = result.path / CARD_PAGE if is_folder else result.path.with_name(f"{result.path.name}.md")
+    script = result.path / SCRIPT_PAGE if is_folder else result.path.with_name(f"{result.path.name}.py")
     if not options.card:
         for path in (card, script):
             if is_own(path):

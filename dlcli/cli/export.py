@@ -99,7 +99,7 @@ def _export(values: Values, inference: Sequence[type]) -> None:
         pruned = prune_task(task, subject.run, data, order.pruning, console)
     more = {**more, **({"pruned": pruned} if pruned else {}), "versions": _versions(options)}
     plan, norms = _plan_of(order, task, more)
-    result, changed = _write_all(order, task, plan, more, pruned, console)
+    result, plan, changed = _write_all(order, task, plan, more, pruned, console)
     if any(norms):
         console.say(f"{max(norms)} batch norms stay: no convolution before them could take them up")
     if subject.run is not None:
@@ -153,8 +153,8 @@ def _write_all(
     more: Mapping[str, Any],
     pruned: Mapping[str, Any] | None,
     console: Console,
-) -> tuple[ExportResult, dict[str, Any]]:
-    """Write the file, changed as it is wanted, and return what it was found to be and what was changed."""
+) -> tuple[ExportResult, ExportPlan, dict[str, Any]]:
+    """Write the file, changed as it is wanted; return what it was found to be, the plan as written, and the changes."""
     from dlcli.export.exporting import default_name
 
     subject, options = order.subject, order.options
@@ -166,14 +166,14 @@ def _write_all(
         return _write(task, plan, more, path, options, order.variant, subject.inference, console)
 
     if not order.refining.is_wanted:
-        return write(plan, path), {}
+        return write(plan, path), plan, {}
     return export_changed(
         task,
         plan,
         path,
         order.refining,
         max_drop=order.pruning.max_drop,
-        baseline=pruned["before"] if pruned else None,
+        baseline=(pruned["metric"], pruned["before"]) if pruned else None,
         inference=subject.inference,
         console=console,
         write=write,
@@ -231,17 +231,23 @@ def _variant(options: ExportOptions) -> Variant:
     """Return what is asked beside the format.
 
     Raises:
-        UsageError: the format does not have it.
+        UsageError: the format does not have it, or the output file is the place of a second one.
     """
     from dlcli.export.exporting import FORMATS, Variant, check_variant
+    from dlcli.export.publishing import check_name
 
     variant = Variant(options.opset, options.half)
     check_variant(options.format, variant)
-    if options.embed and FORMATS[options.format].is_weights:
+    format = FORMATS[options.format]
+    if options.out is not None:
+        check_name(Path(options.out), format.suffix, format.beside)
+    if options.embed and format.is_weights:
         raise UsageError(
             "--embed: weights alone give the vector without it",
             hint="leave it out; `dl predict` has --embed for the folder",
         )
+    if options.fold_norms and format.is_weights:
+        raise UsageError("--fold-norms: weights alone are no graph", hint="leave it out, or choose --format onnx")
     return variant
 
 

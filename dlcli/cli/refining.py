@@ -50,13 +50,18 @@ class Refining:
 
 @dataclass(frozen=True)
 class _Limit:
-    """How much worse the metric may get, and from where; None for any, and for the plain file."""
+    """How much worse the metric may get (None for any), and from which name and value (None for the plain file's)."""
 
     max_drop: float | None
-    baseline: float | None
+    baseline: tuple[str, float] | None
 
     def check(self, name: str, before: float, after: float, *, larger_is_better: bool) -> None:
-        start = before if self.baseline is None else self.baseline
+        if self.max_drop is not None and self.baseline is not None and self.baseline[0] != name:
+            raise UsageError(
+                f"--max-drop: pruning is measured by {self.baseline[0]}, and int8 files of this task by {name}",
+                hint="leave out --max-drop, or one of --prune and --quantize",
+            )
+        start = before if self.baseline is None else self.baseline[1]
         drop = start - after if larger_is_better else after - start
         if self.max_drop is not None and not drop <= self.max_drop:  # NaN is refused, too
             raise ParityError(
@@ -99,12 +104,12 @@ def export_changed(
     options: Refining,
     *,
     max_drop: float | None,
-    baseline: float | None = None,
+    baseline: tuple[str, float] | None = None,
     inference: Any,
     console: Console,
     write: Write | None = None,
-) -> tuple[ExportResult, dict[str, Any]]:
-    """Write the changed files, and return the result with what was done, for `--json`.
+) -> tuple[ExportResult, ExportPlan, dict[str, Any]]:
+    """Write the changed files, and return the result, the plan with their metadata and what was done, for `--json`.
 
     Args:
         task: with its data.
@@ -112,7 +117,8 @@ def export_changed(
         path: the file or folder.
         options: what to change.
         max_drop: of the metric; None for any.
-        baseline: the metric before anything was changed, from which it drops; None for that of the plain file.
+        baseline: name and value of the metric before anything was changed, from which it drops; None for that of the
+            plain file.
         inference: the task's inference options.
         console: for the lines that say what it costs.
         write: see `export_refined`.
@@ -136,8 +142,8 @@ def export_changed(
         steps.append(lambda draft, folder: _quantise(task, draft, folder, limit, inference, console, done))
     if options.embed_preprocess:
         steps.append(lambda draft, folder: _embed(task, draft, folder, inference, console, done))
-    result = export_refined(plan, path, steps, report=console.say, write=write)
-    return result, done
+    result, changed = export_refined(plan, path, steps, report=console.say, write=write)
+    return result, changed, done
 
 
 def check_images(plan: ExportPlan) -> None:
@@ -263,6 +269,7 @@ def _measured(task: Task, draft: Draft, files: Mapping[str, Path], inference: An
 def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Console, done: dict[str, Any]) -> Draft:
     from dlcli.answering.agreement import agreement_on, some_images
     from dlcli.data.images.whole import WHOLE_IMAGES
+    from dlcli.export.ecosystem import SIZE_KEYS
     from dlcli.export.plan import ONE_GRAPH, Check
     from dlcli.export.preprocessing import embed_preprocessing
     from dlcli.export.refining import complete
@@ -270,7 +277,8 @@ def _embed(task: Task, draft: Draft, folder: Path, inference: Any, console: Cons
     plain, file = draft.files[ONE_GRAPH], folder / f"{ONE_GRAPH}.onnx"
     assets = draft.plan.metadata["assets"]
     embed_preprocessing(plain, file, assets["preprocess"])
-    changed = complete(draft, {ONE_GRAPH: file}, {"assets": {**assets, WHOLE_IMAGES: True}}, checks=draft.result.checks)
+    more = {"assets": {**assets, WHOLE_IMAGES: True}}
+    changed = complete(draft, {ONE_GRAPH: file}, more, draft.result.checks, dropped=SIZE_KEYS)
     images, are_real = some_images(task, assets["preprocess"])
     found = agreement_on(plain, file, images, inference, assets["preprocess"])
     kind = "real images" if are_real else "made-up images"

@@ -22,10 +22,9 @@ from dlcli.core.errors import ExportError, ParityError, RunError
 from dlcli.export.caffe_graph import translate
 from dlcli.export.caffe_net import Layer
 from dlcli.export.caffe_schema import new_net
+from dlcli.export.model_file import CAFFE_WEIGHTS
 from dlcli.export.plan import Check, Graph
 from dlcli.export.verify import differences, largest_values
-
-WEIGHTS = ".caffemodel"
 
 
 def write_caffe(module: nn.Module, graph: Graph, metadata: Mapping[str, str], path: Path) -> None:
@@ -45,7 +44,9 @@ def write_caffe(module: nn.Module, graph: Graph, metadata: Mapping[str, str], pa
     head = "".join(f"# {key}: {text}\n" for key, text in metadata.items())
     text = text_format.MessageToString(_net(layers, inputs, has_weights=False))
     path.write_text(head + text, encoding="utf-8")
-    path.with_suffix(WEIGHTS).write_bytes(_net(layers, inputs, has_weights=True).SerializeToString(deterministic=True))
+    path.with_suffix(CAFFE_WEIGHTS).write_bytes(
+        _net(layers, inputs, has_weights=True).SerializeToString(deterministic=True)
+    )
 
 
 def _net(layers: Sequence[Layer], inputs: Mapping[str, tuple[int, ...]], *, has_weights: bool) -> Any:
@@ -106,7 +107,7 @@ def check_caffe(
 
 def _run_opencv(path: Path, sample: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
     reader: Any = cv2.dnn
-    files = [np.frombuffer(file.read_bytes(), np.uint8) for file in (path, path.with_suffix(WEIGHTS))]
+    files = [np.frombuffer(file.read_bytes(), np.uint8) for file in (path, path.with_suffix(CAFFE_WEIGHTS))]
     net = reader.readNetFromCaffe(*files)
     for name, array in sample.items():
         net.setInput(array.astype(np.float32), name)
@@ -122,7 +123,7 @@ def read_files(path: Path) -> Any:
     net, weights = new_net()(), new_net()()
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), net)
-        weights.ParseFromString(path.with_suffix(WEIGHTS).read_bytes())
+        weights.ParseFromString(path.with_suffix(CAFFE_WEIGHTS).read_bytes())
     except (text_format.ParseError, DecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: damaged: {type(error).__name__}", hint="export it again") from None
     blobs = {layer.name: layer.blobs for layer in weights.layer}

@@ -13,6 +13,9 @@ from dlcli.export.plan import Graph
 PIXEL_FORMATS: Mapping[int, str] = {1: "Gray8", 3: "Rgb8"}
 """Channels -> the format of pixels; ours are red, green and blue in this order."""
 
+SIZE_KEYS = ("imgsz", "stride")
+"""Which sizes of images a file takes: not true of one that fits images itself."""
+
 
 def yolo_keys(
     labels: Sequence[str], *, task: str | None = None, size: tuple[int, int] | None = None, stride: int | None = None

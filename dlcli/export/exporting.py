@@ -16,8 +16,9 @@ from dlcli.core.wording import is_unicode
 from dlcli.export.ecosystem import image_keys
 from dlcli.export.folder import describe_graphs
 from dlcli.export.metadata import METADATA_SCHEMA, encode_metadata
+from dlcli.export.model_file import CAFFE_WEIGHTS
 from dlcli.export.plan import ONE_GRAPH, Check, ExportPlan, ExportResult, Graph
-from dlcli.export.publishing import check_place, empty, publish_file, publish_folder, storage_errors
+from dlcli.export.publishing import check_name, check_place, empty, publish_file, publish_folder, storage_errors
 from dlcli.export.quiet import silenced
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Format:
         has_foreign: whether it also takes the keys of other programs.
         has_half: whether its weights and arithmetic can be fp16.
         is_weights: whether it is weights alone, which their task writes and verifies (`engine/runs/weights.py`).
+        beside: the suffix of a second file that gets the name of the first; "" for none.
         check: "module:function" (graph, references, metadata texts, path) -> one check per sample, for a file that
             cannot be run; "" for the parity gate.
     """
@@ -49,6 +51,7 @@ class Format:
     exporters: Mapping[str, str]
     notice: str = ""
     check: str = ""
+    beside: str = ""
     has_opset: bool = False
     has_half: bool = False
     has_foreign: bool = False
@@ -71,7 +74,10 @@ FORMATS: Mapping[str, Format] = {
     "pt2": Format(".pt2", {"export": "dlcli.export.pt2:write_program"}),
     "safetensors": Format("", {}, has_half=True, is_weights=True),
     "prototxt": Format(
-        ".prototxt", {"caffe": "dlcli.export.caffe:write_caffe"}, check="dlcli.export.caffe:check_caffe"
+        ".prototxt",
+        {"caffe": "dlcli.export.caffe:write_caffe"},
+        check="dlcli.export.caffe:check_caffe",
+        beside=CAFFE_WEIGHTS,
     ),
     "word2vec": Format(".vec", {"text": "dlcli.export.word2vec:write_text"}, check="dlcli.export.word2vec:check_text"),
 }
@@ -139,11 +145,12 @@ def export_model(
         report: called with the format's notice, and with the exporters that failed before one succeeded.
 
     Raises:
-        UsageError: there is no such format, or it does not have such a variant.
+        UsageError: there is no such format, it does not have such a variant, or `path` is the place of a second file.
         ExportError: no exporter could write a graph, or the file could not be written to disk.
         ParityError: every file that could be written differs from its module.
     """
     check_variant(format, variant)
+    check_name(path, FORMATS[format].suffix, FORMATS[format].beside)
     import torch
 
     if FORMATS[format].notice:
@@ -284,7 +291,7 @@ def _halved(graph: Graph, references: list[dict[str, np.ndarray]], draft: Path) 
     from dlcli.export.verify import parity_gate
 
     try:
-        halve(draft)
+        halve(draft, graph.samples)
         return parity_gate(loosened(graph, references), references, draft)
     except ParityError:
         raise

@@ -197,7 +197,7 @@ def look_into_torchscript(path: Path) -> FileFacts:
             types = _storages(archive.read(pickled)) if pickled and pickled.file_size <= MAX_CODE else set()
             weights = [info.file_size for name, info in members.items() if re.fullmatch(r"(data|constants)/\d+", name)]
             bad = archive.testzip()
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(
             f"{path}: a damaged TorchScript file: {first_line(error)}", hint="copy or export it again"
         ) from None

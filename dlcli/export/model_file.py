@@ -26,6 +26,14 @@ CONFIG_JSON, WEIGHTS_FILE = "config.json", "model.safetensors"
 """The files in a folder of weights: what the model is, and its tensors."""
 
 
+PAGES = CARD_PAGE, SCRIPT_PAGE = "README.md", "predict.py"
+"""The card and the script in a folder of either kind."""
+
+
+CAFFE_WEIGHTS = ".caffemodel"
+"""The suffix of the file of weights beside the text of Caffe's layers."""
+
+
 def is_weights_folder(path: Path) -> bool:
     """Return whether this is a folder of weights with their description, as `dl export` writes it for the hub."""
     return (path / CONFIG_JSON).is_file() and (path / WEIGHTS_FILE).is_file() and not (path / "run.json").exists()

@@ -45,7 +45,8 @@ def task_name_of(path: Path) -> str | None:
         return None
     try:
         name = readers[kind](path)
-    except (OSError, ValueError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error):
+    # RuntimeError: an encrypted member, a method of compression that is not known, JSON that is nested too deeply.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
     return name if isinstance(name, str) else None
 

@@ -152,7 +152,7 @@ def open_program(path: Path, threads: int | None = None) -> ArchiveModel:
         raise RunError(
             f"{path}: holds {error}, which is not loaded", hint="do not run this file unless you know who made it"
         ) from None
-    except (*BROKEN, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*BROKEN, KeyError, TypeError, AttributeError) as error:
         raise damaged(path, error) from None
     try:
         program = torch.export.load(io.BytesIO(archive))

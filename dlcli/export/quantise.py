@@ -16,7 +16,7 @@ bits, which 8 bits overflow silently. So a file gives the answers that were meas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,10 +285,10 @@ def _finish(source: Path, target: Path) -> None:
     target.write_bytes(model.SerializeToString())
 
 
-def set_metadata(path: Path, texts: Mapping[str, str]) -> None:
-    """Replace entries of the metadata of an ONNX file; the others stay."""
+def set_metadata(path: Path, texts: Mapping[str, str], dropped: Collection[str] = ()) -> None:
+    """Replace entries of the metadata of an ONNX file and leave out those named `dropped`; the others stay."""
     model: Any = onnx.load(str(path), load_external_data=False)
-    known = {each.key: each.value for each in model.metadata_props}
+    known = {each.key: each.value for each in model.metadata_props if each.key not in dropped}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {**known, **texts})
     path.write_bytes(model.SerializeToString())

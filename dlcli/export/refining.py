@@ -6,7 +6,7 @@ What is changed is always a file that has passed the parity gate, so that each s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ Write = Callable[[ExportPlan, Path], ExportResult]
 
 def export_refined(
     plan: ExportPlan, path: Path, steps: Sequence[Step], *, report: Report, write: Write | None = None
-) -> ExportResult:
+) -> tuple[ExportResult, ExportPlan]:
     """Write the plan's graphs as ONNX, change the files step by step, and publish the last ones only.
 
     Args:
@@ -65,6 +65,9 @@ def export_refined(
         steps: the changes, in order.
         report: see `export_model`.
         write: `export_model` with options of its own.
+
+    Returns:
+        What was published, and the plan with the metadata that it has.
 
     Raises:
         UsageError, ExportError, ParityError: see `export_model` and the steps; nothing is written.
@@ -90,10 +93,17 @@ def export_refined(
                 own = folder / f"step{number}"
                 own.mkdir()
                 draft = step(draft, own)
-            return _publish(draft, path, folder)
+            return _publish(draft, path, folder), draft.plan
 
 
-def complete(draft: Draft, files: Mapping[str, Path], metadata: Mapping[str, Any], checks: Sequence[Check]) -> Draft:
+def complete(
+    draft: Draft,
+    files: Mapping[str, Path],
+    metadata: Mapping[str, Any],
+    checks: Sequence[Check],
+    *,
+    dropped: Collection[str] = (),
+) -> Draft:
     """Return the files of a step as a draft, with further metadata.
 
     Args:
@@ -101,12 +111,14 @@ def complete(draft: Draft, files: Mapping[str, Path], metadata: Mapping[str, Any
         files: the new files with the metadata of the old ones.
         metadata: entries that replace those of the plan.
         checks: of the new files.
+        dropped: keys of other programs that are not true of the new files.
     """
-    plan = replace(draft.plan, metadata={**draft.plan.metadata, **metadata})
+    foreign = {key: text for key, text in draft.plan.foreign.items() if key not in dropped}
+    plan = replace(draft.plan, metadata={**draft.plan.metadata, **metadata}, foreign=foreign)
     if len(plan.graphs) == 1:  # that of several is in `model.json`
         [graph] = plan.graphs
         fixed = {"schema": METADATA_SCHEMA, "inputs": list(graph.inputs), "outputs": list(graph.outputs)}
-        set_metadata(files[ONE_GRAPH], encode_metadata({**plan.metadata, **fixed}))
+        set_metadata(files[ONE_GRAPH], encode_metadata({**plan.metadata, **fixed}), dropped)
     return Draft(files, plan, replace(draft.result, checks=tuple(checks)))
 
 

@@ -17,8 +17,8 @@ from dlcli.export.metadata import PREFIX, check_metadata, check_size, parse_json
 
 METADATA_NAME = "dlcli.json"
 
-BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError)
-"""What reading a damaged archive raises."""
+BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError)
+"""What reading a damaged archive raises; of an encrypted member, or of an unknown compression, a RuntimeError."""
 
 OPERATORS: Mapping[str, str] = {"dlcli": "dlcli.models.detection.suppression", "torchvision": "torchvision.ops"}
 """Namespace of operators -> the module whose import registers them."""

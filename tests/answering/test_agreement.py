@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dlcli.answering.agreement import SIZES, Agreement, _compare, some_images
+from dlcli.data.annotated.masks import from_pixels
 
 
 def compared(one: list[dict[str, Any]], other: list[dict[str, Any]], listed: str, pixels: float = 1.0) -> Agreement:
@@ -43,6 +44,44 @@ def test_shares_of_classes_are_compared_also_of_those_that_one_lacks() -> None:
     one = [{"label": "sky", "share": 0.5}, {"label": "sea", "share": 0.01}]
     assert compared(one, [{"label": "sky", "share": 0.51}], "classes").faults == []
     assert compared(one, [{"label": "sea", "share": 0.01}], "classes").faults
+
+
+def areas(label_map: np.ndarray) -> list[dict[str, Any]]:
+    """The classes of a label map as the records have them."""
+    return [
+        {"label": label, "share": float((label_map == k).mean()), "mask": from_pixels(label_map == k)}
+        for k, label in ((1, "sky"), (2, "sea"))
+        if (label_map == k).any()
+    ]
+
+
+def test_label_maps_are_compared_pixel_by_pixel() -> None:
+    label_map = np.zeros((20, 30), np.uint8)
+    label_map[:, :6], label_map[5:15, 20:] = 1, 2
+    barely = label_map.copy()
+    barely[0, :6], barely[0, 6:12] = 2, 1  # 12 of 600 pixels: as many as may differ
+    found = compared(areas(label_map), areas(barely), "classes")
+    assert found.faults == [] and found.unequal == pytest.approx(0.02) and found.figures["unequal_pixels"] == 0.02
+    barely[0, 12] = 1
+    assert compared(areas(label_map), areas(barely), "classes").faults == [
+        "10 x 10: 2.2% of the pixels have another class; tolerance 2%"
+    ]
+
+
+@pytest.mark.parametrize("change", [np.fliplr, np.flipud, lambda label_map: np.roll(label_map, 3, axis=1)])
+def test_a_label_map_that_is_mirrored_or_moved_is_a_fault_although_its_shares_are_equal(change: Any) -> None:
+    label_map = np.zeros((20, 30), np.uint8)
+    label_map[:, :6], label_map[:10, 20:] = 1, 2
+    one, other = areas(label_map), areas(change(label_map))
+    assert [entry["share"] for entry in one] == [entry["share"] for entry in other]
+    assert any("of the pixels have another class" in fault for fault in compared(one, other, "classes").faults)
+
+
+def test_label_maps_of_which_one_is_empty_or_of_another_size_do_not_agree() -> None:
+    label_map = np.ones((20, 30), np.uint8)
+    assert any("100.0% of the pixels" in fault for fault in compared(areas(label_map), [], "classes").faults)
+    found = compared(areas(label_map), areas(label_map[:, :20]), "classes")
+    assert found.faults == ["10 x 10: the label maps have different sizes"]
 
 
 def test_objects_are_matched_by_class_and_box() -> None:

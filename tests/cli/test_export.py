@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from dlcli.cli.export import stored_metadata
 from dlcli.core.errors import ExitCode
 
@@ -43,3 +45,28 @@ def test_what_caffe_has_no_layer_for_is_refused_by_its_name(bench: Any, dl: Call
     assert ": gelu has no layer in Caffe" in answer.err
     assert "fix: try --format onnx" in answer.err
     assert bench.files() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "fix"),
+    [
+        (
+            ("--format", "safetensors", "--fold-norms"),
+            "--fold-norms: weights alone are no graph",
+            "leave it out, or choose --format onnx",
+        ),
+        (
+            ("--format", "prototxt", "--out", "a.caffemodel"),
+            "a.caffemodel: the weights are written there, beside the file that is named",
+            "name a.prototxt",
+        ),
+    ],
+)
+def test_what_a_format_cannot_do_is_refused_before_anything_is_loaded(
+    bench: Any, dl: Callable[..., Any], options: tuple[str, ...], said: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.run()
+    monkeypatch.setattr("dlcli.cli.export_subject.Subject.open", lambda *_: pytest.fail("opened"))
+    answer = dl("export", RUN, *options)
+    assert answer.code == ExitCode.USAGE
+    assert f"error: {said}" in answer.err and f"fix: {fix}" in answer.err

@@ -68,6 +68,24 @@ def test_pruning_and_int8_share_the_limit(bench: Any, dl: Any, monkeypatch: Any)
     assert not Path("small.onnx").exists()
 
 
+def test_a_limit_is_not_counted_from_one_metric_to_another(bench: Any, dl: Any, monkeypatch: Any) -> None:
+    """The own metric of translators is the perplexity, that of their files BLEU."""
+    from dlcli.engine.quantising import Figure
+
+    run = str(bench.run())
+    monkeypatch.setattr(
+        "dlcli.engine.runs.evaluation.measure_task",
+        lambda *_: type("Measured", (), {"report": {"metrics": {"accuracy": 0.9}}})(),
+    )
+    monkeypatch.setattr("dlcli.engine.quantising.measure_files", lambda *_: Figure("bleu", 30.0, True))
+    line = ("export", run, "--prune", "0.3", "--quantize", "int8", "--out", "small.onnx", *THREADS)
+    answer = dl(*line, "--max-drop", "0.1")
+    assert answer.code == ExitCode.USAGE
+    assert "--max-drop: pruning is measured by accuracy, and int8 files of this task by bleu" in answer.err
+    assert not Path("small.onnx").exists()
+    assert dl(*line).code == 0, "without a limit there is nothing to compare"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -103,6 +121,10 @@ def test_a_file_that_fits_images_answers_like_the_run_at_any_size(bench: Any, dl
     assert [each.dim_param or each.dim_value for each in given.type.tensor_type.shape.dim][1:] == [
         *("image_height", "image_width", 1)
     ]
+    keys = {each.key for each in onnx.load("whole.onnx").metadata_props}
+    assert "names" in keys and not keys & {"imgsz", "stride"}, "it takes images of any size"
+    card = Path("whole.onnx.md").read_text(encoding="utf-8")
+    assert "whole\\_images: True" in card, "its inputs are those of this file, not of the plain one"
     names = []
     for number, size in enumerate(((8, 8), (97, 131), (33, 300), (5, 9))):
         random = np.random.default_rng(number)

@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlcli.core.errors import ExportError, ParityError, RunError
+from dlcli.core.errors import ExportError, ParityError, RunError, UsageError
 from dlcli.export import caffe
 from dlcli.export.caffe_schema import new_net
 from dlcli.export.exporting import export_model
@@ -215,6 +215,13 @@ def test_damaged_files_are_refused_when_they_are_read_back(suffix: str, tmp_path
     (tmp_path / f"a{suffix}").write_bytes(b"layer { name: \xff\xff")
     with pytest.raises(RunError, match="damaged"):
         caffe.read_files(tmp_path / "a.prototxt")
+
+
+def test_the_name_of_the_weights_is_refused_for_the_layers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.caffemodel: the weights are written there") as raised:
+        export(Scaled(Chain()), tmp_path / "a.caffemodel")
+    assert raised.value.hint == "name a.prototxt"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -12,7 +12,18 @@ from torch import nn
 
 from dlcli.core.errors import ExitCode, ParityError, UsageError
 from dlcli.export.exporting import FORMATS, Variant, check_variant, export_model
-from dlcli.export.half import HALF_LEVELS, HALF_PIXELS, HALF_TOLERANCE, HALF_UNEQUAL, loosened, multiply_before_moving
+from dlcli.export.half import (
+    HALF_LEVELS,
+    HALF_PIXELS,
+    HALF_TOLERANCE,
+    HALF_UNEQUAL,
+    halve,
+    halved_values,
+    loosened,
+    multiply_before_moving,
+    smallest,
+    watch_values,
+)
 from dlcli.export.onnx import OPSET, OPSETS
 from dlcli.export.plan import TOLERANCE, cut_samples, single_graph
 from dlcli.export.runtime import open_model
@@ -78,14 +89,17 @@ def test_a_weight_beyond_fp16_is_refused_with_its_name_and_leaves_no_file(wide, 
 
 class Overflowing(Wide):
     def forward(self, left, right):
-        logits = self.layers(left) * 1e4
-        return (logits * 1e3) / 1e7, right.sum(1)  # in between beyond fp16
+        logits = self.layers(left) * 1e4 * 1e3  # beyond fp16, unlike the factors
+        return logits / 1e4 / 1e3, right.sum(1)
 
 
-def test_arithmetic_beyond_fp16_fails_the_gate_and_leaves_no_file(plans, tmp_path):
+def test_arithmetic_beyond_fp16_is_refused_with_its_value_and_leaves_no_file(plans, tmp_path):
+    """ONNX Runtime gives the right answers for such a file on a CPU, where it computes in fp32."""
     plan = plans["two"](module=Overflowing(), outputs=("logits", "total"))
-    with pytest.raises(ParityError, match="in fp16"):
+    with pytest.raises(ParityError, match="in fp16") as caught:
         export(plan, tmp_path / "a.onnx", half=True)
+    assert all("--half: the value" in each and "fp16 ends at 65504" in each for each in caught.value.details)
+    assert caught.value.hint == "leave out --half"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,3 +228,106 @@ def test_other_moves_stay(axes):
     before = model.SerializeToString()
     multiply_before_moving(model)
     assert model.SerializeToString() == before
+
+
+FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+SIDE, CLASSES = 640.0, 200
+
+
+def suppressing(path):
+    """Write a graph of what detectors do: boxes are moved apart by class and suppressed, and integers are divided."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Relu", ["boxes"], ["found"]),
+        make("ReduceMax", ["found"], ["largest"], axes=[1, 2], keepdims=1),
+        make("Add", ["largest", "one"], ["step"]),
+        make("Cast", ["labels"], ["numbers"], to=FLOAT),
+        make("Mul", ["numbers", "step"], ["apart"]),
+        make("Add", ["found", "apart"], ["moved"]),
+        make("NonMaxSuppression", ["moved", "scores", "most", "iou"], ["kept"]),
+        make("Mul", ["found", "half"], ["halves"]),
+        make("Cast", ["labels"], ["dividends"], to=FLOAT),
+        make("Div", ["dividends", "seven"], ["quotients"]),
+        make("Floor", ["quotients"], ["whole"]),
+        make("Cast", ["whole"], ["weeks"], to=INT64),
+    ]
+    constants = {"one": np.float32([1]), "half": np.float32([0.5]), "most": np.int64([99]), "iou": np.float32([0.5])}
+    constants["seven"] = np.float32([7])
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "graph",
+        [info("boxes", FLOAT, [1, 4, 4]), info("labels", INT64, [1, 4, 1]), info("scores", FLOAT, [1, 1, 4])],
+        [info("kept", INT64, ["n", 3]), info("halves", FLOAT, [1, 4, 4]), info("weeks", INT64, [1, 4, 1])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_suppression_keeps_its_classes_apart_where_fp16_is_computed(tmp_path):
+    """The reference runs fp16 as it is. There, class 79 had steps of 32 pixels, and class 150 was infinitely far."""
+    path = tmp_path / "a.onnx"
+    suppressing(path)
+    boxes = np.float32([[[10, 10, 20, 20], [21, 10, 31, 20], [600, 600, 630, 630], [608, 600, SIDE, 630]]])
+    sample = {
+        "boxes": boxes,
+        "labels": np.int64([[[79], [79], [CLASSES - 1], [CLASSES - 1]]]),
+        "scores": np.float32([[[0.9, 0.8, 0.7, 0.6]]]),
+    }
+    expected = ReferenceEvaluator(onnx.load(str(path))).run(None, sample)[0]
+    halve(path, [sample])
+    model = onnx.load(str(path))
+    kept, halves, _ = ReferenceEvaluator(model).run(None, sample)
+    assert kept[:, 2].tolist() == expected[:, 2].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(halves, boxes / 2)
+    [scale] = [each for each in model.graph.initializer if each.name == "half"]
+    assert scale.data_type == onnx.TensorProto.FLOAT16, "all else is fp16"
+
+
+def test_integers_that_are_divided_as_floats_stay_exact_where_fp16_is_computed(tmp_path):
+    path, places = tmp_path / "a.onnx", [3, 2057, 65_507, 671_999]
+    suppressing(path)
+    sample = {
+        "boxes": np.ones((1, 4, 4), np.float32),
+        "labels": np.int64([[[place] for place in places]]),
+        "scores": np.ones((1, 1, 4), np.float32),
+    }
+    halve(path, [sample])
+    weeks = ReferenceEvaluator(onnx.load(str(path))).run(None, sample)[2]
+    assert weeks.ravel().tolist() == [place // 7 for place in places]
+
+
+@pytest.mark.parametrize(("factor", "fits"), [(1e4, True), (7e4, False), (1e31, True)])
+def test_values_are_watched_up_to_those_that_stand_for_infinity(factor, fits):
+    nodes = [
+        onnx.helper.make_node("Mul", ["x", "factor"], ["scaled"]),
+        onnx.helper.make_node("TopK", ["scaled", "k"], ["best", "places"]),
+        onnx.helper.make_node("CumSum", ["best", "axis"], ["sums"]),
+        onnx.helper.make_node("Identity", ["places"], ["y"]),
+    ]
+    constants = {"factor": np.float32([1]), "k": np.int64([2]), "axis": np.int64(0)}
+    ends = [
+        onnx.helper.make_tensor_value_info("x", FLOAT, ["n"]),
+        onnx.helper.make_tensor_value_info("y", INT64, [2]),
+    ]
+    initializers = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "graph", ends[:1], ends[1:], initializers)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    names = halved_values(model.graph, [], ["TopK", "CumSum"])
+    assert names == ["scaled", "places", "y"], "what passes between operators of fp32 alone stays fp32"
+    before = model.SerializeToString()
+    sample = {"x": np.float32([1, factor, np.inf])}
+    if fits:
+        watch_values(model, names, [sample])
+    else:
+        with pytest.raises(ParityError, match=r"the value (x|scaled) reaches 7e\+04, and fp16 ends at 65504"):
+            watch_values(model, names, [sample])
+    assert model.SerializeToString() == before
+
+
+def test_of_large_samples_the_smallest_alone_is_watched():
+    large, small = ({"x": np.zeros((count, 2**15), np.float32)} for count in (40, 33))
+    assert smallest([large, small]) == [small]
+    few = [{"x": np.zeros(count, np.float32)} for count in (5, 2, 3)]
+    assert [each["x"].size for each in smallest([*few, large])] == [2, 3, 5]

@@ -160,6 +160,21 @@ def test_a_folder_with_other_content_is_not_replaced(task, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "work"
 
 
+def test_a_model_of_another_program_is_not_replaced(task, tmp_path):
+    for name, text in {"config.json": '{"model_type": "bert"}', "model.safetensors": "w", "vocab.txt": "[PAD]"}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ExportError, match=r"other content: config\.json, model\.safetensors, vocab\.txt"):
+        written(task, tmp_path)
+    assert (tmp_path / "vocab.txt").read_text(encoding="utf-8") == "[PAD]"
+
+
+def test_what_its_owner_added_stays_when_the_folder_is_written_again(task, folder):
+    (folder / "LICENSE").write_text("MIT", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    written(task, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def edited(folder: Path, change) -> Path:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     change(config)
