@@ -18,7 +18,16 @@ from dlcli.data.reading.delimited import Row as CutRow
 from dlcli.data.reading.encodings import detect_encoding
 from dlcli.data.reading.lines import decode_line, lines_of_document
 from dlcli.data.tables.form import SPLIT_COLUMN
-from dlcli.data.tables.rows import DELIMITERS, TABLE_SUFFIXES, Reading, RowCutter, Sheet, fault_of, read_sheet
+from dlcli.data.tables.rows import (
+    DELIMITERS,
+    TABLE_SUFFIXES,
+    Reading,
+    RowCutter,
+    Sheet,
+    fault_of,
+    names_in_header,
+    read_sheet,
+)
 
 _PLACE = re.compile(r"(.+):(\d+)", re.DOTALL)
 _STDIN = "-"
@@ -175,9 +184,12 @@ class RowReader:
         """Return the source of a row of standard input; none for the header."""
         state = self._stdin
         if state.names is None:
-            state.names = tuple(cell or f"column_{index}" for index, cell in enumerate(row.cells, 1))
-            missing = self._missing(state.names)
-            state.fault = _lacking(missing, has_header=True) if missing else ""
+            try:
+                state.names = names_in_header(row.cells, state.name)
+                missing = self._missing(state.names)
+                state.fault = _lacking(missing, has_header=True) if missing else ""
+            except DataError as error:
+                state.names, state.fault = tuple(row.cells), error.message.removeprefix(f"{state.name}: ")
             return []
         fault = (fault_of(row, len(state.names)) if row.cells else _EMPTY) or state.fault
         if fault:
