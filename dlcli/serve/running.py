@@ -33,7 +33,7 @@ from dlcli.serve.metrics import Metrics
 from dlcli.serve.models import Limits, Open, Shelf
 from dlcli.serve.options import ServeOptions, resolved_token
 from dlcli.serve.plan import Plan
-from dlcli.serve.protocol import MAX_HEADER, PatientProtocol
+from dlcli.serve.protocol import MAX_HEADER, protocol_of
 from dlcli.serve.state import State
 
 KEEP_ALIVE_S = 20
@@ -272,7 +272,7 @@ def _config_of(app: Gate, options: ServeOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed
-        http=PatientProtocol,
+        http=protocol_of(options.timeout),
         ws="none",
         lifespan="off",
         log_config=None,
