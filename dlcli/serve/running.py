@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -49,7 +50,7 @@ class Hooks:
         ready: is called once requests are answered.
         report: is called with a line on what goes wrong.
         say: is called with a line on what goes well.
-        on_change: see `State`.
+        on_change, alone: see `State`.
         wanted_plan: returns the plan that another worker was asked to serve; None without other workers.
     """
 
@@ -58,6 +59,7 @@ class Hooks:
     say: Callable[[str], None]
     on_change: Callable[[Plan, bool], None] | None = None
     wanted_plan: Callable[[], Plan] | None = None
+    alone: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
 
 def open_socket(options: ServeOptions) -> socket.socket:
@@ -142,6 +144,7 @@ class Running:
             options.max_megapixels,
             Path(options.model_dir) if options.model_dir is not None else None,
             hooks.on_change,
+            hooks.alone,
         )
         access = Access(options.host, resolved_token(options))
         self.gate: Gate = build_app(self.state, access, self._log, int(options.max_mb * 1e6), hooks.report)

@@ -20,6 +20,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -30,6 +31,7 @@ from typing import Any
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode
 from dlcli.core.files import write_json
+from dlcli.core.locks import hold_when_free
 from dlcli.serve.opener import Opener
 from dlcli.serve.options import ServeOptions
 from dlcli.serve.plan import Plan
@@ -39,7 +41,7 @@ MAX_DEATHS = 5
 DEATHS_S = 60.0
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-PLAN = "plan.json"
+PLAN, LOCK = "plan.json", "plan.lock"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
         write_json(place, plan.to_json())
         os.kill(os.getppid(), signal.SIGHUP if reload else signal.SIGUSR1)
 
-    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, console.say, changed, wanted)
+    def alone() -> AbstractContextManager[None]:
+        return hold_when_free(task.folder / LOCK)
+
+    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, console.say, changed, wanted, alone)
     try:
         running = Running(task.options, wanted(), task.opener, hooks, task.seed)
     except DlError as error:

@@ -19,8 +19,12 @@ from serve.conftest import BEARER, STORED, TOKEN
 from serve.server import client, started
 
 from dlcli.core.errors import ExitCode, UsageError
+from dlcli.core.files import write_json
+from dlcli.core.locks import hold
 from dlcli.serve.options import ServeOptions
+from dlcli.serve.plan import Entry, Plan
 from dlcli.serve.running import address_of, open_socket
+from dlcli.serve.workers import LOCK, PLAN
 
 MODEL = STORED / "sentiment" / "model.onnx"
 
@@ -171,6 +175,26 @@ def test_workers_share_a_socket_follow_each_other_and_are_replaced(tmp_path):
                 break
         assert asked.post("/models/other/predict", json={"input": {}}).status_code == 422
         assert server.end() == ExitCode.TERMINATED
+
+
+@pytest.mark.slow
+def test_a_change_in_one_worker_waits_for_that_of_another_and_builds_on_it(tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(MODEL, models / "other.onnx")
+    words = (f"m={MODEL}", "--workers", "2", "--model-dir", str(models), "--token", TOKEN)
+    with (
+        started(*words, environment={"TMPDIR": str(tmp_path)}) as server,
+        client(server, headers=BEARER) as asked,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        [folder] = tmp_path.glob("dl-serve-*")
+        with hold(folder / LOCK):  # as a worker that is making a change
+            second = pool.submit(asked.put, "/admin/models/b/1", json={"model": "other.onnx"})
+            threading.Event().wait(1.0)
+            plan = Plan.from_json(json.loads((folder / PLAN).read_text()))
+            write_json(folder / PLAN, plan.with_entry(Entry("a", "1", str(MODEL))).to_json())
+        assert second.result().json()["models"] == ["m@1", "a@1", "b@1"]
 
 
 @pytest.mark.slow
