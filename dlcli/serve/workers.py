@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -35,6 +35,7 @@ from dlcli.core.locks import hold_when_free
 from dlcli.serve.opener import Opener
 from dlcli.serve.options import ServeOptions
 from dlcli.serve.plan import Plan
+from dlcli.serve.signals import CHANGES, HANGUP, has_terminal, held_back, noting
 
 MAX_DEATHS = 5
 """Workers that may die within `DEATHS_S` before the server gives up."""
@@ -71,6 +72,11 @@ class _WorkerError(DlError):
 
 def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
     """Serve, in a process of its own; what happens is told to the parent."""
+    with noting() as noted:
+        _serve(task, listener, parent, noted)
+
+
+def _serve(task: Task, listener: socket.socket, parent: Connection, noted: Set[int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -96,7 +102,7 @@ def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
         parent.send(("failed", error.message, error.hint, list(error.details), int(error.exit_code)))
         return
     threading.Thread(target=_end_with, args=(parent, running.stop), daemon=True).start()
-    running.serve(listener, is_worker=True)
+    running.serve(listener, is_worker=True, noted=noted)
     with contextlib.suppress(OSError):
         parent.send(("ended", running.gate.num_answered))
 
@@ -167,10 +173,11 @@ class Supervisor:
         task = Task(self._options, self._opener, folder, self._seed + self._num_started)
         self._num_started += 1
         process = self._context.Process(target=_work, args=(task, self._listener, theirs), daemon=True)
-        process.start()
-        theirs.close()
         worker = _Worker(process, ours)
-        self._workers.append(worker)
+        with held_back():  # until it is among those to which they are passed on, and it notes them itself
+            process.start()
+            self._workers.append(worker)
+        theirs.close()
         return worker
 
     def _await_ready(self, worker: _Worker) -> None:
@@ -240,20 +247,19 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        from dlcli.serve.running import ENDS, has_terminal
+        from dlcli.serve.running import ENDS
 
         had_terminal = has_terminal()
 
         def handle(number: int, frame: FrameType | None) -> None:
             del frame
-            if number in ENDS or (number == vars(signal).get("SIGHUP") and had_terminal and not has_terminal()):
+            if number in ENDS or (number == HANGUP and had_terminal and not has_terminal()):
                 self._is_hurried = self._stopped_by is not None
                 self._stopped_by = self._stopped_by or number
             else:
                 self._pass_on(number)
 
-        numbers = [*ENDS, *(vars(signal)[name] for name in ("SIGHUP", "SIGUSR1") if name in vars(signal))]
-        before = {number: signal.signal(number, handle) for number in numbers}
+        before = {number: signal.signal(number, handle) for number in (*ENDS, *CHANGES)}
         try:
             yield
         finally:

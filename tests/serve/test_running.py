@@ -170,10 +170,11 @@ def test_workers_share_a_socket_follow_each_other_and_are_replaced(tmp_path):
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
         server.await_line("a worker has died")
-        for _ in range(60):
-            if all_have(2):
-                break
-        assert asked.post("/models/other/predict", json={"input": {}}).status_code == 422
+        os.kill(workers[1], signal.SIGSTOP)  # so that whoever answers is the new one
+        with client(server, headers=BEARER) as fresh:
+            assert fresh.get("/ready").json()["models"] == ["m@1", "other@1"]
+            assert fresh.post("/models/other/predict", json={"input": {}}).status_code == 422
+        os.kill(workers[1], signal.SIGCONT)
         assert server.end() == ExitCode.TERMINATED
 
 
@@ -195,6 +196,16 @@ def test_a_change_in_one_worker_waits_for_that_of_another_and_builds_on_it(tmp_p
             plan = Plan.from_json(json.loads((folder / PLAN).read_text()))
             write_json(folder / PLAN, plan.with_entry(Entry("a", "1", str(MODEL))).to_json())
         assert second.result().json()["models"] == ["m@1", "a@1", "b@1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_is_told_to_reload_before_the_models_are_open_does_so_afterwards(workers):
+    with started(f"m={MODEL}", "--workers", str(workers), script="told_early.py") as server, client(server) as asked:
+        server.await_line("reloaded: m@1", workers)
+        assert asked.get("/health").status_code == 200
+        assert server.end() == ExitCode.TERMINATED
+        assert not any("has died" in line for line in server.said)
 
 
 @pytest.mark.slow
