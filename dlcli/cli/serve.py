@@ -14,6 +14,7 @@ from dlcli.core.console import Console
 from dlcli.core.cores import usable_cores
 from dlcli.core.errors import UsageError
 from dlcli.core.registry import TaskSpec, load_object
+from dlcli.serve.log import own_stderr
 from dlcli.serve.options import ServeOptions, check_options, is_loopback, resolved_token
 from dlcli.serve.plan import Plan, plan_of, target_of
 from dlcli.serve.signals import noting
@@ -29,7 +30,7 @@ def build(rest: list[str]) -> Any:
     inference = inference or inference_of_line(words, ServeOptions)
 
     def run(values: Values) -> None:
-        with noting() as noted:
+        with own_stderr(), noting() as noted:
             _serve(values, inference, noted)
 
     return make_command(

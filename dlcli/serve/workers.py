@@ -32,6 +32,7 @@ from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode
 from dlcli.core.files import write_json
 from dlcli.core.locks import hold_when_free
+from dlcli.serve.log import own_stderr
 from dlcli.serve.opener import Opener
 from dlcli.serve.options import ServeOptions
 from dlcli.serve.plan import Plan
@@ -72,7 +73,7 @@ class _WorkerError(DlError):
 
 def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
     """Serve, in a process of its own; what happens is told to the parent."""
-    with noting() as noted:
+    with own_stderr(), noting() as noted:
         _serve(task, listener, parent, noted)
 
 

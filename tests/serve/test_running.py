@@ -209,6 +209,21 @@ def test_who_is_told_to_reload_before_the_models_are_open_does_so_afterwards(wor
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_said_while_images_are_decoded_is_not_lost(tmp_path, workers):
+    place = tmp_path / "m.onnx"
+    shutil.copy(MODEL, place)
+    words = (f"m={place}", "--workers", str(workers), "--access-log", "-")
+    with started(*words, script="muffled.py") as server, client(server) as asked:
+        assert asked.get("/health").status_code == 200
+        assert json.loads(server.await_line('"route": "/health"'))["status"] == 200
+        place.write_bytes(b"damaged")
+        server.send(signal.SIGHUP)
+        server.await_line("m@1: the old one stays", workers)
+        assert server.end() == ExitCode.TERMINATED
+
+
+@pytest.mark.slow
 def test_a_model_that_cannot_be_opened_ends_the_start_with_one_error(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"no model")
     for more in ([], ["--workers", "2"]):
