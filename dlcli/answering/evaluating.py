@@ -44,11 +44,9 @@ def measure_model_file(
     more: dict[str, Any] = {"with_baselines": with_baselines}
     if form_of(text) == CHECKPOINT:
         return _measure_checkpoint(path, data, split, device, threads, inference, {**more, "few_shot": few_shot})
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"--device {device}: an exported file computes on the CPU", hint="evaluate the run there")
     if few_shot is not None:
         raise UsageError("--few-shot: an exported file has no head to look behind", hint="evaluate the run")
-    opened = open_exported(path, threads, inference)
+    opened = open_exported(path, threads, inference, device=device)
     if opened.description is None:
         raise RunError(
             f"{path}: does not say of which run it is, and so not how its data is read",

@@ -112,14 +112,14 @@ def open_model(
 
     Raises:
         RunError: there is no such run or file, or it is damaged.
-        UsageError: the exported file lacks an output that an inference option or `embeds` needs; the task has no
-            embedding; there is no such network.
+        UsageError: the exported file lacks an output that an inference option or `embeds` needs, or is to compute on
+            another device than the CPU; the task has no embedding; there is no such network.
         DataError: the published weights are not there.
         DeviceError: there is no such device.
     """
     path = Path(text)
     if pretrained is None and form_of(text) == EXPORT:
-        return open_exported(path, threads, inference, embeds=embeds)
+        return open_exported(path, threads, inference, device=device, embeds=embeds)
     return _open_torch(text, path, device, threads, inference, pretrained, report, embeds=embeds, local_rank=local_rank)
 
 
@@ -170,8 +170,14 @@ def refuse_whole_images(path: Path, description: Description) -> None:
         )
 
 
-def open_exported(path: Path, threads: int | None, inference: Any = None, *, embeds: bool = False) -> Opened:
+def open_exported(
+    path: Path, threads: int | None, inference: Any = None, *, device: str = "auto", embeds: bool = False
+) -> Opened:
     """Return the model of an exported file or folder; see `open_model`."""
+    if device not in ("auto", "cpu"):
+        raise UsageError(
+            f"--device {device}: an exported file computes on the CPU", hint="name its run, or leave --device out"
+        )
     from dlcli.data.codec import EMBEDDING, NeedsOutputs
     from dlcli.export.folder import open_graphs
 

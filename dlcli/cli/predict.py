@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -24,6 +23,7 @@ from dlcli.cli.streams import source_batches
 from dlcli.cli.vectors import Write, check_vectors_file, saving_vectors
 from dlcli.core.config import option
 from dlcli.core.console import Console, format_figure, format_table, json_text, shorten
+from dlcli.core.csv_writer import csv_writer
 from dlcli.core.errors import DataError, PartialError, UsageError
 from dlcli.core.files import finite
 
@@ -238,7 +238,7 @@ class Writer:
     def _write_csv(self, record: Record) -> None:
         columns = ["input", *self._fields, "error"]
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv_writer(text)
         if not self._has_header:
             writer.writerow(columns)
             self._has_header = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from dlcli.cli.options import Argument, Values, make_command
 from dlcli.core.config import option
 from dlcli.core.console import Console
+from dlcli.core.csv_writer import csv_writer
 from dlcli.core.errors import DlError, UsageError, did_you_mean
 from dlcli.core.records import is_number
 from dlcli.core.run_dir import RUNS, RunDir, list_runs, list_trials, resolve_run
@@ -172,7 +172,7 @@ def _to_csv(runs: Found, out: str | None, console: Console) -> None:
     metrics = [metrics_of(run, info) for run, info in runs]
     names = list(dict.fromkeys(name for each in metrics for name in each))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_writer(text)
     writer.writerow(["run", *COLUMNS, *names])
     for (run, info), found in zip(runs, metrics, strict=True):
         entries = ["" if info.get(name) is None else info[name] for name in COLUMNS]

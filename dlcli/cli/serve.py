@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from dlcli.answering.opening import task_of
@@ -15,8 +15,10 @@ from dlcli.core.cores import usable_cores
 from dlcli.core.errors import UsageError
 from dlcli.core.installing import extra
 from dlcli.core.registry import TaskSpec, load_object
+from dlcli.serve.log import own_stderr
 from dlcli.serve.options import ServeOptions, check_options, is_loopback, resolved_token
 from dlcli.serve.plan import Plan, plan_of, target_of
+from dlcli.serve.signals import noting
 
 PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 
@@ -29,7 +31,8 @@ def build(rest: list[str]) -> Any:
     inference = inference or inference_of_line(words, ServeOptions)
 
     def run(values: Values) -> None:
-        _serve(values, inference)
+        with own_stderr(), noting() as noted:
+            _serve(values, inference, noted)
 
     return make_command(
         "serve",
@@ -45,7 +48,7 @@ def build(rest: list[str]) -> Any:
     )
 
 
-def _serve(values: Values, inference: Sequence[type]) -> None:
+def _serve(values: Values, inference: Sequence[type], noted: Set[int]) -> None:
     console = values.console()
     options, compute = values.resolve(ServeOptions), values.resolve(Compute)
     check_options(options)
@@ -76,7 +79,7 @@ def _serve(values: Values, inference: Sequence[type]) -> None:
             Supervisor(options, opener, listener, console, compute.seed).serve(plan, ready)
         else:
             hooks = Hooks(ready, console.warn, console.say)
-            Running(options, plan, opener, hooks, compute.seed).serve(listener)
+            Running(options, plan, opener, hooks, compute.seed).serve(listener, noted=noted)
     finally:
         listener.close()
 

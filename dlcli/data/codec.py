@@ -219,8 +219,14 @@ class Values(Protocol):
         """
         ...
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         """Return the inputs in the content of a file: an image, or the texts or rows of a document.
+
+        Args:
+            name: the name of the file.
+            data: its content.
+            most: how many inputs are wanted, None for all: a document with more is not read much further, and more
+                than `most` are returned.
 
         Raises:
             DataError: it names no column of texts.

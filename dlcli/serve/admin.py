@@ -70,10 +70,11 @@ async def reload(request: Request, state: State) -> Response:
 
 async def _change(state: State, make_plan: Callable[[Plan], Plan], *, reload: bool = False) -> Response:
     begin = time.monotonic()
-    faults = await state.shelf.change(make_plan, reload=reload)
-    if state.on_change is not None:
-        state.on_change(state.shelf.plan, reload)
-    plan = state.shelf.plan
+    async with state.changing():
+        faults = await state.shelf.change(make_plan, reload=reload)
+        plan = state.shelf.plan
+        if state.on_change is not None:
+            state.on_change(plan, reload)
     return json_answer(
         {
             "models": [entry.key for entry in plan.entries],

@@ -166,8 +166,6 @@ async def _openapi(request: Request, state: State) -> Response:
 
 async def _metrics(request: Request, state: State) -> Response:
     del request
-    for entry, number in state.shelf.num_waiting().items():
-        state.metrics.waiting.labels(entry.name, entry.version).set(number)
     return Response(state.metrics.page(), media_type=CONTENT_TYPE)
 
 

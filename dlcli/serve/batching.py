@@ -37,6 +37,7 @@ class Batcher(Generic[JobT]):
         max_wait_s: how long the first job of a batch waits for others, in seconds.
         capacity: jobs that may wait.
         observe: is called with the number of jobs and the seconds of each batch.
+        count_waiting: is called with how many more jobs wait than before; fewer are a negative number.
     """
 
     def __init__(
@@ -47,23 +48,21 @@ class Batcher(Generic[JobT]):
         max_wait_s: float,
         capacity: int,
         observe: Callable[[int, float], None] | None = None,
+        count_waiting: Callable[[int], None] | None = None,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._max_wait_s = max_wait_s
         self._capacity = capacity
         self._observe = observe
+        self._count_waiting = count_waiting
+        self._num_counted = 0
         self._waiting: deque[_Waiting[JobT]] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dl-model")
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
         self._seconds_a_job = 0.0
-
-    @property
-    def num_waiting(self) -> int:
-        """How many jobs wait."""
-        return len(self._waiting)
 
     def submit(self, jobs: Sequence[JobT]) -> list[asyncio.Future[Any]]:
         """Return a future for each job; all of them wait, or none does. A cancelled future is not computed.
@@ -86,6 +85,7 @@ class Batcher(Generic[JobT]):
         loop, now = asyncio.get_running_loop(), time.monotonic()
         added = [_Waiting(job, loop.create_future(), now) for job in jobs]
         self._waiting.extend(added)
+        self._count()
         self._arrived.set()
         if self._task is None:
             self._task = loop.create_task(self._work())
@@ -101,6 +101,13 @@ class Batcher(Generic[JobT]):
 
     def _forget_cancelled(self) -> None:
         self._waiting = deque(each for each in self._waiting if not each.future.cancelled())
+        self._count()
+
+    def _count(self) -> None:
+        """Report a change of the number of waiting jobs: of two versions that share a place, one may still run dry."""
+        change, self._num_counted = len(self._waiting) - self._num_counted, len(self._waiting)
+        if change and self._count_waiting is not None:
+            self._count_waiting(change)
 
     async def _work(self) -> None:
         while True:
@@ -127,7 +134,9 @@ class Batcher(Generic[JobT]):
             except TimeoutError:
                 break
         self._forget_cancelled()
-        return [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+        batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+        self._count()
+        return batch
 
     async def _answer(self, batch: Sequence[_Waiting[JobT]]) -> None:
         loop, begin = asyncio.get_running_loop(), time.monotonic()

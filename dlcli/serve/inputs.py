@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -55,7 +56,7 @@ async def sources_of_request(
         elif kind == FORM:
             sources = await _of_form(request, values, max_inputs)
         elif kind.startswith(FILES):
-            sources = values.sources_of_file(_name(None, 0), await request.body())
+            sources = await _of_file(values, _name(None, 0), await request.body(), max_inputs)
         else:
             raise RefusedError(415, "a body of this content type is not read", hint=f"send {JSON} or {FORM}")
     except DataError as error:
@@ -63,13 +64,20 @@ async def sources_of_request(
     if not sources:
         raise RefusedError(400, "no input in the request", hint='send {"inputs": [...]} or files')
     if len(sources) > max_inputs:
-        raise too_many(len(sources), max_inputs)
+        raise too_many(max_inputs)
     return [_within(source, max_megapixels) for source in sources] if values.kind == IMAGE else sources
 
 
-def too_many(number: int, most: int) -> RefusedError:
+def too_many(most: int) -> RefusedError:
     """Return the refusal of too many inputs."""
-    return RefusedError(413, f"{number:,} inputs in one request", hint=f"send at most {most:,} at once")
+    return RefusedError(413, f"more than {most:,} inputs in one request", hint=f"send at most {most:,} at once")
+
+
+async def _of_file(values: Values, name: str, data: bytes, most: int) -> list[Source]:
+    """Return the inputs in a file, and no more than one too many: the number is known before all of it is read."""
+    if values.kind == IMAGE:  # its bytes are the input, which is decoded with its batch
+        return values.sources_of_file(name, data, most)
+    return await asyncio.to_thread(values.sources_of_file, name, data, most)
 
 
 def _of_json(body: bytes, values: Values, max_inputs: int) -> list[Source]:
@@ -80,7 +88,7 @@ def _of_json(body: bytes, values: Values, max_inputs: int) -> list[Source]:
     if not isinstance(listed, list):
         raise RefusedError(400, "inputs is not a list", hint='send {"inputs": [...]}, or {"input": ...} for one')
     if len(listed) > max_inputs:
-        raise too_many(len(listed), max_inputs)
+        raise too_many(max_inputs)
     return [_of_value(values, str(number), value) for number, value in enumerate(listed)]
 
 
@@ -149,7 +157,9 @@ async def _of_form(request: Request, values: Values, max_inputs: int) -> list[So
         if isinstance(given, str):
             sources.append(_of_field(values, str(number), given))
         else:
-            sources += values.sources_of_file(_name(given, number), await given.read())
+            sources += await _of_file(values, _name(given, number), await given.read(), max_inputs - len(sources))
+        if len(sources) > max_inputs:
+            break
     await form.close()
     return sources
 

@@ -3,15 +3,45 @@ input and no answer."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from dlcli.core.errors import UsageError
 
 STDERR = "-"
+
+_STDERR_FILE = 2
+
+
+@contextlib.contextmanager
+def own_stderr() -> Iterator[None]:
+    """Let sys.stderr write to a file descriptor of its own in the block.
+
+    While one thread decodes an image, file descriptor 2 leads nowhere (data/images/muffling.py), and what the others
+    say would be lost: lines of the access log, and warnings.
+    """
+    before = sys.stderr
+    try:
+        is_file = before.fileno() == _STDERR_FILE
+        descriptor = os.dup(_STDERR_FILE) if is_file else -1
+    except (OSError, ValueError):  # a stream of Python's without a file, or no descriptor is left
+        is_file = False
+    if not is_file:
+        yield
+        return
+    stream = os.fdopen(descriptor, "w", buffering=1, encoding=before.encoding, errors=before.errors)
+    sys.stderr = stream
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        with contextlib.suppress(OSError):  # its reader has gone, or the disk is full
+            stream.close()
 
 
 class AccessLog:

@@ -84,6 +84,7 @@ class Served:
             max_wait_s=limits.max_wait_s,
             capacity=limits.queue,
             observe=observe,
+            count_waiting=metrics.waiting.labels(entry.name, entry.version).inc,
         )
 
     def _answer(self, jobs: Sequence[Job]) -> list[Record]:
@@ -258,10 +259,6 @@ class Shelf:
     def all(self) -> Mapping[str, Served]:
         """Return every version that is served, by key."""
         return self._served
-
-    def num_waiting(self) -> dict[Entry, int]:
-        """Return how many inputs wait for each version."""
-        return {served.entry: served.batcher.num_waiting for served in self._served.values()}
 
 
 def _place_of(request_id: str) -> float:

@@ -4,6 +4,8 @@ SIGTERM, SIGINT   no new connections; what was taken is answered, for `grace` se
 SIGHUP            all models are opened again, and the access log; a damaged file keeps the old model. Where it says
                   that the terminal was closed, the server ends
 SIGUSR1           between workers: serve the plan that another one was asked to serve
+
+While the models are opened for the first time, SIGHUP and SIGUSR1 are noted (`signals.py`), and followed afterwards.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -33,7 +35,8 @@ from dlcli.serve.metrics import Metrics
 from dlcli.serve.models import Limits, Open, Shelf
 from dlcli.serve.options import ServeOptions, resolved_token
 from dlcli.serve.plan import Plan
-from dlcli.serve.protocol import MAX_HEADER, PatientProtocol
+from dlcli.serve.protocol import MAX_HEADER, protocol_of
+from dlcli.serve.signals import CHANGES, FOLLOW, HANGUP, has_terminal
 from dlcli.serve.state import State
 
 KEEP_ALIVE_S = 20
@@ -49,7 +52,7 @@ class Hooks:
         ready: is called once requests are answered.
         report: is called with a line on what goes wrong.
         say: is called with a line on what goes well.
-        on_change: see `State`.
+        on_change, alone: see `State`.
         wanted_plan: returns the plan that another worker was asked to serve; None without other workers.
     """
 
@@ -58,6 +61,7 @@ class Hooks:
     say: Callable[[str], None]
     on_change: Callable[[Plan, bool], None] | None = None
     wanted_plan: Callable[[], Plan] | None = None
+    alone: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
 
 def open_socket(options: ServeOptions) -> socket.socket:
@@ -142,6 +146,7 @@ class Running:
             options.max_megapixels,
             Path(options.model_dir) if options.model_dir is not None else None,
             hooks.on_change,
+            hooks.alone,
         )
         access = Access(options.host, resolved_token(options))
         self.gate: Gate = build_app(self.state, access, self._log, int(options.max_mb * 1e6), hooks.report)
@@ -150,20 +155,23 @@ class Running:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._had_terminal = has_terminal()
+        self._noted = set[int]()
 
-    def serve(self, listener: socket.socket, *, is_worker: bool = False) -> None:
+    def serve(self, listener: socket.socket, *, is_worker: bool = False, noted: Iterable[int] = ()) -> None:
         """Serve until a signal ends it.
 
         Args:
             listener: the listening socket.
             is_worker: another process tells this one when to end: Ctrl-C, which a terminal sends to both, is ignored,
                 and a second SIGTERM does not hurry it.
+            noted: signals that have asked for a change since the first model was opened.
 
         Raises:
             StoppedError: a signal ended it.
         """
         factory = self._server.config.get_loop_factory()
         with self._signals(is_worker), asyncio.Runner(loop_factory=factory) as runner:
+            self._noted.update(noted)
             runner.run(self._serve(listener))
         self._log.close()
         if self._stopped_by is not None and not is_worker:
@@ -171,6 +179,8 @@ class Running:
 
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
+        for number in sorted(self._noted):
+            self._obey(number)
         await self._server.serve([listener])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0 if self._server.force_exit else self._options.grace):
@@ -185,6 +195,13 @@ class Running:
 
     def _stop_begins(self) -> None:
         self.state.is_stopping = True
+
+    def _obey(self, number: int) -> None:
+        """Make the change that a signal asks for."""
+        if number == FOLLOW:
+            self.follow()
+        else:
+            self.reload()
 
     def reload(self) -> None:
         """Open all models and the log again, in the background."""
@@ -233,15 +250,14 @@ class Running:
             del frame
             if number in ENDS:
                 self.stop(number, may_hurry=not is_worker)
-            elif number == vars(signal).get("SIGUSR1"):
-                self.follow()
-            elif self._had_terminal and not has_terminal():
+            elif number == HANGUP and self._had_terminal and not has_terminal():
                 self.stop(number)
+            elif self._loop is None:
+                self._noted.add(number)
             else:
-                self.reload()
+                self._obey(number)
 
-        wanted = [signal.SIGTERM, *([] if is_worker else [signal.SIGINT])]
-        wanted += [vars(signal)[name] for name in ("SIGHUP", "SIGUSR1") if name in vars(signal)]
+        wanted = [signal.SIGTERM, *([] if is_worker else [signal.SIGINT]), *CHANGES]
         before = {number: signal.signal(number, handle) for number in wanted}
         if is_worker:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -250,14 +266,6 @@ class Running:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def has_terminal() -> bool:
-    """Return whether standard input is a terminal; it is none any more once its window is closed."""
-    try:
-        return os.isatty(0)
-    except OSError:
-        return False
 
 
 def stopped_error(number: int, num_answered: int) -> StoppedError:
@@ -272,7 +280,7 @@ def _config_of(app: Gate, options: ServeOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed
-        http=PatientProtocol,
+        http=protocol_of(options.timeout),
         ws="none",
         lifespan="off",
         log_config=None,

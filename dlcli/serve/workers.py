@@ -19,7 +19,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -30,16 +31,19 @@ from typing import Any
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode
 from dlcli.core.files import write_json
+from dlcli.core.locks import hold_when_free
+from dlcli.serve.log import own_stderr
 from dlcli.serve.opener import Opener
 from dlcli.serve.options import ServeOptions
 from dlcli.serve.plan import Plan
+from dlcli.serve.signals import CHANGES, HANGUP, has_terminal, held_back, noting
 
 MAX_DEATHS = 5
 """Workers that may die within `DEATHS_S` before the server gives up."""
 DEATHS_S = 60.0
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-PLAN = "plan.json"
+PLAN, LOCK = "plan.json", "plan.lock"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ class _WorkerError(DlError):
 
 def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
     """Serve, in a process of its own; what happens is told to the parent."""
+    with own_stderr(), noting() as noted:
+        _serve(task, listener, parent, noted)
+
+
+def _serve(task: Task, listener: socket.socket, parent: Connection, noted: Set[int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -84,14 +93,17 @@ def _work(task: Task, listener: socket.socket, parent: Connection) -> None:
         write_json(place, plan.to_json())
         os.kill(os.getppid(), signal.SIGHUP if reload else signal.SIGUSR1)
 
-    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, console.say, changed, wanted)
+    def alone() -> AbstractContextManager[None]:
+        return hold_when_free(task.folder / LOCK)
+
+    hooks = Hooks(lambda: parent.send(("ready",)), console.warn, console.say, changed, wanted, alone)
     try:
         running = Running(task.options, wanted(), task.opener, hooks, task.seed)
     except DlError as error:
         parent.send(("failed", error.message, error.hint, list(error.details), int(error.exit_code)))
         return
     threading.Thread(target=_end_with, args=(parent, running.stop), daemon=True).start()
-    running.serve(listener, is_worker=True)
+    running.serve(listener, is_worker=True, noted=noted)
     with contextlib.suppress(OSError):
         parent.send(("ended", running.gate.num_answered))
 
@@ -162,10 +174,11 @@ class Supervisor:
         task = Task(self._options, self._opener, folder, self._seed + self._num_started)
         self._num_started += 1
         process = self._context.Process(target=_work, args=(task, self._listener, theirs), daemon=True)
-        process.start()
-        theirs.close()
         worker = _Worker(process, ours)
-        self._workers.append(worker)
+        with held_back():  # until it is among those to which they are passed on, and it notes them itself
+            process.start()
+            self._workers.append(worker)
+        theirs.close()
         return worker
 
     def _await_ready(self, worker: _Worker) -> None:
@@ -235,20 +248,19 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        from dlcli.serve.running import ENDS, has_terminal
+        from dlcli.serve.running import ENDS
 
         had_terminal = has_terminal()
 
         def handle(number: int, frame: FrameType | None) -> None:
             del frame
-            if number in ENDS or (number == vars(signal).get("SIGHUP") and had_terminal and not has_terminal()):
+            if number in ENDS or (number == HANGUP and had_terminal and not has_terminal()):
                 self._is_hurried = self._stopped_by is not None
                 self._stopped_by = self._stopped_by or number
             else:
                 self._pass_on(number)
 
-        numbers = [*ENDS, *(vars(signal)[name] for name in ("SIGHUP", "SIGUSR1") if name in vars(signal))]
-        before = {number: signal.signal(number, handle) for number in numbers}
+        before = {number: signal.signal(number, handle) for number in (*ENDS, *CHANGES)}
         try:
             yield
         finally:

@@ -50,6 +50,12 @@ def test_a_csv_has_one_header_a_line_for_each_entry_and_every_error(written: Wri
     ]
 
 
+def test_a_carriage_return_in_a_text_begins_no_row(written: Written) -> None:
+    record = {"input": "so\rfine", "label": "good\r", "score": 1}
+    [row] = csv.DictReader(io.StringIO(written(record, csv=True), newline=""))
+    assert (row["input"], row["label"], row["score"]) == ("so\rfine", "good\r", "1")
+
+
 def test_a_list_or_a_mapping_is_json_in_its_cell(written: Written) -> None:
     record = {"input": "a", "box": [1, 2.5], "more": {"名": "猫"}}
     [row] = csv.DictReader(io.StringIO(written(record, fields=("box", "more"), csv=True)))

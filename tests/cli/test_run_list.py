@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 
 import pytest
@@ -70,6 +71,13 @@ def test_csv_has_a_row_for_each_run_and_a_column_for_each_metric(runs, dl):
     ]
     assert dl("runs", "--to", "csv", "--out", "all.csv").out == "all.csv\n"
     assert len((runs / "all.csv").read_text().splitlines()) == 4
+
+
+def test_a_carriage_return_in_an_entry_begins_no_row_of_the_csv(runs, dl):
+    place = runs / "runs" / "run-0" / "run.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "dataset": "my\rdata"}))
+    rows = list(csv.DictReader(io.StringIO(dl("runs", "--to", "csv").out, newline="")))
+    assert {row["run"]: row["dataset"] for row in rows} == {"run-0": "my\rdata", "run-1": "", "run-2": ""}
 
 
 def test_mlflow_gets_its_files(runs, dl):

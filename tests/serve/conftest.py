@@ -39,7 +39,7 @@ class Numbers:
     def source(self, name: str, value: Any) -> Source:
         return Source(str(value), value)
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         return [Source(line, line) for line in data.decode().split()]
 
 

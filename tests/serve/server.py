@@ -46,20 +46,30 @@ class Process:
         self.reader.join(30)
         return code
 
-    def await_line(self, words: str) -> str:
-        """Return the first line of stderr that holds these words, once it is there."""
+    def await_line(self, words: str, number: int = 1) -> str:
+        """Return the first line of stderr that holds these words, once there are this many."""
         for _ in range(1200):
             found = [line for line in self.said if words in line]
-            if found:
+            if len(found) >= number:
                 return found[0]
             threading.Event().wait(0.1)
         raise AssertionError(f"never said {words!r}: {self.said}")
 
 
 @contextmanager
-def started(*words: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Iterator[Process]:
-    """Start `dl serve` with these words on a free port, and kill it at the end if it still runs."""
-    command = [sys.executable, "-m", "dlcli", "serve", *words, "--port", "0", "--threads", "1"]
+def started(
+    *words: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, script: str | None = None
+) -> Iterator[Process]:
+    """Start `dl serve` with these words on a free port, and kill it at the end if it still runs.
+
+    Args:
+        words: the words.
+        environment: variables beside those of the tests.
+        cwd: the folder that it runs in.
+        script: the file of this folder that stands for `dl`.
+    """
+    program = ["-m", "dlcli"] if script is None else [str(Path(__file__).parent / script)]
+    command = [sys.executable, *program, "serve", *words, "--port", "0", "--threads", "1"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,29 @@ def test_a_file_that_is_damaged_keeps_the_old_model_and_a_whole_one_replaces_it(
     assert client.post("/admin/reload", headers=BEARER).status_code == 200
     assert client.get("/metadata", headers=BEARER).json()["models"][0]["takes"] == "row"
     assert ask_text().status_code == 422
+
+
+def test_a_change_is_read_opened_and_written_while_no_other_worker_makes_one(serving, versions, folder):
+    bench = serving("a=m1", opens=versions, token=TOKEN, model_dir=folder)
+    seen: list[str] = []
+
+    @contextmanager
+    def alone():
+        seen.append("alone")
+        yield
+        seen.append("not alone")
+
+    def base():
+        seen.append("read")
+        return bench.shelf.plan
+
+    bench.state.alone, bench.shelf._base = alone, base
+    bench.state.on_change = lambda plan, reload: seen.extend([*versions.opened[1:], "written"])
+    for name, status, changed in (("m3", 200, ["m3", "written"]), ("m4", 409, [])):
+        versions.damaged.add("m4")
+        answered = bench.client.put("/admin/models/a/2", json={"model": name}, headers=BEARER)
+        assert (answered.status_code, seen) == (status, ["alone", "read", *changed, "not alone"])
+        seen.clear()
 
 
 def test_nothing_is_lost_while_versions_replace_each_other(serving, versions):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from serve.conftest import Halving, open_halving
 
 from dlcli.serve.batching import Batcher
 from dlcli.serve.faults import RefusedError
+from dlcli.serve.models import Limits
 
 
 class Model:
@@ -90,7 +94,8 @@ def test_more_than_may_wait_is_refused_whole_and_says_when_to_come_again():
     async def run() -> None:
         model = Model()
         model.goes.clear()
-        batches = batcher(model, max_batch=1, capacity=2)
+        waiting: list[int] = []
+        batches = batcher(model, max_batch=1, capacity=2, count_waiting=waiting.append)
         taken = batches.submit([0])
         await begun(model)
         taken += batches.submit([1, 2])
@@ -101,7 +106,7 @@ def test_more_than_may_wait_is_refused_whole_and_says_when_to_come_again():
         with pytest.raises(RefusedError) as too_many:
             batches.submit([4, 5, 6])
         assert too_many.value.status == 413
-        assert batches.num_waiting == 2
+        assert sum(waiting) == 2
         model.goes.set()
         assert await asyncio.gather(*taken) == [1, 2, 3]
         await batches.close()
@@ -123,6 +128,26 @@ def test_what_nobody_waits_for_any_more_is_not_computed_and_gives_its_place_away
         assert await asyncio.gather(*first, *others) == [1, 3]
         assert model.batches == [[0], [2]]
         await batches.close()
+
+    asyncio.run(run())
+
+
+def test_the_number_that_wait_follows_what_comes_is_taken_and_is_given_up():
+    async def run() -> None:
+        model = Model()
+        model.goes.clear()
+        changes: list[int] = []
+        batches = batcher(model, max_batch=2, count_waiting=changes.append)
+        taken = batches.submit([0])
+        await begun(model)
+        assert sum(changes) == 0
+        given_up, *others = batches.submit([1, 2, 3, 4])
+        assert sum(changes) == 4
+        given_up.cancel()
+        model.goes.set()
+        assert await asyncio.gather(*taken, *others) == [1, 3, 4, 5]
+        await batches.close()
+        assert sum(changes) == 0
 
     asyncio.run(run())
 
@@ -157,3 +182,34 @@ def test_closing_answers_what_was_taken_and_takes_nothing_more():
 
 def test_one_that_was_never_asked_closes_too():
     asyncio.run(batcher(Model()).close())
+
+
+class Held(Halving):
+    """A model that computes nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun, self.goes = threading.Event(), threading.Event()
+
+    def run(self, arrays):
+        self.has_begun.set()
+        assert self.goes.wait(30)
+        return super().run(arrays)
+
+
+def test_what_waits_is_counted_by_whoever_holds_it_and_not_by_whoever_is_asked(serving):
+    model = Held()
+    bench = serving("toy", opens=lambda _: open_halving(model), limits=Limits(max_batch=1))
+
+    def waiting() -> float:
+        families = text_string_to_metric_families(bench.state.metrics.page().decode())  # as another worker reads it
+        [sample] = [each for family in families for each in family.samples if each.name == "dl_waiting_inputs"]
+        return sample.value
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(bench.client.post, "/predict", json={"inputs": [1, 2, 3]})
+        assert model.has_begun.wait(30)
+        assert waiting() == 2
+        model.goes.set()
+        assert asked.result().status_code == 200
+    assert waiting() == 0

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serve.conftest import STORED, Halving, open_halving
+from serve.conftest import STORED, Halving, Numbers, open_halving
 
 from dlcli.core.errors import DataError
 from dlcli.data.codec import Source
+from dlcli.data.reading import lines as lines_module
+from dlcli.data.text import inputs as text_inputs
 from dlcli.serve.faults import RefusedError, queue_full
 from dlcli.serve.inputs import MAX_DEPTH, _depth, _within, read_json
+from dlcli.serve.models import Limits
+from dlcli.tasks.tables import inputs as table_inputs
 
 
 def claiming_png(side: int) -> bytes:
@@ -82,6 +88,51 @@ def test_files_and_fields_together_keep_their_order_and_are_counted(serving):
     client = serving("toy", opens=lambda _: open_halving(Halving())).client
     files = [("a", (None, b"2")), ("b", ("x.txt", b"4\n6\n")), ("c", (None, b"8"))]
     assert [each["half"] for each in client.post("/predict", files=files).json()["records"]] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", ["sentiment", "regression"])
+def test_a_document_of_too_many_inputs_is_refused_before_it_is_read_to_its_end(serving, monkeypatch, kind):
+    client = serving(str(STORED / kind / "model.onnx"), limits=Limits(queue=3)).client
+    taken, lines = [0], lines_module.lines_of_document
+
+    def counted(data):
+        for line in lines(data):
+            taken[0] += 1
+            yield line
+
+    for module in (text_inputs, table_inputs):
+        monkeypatch.setattr(module, "lines_of_document", counted)
+    data = b"a\n" * 1000
+    for body in ({"content": data, "headers": {"Content-Type": "text/csv"}}, {"files": [("f", data)]}):
+        answered = client.post("/predict", **body)
+        assert (answered.status_code, answered.json()["error"]) == (413, "more than 3 inputs in one request")
+    assert taken[0] <= 2 * 5  # with the line that names the columns
+
+
+def test_the_files_of_a_form_share_the_limit_of_its_inputs(serving):
+    client = serving("toy", opens=lambda _: open_halving(Halving()), limits=Limits(queue=3)).client
+    files = [("a", ("x.txt", b"2\n4\n")), ("b", ("y.txt", b"6\n8\n"))]
+    assert client.post("/predict", files=files).status_code == 413
+    assert client.post("/predict", files=[files[0], ("c", (None, b"6"))]).status_code == 200
+
+
+def test_others_are_answered_while_a_document_is_read(serving):
+    bench = serving("toy", opens=lambda _: open_halving(Halving()))
+    others = threading.Event()
+
+    class Slow(Numbers):
+        def sources_of_file(self, name, data, most=None):
+            assert others.wait(10), "nobody else is answered"
+            return super().sources_of_file(name, data, most)
+
+    bench.shelf.find("toy", None).values = Slow()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(bench.client.post, "/predict", content=b"4", headers={"Content-Type": "text/plain"})
+        while not bench.gate.held:
+            threading.Event().wait(0.01)
+        assert bench.client.get("/health").status_code == 200
+        others.set()
+        assert asked.result().json()["records"] == [{"input": "4", "half": 2.0}]
 
 
 def test_the_time_to_come_again_is_at_least_a_second():

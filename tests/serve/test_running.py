@@ -19,8 +19,12 @@ from serve.conftest import BEARER, STORED, TOKEN
 from serve.server import client, started
 
 from dlcli.core.errors import ExitCode, UsageError
+from dlcli.core.files import write_json
+from dlcli.core.locks import hold
 from dlcli.serve.options import ServeOptions
+from dlcli.serve.plan import Entry, Plan
 from dlcli.serve.running import address_of, open_socket
+from dlcli.serve.workers import LOCK, PLAN
 
 MODEL = STORED / "sentiment" / "model.onnx"
 
@@ -166,10 +170,56 @@ def test_workers_share_a_socket_follow_each_other_and_are_replaced(tmp_path):
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
         server.await_line("a worker has died")
-        for _ in range(60):
-            if all_have(2):
-                break
-        assert asked.post("/models/other/predict", json={"input": {}}).status_code == 422
+        os.kill(workers[1], signal.SIGSTOP)  # so that whoever answers is the new one
+        with client(server, headers=BEARER) as fresh:
+            assert fresh.get("/ready").json()["models"] == ["m@1", "other@1"]
+            assert fresh.post("/models/other/predict", json={"input": {}}).status_code == 422
+        os.kill(workers[1], signal.SIGCONT)
+        assert server.end() == ExitCode.TERMINATED
+
+
+@pytest.mark.slow
+def test_a_change_in_one_worker_waits_for_that_of_another_and_builds_on_it(tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(MODEL, models / "other.onnx")
+    words = (f"m={MODEL}", "--workers", "2", "--model-dir", str(models), "--token", TOKEN)
+    with (
+        started(*words, environment={"TMPDIR": str(tmp_path)}) as server,
+        client(server, headers=BEARER) as asked,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        [folder] = tmp_path.glob("dl-serve-*")
+        with hold(folder / LOCK):  # as a worker that is making a change
+            second = pool.submit(asked.put, "/admin/models/b/1", json={"model": "other.onnx"})
+            threading.Event().wait(1.0)
+            plan = Plan.from_json(json.loads((folder / PLAN).read_text()))
+            write_json(folder / PLAN, plan.with_entry(Entry("a", "1", str(MODEL))).to_json())
+        assert second.result().json()["models"] == ["m@1", "a@1", "b@1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_is_told_to_reload_before_the_models_are_open_does_so_afterwards(workers):
+    with started(f"m={MODEL}", "--workers", str(workers), script="told_early.py") as server, client(server) as asked:
+        server.await_line("reloaded: m@1", workers)
+        assert asked.get("/health").status_code == 200
+        assert server.end() == ExitCode.TERMINATED
+        assert not any("has died" in line for line in server.said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_said_while_images_are_decoded_is_not_lost(tmp_path, workers):
+    place = tmp_path / "m.onnx"
+    shutil.copy(MODEL, place)
+    words = (f"m={place}", "--workers", str(workers), "--access-log", "-")
+    with started(*words, script="muffled.py") as server, client(server) as asked:
+        assert asked.get("/health").status_code == 200
+        assert json.loads(server.await_line('"route": "/health"'))["status"] == 200
+        place.write_bytes(b"damaged")
+        server.send(signal.SIGHUP)
+        server.await_line("m@1: the old one stays", workers)
         assert server.end() == ExitCode.TERMINATED
 
 

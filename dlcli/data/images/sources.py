@@ -77,6 +77,7 @@ class ImageValues:
         """Return the bytes of an image file as a source; anything else, such as a path, is a fault."""
         return Source(name, value if isinstance(value, bytes) else DataError("not the bytes of an image file"))
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         """Return the image in a file."""
+        del most
         return [Source(name, data)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO, TypeVar
 
 from dlcli.core.errors import DataError
 from dlcli.data.reading.encodings import marked_encoding
 
+ItemT = TypeVar("ItemT")
+
 MAX_LINE = 4 * 2**20
 """Characters of a line, at most; a longer one means that the file has no line breaks."""
+
+MAX_WITHOUT_ROW = 100_000
+"""Lines that may follow each other without completing a row where rows are limited: no cell has so many, and a reader
+holds all of them in memory."""
 
 
 class Lines:
@@ -47,15 +53,45 @@ class Lines:
             yield line
 
 
-def lines_of_document(data: bytes) -> list[str]:
-    """Return the lines of a file's content, as standard input gives them: see `decode_line` for what is not UTF-8.
+def lines_of_document(data: bytes) -> Iterator[str]:
+    """Yield the lines of a file's content, as standard input gives them: see `decode_line` for what is not UTF-8.
 
     A byte order mark says how the bytes are decoded; a line ends with LF, CR or both.
     """
     marked = marked_encoding(data[:4])
     text = data.decode(marked.codec, "replace") if marked is not None else data.decode("utf-8", "surrogateescape")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return lines if lines[-1] else lines[:-1]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        yield text[begin:end]
+        begin = end + 1
+
+
+def read_at_most(lines: Iterable[str], read: Callable[[str], list[ItemT]], most: int | None) -> list[ItemT]:
+    """Return the rows that lines hold; where they are limited, reading stops soon after one too many.
+
+    Args:
+        lines: lines of a document.
+        read: returns the rows that a line completes.
+        most: how many rows are wanted; None for all.
+
+    Raises:
+        DataError: rows are limited, and a great many lines complete none.
+    """
+    found, num_idle = list[ItemT](), 0
+    for line in lines:
+        rows = read(line)
+        found += rows
+        if most is None:
+            continue
+        if len(found) > most:
+            break
+        num_idle = 0 if rows else num_idle + 1
+        if num_idle > max(most, MAX_WITHOUT_ROW):
+            raise DataError(f"{num_idle:,} lines without a row", hint="is a quotation mark not closed?")
+    return found
 
 
 _UNDECODED = re.compile("[\udc80-\udcff]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import io
 import zipfile
@@ -10,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dlcli.core.csv_writer import csv_writer
 from dlcli.core.errors import DataError
 from dlcli.core.installing import extra
 
@@ -56,7 +56,7 @@ def workbook_as_csv(path: Path) -> bytes:
             hint="save the sheet that you mean as CSV",
         )
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(sheets[filled[0]])
+    csv_writer(text).writerows(sheets[filled[0]])
     return text.getvalue().encode()
 
 

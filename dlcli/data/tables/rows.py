@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dlcli.core.errors import DataError
+from dlcli.core.wording import brief
 from dlcli.data.reading.delimited import Row, RowSplitter, swallowed_note
 from dlcli.data.reading.encodings import UTF8, Encoding, detect_encoding, open_text
 from dlcli.data.reading.lines import Lines
@@ -32,6 +33,7 @@ MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "
 
 _SAMPLE_ROWS = 50
 _MAX_NOTES = 3
+_MAX_SHOWN = 80
 _FEW_COLUMNS, _MOSTLY = 2, 0.6
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+")
 """A number as spreadsheets in half of Europe write it, which then put semicolons between cells."""
@@ -190,7 +192,7 @@ def sheet_of(
     first = good[0]
     has_header = _starts_with_header([row.cells for row in good[: _SAMPLE_ROWS + 1]]) if header is None else header
     width = len(first.cells)
-    names = _names(first.cells, where) if has_header else tuple(f"column_{k + 1}" for k in range(width))
+    names = names_in_header(first.cells, where) if has_header else tuple(f"column_{k + 1}" for k in range(width))
     body = [row for row in found if row is not first] if has_header else found
     if not body:
         raise DataError(f"{where}: holds a header but no rows")
@@ -313,14 +315,17 @@ def _is_number_anywhere(cell: str) -> bool:
     return _is_number(with_point(cell))
 
 
-def _names(cells: Sequence[str], where: str) -> tuple[str, ...]:
+def names_in_header(cells: Sequence[str], where: str) -> tuple[str, ...]:
     """Return the names of the columns; `column_<number>` for empty ones.
 
     Raises:
         DataError: two columns have the same name.
     """
-    names = [cell or f"column_{index}" for index, cell in enumerate(cells, 1)]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise DataError(f"{where}: two columns are named {name!r}", hint="give each column a different name")
-    return tuple(names)
+    names = tuple(cell or f"column_{index}" for index, cell in enumerate(cells, 1))
+    known = set[str]()
+    for name in names:
+        if name in known:
+            shown = brief(repr(name), _MAX_SHOWN)  # a server repeats it for each row
+            raise DataError(f"{where}: two columns are named {shown}", hint="give each column a different name")
+        known.add(name)
+    return names

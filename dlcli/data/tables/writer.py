@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from dlcli.core.csv_writer import csv_writer
 from dlcli.core.errors import DataError, UsageError, did_you_mean
 from dlcli.data.card import Card
 from dlcli.data.labels import label_text
@@ -235,7 +235,7 @@ def _labels(sheet: Sheet, target: str, classes: Sequence[str]) -> np.ndarray:
 def _write_csv(path: Path, sheet: Sheet, names: Sequence[str], is_test: np.ndarray) -> None:
     places = [sheet.names.index(name) for name in names]
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv_writer(stream)
         writer.writerow([*names, SPLIT_COLUMN])
         for row, test in zip(sheet.rows, is_test.tolist(), strict=True):
             writer.writerow([*(row[place] for place in places), SPLITS[test]])

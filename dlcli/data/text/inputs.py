@@ -16,7 +16,7 @@ from dlcli.core.errors import DataError
 from dlcli.data.reading.contents import refuse_json_array, suffix_of_text
 from dlcli.data.reading.delimited import Row, RowSplitter
 from dlcli.data.reading.encodings import Encoding, detect_encoding, open_text
-from dlcli.data.reading.lines import Lines, decode_line, lines_of_document
+from dlcli.data.reading.lines import Lines, decode_line, lines_of_document, read_at_most
 from dlcli.data.text.cleaning import clean_text
 from dlcli.data.text.columns import CSV, FILE, JSONL, TSV, Reading, delimiter_of, field_names, field_of, known_column
 from dlcli.data.text.rows import parse_object
@@ -218,17 +218,22 @@ def texts_of_file(path: Path, reading: Reading | None) -> Iterator[Text]:
     yield from reader.close()
 
 
-def texts_of_document(data: bytes, reading: Reading | None) -> list[Text]:
+def texts_of_document(data: bytes, reading: Reading | None, most: int | None = None) -> list[Text]:
     """Return the texts in the content of a file: its whole text if the run's were a file each, else those of its lines.
 
+    Args:
+        data: the content.
+        reading: how the file that the run was trained from was read; None if that is not known.
+        most: how many texts are wanted, None for all; see `read_at_most`.
+
     Raises:
-        DataError: a CSV or TSV does not say which column holds the texts.
+        DataError: a CSV or TSV does not say which column holds the texts, or there are many lines without one.
     """
     lines = lines_of_document(data)
     if reading is not None and reading.kind == FILE:
         return [_whole_text("\n".join(lines).encode("utf-8", "surrogateescape").decode("utf-8", "replace"), reading)]
     reader = TextReader(reading)
-    return [*(text for line in lines for text in reader.feed_bytes(line)), *reader.close()]
+    return [*read_at_most(lines, reader.feed_bytes, most), *reader.close()]
 
 
 def _whole_text(text: str, reading: Reading) -> Text:

@@ -96,8 +96,7 @@ class TextValues:
             return source_of_text(Text(text, {key: each for key, each in value.items() if key != "text"}))
         return Source(name, Text("", fault="neither a text nor an object with a text as its field 'text'"))
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         """Return the texts of a document, one a line or one in all; see `texts_of_document`."""
-        return [
-            source_of_text(text) if text.text else Source(name, text) for text in texts_of_document(data, self._reading)
-        ]
+        texts = texts_of_document(data, self._reading, most)
+        return [source_of_text(text) if text.text else Source(name, text) for text in texts]

@@ -61,9 +61,9 @@ class DrawValues:
             return Source(name, DataError("no such class"))
         return Source(f"{seed}-{number}", Draw(seed, number, self._labels.index(label) if self._labels else -1))
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         """Return a fault: no file holds a draw."""
-        del data
+        del data, most
         return [Source(name, DataError("images are made from noise, not from files"))]
 
 

@@ -16,7 +16,7 @@ from dlcli.data.codec import Source
 from dlcli.data.inputs import expand_files
 from dlcli.data.reading.delimited import Row as CutRow
 from dlcli.data.reading.encodings import detect_encoding
-from dlcli.data.reading.lines import decode_line, lines_of_document
+from dlcli.data.reading.lines import decode_line, lines_of_document, read_at_most
 from dlcli.data.tables.form import SPLIT_COLUMN
 from dlcli.data.tables.rows import (
     DELIMITERS,
@@ -26,6 +26,7 @@ from dlcli.data.tables.rows import (
     RowCutter,
     Sheet,
     fault_of,
+    names_in_header,
     read_sheet,
     with_point,
 )
@@ -165,11 +166,16 @@ class RowReader:
         cutter = self._stdin.cutter
         return [source for row in (cutter.close() if cutter is not None else []) for source in self._of_stdin(row)]
 
-    def rows_of_document(self, name: str, data: bytes) -> list[Source]:
-        """Return the rows in the content of a table's file, read as standard input is and named by their lines."""
+    def rows_of_document(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
+        """Return the rows in the content of a table's file, read as standard input is and named by their lines.
+
+        Raises:
+            DataError: there are many lines without a row; see `read_at_most`.
+        """
         reader = RowReader(self._names, self._target, self._reading, self._plain)
         reader._stdin = _Stdin(name)
-        return [*reader.read_lines(lines_of_document(data)), *reader.finish_lines()]
+        rows = read_at_most(lines_of_document(data), lambda line: reader.read_lines([line]), most)
+        return [*rows, *reader.finish_lines()]
 
     def row_of_cells(self, cells: Mapping[str, str]) -> Row:
         """Return a row from its cells by column; one that lacks a column is a fault."""
@@ -193,9 +199,12 @@ class RowReader:
         """Return the source of a row of standard input; none for the header."""
         state = self._stdin
         if state.names is None:
-            state.names = tuple(cell or f"column_{index}" for index, cell in enumerate(row.cells, 1))
-            missing = self._missing(state.names)
-            state.fault = _lacking(missing, has_header=True) if missing else ""
+            try:
+                state.names = names_in_header(row.cells, state.name)
+                missing = self._missing(state.names)
+                state.fault = _lacking(missing, has_header=True) if missing else ""
+            except DataError as error:
+                state.names, state.fault = tuple(row.cells), error.message.removeprefix(f"{state.name}: ")
             return []
         fault = (fault_of(row, len(state.names)) if row.cells else _EMPTY) or state.fault
         if fault:

@@ -71,9 +71,9 @@ class RowValues:
         known = self._categories.get(column, frozenset())
         return next((text for text in spellings if text in known), spellings[0].strip())
 
-    def sources_of_file(self, name: str, data: bytes) -> list[Source]:
+    def sources_of_file(self, name: str, data: bytes, most: int | None = None) -> list[Source]:
         """Return the rows of a CSV file, named by their lines."""
-        return self._reader.rows_of_document(name, data)
+        return self._reader.rows_of_document(name, data, most)
 
 
 def _schema_of(column: CategoricalColumn) -> dict[str, Any]:

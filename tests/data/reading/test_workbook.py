@@ -40,6 +40,15 @@ def test_cells_are_written_as_people_read_them(tmp_path):
     ]
 
 
+def test_a_carriage_return_in_a_cell_begins_no_row(tmp_path):
+    plain, path = write(tmp_path / "plain.xlsx", {"data": [["a", "b"], ["so@fine", 1]]}), tmp_path / "t.xlsx"
+    with zipfile.ZipFile(plain) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():  # openpyxl itself writes no such character
+            after.writestr(name, before.read(name).replace(b"so@fine", b"so&#13;fine"))
+    assert workbook_as_csv(path) == b'a,b\n"so\rfine",1\n'
+    assert read_sheet(path).rows == [["so\nfine", "1"]]
+
+
 def test_a_workbook_is_a_table(tmp_path):
     path = write(tmp_path / "t.xlsx", {"data": [["a", "b"], [1, 2.5], [3, 4]]})
     sheet = read_sheet(path)

@@ -64,6 +64,13 @@ def test_the_csv_has_the_used_columns_in_the_order_of_the_source_and_the_split(t
     assert [row[2] == "test" for row in rows] == form.rows.is_test.tolist()
 
 
+def test_a_carriage_return_in_a_cell_begins_no_row(tmp_path):
+    write(tmp_path, sheet(y=real, 颜色=lambda row: ("red", "so\rblue")[row % 2], size=size))
+    with (tmp_path / TABLE_NAME).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["颜色"] for row in rows] == ["red", "so\rblue"] * (COUNT // 2)
+
+
 def test_what_is_not_used_stands_on_the_card_with_its_reason(tmp_path):
     table = sheet(y=real, id=lambda row: row + 1, size=size, same=lambda row: "a", gone=lambda row: "", code=size)
     form = write(tmp_path, table, drop={"code": "asked for"})

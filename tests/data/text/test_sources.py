@@ -41,3 +41,10 @@ def test_a_document_is_read_as_the_run_read_its_data():
     reading = Reading(CSV, "review", ("label", "review"))
     [first, second] = TextValues(reading).sources_of_file("d", b'label,review\ngood,"fine, really"\nbad,dull\n')
     assert (first.value, second.value) == (Text("fine, really", {"label": "good"}), Text("dull", {"label": "bad"}))
+
+
+@pytest.mark.parametrize("reading", [None, Reading(CSV, "review", ("label", "review"))])
+def test_a_document_is_not_read_far_beyond_the_texts_that_are_wanted(reading):
+    values, data = TextValues(reading), b"label,review\n" + b"good,fine\n" * 1000
+    assert len(values.sources_of_file("d", data, 5)) == 6
+    assert len(values.sources_of_file("d", data, 2000)) == len(values.sources_of_file("d", data)) >= 1000

@@ -190,6 +190,22 @@ def test_a_header_that_lacks_a_column_is_said_for_each_row(codec):
     assert [codec.encode(source).error for source in sources] == ["lacks the column age"] * 2
 
 
+def test_two_columns_of_one_name_are_refused_wherever_a_table_comes_from(codec, write):
+    lines = ["size,city,age,size", "1,Lyon,2,3", "1,Lyon,2"]
+    of_file = one(codec, write(*lines)).error
+    assert of_file == "two columns are named 'size'"
+    of_lines = [codec.encode(source).error for source in codec.read_lines(lines)]
+    assert of_lines == [of_file, "3 cells, but 4 columns"]
+    in_body = codec.values.sources_of_file("q.csv", "\n".join(lines[:2]).encode())
+    assert [(source.name, codec.encode(source).error) for source in in_body] == [("q.csv:2", of_file)]
+
+
+def test_a_long_name_of_two_columns_is_not_repeated_whole_for_each_row(codec):
+    name = "x" * 100_000
+    [source] = codec.read_lines([f"{name},{name}", "1,2"])
+    assert len(codec.encode(source).error) < 150
+
+
 def test_answers_are_numbers_and_of_an_ensemble_with_their_spread(codec, assets):
     outputs, items = {"prediction": np.float32([1.5, 2.25])}, [None, None]
     assert codec.decode(outputs, items) == [Answer({"prediction": 1.5}), Answer({"prediction": 2.25})]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dlcli.core.errors import DataError
+from dlcli.data.reading import lines
 from dlcli.data.tables.form import open_table
 from dlcli.data.tables.numbers import PLAIN, Notation
 from dlcli.tasks.tables.codec import RegressionCodec
@@ -47,6 +49,22 @@ def test_a_file_keeps_its_faults_in_their_lines(codec):
     [lacking] = codec.values.sources_of_file("q.csv", b"size,age\n1,2\n")
     assert codec.encode(lacking).error == "lacks the column city"
     assert codec.values.sources_of_file("q.csv", b"") == []
+
+
+def test_a_file_is_not_read_far_beyond_the_rows_that_are_wanted(codec):
+    data = b"size,city,age\n" + b"1,Nice,2\n" * 1000
+    names = [source.name for source in codec.values.sources_of_file("q.csv", data, 2)]
+    assert names == ["q.csv:2", "q.csv:3", "q.csv:4"]
+    assert [len(codec.values.sources_of_file("q.csv", data, most)) for most in (1000, None)] == [1000, 1000]
+
+
+@pytest.mark.parametrize("idle", [b"\n" * 200, b'"' + b"a\n" * 200])
+def test_lines_that_only_wait_for_a_row_are_not_all_held(codec, monkeypatch, idle):
+    monkeypatch.setattr(lines, "MAX_WITHOUT_ROW", 100)
+    data = b"size,city,age\n" + idle + b"1,Nice,2\n"
+    with pytest.raises(DataError, match="101 lines without a row"):
+        codec.values.sources_of_file("q.csv", data, 2)
+    assert len(codec.values.sources_of_file("q.csv", data)) == 201
 
 
 def test_two_files_are_two_tables(codec):
