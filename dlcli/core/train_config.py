@@ -197,7 +197,9 @@ class TrainConfig:
         is_advanced=True,
     )
     warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0, maximum=1_000_000, is_advanced=True)
-    clip_norm: float | None = option(None, "clip the gradient norm to this", minimum=0.0, is_advanced=True)
+    clip_norm: float | None = option(
+        None, "clip the gradient norm to this; 0: no clipping", minimum=0.0, is_advanced=True
+    )
     accumulate: int = option(
         1, "batches whose gradients are added up for one step", minimum=1, maximum=1_000_000, is_advanced=True
     )

@@ -177,7 +177,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
                 divide_gradients(parameters, state.world.mean(weight))
             if config.l1:
                 add_l1_gradients(parameters, config.l1)
-            if config.clip_norm is not None:
+            if config.clip_norm:
                 state.gradient_norm = clip_gradients(parameters, config.clip_norm)
             elif config.log_every is not None and (state.step + 1) % config.log_every == 0:
                 state.gradient_norm = gradient_norm(parameters)

@@ -182,6 +182,13 @@ def test_clipping_bounds_the_step(toy_task):
     assert (weights(task) - before).norm() == pytest.approx(config.learning_rate * 1e-3, rel=1e-3)
 
 
+def test_a_clip_norm_of_zero_clips_nothing(toy_task):
+    free, unclipped = toy_task(BASE), toy_task(BASE)
+    for task, clip_norm in ((free, None), (unclipped, 0.0)):
+        run(task, dataclasses.replace(BASE, clip_norm=clip_norm))
+    assert torch.equal(weights(free), weights(unclipped))
+
+
 @pytest.mark.parametrize("poison", ["inputs", "learning_rate"])
 def test_a_loss_that_is_not_finite_stops_the_training_and_names_step_and_rate(toy_task, poison):
     config = dataclasses.replace(BASE, learning_rate=1e18 if poison == "learning_rate" else 0.05)
