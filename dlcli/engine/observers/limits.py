@@ -82,6 +82,10 @@ class EarlyStopping(Callback):
     def __init__(self, patience: int) -> None:
         self._patience = patience
 
+    def on_train_start(self, state: TrainState) -> None:
+        """Stop a resumed training that a signal stopped in the epoch after which there was no patience left."""
+        self.on_epoch_end(state)
+
     def on_epoch_end(self, state: TrainState) -> None:
         """Stop if the best epoch is too long ago; that depends on the state alone, so a resumed run stops the same."""
         if state.epoch - state.best_epoch >= self._patience:
