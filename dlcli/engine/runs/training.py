@@ -228,6 +228,10 @@ def _go_on(
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
     _refuse_other_data(run, description, task, data)
+    is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
+    # It goes on with the threads of the run, for equal rounding, until its pace changes. The batch is read before the
+    # random generators are set: reading may draw from them.
+    pace = [Pace(first_batch(request, loader), console)] if is_free else []
     seed_everything(request.train.seed + world.rank)  # as at the start, in case there is no checkpoint
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
@@ -238,9 +242,6 @@ def _go_on(
         _note_resumption(run, request, state)
     where = f"at epoch {state.epoch + 1}, step {state.step}" if newest is not None else "at its beginning"
     console.say(f"resuming {run.path} {where}")
-    is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
-    # It goes on with the threads of the run, for equal rounding, until its pace changes.
-    pace = [Pace(first_batch(request, loader), console)] if is_free else []
     return run_to_end(run, state, loader, valid, request.train, console, [*pace, *watchers], is_new=False)
 
 
