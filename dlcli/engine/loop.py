@@ -38,8 +38,9 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     num_epochs = math.ceil(num_steps / steps)
     averaged = averaged_copy(network_of(task), config)
     differentiate = Backward(world, task.model)
+    lengths = (num_epochs, steps, config.accumulate)
     return TrainState(
-        task, device, optimizers, schedule, differentiate, rates, num_epochs, steps, world=world, averaged=averaged
+        task, device, optimizers, schedule, differentiate, rates, *lengths, world=world, averaged=averaged
     )
 
 
