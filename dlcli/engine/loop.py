@@ -111,6 +111,8 @@ def _run_epoch(
             if ending is not None:
                 break
         state.phase("data")
+    for callback in callbacks:
+        callback.on_steps_end(state)
     if ending is None and not is_recorded(state.epoch + 1, state.num_epochs, config):
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, Sums()
         return
