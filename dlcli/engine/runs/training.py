@@ -16,7 +16,7 @@ import torch
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console, shorten
 from dlcli.core.description import Description
-from dlcli.core.errors import DataError, UsageError
+from dlcli.core.errors import DataError, RunError, UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
@@ -92,9 +92,9 @@ def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> No
 
 
 def _run_of_launch(world: World) -> RunDir | None:
-    """Return the run that earlier processes of this torchrun launch left behind, if it can be resumed.
+    """Return the run that earlier processes of this launch left behind, if it can be resumed.
 
-    A run without a checkpoint is removed, and the training starts from the beginning.
+    One without a checkpoint is removed, unless its process still lives, and the training starts from the beginning.
     """
     if not world.restarts:
         return None
@@ -102,7 +102,8 @@ def _run_of_launch(world: World) -> RunDir | None:
         if info.get("launch") == world.launch and info.get("status") != FINISHED:
             if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
                 return run
-            remove_run(run)
+            with contextlib.suppress(RunError), owned(run):
+                remove_run(run)
     return None
 
 

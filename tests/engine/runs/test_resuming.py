@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,14 +16,15 @@ from toys.gan import GanConfig, PoolGan
 from dlcli.core.console import Console
 from dlcli.core.errors import StoppedError
 from dlcli.core.registry import TASKS, TaskSpec
-from dlcli.core.run_dir import resolve_run
+from dlcli.core.run_dir import create_run, resolve_run
 from dlcli.core.train_config import TrainConfig
 from dlcli.data.loading import ItemLoader
 from dlcli.data.order import WHOLE, Order
+from dlcli.engine.compute.distributed import World
 from dlcli.engine.request import TrainRequest
 from dlcli.engine.runs import training
 from dlcli.engine.runs.checkpoint import read_checkpoint
-from dlcli.engine.runs.training import resume_training, start_training
+from dlcli.engine.runs.training import _run_of_launch, resume_training, start_training
 
 BASE = TrainConfig(epochs=3, batch_size=8, learning_rate=0.01, precision="fp32", threads=1, device="cpu")
 """Five steps an epoch."""
@@ -102,3 +105,42 @@ def test_what_reading_a_batch_to_time_draws_does_not_change_a_resumed_training(r
     monkeypatch.setattr(training, "all_threads", lambda: 2)
     resume_training(cut, None, QUIET, {"threads": None})
     assert torch.equal(weights(cut), weights(whole))
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from dlcli.core.locks import hold
+with hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def left(name, launch, *, has_checkpoint):
+    """Return a run that a launch has left behind."""
+    run = create_run("", {"status": "interrupted", "launch": launch}, name)
+    if has_checkpoint:
+        run.last_checkpoint.parent.mkdir()
+        run.last_checkpoint.touch()
+    return run
+
+
+def test_a_restart_goes_on_with_the_run_of_its_own_launch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other, own = left("other", "none-1", has_checkpoint=True), left("own", "none-2", has_checkpoint=True)
+    assert _run_of_launch(World(launch="none-2", restarts=1)) == own
+    assert _run_of_launch(World(launch="none-2")) is None
+    assert _run_of_launch(World(launch="none-3", restarts=1)) is None
+    assert (other.path.exists(), own.path.exists()) == (True, True)
+
+
+def test_a_restart_removes_a_run_without_a_checkpoint_unless_a_process_holds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    held, free = left("held", "none-2", has_checkpoint=False), left("free", "none-2", has_checkpoint=False)
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLDER, held.lock_file], stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert _run_of_launch(World(launch="none-2", restarts=1)) is None
+        holder.stdin.close()
+    assert (held.path.exists(), free.path.exists()) == (True, False)
