@@ -240,7 +240,8 @@ def _plan(target: Target, values: Values, options: TuneOptions, origin: RunDir |
     config = load_object(target.spec.config)
     own = {info.name for info in fields_of(TuneOptions)}
     typed = {**values.layer(config).values, **values.layer(TrainConfig).values}
-    stored = [dict(layer.values) for layer in stored_options(origin, options.config)]
+    asked = {*typed, *(text.partition("=")[0].strip() for text in options.param)} - own
+    stored = [dict(layer.values) for layer in stored_options(origin, options.config, asked)]
     names = {info.flag.replace("-", "_"): info.name for cls in (config, TrainConfig) for info in fields_of(cls)}
     given: dict[str, Any] = {}
     for layer in (*stored, {name: value for name, value in typed.items() if name not in own}):

@@ -14,7 +14,7 @@ from dlcli.core.run_dir import FINISHED, RunDir
 from dlcli.data.card import Card
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
-from dlcli.engine.request import TrainRequest
+from dlcli.engine.request import TrainRequest, budgeted_of
 from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.runs.environment import versions
 from dlcli.engine.runs.restore import describe_run, precision_of, request_of, threads_of
@@ -49,7 +49,8 @@ def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> Tr
     description = describe_run(run)
     request = request_of(description, run.config_file, data, command, name)
     threads = request.train.threads or threads_of(run)
-    return replace(request, train=replace(request.train, precision=precision_of(run), threads=threads, profile=False))
+    train = replace(request.train, precision=precision_of(run), threads=threads, profile=False)
+    return replace(request, train=train, budgeted=budgeted_of(run))
 
 
 def check_comparable(run: RunDir, request: TrainRequest) -> None:

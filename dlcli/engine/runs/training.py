@@ -332,6 +332,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World,
         "parameters": sum(parameter.numel() for parameter in network_of(task).parameters()),
         "goal": task.goal.metric if task.goal is not None else None,
         "origins": dict(request.origins),
+        "budgeted": dict(request.budgeted),
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
     try:

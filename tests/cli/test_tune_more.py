@@ -1,0 +1,34 @@
+"""`dl tune`: the options from which a study starts. No trial is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from dlcli.core.errors import UsageError
+from dlcli.core.run_dir import RunDir
+from dlcli.core.tune_dir import TuneDir
+from dlcli.engine.tuning.trial_process import Judge
+
+
+def test_a_study_around_a_run_takes_over_no_length_that_a_budget_chose(
+    bench: Any, dl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, studies = RunDir(bench.run()), []
+    run.update_info(budgeted={"max_steps": None})
+    with run.config_file.open("a") as file:
+        file.write("max_steps = 2\n")
+
+    def create(stem: str, info: dict[str, Any], name: str | None) -> TuneDir:
+        studies.append(info["options"])
+        raise UsageError("enough")
+
+    judge = Judge("accuracy", larger_is_better=True)
+    monkeypatch.setattr("dlcli.engine.tuning.trial_process.find_judge", lambda requests, stop: (judge, 5))
+    monkeypatch.setattr("dlcli.cli.tune.create_tune", create)
+    for words in (("--epochs", "3"), ("--param", "epochs=2..3"), ("--seed", "3")):
+        dl("tune", "--from", run.name, *words)
+    assert [options.get("max_steps") for options in studies] == [None, None, 2]
