@@ -57,9 +57,10 @@ def check_comparable(run: RunDir, request: TrainRequest) -> None:
     """Check that a rerun can reproduce the run.
 
     Raises:
-        UsageError: the run is not finished, or was ended by a time limit.
+        UsageError: the run is not finished, was ended by a time limit, or had another length in the end than at first.
     """
-    status = run.info().get("status")
+    info = run.info()
+    status = info.get("status")
     if status != FINISHED:
         raise UsageError(
             f"{run.path} is {status}: there is no final result to compare",
@@ -68,6 +69,12 @@ def check_comparable(run: RunDir, request: TrainRequest) -> None:
     if request.train.max_time is not None:
         raise UsageError(
             f"{run.path} was trained with --max-time, so the clock ended it", hint="train with --max-steps instead"
+        )
+    planned, scheduled = info.get("planned_steps"), info.get("scheduled_steps")  # older runs lack them
+    if planned != scheduled and planned is not None and scheduled is not None:
+        raise UsageError(
+            f"{run.path} was planned for {planned} steps; its --budget or other processes changed that to {scheduled}",
+            hint="train with --epochs instead",
         )
 
 

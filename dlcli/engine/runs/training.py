@@ -131,7 +131,7 @@ def _start(
     seed_everything(request.train.seed + world.rank)  # the same weights, but different dropout
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
-    run = world.share(_create_run(request, task, device, world, tuning) if world.is_writer else None)
+    run = world.share(_create_run(request, state, tuning) if world.is_writer else None)
     assert run is not None
     with _owned(run, world):
         # A fold is not judged by its validation part, and its parent has a baseline over all folds.
@@ -310,8 +310,8 @@ def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Tas
     return task, loader, valid
 
 
-def _create_run(request: TrainRequest, task: Task, device: Device, world: World, tuning: Tuning) -> RunDir:
-    assets = task.assets()
+def _create_run(request: TrainRequest, state: TrainState, tuning: Tuning) -> RunDir:
+    task, device, world, assets = state.task, state.device, state.world, state.task.assets()
     info = {
         "status": RUNNING,
         "task": request.spec.name,
@@ -333,6 +333,7 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World,
         "goal": task.goal.metric if task.goal is not None else None,
         "origins": dict(request.origins),
         "budgeted": dict(request.budgeted),
+        "planned_steps": state.schedule.num_steps,
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
     try:
