@@ -21,6 +21,9 @@ NOT_OF_A_RUN = ("data", "config", "resume", "from", "devices", "name", "json", "
 LENGTH = ("epochs", "max_steps", "precision")
 """What a --budget chooses by a timing for the size of network it takes."""
 
+EXCLUSIVE = (("budget", "epochs"), ("ema", "average_epochs"))
+"""Options of which the later one counts, wherever the other stands."""
+
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
 """Options named in the line about the chosen options, in addition to the network and those of the recipe."""
 
@@ -85,24 +88,38 @@ def resolve_request(
     """
     config_class = load_object(spec.config)
     pairs = [split_values(layer.values, config_class, TrainConfig, origin=layer.origin) for layer in layers]
-    own, shared = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    own, shared = [pair[0] for pair in pairs], without_excluded([pair[1] for pair in pairs])
     shared, auto = split_auto(TrainConfig, shared)
     recipe: Mapping[str, Any] = {}
     if takes_recipe:
         given = {name: value for layer in (*own, *shared) for name, value in layer.values.items()}
         recipe = load_object(spec.recipe)(dataset, given, data)
     first = split_values(recipe, config_class, TrainConfig, origin="recipe")
-    config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
+    own, shared = [first[0], *own], without_excluded([first[1], *shared])
+    config, train = resolve(config_class, own), resolve(TrainConfig, shared)
     if "threads" in auto:  # not an option to tune before the training, but the default, which a recipe may override
         train, auto = replace(train, threads=None), auto - {"threads"}
-    origins = dict.fromkeys(recipe, "recipe")
-    for layer in layers:
-        names = [name.replace("-", "_") for name in layer.values]
-        origins |= dict.fromkeys(names, "command line" if layer.origin is None else layer.origin)
+    origins: dict[str, str] = {}
+    for layer in (*own, *shared):
+        origins |= dict.fromkeys(layer.values, "command line" if layer.origin is None else layer.origin)
     origins |= dict.fromkeys(auto, "measured")
     return TrainRequest(
         spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe, origins=origins
     )
+
+
+def without_excluded(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers without the options of the loop that one in a later layer excludes."""
+    kept: list[Layer] = []
+    later: set[str] = set()
+    for layer in reversed(layers):
+        excluded = {
+            one for pair in EXCLUSIVE for one, other in (pair, pair[::-1]) if other in later and one not in later
+        }
+        values = {name: value for name, value in layer.values.items() if name not in excluded}
+        kept.insert(0, Layer(layer.origin, values))
+        later |= {name for name, value in values.items() if value is not None}
+    return kept
 
 
 def request_for(

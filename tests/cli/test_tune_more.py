@@ -8,10 +8,17 @@ import pytest
 
 pytest.importorskip("optuna")
 
+from dlcli.cli.tune import _together
 from dlcli.core.errors import UsageError
 from dlcli.core.run_dir import RunDir
 from dlcli.core.tune_dir import TuneDir
 from dlcli.engine.tuning.trial_process import Judge
+from dlcli.tasks.classification.config import ClassificationConfig
+
+
+def test_a_later_option_of_a_study_replaces_an_earlier_one_that_it_excludes() -> None:
+    parts = [{"average-epochs": 3, "lr": (0.1, 0.2), "model": "lenet"}, {"ema": 0.9, "model": "cnn"}]
+    assert _together(parts, ClassificationConfig) == {"learning_rate": [0.1, 0.2], "ema": 0.9, "model": "cnn"}
 
 
 def test_a_study_around_a_run_takes_over_no_length_that_a_budget_chose(

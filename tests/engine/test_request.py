@@ -158,6 +158,37 @@ def test_two_averages_of_the_weights_exclude_each_other() -> None:
         request_for(TARGET, Layer(None, {"ema": 0.9, "average_epochs": 3}))
 
 
+@pytest.mark.parametrize(
+    ("stored", "given", "counts"),
+    [
+        ("average_epochs = 3", {"ema": 0.9}, {"ema": 0.9}),
+        ("ema = 0.9", {"average_epochs": 3}, {"average_epochs": 3}),
+        ("ema = 0.9\naverage_epochs = 3", {"ema": 0.8}, {"ema": 0.8}),
+        ("average_epochs = 3", {"ema": None}, {"average_epochs": 3}),
+        ("average_epochs = 3", {}, {"average_epochs": 3}),
+        ("budget = '5m'", {"epochs": 7}, {"epochs": 7}),
+        ("epochs = 7", {"budget": "5m"}, {"budget": "5m", "epochs": TrainConfig().epochs}),
+    ],
+)
+@pytest.mark.parametrize("is_of_a_run", [True, False])
+def test_of_options_that_exclude_each_other_the_given_one_counts(
+    tmp_path: Path, stored: str, given: dict, counts: dict, is_of_a_run: bool
+) -> None:
+    run = run_of(tmp_path, stored) if is_of_a_run else None
+    file = None if is_of_a_run else options_file(tmp_path, stored)
+    found = request_for(TARGET, Layer(None, given), origin=run, config=file)
+    nothing = {"ema": None, "average_epochs": None, "budget": None}
+    assert {name: getattr(found.train, name) for name in {**nothing, **counts}} == {**nothing, **counts}
+    assert nothing.keys() & found.origins.keys() == nothing.keys() & {*counts, *given}
+
+
+def test_an_average_over_epochs_takes_the_place_of_a_recipe_s_other_one() -> None:
+    spec = TASKS["generation"]
+    assert resolve_request(spec, "digits", Path("data/digits")).train.ema is not None
+    found = resolve_request(spec, "digits", Path("data/digits"), [Layer(None, {"average_epochs": 3})])
+    assert (found.train.ema, found.train.average_epochs) == (None, 3)
+
+
 def test_a_time_budget_and_a_number_of_epochs_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="--budget and --epochs"):
         request_for(TARGET, Layer(None, {"epochs": 3, "budget": "5m"}))
