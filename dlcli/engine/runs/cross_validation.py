@@ -314,11 +314,11 @@ def _kept_summary(parent: RunDir, runs: Sequence[RunDir], data: Path, *, with_ba
     Version 0.1.0 stored the means over folds as metrics; its summaries, without `fold_means`, are not returned.
     """
     path = parent.path / "eval" / SUMMARY
-    if not path.exists() or any(path.stat().st_mtime < run.best_checkpoint.stat().st_mtime for run in runs):
-        return None
     try:
+        if any(path.stat().st_mtime < run.answering_checkpoint.stat().st_mtime for run in runs):
+            return None
         summary = parent.read_json(f"eval/{SUMMARY}")
-    except DlError:
+    except (OSError, DlError):
         return None
     is_whole = is_summary(summary, len(runs), with_baselines=with_baselines) and summary.get("data") == str(data)
     return {**summary, "run": str(parent.path)} if is_whole else None

@@ -232,3 +232,15 @@ def test_weights_that_are_newer_than_the_summary_make_it_old(tmp_path):
     runs = [RunDir(parent.path / "folds" / str(number)) for number in range(2)]
     os.utime(runs[1].best_checkpoint, (2**33, 2**33))
     assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None
+
+
+def test_a_fold_without_a_best_epoch_is_as_old_as_its_newest_weights(tmp_path):
+    assert kept_of(tmp_path, SUMMARY) is not None
+    parent = RunDir(tmp_path / "parent")
+    runs = [RunDir(parent.path / "folds" / str(number)) for number in range(2)]
+    runs[1].best_checkpoint.rename(runs[1].last_checkpoint)
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is not None
+    os.utime(runs[1].last_checkpoint, (2**33, 2**33))
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None
+    runs[1].last_checkpoint.unlink()
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None
