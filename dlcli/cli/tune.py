@@ -138,7 +138,7 @@ def _target_of_study(tune: TuneDir) -> Target:
 def _tune(spec: TaskSpec | None, values: Values) -> None:
     console, options = values.console(), values.resolve(TuneOptions)
     began = time.monotonic()
-    from dlcli.engine.tuning.plan import read_plan, require_cut_validation
+    from dlcli.engine.tuning.plan import read_plan, require_cut_validation, require_steady_schedule
     from dlcli.engine.tuning.sampling import require_optuna
     from dlcli.engine.tuning.study import Study
 
@@ -154,6 +154,7 @@ def _tune(spec: TaskSpec | None, values: Values) -> None:
         ensure_prepared(target, console.say)
         if options.retrain == RETRAIN[1]:
             require_cut_validation(plan)
+            require_steady_schedule(plan)
         study = Study(tune, plan)
         _work(study, options, _machine(values), console, began)
     except BaseException:

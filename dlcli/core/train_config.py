@@ -25,6 +25,9 @@ OPTIMIZERS: Choices = {
 }
 """What each optimizer may be given, as in `sgd:momentum=0` and `adam:0.5,0.999`."""
 
+PLATEAU = "plateau"
+"""The schedule that follows the figures of the validation part."""
+
 SCHEDULES: Choices = {
     "constant": (),
     # Without a number of epochs: at half and at three quarters (He et al. 2015, CIFAR-10 section).
@@ -42,7 +45,7 @@ SCHEDULES: Choices = {
     "inverse-sqrt": (Setting("steps", 4000, 1, 1_000_000_000),),
     # Holzmueller et al. 2024, arXiv:2407.04491.
     "coslog": (Setting("cycles", 4, 1, 30),),
-    "plateau": (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
+    PLATEAU: (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
 }
 """What each schedule may be given; `dlcli.engine.optim.schedule` says what the values do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,16 @@ from dlcli.core.run_dir import RunDir
 from dlcli.core.tune_dir import TuneDir
 from dlcli.engine.tuning.trial_process import Judge
 from dlcli.tasks.classification.config import ClassificationConfig
+
+
+def test_a_schedule_that_no_retraining_on_all_items_can_have_is_refused_before_the_first_trial(
+    bench: Any, dl: Any
+) -> None:
+    bench.digits()
+    answer = dl("tune", "digits", "--param", "schedule=cosine,plateau", "--model", "lenet", "--retrain", "all")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--retrain all: --param schedule: plateau needs the validation part" in answer.err
+    assert not list(Path("tunes").glob("*/trials/*"))
 
 
 def test_a_later_option_of_a_study_replaces_an_earlier_one_that_it_excludes() -> None:
