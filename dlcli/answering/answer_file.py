@@ -93,7 +93,7 @@ def maker_of(text: str, *, pretrained: str | None, inference: Any, share: str) -
         name, files = path.name, _files_of(path)
     else:
         run = find_run(text)
-        name, files = run.name, [run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint]
+        name, files = run.name, [run.answering_checkpoint]
     return {
         "model": name,
         "weights": [file_sha256(file) for file in files],

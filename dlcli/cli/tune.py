@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from dlcli.cli.options import Common, Values, make_command
 from dlcli.cli.training_line import TARGET, epilog_of, recipe_of, target_of_options, target_word
 from dlcli.cli.tuned import answer_study, draw_study
 from dlcli.cli.words import flag_value
-from dlcli.core.config import fields_of, option, to_dict
+from dlcli.core.config import Layer, fields_of, option, to_dict
 from dlcli.core.console import Console
 from dlcli.core.duration import parse_duration
 from dlcli.core.errors import DlError, UsageError
@@ -25,7 +25,7 @@ from dlcli.core.registry import TaskSpec, load_object
 from dlcli.core.run_dir import RunDir, resolve_run
 from dlcli.core.train_config import MACHINE, TrainConfig
 from dlcli.core.tune_dir import TuneDir, create_tune, list_tunes, resolve_tune
-from dlcli.engine.request import stored_options
+from dlcli.engine.request import stored_options, without_excluded
 from dlcli.engine.targets import Target, ensure_prepared, require_data, resolve_target, target_of_run
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _target_of_study(tune: TuneDir) -> Target:
 def _tune(spec: TaskSpec | None, values: Values) -> None:
     console, options = values.console(), values.resolve(TuneOptions)
     began = time.monotonic()
-    from dlcli.engine.tuning.plan import read_plan, require_cut_validation
+    from dlcli.engine.tuning.plan import read_plan, require_cut_validation, require_steady_schedule
     from dlcli.engine.tuning.sampling import require_optuna
     from dlcli.engine.tuning.study import Study
 
@@ -154,6 +154,7 @@ def _tune(spec: TaskSpec | None, values: Values) -> None:
         ensure_prepared(target, console.say)
         if options.retrain == RETRAIN[1]:
             require_cut_validation(plan)
+            require_steady_schedule(plan)
         study = Study(tune, plan)
         _work(study, options, _machine(values), console, began)
     except BaseException:
@@ -240,12 +241,9 @@ def _plan(target: Target, values: Values, options: TuneOptions, origin: RunDir |
     config = load_object(target.spec.config)
     own = {info.name for info in fields_of(TuneOptions)}
     typed = {**values.layer(config).values, **values.layer(TrainConfig).values}
-    stored = [dict(layer.values) for layer in stored_options(origin, options.config)]
-    names = {info.flag.replace("-", "_"): info.name for cls in (config, TrainConfig) for info in fields_of(cls)}
-    given: dict[str, Any] = {}
-    for layer in (*stored, {name: value for name, value in typed.items() if name not in own}):
-        given |= {names.get(name.replace("-", "_"), name.replace("-", "_")): value for name, value in layer.items()}
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    asked = {*typed, *(text.partition("=")[0].strip() for text in options.param)} - own
+    stored = [dict(layer.values) for layer in stored_options(origin, options.config, asked)]
+    given = _together([*stored, {name: value for name, value in typed.items() if name not in own}], config)
     for name in ("folds", "splits", "fold", "val_fold"):
         if given.pop(name, None) is not None and not (origin and name in ("folds", "val_fold")):
             raise UsageError(f"--{name.replace('_', '-')} cannot be combined with a study", hint="use --folds K")
@@ -273,6 +271,15 @@ def _plan(target: Target, values: Values, options: TuneOptions, origin: RunDir |
     if not plan.param:
         raise UsageError("nothing is left to tune: every option of the default space has a value", hint="use --param")
     return plan
+
+
+def _together(parts: Sequence[Mapping[str, Any]], config: type) -> dict[str, Any]:
+    """Return options by the names of their fields, as JSON holds them; those of a later part replace earlier ones."""
+    names = {info.flag.replace("-", "_"): info.name for cls in (config, TrainConfig) for info in fields_of(cls)}
+    keyed = [{name.replace("-", "_"): value for name, value in part.items()} for part in parts]
+    layers = [Layer(None, {names.get(key, key): value for key, value in part.items()}) for part in keyed]
+    given = {name: value for layer in without_excluded(layers) for name, value in layer.values.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 def _same_study(plan: Plan, name: str | None) -> TuneDir | None:

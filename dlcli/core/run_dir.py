@@ -96,6 +96,11 @@ class RunDir:
         return self.path / "checkpoints" / "last.pt"
 
     @property
+    def answering_checkpoint(self) -> Path:
+        """The checkpoint whose weights answer: the best, or the newest if no epoch was ever the best."""
+        return self.best_checkpoint if self.best_checkpoint.exists() else self.last_checkpoint
+
+    @property
     def previous_checkpoint(self) -> Path:
         """The second newest checkpoint, in case the newest is damaged."""
         return self.path / "checkpoints" / "previous.pt"

@@ -25,6 +25,9 @@ OPTIMIZERS: Choices = {
 }
 """What each optimizer may be given, as in `sgd:momentum=0` and `adam:0.5,0.999`."""
 
+PLATEAU = "plateau"
+"""The schedule that follows the figures of the validation part."""
+
 SCHEDULES: Choices = {
     "constant": (),
     # Without a number of epochs: at half and at three quarters (He et al. 2015, CIFAR-10 section).
@@ -42,7 +45,7 @@ SCHEDULES: Choices = {
     "inverse-sqrt": (Setting("steps", 4000, 1, 1_000_000_000),),
     # Holzmueller et al. 2024, arXiv:2407.04491.
     "coslog": (Setting("cycles", 4, 1, 30),),
-    "plateau": (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
+    PLATEAU: (Setting("patience", 3, 0, 1_000_000), Setting("factor", 0.3, 0.0, 1.0, is_open=True)),
 }
 """What each schedule may be given; `dlcli.engine.optim.schedule` says what the values do."""
 
@@ -197,7 +200,9 @@ class TrainConfig:
         is_advanced=True,
     )
     warmup: float = option(0.0, "epochs of linear warm-up", minimum=0.0, maximum=1_000_000, is_advanced=True)
-    clip_norm: float | None = option(None, "clip the gradient norm to this", minimum=0.0, is_advanced=True)
+    clip_norm: float | None = option(
+        None, "clip the gradient norm to this; 0: no clipping", minimum=0.0, is_advanced=True
+    )
     accumulate: int = option(
         1, "batches whose gradients are added up for one step", minimum=1, maximum=1_000_000, is_advanced=True
     )

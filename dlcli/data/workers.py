@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -44,6 +45,9 @@ def worker_batches(
         num_workers=workers,
         collate_fn=_Shared(collate),
         worker_init_fn=functools.partial(_start_worker, start),
+        # An iterator draws a seed for its workers. From torch's own generator that would shift what the training draws,
+        # so it would depend on the number of workers, and on where in an epoch it was resumed.
+        generator=torch.Generator(),
     )
     others = multiprocessing.active_children()
     try:

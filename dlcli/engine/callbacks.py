@@ -1,4 +1,4 @@
-"""Callbacks of a training: at four events, a callback may read the state or raise `StopTraining`."""
+"""Callbacks of a training: at five events, a callback may read the state or raise `StopTraining`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ class Callback:
 
     def on_step_end(self, state: TrainState) -> None:
         """Called after every optimizer step."""
+
+    def on_steps_end(self, state: TrainState) -> None:
+        """Called after the last step of an epoch, which a limit may have cut short, and before its validation."""
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Called after validation; `state.epoch` is already the next epoch, `state.record` that of the finished one."""

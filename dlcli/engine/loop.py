@@ -38,8 +38,9 @@ def start_state(task: Task, loader: Loader, config: TrainConfig, device: Device,
     num_epochs = math.ceil(num_steps / steps)
     averaged = averaged_copy(network_of(task), config)
     differentiate = Backward(world, task.model)
+    lengths = (num_epochs, steps, config.accumulate)
     return TrainState(
-        task, device, optimizers, schedule, differentiate, rates, num_epochs, steps, world=world, averaged=averaged
+        task, device, optimizers, schedule, differentiate, rates, *lengths, world=world, averaged=averaged
     )
 
 
@@ -110,6 +111,8 @@ def _run_epoch(
             if ending is not None:
                 break
         state.phase("data")
+    for callback in callbacks:
+        callback.on_steps_end(state)
     if ending is None and not is_recorded(state.epoch + 1, state.num_epochs, config):
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, Sums()
         return
@@ -177,7 +180,7 @@ def _step(state: TrainState, batch: Any, weights: dict[str, int], config: TrainC
                 divide_gradients(parameters, state.world.mean(weight))
             if config.l1:
                 add_l1_gradients(parameters, config.l1)
-            if config.clip_norm is not None:
+            if config.clip_norm:
                 state.gradient_norm = clip_gradients(parameters, config.clip_norm)
             elif config.log_every is not None and (state.step + 1) % config.log_every == 0:
                 state.gradient_norm = gradient_norm(parameters)

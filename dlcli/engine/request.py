@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,12 @@ from dlcli.engine.targets import Target
 
 NOT_OF_A_RUN = ("data", "config", "resume", "from", "devices", "name", "json", "quiet", "verbose", "debug")
 """Flags that say where a run comes from, what it is called or what is printed; no file of options has them."""
+
+LENGTH = ("epochs", "max_steps", "precision")
+"""What a --budget chooses by a timing for the size of network it takes."""
+
+EXCLUSIVE = (("budget", "epochs"), ("ema", "average_epochs"))
+"""Options of which the later one counts, wherever the other stands."""
 
 TOLD = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "weight_decay")
 """Options named in the line about the chosen options, in addition to the network and those of the recipe."""
@@ -38,6 +44,7 @@ class TrainRequest:
         folder: where the run's folder is created; None for `runs`.
         recipe: the options chosen by the recipe, for messages.
         origins: option -> where its value comes from, for all that have not their default.
+        budgeted: option -> the value asked for, for those that have one that a --budget chose.
     """
 
     spec: TaskSpec
@@ -52,6 +59,7 @@ class TrainRequest:
     folder: Path | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    budgeted: Mapping[str, Any] = field(default_factory=dict)
 
 
 def resolve_request(
@@ -80,24 +88,38 @@ def resolve_request(
     """
     config_class = load_object(spec.config)
     pairs = [split_values(layer.values, config_class, TrainConfig, origin=layer.origin) for layer in layers]
-    own, shared = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    own, shared = [pair[0] for pair in pairs], without_excluded([pair[1] for pair in pairs])
     shared, auto = split_auto(TrainConfig, shared)
     recipe: Mapping[str, Any] = {}
     if takes_recipe:
         given = {name: value for layer in (*own, *shared) for name, value in layer.values.items()}
         recipe = load_object(spec.recipe)(dataset, given, data)
     first = split_values(recipe, config_class, TrainConfig, origin="recipe")
-    config, train = resolve(config_class, [first[0], *own]), resolve(TrainConfig, [first[1], *shared])
+    own, shared = [first[0], *own], without_excluded([first[1], *shared])
+    config, train = resolve(config_class, own), resolve(TrainConfig, shared)
     if "threads" in auto:  # not an option to tune before the training, but the default, which a recipe may override
         train, auto = replace(train, threads=None), auto - {"threads"}
-    origins = dict.fromkeys(recipe, "recipe")
-    for layer in layers:
-        names = [name.replace("-", "_") for name in layer.values]
-        origins |= dict.fromkeys(names, "command line" if layer.origin is None else layer.origin)
+    origins: dict[str, str] = {}
+    for layer in (*own, *shared):
+        origins |= dict.fromkeys(layer.values, "command line" if layer.origin is None else layer.origin)
     origins |= dict.fromkeys(auto, "measured")
     return TrainRequest(
         spec, dataset, data, config.model, config, train, command, name, auto, recipe=recipe, origins=origins
     )
+
+
+def without_excluded(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers without the options of the loop that one in a later layer excludes."""
+    kept: list[Layer] = []
+    later: set[str] = set()
+    for layer in reversed(layers):
+        excluded = {
+            one for pair in EXCLUSIVE for one, other in (pair, pair[::-1]) if other in later and one not in later
+        }
+        values = {name: value for name, value in layer.values.items() if name not in excluded}
+        kept.insert(0, Layer(layer.origin, values))
+        later |= {name for name, value in values.items() if value is not None}
+    return kept
 
 
 def request_for(
@@ -126,35 +148,64 @@ def request_for(
         raise UsageError("--budget and --epochs cannot be combined", hint="--budget chooses the epochs; leave one out")
     if {"ema", "average_epochs"} <= set(given.values):
         raise UsageError("--ema and --average-epochs cannot be combined", hint="leave one of the two averages out")
-    return resolve_request(
+    request = resolve_request(
         target.spec,
         target.dataset,
         target.data,
-        [*stored_options(origin, config), given],
+        [*stored_options(origin, config, given.values), given],
         command=command,
         name=name,
         takes_recipe=origin is None,
     )
+    if origin is None:
+        return request
+    now, then = to_dict(request.config, request.train), origin.config()
+    asked = {name: value for name, value in budgeted_of(origin).items() if now.get(name) == then.get(name)}
+    return replace(request, budgeted=asked)
 
 
-def stored_options(origin: RunDir | None, config: str | None) -> list[Layer]:
+def budgeted_of(run: RunDir) -> dict[str, Any]:
+    """Return `TrainRequest.budgeted` of a run.
+
+    Raises:
+        RunError: the run is damaged.
+    """
+    kept = run.info().get("budgeted")
+    return kept if isinstance(kept, dict) else {}
+
+
+def stored_options(origin: RunDir | None, config: str | None, given: Collection[str] = ()) -> list[Layer]:
     """Return the options stored in files: those of the run to start from, overridden by those of the TOML file.
+
+    Args:
+        origin: the run. What a budget chose for its length is not taken over beside another number of epochs, and
+            nothing that it chose beside another budget.
+        config: the TOML file.
+        given: the names of the options that override both.
 
     Raises:
         UsageError: the file is missing or damaged, or has an option of the command line.
         RunError: the run's options are missing or damaged.
     """
     layers = []
-    if origin is not None:
-        values = origin.config()
-        if find_tune(str(origin.path.parent.parent)) is not None:
-            values.pop("val_fold", None)  # a trial is a fold of its study; a run of its own is not
-        layers.append(Layer(str(origin.config_file), values))
     if config is not None:
         table = read_toml(Path(config))
         _check_keys(table, config)
         layers.append(Layer(config, table))
+    if origin is not None:
+        names = {*given, *(name for layer in layers for name in layer.values)}
+        layers.insert(0, Layer(str(origin.config_file), _inherited(origin, names)))
     return layers
+
+
+def _inherited(origin: RunDir, given: Collection[str]) -> dict[str, Any]:
+    """Return a run's options for a new run to which these options are given."""
+    values = origin.config()
+    if find_tune(str(origin.path.parent.parent)) is not None:
+        values.pop("val_fold", None)  # a trial is a fold of its study; a run of its own is not
+    asked = budgeted_of(origin) if not {"budget", "epochs"}.isdisjoint(given) else {}
+    values |= {name: value for name, value in asked.items() if "budget" in given or name in LENGTH}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_keys(table: Mapping[str, Any], path: str) -> None:

@@ -67,6 +67,7 @@ class TrainState:
         differentiate: computes the gradients, averaged over all processes.
         base_rates: the initial learning rate of each group of each optimizer; the schedule multiplies it.
         num_epochs, steps_per_epoch: the length of the whole training.
+        accumulate: micro-batches of a step; the last step of an epoch may have fewer.
         epoch: the current epoch, from 0; once it has ended, the next one.
         batch: finished micro-batches in this epoch.
         step: finished optimizer steps since the start of training.
@@ -93,6 +94,7 @@ class TrainState:
     base_rates: list[list[float]]
     num_epochs: int
     steps_per_epoch: int
+    accumulate: int = 1
     epoch: int = 0
     batch: int = 0
     step: int = 0

@@ -32,6 +32,12 @@ def read(items):
     return [batch.flatten().tolist() for batch in worker_batches(items, KEYS, torch.stack, 2)]
 
 
+def test_workers_leave_torchs_generator_as_it_is():
+    before = torch.get_rng_state()
+    assert read(Items()) == KEYS
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def kill(number, pid=None):
     os.kill(pid or os.getpid(), number)
     time.sleep(0.05)

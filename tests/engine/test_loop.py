@@ -42,6 +42,9 @@ class Recorder(Callback):
     def on_step_end(self, state):
         self.moments.append(f"step {state.step}")
 
+    def on_steps_end(self, state):
+        self.moments.append(f"steps of {state.epoch + 1}")
+
     def on_epoch_end(self, state):
         self.moments.append(f"epoch {state.record['epoch']}")
         self.records.append(state.record)
@@ -75,7 +78,8 @@ def test_moments_come_in_their_order(toy_task):
     recorder = Recorder()
     config = dataclasses.replace(BASE, epochs=2, batch_size=20)
     run(toy_task(config), config, [recorder])
-    assert recorder.moments == ["start", "step 1", "step 2", "epoch 1", "step 3", "step 4", "epoch 2", "end"]
+    first, second = (["step 1", "step 2", "steps of 1", "epoch 1"], ["step 3", "step 4", "steps of 2", "epoch 2"])
+    assert recorder.moments == ["start", *first, *second, "end"]
 
 
 @pytest.mark.parametrize(("micro", "count"), [(10, 4), (5, 8), (16, 3)])
@@ -180,6 +184,13 @@ def test_clipping_bounds_the_step(toy_task):
     before = weights(task)
     run(task, config)
     assert (weights(task) - before).norm() == pytest.approx(config.learning_rate * 1e-3, rel=1e-3)
+
+
+def test_a_clip_norm_of_zero_clips_nothing(toy_task):
+    free, unclipped = toy_task(BASE), toy_task(BASE)
+    for task, clip_norm in ((free, None), (unclipped, 0.0)):
+        run(task, dataclasses.replace(BASE, clip_norm=clip_norm))
+    assert torch.equal(weights(free), weights(unclipped))
 
 
 @pytest.mark.parametrize("poison", ["inputs", "learning_rate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -96,9 +97,14 @@ def options_file(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
+def run_of(folder: Path, options: str, **info: object) -> RunDir:
+    (folder / "run.json").write_text(json.dumps({"schema": 1, **info}))
+    (folder / "config.toml").write_text(f"model = 'lenet'\n{options}")
+    return RunDir(folder)
+
+
 def test_what_is_given_comes_before_the_file_and_the_file_before_the_run(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    (tmp_path / "config.toml").write_text("model = 'lenet'\nepochs = 3\nbatch_size = 7\nseed = 5\n")
+    run = run_of(tmp_path, "epochs = 3\nbatch_size = 7\nseed = 5\n")
     file = options_file(tmp_path, "epochs = 4\nbatch-size = 8\n")
     found = request_for(TARGET, Layer("train()", {"epochs": 6}), origin=run, config=file, name="n", command="c")
     assert (found.train.epochs, found.train.batch_size, found.train.seed, found.model) == (6, 8, 5, "lenet")
@@ -106,9 +112,81 @@ def test_what_is_given_comes_before_the_file_and_the_file_before_the_run(tmp_pat
     assert found.origins["epochs"] == "train()"
 
 
+BUDGETED = {"epochs": 10, "max_steps": None, "precision": "auto", "width": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs", "max_steps", "precision", "width", "still"),
+    [
+        ({}, 4, 77, "bf16", 32, set(BUDGETED)),
+        ({"batch_size": 9, "max_steps": 5}, 4, 5, "bf16", 32, {"epochs", "precision", "width"}),
+        ({"epochs": 100}, 100, None, "auto", 32, {"width"}),
+        ({"epochs": 100, "max_steps": 9, "precision": "fp32"}, 100, 9, "fp32", 32, {"width"}),
+        ({"budget": "20m"}, 10, None, "auto", None, set()),
+    ],
+)
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_what_a_budget_chose_for_a_run_is_not_taken_over_beside_another_length(
+    tmp_path: Path,
+    given: dict,
+    epochs: int,
+    max_steps: int,
+    precision: str,
+    width: int | None,
+    still: set,
+    is_typed: bool,
+) -> None:
+    chosen = 'epochs = 4\nmax_steps = 77\nprecision = "bf16"\nwidth = 32\n'
+    run = run_of(tmp_path, chosen, budgeted=BUDGETED)
+    text = "".join(f"{name.replace('_', '-')} = {value!r}\n" for name, value in given.items())
+    file = None if is_typed else options_file(tmp_path, text)
+    found = request_for(TARGET, Layer(None, given if is_typed else {}), origin=run, config=file)
+    assert (found.train.epochs, found.train.max_steps, found.train.precision) == (epochs, max_steps, precision)
+    assert found.config.width == width
+    assert found.budgeted == {name: BUDGETED[name] for name in still}
+
+
+@pytest.mark.parametrize("kept", [None, 3, ["epochs"]])
+def test_a_damaged_note_of_what_a_budget_chose_is_none(tmp_path: Path, kept: object) -> None:
+    run = run_of(tmp_path, "epochs = 4\nmax_steps = 77\n", budgeted=kept)
+    found = request_for(TARGET, Layer(None, {"epochs": 100}), origin=run)
+    assert (found.train.epochs, found.train.max_steps, found.budgeted) == (100, 77, {})
+
+
 def test_two_averages_of_the_weights_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="--ema and --average-epochs cannot be combined"):
         request_for(TARGET, Layer(None, {"ema": 0.9, "average_epochs": 3}))
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "counts"),
+    [
+        ("average_epochs = 3", {"ema": 0.9}, {"ema": 0.9}),
+        ("ema = 0.9", {"average_epochs": 3}, {"average_epochs": 3}),
+        ("ema = 0.9\naverage_epochs = 3", {"ema": 0.8}, {"ema": 0.8}),
+        ("average_epochs = 3", {"ema": None}, {"average_epochs": 3}),
+        ("average_epochs = 3", {}, {"average_epochs": 3}),
+        ("budget = '5m'", {"epochs": 7}, {"epochs": 7}),
+        ("epochs = 7", {"budget": "5m"}, {"budget": "5m", "epochs": TrainConfig().epochs}),
+    ],
+)
+@pytest.mark.parametrize("is_of_a_run", [True, False])
+def test_of_options_that_exclude_each_other_the_given_one_counts(
+    tmp_path: Path, stored: str, given: dict, counts: dict, is_of_a_run: bool
+) -> None:
+    run = run_of(tmp_path, stored) if is_of_a_run else None
+    file = None if is_of_a_run else options_file(tmp_path, stored)
+    found = request_for(TARGET, Layer(None, given), origin=run, config=file)
+    nothing = {"ema": None, "average_epochs": None, "budget": None}
+    assert {name: getattr(found.train, name) for name in {**nothing, **counts}} == {**nothing, **counts}
+    assert nothing.keys() & found.origins.keys() == nothing.keys() & {*counts, *given}
+
+
+def test_an_average_over_epochs_takes_the_place_of_a_recipe_s_other_one() -> None:
+    spec = TASKS["generation"]
+    assert resolve_request(spec, "digits", Path("data/digits")).train.ema is not None
+    found = resolve_request(spec, "digits", Path("data/digits"), [Layer(None, {"average_epochs": 3})])
+    assert (found.train.ema, found.train.average_epochs) == (None, 3)
 
 
 def test_a_time_budget_and_a_number_of_epochs_exclude_each_other() -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from dlcli.core.errors import UsageError
@@ -33,7 +34,8 @@ class World:
         rank: this process's number; 0 writes files and output.
         size: the number of processes.
         local_rank: this process's number on its machine, and the index of its accelerator.
-        launch: an id shared by all processes of a launch and its restarts; "" for a single process.
+        launch: an id shared by all processes of a launch and its restarts, and by no other launch once they have
+            joined; "" for a single process.
         restarts: how often torchrun has restarted the processes after one died.
     """
 
@@ -139,22 +141,42 @@ def world_of_environment() -> World:
     return world
 
 
+def _has_lasting_store(world: World) -> bool:
+    """Return whether torchrun itself serves the store in which its processes meet, so that it outlives them."""
+    return bool(world.launch) and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _named(world: World, store: Store) -> World:
+    """Return the processes with an id of their launch that no other launch has.
+
+    torchrun's own may be that of others: "none" without --rdzv-id, or one that a script gives each time. The first
+    process of a launch therefore leaves a unique one in the store, which is there as long as the launch.
+    """
+    own = store.compare_set("dl-launch", "", uuid.uuid4().hex).decode()
+    return replace(world, launch=f"{world.launch}-{own}")
+
+
 @contextlib.contextmanager
 def joined(world: World, device: Device) -> Iterator[World]:
     """Connect the processes for the duration of the block: NCCL between GPUs, gloo between CPUs.
 
     Counts, flags and objects are on the CPU and always use gloo, so that they do not wait for a GPU.
     """
+    is_lasting = _has_lasting_store(world)
+    if world.is_alone and not is_lasting:
+        yield world
+        return
+    store: Store = next(rendezvous("env://"))[0]
+    world = _named(world, store) if is_lasting else world
     if world.is_alone:
         yield world
         return
     if device.torch_device.type == "cuda":
         torch.cuda.set_device(device.torch_device)
-    # torchrun's store outlives the processes: without a prefix, a restart would read stale addresses from it.
-    store, rank, size = next(rendezvous("env://"))
+    # A store that outlives the processes needs a prefix, or a restart would read stale addresses from it.
     store = PrefixStore(f"restart-{world.restarts}", store)
     backend = "gloo" if device.is_cpu else "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size)
     try:
         yield world
         world.wait()  # no process leaves while another is still communicating

@@ -36,7 +36,7 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
 
 
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """Return the total L2 norm of the gradients, a scalar; duplicate rows of sparse ones must be summed."""
+    """Return the total L2 norm of the gradients, a scalar; rows that a sparse one names several times are summed."""
     values = [_values(parameter.grad) for parameter in parameters if parameter.grad is not None]
     if not values:
         return torch.zeros(())
@@ -55,4 +55,5 @@ def add_l1_gradients(parameters: Sequence[Tensor], penalty: float) -> None:
 
 
 def _values(gradient: Tensor) -> Tensor:
-    return gradient._values() if gradient.is_sparse else gradient
+    """Return a gradient's numbers; those of a sparse one whose rows are summed already are its own, not a copy."""
+    return gradient.coalesce()._values() if gradient.is_sparse else gradient

@@ -95,12 +95,14 @@ class Averaging(Callback):
         self.last_epochs = last_epochs
 
     def on_step_end(self, state: TrainState) -> None:
-        """Update the average with the current weights."""
-        if state.averaged is None:
+        """Move an average over steps towards the current weights."""
+        if state.averaged is not None and self.last_epochs is None:
+            state.averaged.update_parameters(network_of(state.task))
+
+    def on_steps_end(self, state: TrainState) -> None:
+        """Take the epoch's weights into an average over epochs; before the last ones, they replace what it was."""
+        if state.averaged is None or self.last_epochs is None:
             return
-        if self.last_epochs is not None:
-            if state.step % state.steps_per_epoch:
-                return  # within an epoch
-            if state.epoch <= state.num_epochs - self.last_epochs:
-                state.averaged.n_averaged.zero_()  # what was averaged is replaced
+        if state.epoch <= state.num_epochs - self.last_epochs:
+            state.averaged.n_averaged.zero_()
         state.averaged.update_parameters(network_of(state.task))

@@ -2,7 +2,8 @@
 
 The limits end the current epoch early: it is validated, recorded and saved, so that there is always a best checkpoint.
 The rest of that epoch is lost, so a run that reached its limit cannot be resumed; `--from` starts a new one with a
-larger limit. A limit applies to the whole training: an interrupted and resumed training has what remains of it.
+larger limit. A limit applies to the whole training: an interrupted and resumed training has what remains of it, in
+epochs if another number of processes goes on with it, since that changes what a step is.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ class StepLimit(Callback):
 
     def __init__(self, num_steps: int) -> None:
         self._num_steps = num_steps
+
+    def on_train_start(self, state: TrainState) -> None:
+        """End with a resumed training's schedule if that ends within an epoch: a budget may have shortened it."""
+        if state.schedule.num_steps % state.steps_per_epoch:
+            self._num_steps = min(self._num_steps, state.schedule.num_steps)
 
     def on_step_end(self, state: TrainState) -> None:
         """Stop at the limit."""
@@ -81,6 +87,10 @@ class EarlyStopping(Callback):
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Stop a resumed training that a signal stopped in the epoch after which there was no patience left."""
+        self.on_epoch_end(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Stop if the best epoch is too long ago; that depends on the state alone, so a resumed run stops the same."""

@@ -33,6 +33,10 @@ class Observing(Callback):
         """See `Callback`."""
         self._try(self._callback.on_step_end, state)
 
+    def on_steps_end(self, state: TrainState) -> None:
+        """See `Callback`."""
+        self._try(self._callback.on_steps_end, state)
+
     def on_epoch_end(self, state: TrainState) -> None:
         """See `Callback`."""
         self._try(self._callback.on_epoch_end, state)

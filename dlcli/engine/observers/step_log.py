@@ -50,7 +50,9 @@ class StepLog(Callback):
         """Keep only the lines of finished steps."""
         self._start(state)
         lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else []
-        kept = [line for line in lines if _step_of(line) <= state.step]
+        # The steps of finished epochs may have been smaller ones, of fewer processes, and so have higher numbers.
+        places = [(line, *_place_of(line)) for line in lines]
+        kept = [line for line, epoch, step in places if epoch <= state.epoch or step <= state.step]
         write_text(self._path, "".join(line + "\n" for line in kept))
 
     def on_step_end(self, state: TrainState) -> None:
@@ -102,8 +104,10 @@ def _record(before: _Point, point: _Point) -> dict[str, Any]:
     return record
 
 
-def _step_of(line: str) -> float:
+def _place_of(line: str) -> tuple[float, float]:
+    """Return the epoch, from 1, and the step of a line; infinite ones for a damaged line."""
     try:
-        return int(parse_json(line)["step"])
+        record = parse_json(line)
+        return int(record["epoch"]), int(record["step"])
     except (ValueError, KeyError, TypeError, OverflowError):
-        return float("inf")
+        return float("inf"), float("inf")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from torch.optim import Optimizer
@@ -168,12 +169,29 @@ class Schedule:
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
-        return {"scale": self.scale, "stale_epochs": self.stale_epochs, "num_steps": self.num_steps}
+        return {
+            "scale": self.scale,
+            "stale_epochs": self.stale_epochs,
+            "num_steps": self.num_steps,
+            "steps_per_epoch": self.steps_per_epoch,
+        }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Restore the state from a checkpoint."""
+    def load_state(self, state: Mapping[str, Any]) -> Fraction:
+        """Restore the state from a checkpoint, and return how many steps an epoch has for each one that it had then.
+
+        It has others if another number of processes shares its items. The training keeps its length in epochs.
+
+        Raises:
+            ValueError: a number is out of range.
+        """
         self.scale, self.stale_epochs = float(state["scale"]), int(state["stale_epochs"])
-        self.num_steps = int(state.get("num_steps", self.num_steps))  # others if a time budget changed them
+        before = int(state.get("steps_per_epoch", self.steps_per_epoch))  # older files lack it
+        if before < 1:
+            raise ValueError(f"its schedule has steps_per_epoch = {before}")
+        ratio = Fraction(self.steps_per_epoch, before)
+        num_steps = int(state.get("num_steps", self.num_steps))  # others if a time budget changed them
+        self.num_steps = math.ceil(num_steps * ratio)
+        return ratio
 
 
 def base_rates(optimizers: Iterable[Optimizer]) -> list[list[float]]:

@@ -10,7 +10,8 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ class Progress:
             if value is not None and (type(value) is not float or math.isnan(value)):
                 raise ValueError(f"its progress has {name} = {value!r}")
         return cls(**values)
+
+    def rescaled(self, ratio: Fraction, accumulate: int) -> Progress:
+        """Return the same place, to within one step, in a training whose epochs have `ratio` times as many steps.
+
+        Args:
+            ratio: see `Schedule.load_state`.
+            accumulate: micro-batches of a step.
+        """
+        steps_in_epoch = math.ceil(self.batch / accumulate)
+        batch = math.floor(steps_in_epoch * ratio) * accumulate
+        return replace(self, step=math.floor(self.step * ratio), batch=batch)
 
     def put_into(self, state: TrainState) -> None:
         """Set the state of a training to this progress."""
@@ -287,6 +299,8 @@ def load_answering(task: Task, content: Mapping[str, Any], path: Path) -> None:
 def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) -> None:
     """Restore a training to the state saved in a checkpoint.
 
+    With another number of processes an epoch has other numbers of steps: place and length stay the same in epochs.
+
     Raises:
         RunError: the checkpoint contains only weights, or does not fit.
     """
@@ -298,14 +312,14 @@ def restore_training(state: TrainState, content: Mapping[str, Any], path: Path) 
     try:
         for name, optimizer in state.optimizers.items():
             optimizer.load_state_dict(training["optimizers"][name])
-        state.schedule.load_state(training["schedule"])
+        ratio = state.schedule.load_state(training["schedule"])
         state.num_epochs = math.ceil(state.schedule.num_steps / state.steps_per_epoch)
         if state.averaged is not None:
             state.averaged.load_state_dict(training["averaged"])
         if isinstance(state.task, KeepsState):
             states = training["task"]
             state.task.load_state(states[min(state.world.rank, len(states) - 1)])  # there may be more processes now
-        Progress.from_values(training["progress"]).put_into(state)
+        Progress.from_values(training["progress"]).rescaled(ratio, state.accumulate).put_into(state)
         sums = training["sums"]
         losses, figures = (state.device.move(dict(sums.get(kind, {}))) for kind in ("losses", "figures"))
         state.sums = Sums(losses, dict(sums["counts"]), figures) if state.world.is_writer else Sums()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlcli.core.config import MAX_SEED, to_dict, write_toml
+from dlcli.core.config import MAX_SEED, fields_of, to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.errors import DivergedError, DlError, ExitCode, RunError, StoppedError, UsageError, first_line
 from dlcli.core.files import finite, write_json, write_text
@@ -86,6 +86,7 @@ def cross_validate(request: TrainRequest, console: Console, *, ensure_data: Call
         "goal": task.goal.metric,
         "larger_is_better": task.goal.larger_is_better,
         "origins": dict(request.origins),
+        "auto": sorted(request.auto),
         "folds": per_round * train.repeats,
         "folds_a_round": per_round,
     }
@@ -113,13 +114,19 @@ def resume_cross_validation(
         )
     data = data or Path(parent.entry("data"))
     request = request_of(describe_folds(parent), parent.config_file, data, parent.entry("command"))
-    request = replace(request, train=replace(request.train, **(machine or {})))
+    request = replace(request, train=replace(request.train, **(machine or {})), auto=_auto_of(info))
     with owned(parent):
         if machine:
             options = to_dict(request.train, request.config)
             write_text(parent.config_file, write_toml(options, "every option as resolved"))
         parent.update_info(status=RUNNING)
         return _run_folds(parent, request, console, machine or {})
+
+
+def _auto_of(info: Mapping[str, Any]) -> frozenset[str]:
+    """Return the options that each fold measures for itself: the options of the parent have the recipe's values."""
+    names, known = info.get("auto"), {each.name for each in fields_of(TrainConfig) if each.option.may_be_auto}
+    return frozenset(name for name in known if isinstance(names, list) and name in names)
 
 
 def _refuse_processes() -> None:
@@ -313,11 +320,11 @@ def _kept_summary(parent: RunDir, runs: Sequence[RunDir], data: Path, *, with_ba
     Version 0.1.0 stored the means over folds as metrics; its summaries, without `fold_means`, are not returned.
     """
     path = parent.path / "eval" / SUMMARY
-    if not path.exists() or any(path.stat().st_mtime < run.best_checkpoint.stat().st_mtime for run in runs):
-        return None
     try:
+        if any(path.stat().st_mtime < run.answering_checkpoint.stat().st_mtime for run in runs):
+            return None
         summary = parent.read_json(f"eval/{SUMMARY}")
-    except DlError:
+    except (OSError, DlError):
         return None
     is_whole = is_summary(summary, len(runs), with_baselines=with_baselines) and summary.get("data") == str(data)
     return {**summary, "run": str(parent.path)} if is_whole else None

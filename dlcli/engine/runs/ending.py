@@ -158,6 +158,7 @@ def _close(run: RunDir, state: TrainState, status: str, started: float, *, error
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(float(run.info().get("seconds", 0)) + time.perf_counter() - started, 1),
         "epochs": state.epoch,
+        "scheduled_steps": state.schedule.num_steps,
         "best": best,
         "error": first_line(Exception(error)) if error is not None else None,
     }

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from dlcli.core.errors import UsageError
-from dlcli.core.train_config import SCHEDULES, TrainConfig, read_schedule
+from dlcli.core.train_config import PLATEAU, SCHEDULES, TrainConfig, read_schedule
 from dlcli.engine.task import Goal
-
-PLATEAU = "plateau"
 
 
 def refuse_unjudged(

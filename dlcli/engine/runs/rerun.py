@@ -14,7 +14,7 @@ from dlcli.core.run_dir import FINISHED, RunDir
 from dlcli.data.card import Card
 from dlcli.engine.compute.device import open_device
 from dlcli.engine.compute.distributed import world_of_environment
-from dlcli.engine.request import TrainRequest
+from dlcli.engine.request import TrainRequest, budgeted_of
 from dlcli.engine.runs.checkpoint import read_checkpoint, weights_digest
 from dlcli.engine.runs.environment import versions
 from dlcli.engine.runs.restore import describe_run, precision_of, request_of, threads_of
@@ -49,16 +49,18 @@ def rerun_request(run: RunDir, data: Path, command: str, name: str | None) -> Tr
     description = describe_run(run)
     request = request_of(description, run.config_file, data, command, name)
     threads = request.train.threads or threads_of(run)
-    return replace(request, train=replace(request.train, precision=precision_of(run), threads=threads, profile=False))
+    train = replace(request.train, precision=precision_of(run), threads=threads, profile=False)
+    return replace(request, train=train, budgeted=budgeted_of(run))
 
 
 def check_comparable(run: RunDir, request: TrainRequest) -> None:
     """Check that a rerun can reproduce the run.
 
     Raises:
-        UsageError: the run is not finished, or was ended by a time limit.
+        UsageError: the run is not finished, was ended by a time limit, or had another length in the end than at first.
     """
-    status = run.info().get("status")
+    info = run.info()
+    status = info.get("status")
     if status != FINISHED:
         raise UsageError(
             f"{run.path} is {status}: there is no final result to compare",
@@ -67,6 +69,12 @@ def check_comparable(run: RunDir, request: TrainRequest) -> None:
     if request.train.max_time is not None:
         raise UsageError(
             f"{run.path} was trained with --max-time, so the clock ended it", hint="train with --max-steps instead"
+        )
+    planned, scheduled = info.get("planned_steps"), info.get("scheduled_steps")  # older runs lack them
+    if planned != scheduled and planned is not None and scheduled is not None:
+        raise UsageError(
+            f"{run.path} was planned for {planned} steps; its --budget or other processes changed that to {scheduled}",
+            hint="train with --epochs instead",
         )
 
 

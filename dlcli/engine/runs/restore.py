@@ -115,7 +115,7 @@ def load_task(
         RunError: the run is damaged or has no checkpoint.
         DataError: the data does not fit the run.
     """
-    checkpoint = run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
+    checkpoint = run.answering_checkpoint
     described = describe_run(run)
     if options is not None:
         changed = {name: value for name, value in {**described.config, **options}.items() if value is not None}

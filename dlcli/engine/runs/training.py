@@ -15,7 +15,7 @@ import torch
 from dlcli.core.config import to_dict, write_toml
 from dlcli.core.console import Console
 from dlcli.core.description import Description
-from dlcli.core.errors import UsageError
+from dlcli.core.errors import RunError, UsageError
 from dlcli.core.files import write_json, write_text
 from dlcli.core.registry import load_object
 from dlcli.core.run_dir import (
@@ -91,9 +91,9 @@ def _ensure_data_everywhere(ensure_data: Callable[[], None], world: World) -> No
 
 
 def _run_of_launch(world: World) -> RunDir | None:
-    """Return the run that earlier processes of this torchrun launch left behind, if it can be resumed.
+    """Return the run that earlier processes of this launch left behind, if it can be resumed.
 
-    A run without a checkpoint is removed, and the training starts from the beginning.
+    One without a checkpoint is removed, unless its process still lives, and the training starts from the beginning.
     """
     if not world.restarts:
         return None
@@ -101,7 +101,8 @@ def _run_of_launch(world: World) -> RunDir | None:
         if info.get("launch") == world.launch and info.get("status") != FINISHED:
             if run.last_checkpoint.exists() or run.previous_checkpoint.exists():
                 return run
-            remove_run(run)
+            with contextlib.suppress(RunError), owned(run):
+                remove_run(run)
     return None
 
 
@@ -129,7 +130,7 @@ def _start(
     seed_everything(request.train.seed + world.rank)  # the same weights, but different dropout
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
-    run = world.share(_create_run(request, task, device, world, tuning) if world.is_writer else None)
+    run = world.share(_create_run(request, state, tuning) if world.is_writer else None)
     assert run is not None
     with _owned(run, world):
         # A fold is not judged by its validation part, and its parent has a baseline over all folds.
@@ -227,6 +228,10 @@ def _go_on(
     with blaming(run.config_file):
         task, loader, valid = _open_task(request, device, world)
     refuse_other_data(run, description, task, data)
+    is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
+    # It goes on with the threads of the run, for equal rounding, until its pace changes. The batch is read before the
+    # random generators are set: reading may draw from them.
+    pace = [Pace(first_batch(request, loader), console)] if is_free else []
     seed_everything(request.train.seed + world.rank)  # as at the start, in case there is no checkpoint
     world.share_tensors(task.model.state_dict().values())
     state = start_state(task, loader, request.train, device, world)
@@ -237,9 +242,6 @@ def _go_on(
         _note_resumption(run, request, state)
     where = f"at epoch {state.epoch + 1}, step {state.step}" if newest is not None else "at its beginning"
     console.say(f"resuming {run.path} {where}")
-    is_free = request.train.threads is None and device.is_cpu and all_threads() > 1
-    # It goes on with the threads of the run, for equal rounding, until its pace changes.
-    pace = [Pace(first_batch(request, loader), console)] if is_free else []
     return run_to_end(run, state, loader, valid, request.train, console, [*pace, *watchers], is_new=False)
 
 
@@ -279,8 +281,8 @@ def _open_task(request: TrainRequest, device: Device, world: World) -> tuple[Tas
     return task, loader, valid
 
 
-def _create_run(request: TrainRequest, task: Task, device: Device, world: World, tuning: Tuning) -> RunDir:
-    assets = task.assets()
+def _create_run(request: TrainRequest, state: TrainState, tuning: Tuning) -> RunDir:
+    task, device, world, assets = state.task, state.device, state.world, state.task.assets()
     info = {
         "status": RUNNING,
         "task": request.spec.name,
@@ -302,6 +304,8 @@ def _create_run(request: TrainRequest, task: Task, device: Device, world: World,
         "goal": task.goal.metric if task.goal is not None else None,
         "larger_is_better": task.goal.larger_is_better if task.goal is not None else None,
         "origins": dict(request.origins),
+        "budgeted": dict(request.budgeted),
+        "planned_steps": state.schedule.num_steps,
     }
     run = create_run(f"{request.dataset}-{request.model}", info, request.name, request.folder)
     try:

@@ -179,7 +179,11 @@ def _test_range(config: TrainConfig, make: MakeTask, device: Device) -> LrRange:
 
 
 def _try(task: Task, config: TrainConfig, device: Device, watch: Watch) -> None:
-    """Train a task until the watch stops it; an epoch has at least one step."""
+    """Train a task until the watch stops it; an epoch has at least one step.
+
+    The watch takes the losses from the sums of an epoch, so it must hear of the end of every one.
+    """
+    config = dataclasses.replace(config, eval_every=1)
     loader = task.loader("train", training=True)
     state = start_state(task, loader, config, device)
     state.num_epochs = watch.num_steps

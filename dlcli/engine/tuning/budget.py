@@ -138,7 +138,10 @@ def fit_budget(
         plan = plan_budget(request.config, request.train, offered, open_sized, clock)
     console.say(plan.reason)
     keeper = BudgetKeeper(plan.deadline, plan.valid_s, plan.most_steps, console, clock)
-    return dataclasses.replace(request, config=plan.config, train=plan.train), [keeper]
+    asked = {**vars(request.config), **vars(request.train)}
+    chosen = {**vars(plan.config), **vars(plan.train), "budget": request.train.budget}
+    budgeted = {name: value for name, value in asked.items() if value != chosen[name]}
+    return dataclasses.replace(request, config=plan.config, train=plan.train, budgeted=budgeted), [keeper]
 
 
 def plan_budget(

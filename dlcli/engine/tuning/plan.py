@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from dlcli.core.config import Layer, to_dict
 from dlcli.core.errors import DlError, RunError, UsageError
 from dlcli.core.registry import TaskSpec, get_task, load_object
-from dlcli.core.train_config import MACHINE, TrainConfig
+from dlcli.core.train_config import MACHINE, PLATEAU, TrainConfig, read_schedule
 from dlcli.core.tune_dir import TuneDir
 from dlcli.data.card import read_card
 from dlcli.engine.request import TrainRequest, resolve_request
@@ -179,6 +179,21 @@ def require_cut_validation(plan: Plan) -> None:
         )
 
 
+def require_steady_schedule(plan: Plan) -> None:
+    """Check that no trial has a schedule that follows the validation part, of which nothing is left to train on.
+
+    Raises:
+        UsageError: one may have it.
+    """
+    for _, where, request in _by_choice(plan):
+        if read_schedule(request.train.schedule)[0] == PLATEAU:
+            raise UsageError(
+                f"--retrain all: {where or f'--schedule {request.train.schedule}'} needs the validation part, which is "
+                "trained on then",
+                hint="use --retrain same, or another --schedule",
+            )
+
+
 def default_values(plan: Plan) -> dict[str, Any]:
     """Return the default recipe's value of each option that is tuned; None for an option that is measured or unset."""
     request = request_of(plan, {})
@@ -196,7 +211,19 @@ def check_choices(plan: Plan) -> list[tuple[str, TrainRequest]]:
     Raises:
         UsageError: the options of a choice contradict the others.
     """
-    requests = [("", request_of(plan, {}))]
+    requests = [(where, request) for name, where, request in _by_choice(plan) if name in (None, "model")]
+    if plan.folds > 1:
+        return [(where, fold_request(request, None, 1, plan.folds)) for where, request in requests]
+    return requests
+
+
+def _by_choice(plan: Plan) -> Iterator[tuple[str | None, str, TrainRequest]]:
+    """Yield the default recipe's training, and one for each choice of each option: the option, its words, the training.
+
+    Raises:
+        UsageError: the options of a choice contradict the others.
+    """
+    yield None, "", request_of(plan, {})
     for parameter in plan.space():
         for choice in parameter.choices:
             where = f"--param {parameter.info.flag}: {choice}"
@@ -204,11 +231,7 @@ def check_choices(plan: Plan) -> list[tuple[str, TrainRequest]]:
                 request = request_of(plan, {parameter.name: parameter.value_of(choice)})
             except DlError as error:
                 raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
-            if parameter.name == "model":
-                requests.append((where, request))
-    if plan.folds > 1:
-        return [(where, fold_request(request, None, 1, plan.folds)) for where, request in requests]
-    return requests
+            yield parameter.name, where, request
 
 
 def default_space(options: Mapping[str, Any], given: Collection[str]) -> list[str]:

@@ -40,7 +40,8 @@ def encode(row: dict[str, str], columns: dict[str, Any]) -> dict[str, Any]:
 
 def require_plain(columns: dict[str, Any]) -> None:
     """Stop where a table is read as only dlcli reads it: by blanks, without a header, numbers as 1.234,5 or 12 %."""
-    instead = "read by `dl predict` alone. Install dl from its own source; the package called dlcli on PyPI is another program."
+    source = "Install dl from its own source; the package called dlcli on PyPI is another program."
+    instead = f"read by `dl predict` alone. {source}"
     reading = columns.get("reading") or {}
     if reading.get("delimiter") == "spaces" or not reading.get("has_header", True):
         sys.exit(f"a table without a header, or parted by blanks, is {instead}")

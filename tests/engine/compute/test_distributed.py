@@ -14,6 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import HashStore
+
+from dlcli.engine.compute import distributed
+from dlcli.engine.compute.device import Device
+from dlcli.engine.compute.distributed import World, joined
 
 TESTS = str(Path(__file__).parents[2])
 
@@ -80,6 +85,27 @@ with joined(world_of_environment(), cpu) as world:
         print(json.dumps(everyone), flush=True)
 os._exit(0)
 """
+
+
+@pytest.mark.parametrize(("serves", "is_unique"), [("True", True), ("False", False), (None, False)])
+def test_restarts_share_the_id_of_their_launch_and_no_other_launch_of_torchrun_has_it(monkeypatch, serves, is_unique):
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    if serves is not None:
+        monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", serves)
+    ids, first, second = [], HashStore(), HashStore()
+    for store, restarts in ((first, 0), (first, 1), (second, 0)):
+        monkeypatch.setattr(distributed, "rendezvous", lambda url, store=store: iter([(store, 0, 1)]))
+        with joined(World(launch="none", restarts=restarts), Device(torch.device("cpu"))) as world:
+            ids.append(world.launch)
+    assert ids[0] == ids[1]
+    assert (ids[2] != ids[0]) == is_unique
+
+
+def test_a_process_that_nothing_launched_meets_no_other(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")  # of a job around it
+    monkeypatch.setattr(distributed, "rendezvous", lambda url: pytest.fail("there is no store"))
+    with joined(World(), Device(torch.device("cpu"))) as world:
+        assert world == World()
 
 
 def free_port():

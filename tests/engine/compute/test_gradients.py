@@ -89,3 +89,10 @@ def test_the_norm_of_no_gradient_is_zero_and_else_torchs() -> None:
         [p.grad for p in parameters if p.grad is not None]
     )
     assert gradient_norm([torch.zeros(3, requires_grad=True)]) == 0
+
+
+def test_the_norm_sums_a_row_that_is_named_three_times_and_leaves_the_gradients_as_they_are() -> None:
+    sparse = with_gradients(sparse=True)
+    torch.testing.assert_close(gradient_norm(sparse), gradient_norm(with_gradients(sparse=False)))
+    assert sparse[0].grad is not None
+    assert sparse[0].grad._nnz() == len(WORDS)

@@ -15,6 +15,7 @@ from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.averaging import Averaging, averaged_copy, averaged_weights
 from dlcli.engine.observers.checkpoints import Checkpoints
+from dlcli.engine.observers.limits import limits_of
 from dlcli.engine.observers.metrics_log import MetricsLog
 from dlcli.engine.runs.checkpoint import load_weights, read_checkpoint, restore_training
 
@@ -171,3 +172,20 @@ def test_before_the_last_epochs_the_newest_weights_are_validated(tmp_path, toy_t
     assert one[:3] == other[:3]  # the third epoch's is the first of the mean
     assert one[3]["score"] != other[3]["score"]
     assert one[3]["loss"] == other[3]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken"), [(3, [3]), (8, [5, 8]), (18, [15, 18])], ids=["the first", "the second", "the last"]
+)
+def test_the_mean_has_the_weights_of_an_epoch_that_a_limit_cut_short(tmp_path, toy_task, limit, taken):
+    config = dataclasses.replace(TAIL, max_steps=limit)
+    weights, run_dir = Weights(), RunDir(tmp_path)
+    task = toy_task(config)
+    state = run(task, config, run_dir, weights, *limits_of(config))
+    for name, value in state.averaged.module.state_dict().items():
+        expected = torch.stack([weights.seen[step - 1][name] for step in taken]).mean(dim=0)
+        torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-7)
+    task.model.eval()
+    with averaged_weights(task.model, state.averaged):
+        error = float(((task.model(task.x) - task.y) ** 2).mean().detach())
+    assert figures(run_dir)[-1]["score"] == pytest.approx(-error, rel=1e-5)

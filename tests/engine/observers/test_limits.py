@@ -11,7 +11,7 @@ from dlcli.engine.callbacks import Callback, StopTraining
 from dlcli.engine.compute.device import Device
 from dlcli.engine.loop import start_state, train
 from dlcli.engine.observers.checkpoints import Checkpoints
-from dlcli.engine.observers.limits import StepLimit, TimeLimit, limits_of
+from dlcli.engine.observers.limits import EarlyStopping, StepLimit, TimeLimit, limits_of
 from dlcli.engine.runs.checkpoint import read_checkpoint, restore_training
 
 CPU = Device(torch.device("cpu"))
@@ -128,3 +128,17 @@ def test_a_training_whose_time_is_over_when_it_is_resumed_takes_no_step(tmp_path
     later = Clock(now=50.0)
     state, _ = run(toy_task(BASE), BASE, later, TimeLimit("4s", later), restored=run_dir.last_checkpoint)
     assert (state.epoch, state.step) == (1, 4)
+
+
+def test_a_training_that_was_stopped_where_its_patience_ended_takes_no_further_step(tmp_path, toy_task):
+    class Interrupt(Callback):
+        def on_epoch_end(self, state):
+            if state.epoch == 3:
+                raise StopTraining("interrupted")
+
+    config = dataclasses.replace(BASE, epochs=9, learning_rate=0.0)  # the first epoch stays the best
+    run_dir = RunDir(tmp_path)
+    run(toy_task(config), config, Checkpoints(run_dir, {}), Interrupt(), EarlyStopping(2))
+    state, reason = run(toy_task(config), config, EarlyStopping(2), restored=run_dir.last_checkpoint)
+    assert (state.epoch, state.step, state.best_epoch) == (3, 12, 1)
+    assert reason == "no better epoch for 2 epochs"

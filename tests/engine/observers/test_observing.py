@@ -16,7 +16,7 @@ from dlcli.engine.observers.tensorboard import TensorBoard
 
 CPU = Device(torch.device("cpu"))
 CONFIG = TrainConfig(epochs=2, batch_size=20, optimizer="sgd")
-EVENTS = ("on_train_start", "on_step_end", "on_epoch_end", "on_train_end")
+EVENTS = ("on_train_start", "on_step_end", "on_steps_end", "on_epoch_end", "on_train_end")
 
 
 class Failing(Callback):

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from dlcli.cli.app import run as run_line
-from dlcli.core.run_dir import RunDir
+from dlcli.core.errors import ExitCode, StoppedError
+from dlcli.core.run_dir import RunDir, create_run
 from dlcli.engine.runs.checkpoint import read_checkpoint
 from dlcli.engine.runs.cross_validation import SUMMARY as SUMMARY_FILE
-from dlcli.engine.runs.cross_validation import _kept_summary
+from dlcli.engine.runs.cross_validation import _auto_of, _kept_summary
 from dlcli.tasks.classification.task import ClassificationTask
 
 LINE = ("train", "digits", "--model", "lenet", "--epochs", "1", "--folds", "3", "--threads", "1", "--precision", "fp32")
@@ -102,6 +103,27 @@ def test_a_cross_validation_killed_in_its_second_fold_goes_on_to_the_same_end(dl
     for command in (("predict", "whole", "x.png"), ("export", "whole"), ("visualize", "features", "whole", "x.png")):
         _, err = dl(*command, expect=4)
         assert "folds/01" in err
+
+
+def test_the_folds_that_a_resumed_cross_validation_starts_measure_their_rate_as_the_others_did(dl, monkeypatch):
+    started = []
+
+    def start(request, console):
+        started.append((request.name, request.auto))
+        if request.name != "01":
+            raise StoppedError("stopped", exit_code=ExitCode.INTERRUPTED)
+        create_run("", {"status": "finished"}, request.name, request.folder)
+
+    monkeypatch.setattr("dlcli.engine.runs.cross_validation.start_training", start)
+    dl(*LINE, "--lr", "auto", "--batch-size", "auto", "--name", "cut", expect=130)
+    dl("train", "--resume", "cut", expect=130)
+    auto = frozenset({"learning_rate", "batch_size"})
+    assert started == [("01", auto), ("02", auto), ("02", auto)]
+
+
+@pytest.mark.parametrize("names", [None, "learning_rate", 3, [["learning_rate"]], ["epochs", "nothing"]])
+def test_what_no_fold_can_measure_is_no_option_to_measure(names):
+    assert _auto_of({"auto": names}) == frozenset()
 
 
 def test_repeats_are_cut_anew_and_one_fold_can_be_trained_alone(dl, tmp_path):
@@ -211,4 +233,16 @@ def test_weights_that_are_newer_than_the_summary_make_it_old(tmp_path):
     parent = RunDir(tmp_path / "parent")
     runs = [RunDir(parent.path / "folds" / str(number)) for number in range(2)]
     os.utime(runs[1].best_checkpoint, (2**33, 2**33))
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None
+
+
+def test_a_fold_without_a_best_epoch_is_as_old_as_its_newest_weights(tmp_path):
+    assert kept_of(tmp_path, SUMMARY) is not None
+    parent = RunDir(tmp_path / "parent")
+    runs = [RunDir(parent.path / "folds" / str(number)) for number in range(2)]
+    runs[1].best_checkpoint.rename(runs[1].last_checkpoint)
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is not None
+    os.utime(runs[1].last_checkpoint, (2**33, 2**33))
+    assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None
+    runs[1].last_checkpoint.unlink()
     assert _kept_summary(parent, runs, Path("data/digits"), with_baselines=False) is None

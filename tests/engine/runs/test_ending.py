@@ -221,6 +221,7 @@ def test_a_card_that_cannot_be_written_is_an_error_only_of_a_finished_run(toy, m
         world=SimpleNamespace(is_writer=True),
         best_epoch=0,
         epoch=1,
+        schedule=SimpleNamespace(num_steps=STEPS),
         task=SimpleNamespace(card=SimpleNamespace(to_json=dict)),
     )
     monkeypatch.setattr(ending, "write_json", full)

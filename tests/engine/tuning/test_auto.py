@@ -189,6 +189,19 @@ def test_the_chosen_rate_trains_the_toy_better_than_a_hundredth_and_a_hundredfol
     assert loss_at(rate) < min(loss_at(rate / 100), loss_at(rate * 100))
 
 
+@pytest.mark.parametrize("num_items", [7, 21], ids=["one step an epoch", "three"])
+def test_the_range_test_sees_the_same_losses_however_seldom_epochs_are_validated(toy_task, num_items):
+    def make(config):
+        return toy_task(config, num_items=num_items, dropout=0.0)
+
+    every, seldom = (
+        tune(dataclasses.replace(CONFIG, eval_every=count), frozenset({"learning_rate"}), make, CPU).lr_range
+        for count in (1, 50)
+    )
+    assert every.losses == seldom.losses
+    assert min(every.losses) > 0
+
+
 RATES = np.geomspace(LOWEST, HIGHEST, NUM_STEPS)
 
 
