@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from dlcli.core.errors import DataError, UsageError
-from dlcli.core.train_config import IN_TIME, FoldPlan, TrainConfig, read_folds, read_val_fold
+from dlcli.core.train_config import TrainConfig, read_folds, read_val_fold
+from dlcli.data.folds_in_time import expanding_window
 from dlcli.data.index_files import Numbers, count_splits, read_splits
 
 SourceT = TypeVar("SourceT")
@@ -167,7 +168,7 @@ def part_of_fold(
     if split == "test":
         return test
     if times is not None:
-        count = min(max(round(train.val_fraction * len(rest)), 1), len(rest) - 1) if train.val_fraction else 0
+        count = size_of_part(len(rest), train.val_fraction)
         return rest[len(rest) - count :] if split == "valid" else rest[: len(rest) - count]
     strata = labels[rest] if labels is not None else np.zeros(len(rest), dtype=np.int64)
     if groups is not None:
@@ -192,7 +193,7 @@ def _cut(
         _check_number(train.fold, plan.count)
     if plan.in_time:
         assert times is not None
-        return _expanding_window(times, plan, train.fold)
+        return expanding_window(times, plan, train.fold)
     if plan.held_out is not None:
         is_test = held_out_part(num_items, plan.held_out, train.seed, labels=labels, groups=groups)
         return np.flatnonzero(~is_test), np.flatnonzero(is_test)
@@ -235,29 +236,6 @@ def held_out_part(
     is_part = np.zeros(num_items, bool)
     is_part[order[places]] = True
     return is_part
-
-
-def _expanding_window(times: np.ndarray, plan: FoldPlan, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the items before the test part of a fold in time, and those in it, both in the order of time.
-
-    The last K * (N // (K + 1)) items are cut into K test parts of equal size, and all before a test part is for
-    training, as in scikit-learn's TimeSeriesSplit. Items of one time are never separated: a part begins with the first
-    of them.
-
-    Raises:
-        DataError: there are too few times for so many folds.
-    """
-    assert plan.count is not None
-    order = np.argsort(times, kind="stable")
-    size = len(times) // (plan.count + 1)
-    starts = len(times) - size * np.arange(plan.count, 0, -1)
-    if size:
-        starts = np.searchsorted(times[order], times[order][starts], side="left")
-    bounds = np.concatenate([[0], starts, [len(times)]])
-    if (np.diff(bounds) < 1).any():
-        where = f"the column {plan.column!r} has {len(np.unique(times))} times" if plan.column else f"{len(times)} rows"
-        raise DataError(f"--folds {IN_TIME}{plan.count}: too many folds: {where}", hint="use fewer folds")
-    return order[: starts[fold - 1]], order[starts[fold - 1] : bounds[fold + 1]]
 
 
 def _check_number(fold: int, count: int) -> None:
