@@ -121,9 +121,13 @@ def stratified_part(labels: np.ndarray, fraction: float, seed: int) -> np.ndarra
     is_part = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        count = min(max(round(fraction * len(rows)), 1), len(rows) - 1) if fraction > 0 else 0
-        is_part[generator.permutation(rows)[:count]] = True
+        is_part[generator.permutation(rows)[: size_of_part(len(rows), fraction)]] = True
     return is_part
+
+
+def size_of_part(count: int, fraction: float) -> int:
+    """Return how many of a class's items are in a part of this fraction: at least one but never all."""
+    return min(max(round(fraction * count), 1), count - 1) if fraction > 0 else 0
 
 
 def part_of_fold(

@@ -4,7 +4,8 @@ The layout decides the splits:
 - `train/` and `test/` (and `valid/` or `val/`) are used unchanged.
 - `train/` and `val/` only, as in ImageNet: `val/` becomes the test split, and training splits its validation part off
   train, so that the test images never select a checkpoint.
-- `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split.
+- `train/` only, or plain class folders: a stratified, seeded fraction of each class becomes the test split, chosen by
+  the content of the files, so that preparing again with a few files more leaves nearly all others where they were.
 
 Which files are images, `dlcli.data.images.folders` decides, as for `dl train FOLDER`. Each is decoded, then copied byte
 for byte; images of subfolders lie beside the others of their class. Files that cannot be decoded are skipped, counted
@@ -16,6 +17,7 @@ images, which the task `multilabel` reads.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 from collections import Counter
@@ -39,7 +41,7 @@ from dlcli.data.images.muffling import muffled
 from dlcli.data.images.pixels import PixelStatistics
 from dlcli.data.importing.names import check_class_names
 from dlcli.data.importing.preparing import Report
-from dlcli.data.parts import stratified_part
+from dlcli.data.parts import size_of_part
 from dlcli.data.walking import list_files, skipped_note
 from dlcli.datasets.images.inspecting import (
     BadImage,
@@ -152,18 +154,25 @@ class ImageFolderImporter:
             )
 
     def _cut_test_part(self, images: list[FoundImage]) -> list[FoundImage]:
-        train = [image for image in images if image.item.split == "train"]
-        # Copies of an image are drawn as one: in both splits, what was learned by heart would be measured.
-        row_of: dict[bytes, int] = {}
-        copies = [row_of.setdefault(image.sha256, row) for row, image in enumerate(train)]
-        first, member_of = np.unique(copies, return_inverse=True)
-        labels = np.array([image.item.label for image in train])[first]
-        is_test = stratified_part(labels, self.options.test_fraction, self.options.seed)[member_of]
-        moved = [
+        """Return the images with a test split: those of each class that come first by a hash of seed and content.
+
+        So copies are in one split, or what was learned by heart would be measured, and one file more, or less, moves
+        at most one other of its class.
+        """
+        seed = str(self.options.seed).encode()
+        digests: dict[int, set[bytes]] = {}
+        for image in images:
+            if image.item.split == "train":
+                digests.setdefault(image.item.label, set()).add(image.sha256)
+        chosen: set[bytes] = set()
+        for own in digests.values():
+            ranked = sorted(own, key=lambda digest: hashlib.sha256(seed + digest).digest())
+            chosen.update(ranked[: size_of_part(len(own), self.options.test_fraction)])
+        is_test = [image.item.split == "train" and image.sha256 in chosen for image in images]
+        return [
             replace(image, item=replace(image.item, split="test")) if test else image
-            for image, test in zip(train, is_test.tolist(), strict=True)
+            for image, test in zip(images, is_test, strict=True)
         ]
-        return moved + [image for image in images if image.item.split != "train"]
 
 
 def _list(root: Path) -> tuple[list[str], list[Item], list[str]]:

@@ -65,6 +65,19 @@ def test_the_seed_decides_the_split(source, tmp_path):
     assert names[0] == names[1] != names[2]
 
 
+def test_one_file_more_leaves_the_others_in_their_splits(source, tmp_path):
+    def tested(number):
+        prepare(source, tmp_path / str(number))
+        return [contents(tmp_path / str(number) / "test" / name) for name in ("橘 猫", "dog")]
+
+    fill(source / "橘 猫", 40, seed=1)
+    before = tested(0)
+    (source / "橘 猫" / "000 first.png").write_bytes(image_bytes(7))
+    after = tested(1)
+    assert len(before[0]) == len(after[0]) == 8
+    assert after[1] == before[1] and after[0].keys() - before[0].keys() <= {"000 first.png"}
+
+
 def test_small_images_of_one_size_are_packed_in_order(source, tmp_path):
     card = prepare(source, tmp_path / "out")
     form = open_images(tmp_path / "out")
