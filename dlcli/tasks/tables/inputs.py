@@ -133,7 +133,9 @@ class RowReader:
         return ((place, row_at(place)) for place in (places if line is None else [line]))
 
     def _by_column(self, names: Sequence[str], cells: Sequence[str], delimiter: str) -> dict[str, str]:
+        """Return the cells of the columns that are read, by their names; a request may have millions of others."""
         row = dict(zip(names, cells, strict=True))
+        row = {name: row[name] for name in self._names}
         return row | {name: with_point(row[name]) for name in self._plain} if delimiter == SEMICOLON else row
 
     def _unused(self, names: Sequence[str]) -> str:

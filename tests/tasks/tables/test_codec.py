@@ -100,6 +100,12 @@ def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(codec, write, a
     assert one(codec, f"{quoted}:2").error == "size is '50,25', not a number"
 
 
+def test_a_row_holds_only_what_is_read(codec, write):
+    lines = [f"{HEADER},note", "50,Lyon,3,x"]
+    for sources in (list(codec.expand([write(*lines)])), codec.read_lines(lines)):
+        assert sources[0].value.cells == {"size": "50", "age": "3", "city": "Lyon"}
+
+
 def test_a_file_without_a_column_is_one_fault(codec, write):
     path = write("size,city", "50,Lyon", "60,Nice")
     [source] = codec.expand([path])
