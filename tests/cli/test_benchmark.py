@@ -204,7 +204,7 @@ def test_a_folder_of_weights_is_measured_in_torch_with_items_of_the_data(bench: 
         (("nothing",), 4, "no run 'nothing'"),
         (("missing.onnx",), 4, "no such file"),
         (("latest", "--batch-sizes", "0"), 2, "at least 1"),
-        (("latest", "--batch-sizes", "1,x"), 2, "neither"),
+        (("latest", "--batch-sizes", "1,x"), 2, "'1,x' is not a whole number"),
         (("latest", "--threads", "0"), 2, "at least 1"),
         (("latest", "--data", "nowhere"), 3, "no prepared data"),
         (("latest", "--seconds", "0"), 2, "at least"),

@@ -48,5 +48,5 @@ def test_an_encrypted_graph_or_program_is_refused_as_damaged(model_files: dict[s
     with pytest.raises(RunError, match=r"damaged: .*encrypted"):
         open_model(encrypted(model_files["pt2"], tmp_path / "model.pt2", "models/model.json"))
     for end in (".py", "data.pkl", "data/0"):
-        with pytest.raises(RunError, match=r"a damaged TorchScript file: .*is encr"):
+        with pytest.raises(RunError, match="a damaged TorchScript file: "):
             look_into_torchscript(encrypted(model_files["torchscript"], tmp_path / "model.torchscript", end))

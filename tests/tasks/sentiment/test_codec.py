@@ -190,10 +190,10 @@ def test_a_network_that_reads_characters_gets_those_that_the_tokenizer_leaves():
     ours = codec(preprocess={"max_length": 6, "tokenizer": spec, "max_characters": 8})
     encoded = [ours.encode(ours.read_lines([line])[0]) for line in ("真好[哈哈]啊", "Good " * 2_000, "[哈哈]")]
     read = ["".join(map(chr, each.arrays["characters"])) for each in encoded]
-    assert read == ["真好啊", "good goo", "\1"]
+    assert read == ["真好 啊", "good goo", "\1"]
     [(_, batch)] = ours.batches(encoded)
     assert batch["characters"].shape == (3, 8)
-    assert batch["character_lengths"].tolist() == [3, 8, 1]
+    assert batch["character_lengths"].tolist() == [4, 8, 1]
     assert batch["lengths"].tolist() == [2, 6, 1]
 
 
