@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -29,6 +31,19 @@ class _Repetition:
     is_wanted = False
     timer: threading.Timer | None = None
     is_due = False
+
+
+@contextlib.contextmanager
+def signals_held(numbers: Iterable[int]) -> Iterator[None]:
+    """Block signals in this thread, so that processes started in the block have them blocked from the start."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def catch_signals() -> None:

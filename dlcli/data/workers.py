@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import multiprocessing
 import os
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dlcli.core.errors import DeviceError, first_line
-from dlcli.core.interruption import STOPS
+from dlcli.core.interruption import STOPS, signals_held
 
 _SHARED_MEMORY = ("shared memory", "(shm)", "Bus error")
 """What torch's messages about a full /dev/shm contain."""
@@ -52,7 +51,7 @@ def worker_batches(
     others = multiprocessing.active_children()
     try:
         multiprocessing.Lock()  # torch's own attempt would leave a half-made loader, whose destructor fails
-        with _signals_held():
+        with signals_held(STOPS):
             batches = iter(loader)
     except (OSError, ImportError) as error:  # no /dev/shm, or no more processes allowed
         raise WorkersError(first_line(error)) from None
@@ -97,19 +96,6 @@ def _share(value: Any) -> None:
     elif isinstance(value, (list, tuple)):
         for item in value:
             _share(item)
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Block the signals that end a command, so that processes started in the block have them blocked from the start."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker(start: Callable[[int], None] | None, number: int) -> None:

@@ -36,25 +36,12 @@ def noting() -> Iterator[set[int]]:
 
     before = {number: signal.signal(number, note) for number in CHANGES}
     if CHANGES:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, CHANGES)  # see `held_back`
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CHANGES)  # those who started this process may hold them back
     try:
         yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def held_back() -> Iterator[None]:
-    """Hold these signals back in the block, and in processes that begin in it, until those are `noting` themselves."""
-    if not CHANGES:
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, CHANGES)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def has_terminal() -> bool:

@@ -31,12 +31,13 @@ from typing import Any
 from dlcli.core.console import Console
 from dlcli.core.errors import DlError, ExitCode
 from dlcli.core.files import write_json
+from dlcli.core.interruption import signals_held
 from dlcli.core.locks import hold_when_free
 from dlcli.serve.log import own_stderr
 from dlcli.serve.opener import Opener
 from dlcli.serve.options import ServeOptions
 from dlcli.serve.plan import Plan
-from dlcli.serve.signals import CHANGES, HANGUP, has_terminal, held_back, noting
+from dlcli.serve.signals import CHANGES, HANGUP, has_terminal, noting
 
 MAX_DEATHS = 5
 """Workers that may die within `DEATHS_S` before the server gives up."""
@@ -175,7 +176,7 @@ class Supervisor:
         self._num_started += 1
         process = self._context.Process(target=_work, args=(task, self._listener, theirs), daemon=True)
         worker = _Worker(process, ours)
-        with held_back():  # until it is among those to which they are passed on, and it notes them itself
+        with signals_held(CHANGES):  # until it is among those to which they are passed on, and it notes them itself
             process.start()
             self._workers.append(worker)
         theirs.close()

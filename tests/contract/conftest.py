@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import venv
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 from contract.originals import ORIGINALS, Original
 from toys.shallow import add_shallow
+from toys.terminating import terminated_at
 
 from dlcli.cli.app import run as run_line
 from dlcli.core import registry
@@ -129,24 +129,6 @@ class House:
         return self.answers[format]
 
 
-@contextlib.contextmanager
-def _terminated_at(spec: TaskSpec, step: int) -> Iterator[None]:
-    """Send this process a SIGTERM within the training step of that number."""
-    task_class, count = load_object(spec.task), 0
-    original_step = task_class.training_step
-
-    def training_step(self: Any, batch: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        yield from original_step(self, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_class, "training_step", training_step)
-        yield
-
-
 def _forget_plugins() -> None:
     for found in (registry._task_plugins, registry._dataset_plugins, registry._form_plugins):
         found.cache_clear()
@@ -192,7 +174,7 @@ def house(toys: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     house.data = answers["prepare"].line
     train = ("train", *original.trained, *original.train, "--precision", "fp32", "--threads", "1")
     answers["whole"] = dl(*train, "--name", "whole")
-    with _terminated_at(house.spec, original.interrupt_at):
+    with terminated_at(load_object(house.spec.task), original.interrupt_at):
         answers["interrupted"] = dl(*train, expect=143)
     [cut] = [path.name for path in (folder / "runs").iterdir() if path.is_dir() and path.name != "whole"]
     answers["resumed"] = dl("train", "--resume", cut)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dlcli.core.interruption import Terminated
+from dlcli.core.interruption import Terminated, signals_held
 from dlcli.serve import signals
-from dlcli.serve.signals import CHANGES, held_back, noting
+from dlcli.serve.signals import CHANGES, noting
 
 pytestmark = pytest.mark.skipif(not CHANGES, reason="there are no such signals on Windows")
 
@@ -55,7 +55,7 @@ def test_the_end_of_the_terminal_is_no_wish_for_a_change(monkeypatch: pytest.Mon
 
 
 def test_a_process_that_has_not_begun_notes_them_once_it_has(elsewhere: list[int]) -> None:
-    with held_back():
+    with signals_held(CHANGES):
         process = subprocess.Popen([sys.executable, "-c", NOTES], stdout=subprocess.PIPE, text=True)
         signal.raise_signal(signal.SIGUSR1)  # to this thread: another one of the test's process would take it
         assert elsewhere == []

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import statistics
 from pathlib import Path
 
 import pytest
 import torch
+from toys.terminating import terminated_at
 
 from dlcli.cli.app import run as run_line
 from dlcli.core.errors import ExitCode, StoppedError
@@ -42,29 +41,13 @@ def weights_of(run):
     return read_checkpoint(run / "checkpoints" / "last.pt")["model"]
 
 
-@contextlib.contextmanager
-def terminated_at(monkeypatch, step):
-    count, original = 0, ClassificationTask.training_step
-
-    def training_step(self, batch):
-        nonlocal count
-        count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        yield from original(self, batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClassificationTask, "training_step", training_step)
-        yield
-
-
 def test_a_cross_validation_killed_in_its_second_fold_goes_on_to_the_same_end(dl, tmp_path, monkeypatch):
     out, _ = dl(*LINE, "--name", "whole")
     assert out == "runs/whole\n"
     whole = json.loads((tmp_path / "runs/whole/eval/test.json").read_text())
     info = RunDir(tmp_path / "runs/whole").info()
     assert (info["goal"], info["larger_is_better"]) == ("accuracy", True)
-    with terminated_at(monkeypatch, 25):  # 17 steps a fold
+    with terminated_at(ClassificationTask, 25):  # 17 steps a fold
         _, err = dl(*LINE, "--name", "cut", expect=143)
     assert "dl train --resume cut" in err
     assert RunDir(tmp_path / "runs/cut").info()["status"] == "interrupted"

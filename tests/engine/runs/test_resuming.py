@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import subprocess
 import sys
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from toys.gan import GanConfig, PoolGan
+from toys.terminating import terminated_at
 
 from dlcli.core.console import Console
 from dlcli.core.errors import StoppedError
@@ -65,19 +64,9 @@ def request_for(tmp_path, monkeypatch):
     return make
 
 
-def stopped(request, monkeypatch, step):
+def stopped(request, step):
     """Train a request, of which a signal finishes that step, and return the run."""
-    count, original = 0, PoolGan.training_step
-
-    def training_step(self, batch):
-        nonlocal count
-        count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        yield from original(self, batch)
-
-    with monkeypatch.context() as patch, pytest.raises(StoppedError):
-        patch.setattr(PoolGan, "training_step", training_step)
+    with terminated_at(PoolGan, step), pytest.raises(StoppedError):
         start_training(request, QUIET)
     return resolve_run(request.name)
 
@@ -86,15 +75,15 @@ def weights(run):
     return torch.cat([value.flatten() for value in read_checkpoint(run.last_checkpoint)["model"].values()])
 
 
-def test_a_run_stopped_within_an_epoch_ends_the_same_with_any_number_of_workers(request_for, monkeypatch):
+def test_a_run_stopped_within_an_epoch_ends_the_same_with_any_number_of_workers(request_for):
     alone = start_training(request_for("alone", workers=0), QUIET)
-    cut = stopped(request_for("cut", workers=2), monkeypatch, 8)
+    cut = stopped(request_for("cut", workers=2), 8)
     assert torch.equal(weights(resume_training(cut, None, QUIET)), weights(alone))
 
 
 def test_what_reading_a_batch_to_time_draws_does_not_change_a_resumed_training(request_for, monkeypatch):
     whole = start_training(request_for("whole"), QUIET)
-    cut = stopped(request_for("cut"), monkeypatch, 8)
+    cut = stopped(request_for("cut"), 8)
     read = training.first_batch
 
     def drawing(request, loader):
